@@ -1,0 +1,175 @@
+"""What the analysis asks of any detector, and what it hands to one. No torch is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from drishtiksha.results import FaceBox, Heatmap, MediaInfo, MediaKind, SampleScore, Thresholds
+
+if TYPE_CHECKING:
+    import torch
+
+
+class WeightsSource(BaseModel):
+    """Where a checkpoint comes from: exactly what `drishtiksha weights pull` and a person need."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = Field(default=None, description="http(s) address of the file")
+    hf_repo: str | None = Field(default=None, description="Hugging Face repository, owner/name")
+    hf_file: str | None = None
+    revision: str = "main"
+    by_hand: str | None = Field(default=None, description="what a person must do where no program may fetch it")
+    sha256: str | None = None
+    licence: str = "not stated"
+
+
+class DetectorConfig(BaseModel):
+    """The fields that every entry of `models:` in config.yaml has; a detector's own `Config` adds to them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    class_name: str
+    description: str
+    model_path: Path = Field(description="checkpoint, relative to the models folder's parent or absolute")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps")
+    isAudio: bool = False
+    isVideo: bool = False
+    isImage: bool = False
+    isMultiModal: bool = False
+    looks_at: str = Field(default="", description="what it looks at, in a few words for the model list")
+    limits: str = Field(default="", description="what it is known not to see, in plain words")
+    experimental: bool = False
+    batch_size: int = Field(default=16, gt=0)
+    thresholds: Thresholds | None = Field(
+        default=None, description="None: those of the checkpoint's sidecar, else the defaults"
+    )
+    min_coverage: float = Field(default=0.2, ge=0, le=1, description="below it the verdict is INCONCLUSIVE")
+    weights: WeightsSource = WeightsSource()
+    model_name: str = Field(default="", description="set by the manager, not in YAML")
+
+    def accepts(self, media: MediaInfo) -> bool:
+        """Whether this detector can look at such a file; an audio detector also takes a video's sound track."""
+        if media.kind is MediaKind.IMAGE:
+            return self.isImage
+        if media.kind is MediaKind.AUDIO:
+            return self.isAudio
+        return self.isVideo or self.isMultiModal or (self.isAudio and media.has_audio)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: box xyxy px in the upright frame, detector score in [0, 1], and (K, 2) keypoints px where known."""
+
+    box: FaceBox
+    score: float
+    keypoints: np.ndarray | None = field(default=None, compare=False)
+
+    @property
+    def size(self) -> float:
+        """The shorter side of the box, px."""
+        return min(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+
+@dataclass(frozen=True)
+class FaceRequest:
+    """Asks the analysis to find faces before `preprocess`. Faces smaller than `min_size` px are left out."""
+
+    finder: Literal["blazeface", "mtcnn"] = "blazeface"
+    min_size: int = 40
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """Evenly spaced frames of a video (or the one picture of an image).
+
+    count: how many frames (None = all). sparse: how many of them the first quick answer uses.
+    """
+
+    count: int | None = 32
+    sparse: int = 8
+    faces: FaceRequest | None = None
+
+
+@dataclass(frozen=True)
+class AudioPlan:
+    """Windows over the sound, resampled to mono float32 at `sample_rate` Hz. The last window is zero-padded when
+    at least `min_s` seconds of it exist; a file shorter than `min_s` is too short."""
+
+    sample_rate: int = 16_000
+    window_s: float = 4.0
+    hop_s: float = 2.0
+    min_s: float = 1.0
+
+
+SamplingPlan = FramePlan | AudioPlan
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What `preprocess` gets: one frame (RGB uint8 (H, W, 3)) with its faces, or one waveform (float32 (n,), [-1, 1])."""
+
+    index: int
+    time_s: float | None = None
+    end_s: float | None = None
+    frame_index: int | None = None
+    frame: np.ndarray | None = None
+    faces: tuple[Face, ...] = ()
+    waveform: np.ndarray | None = None
+    sample_rate: int | None = None
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A detector's own way from sample scores to one: p_fake (None: cannot say) and metrics to show."""
+
+    p_fake: float | None
+    metrics: Mapping[str, float | int | str | None] = field(default_factory=dict)
+
+
+class Detector(Protocol):
+    """Everything `analysis.analyze` needs. `detectors.base.Detector` implements the general part once."""
+
+    config: Any
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def thresholds(self) -> Thresholds: ...
+
+    @property
+    def calibrated(self) -> bool: ...
+
+    def sampling(self, media: MediaInfo) -> SamplingPlan:
+        """Which frames or windows to decode."""
+        ...
+
+    def preprocess(self, sample: Sample) -> list[torch.Tensor]:
+        """One tensor per face of the sample (same order), or exactly one for a whole frame or window.
+
+        Raises: SkipSample with a GapReason when the sample cannot be scored.
+        """
+        ...
+
+    def score(self, batch: torch.Tensor) -> np.ndarray:
+        """Calibrated p_fake (B,) of a stacked batch of preprocessed tensors."""
+        ...
+
+    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
+        """One p_fake from the samples' scores; gaps are among them."""
+        ...
+
+    def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
+        """Heatmaps for one suspicious sample; an empty list lets the analysis fall back on occlusion."""
+        ...
+
+    def run_facts(self) -> dict[str, Any]:
+        """device, dtype, checkpoint_sha256 for the run's provenance."""
+        ...

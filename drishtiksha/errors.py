@@ -1,0 +1,64 @@
+"""Every exception of the project. A message says what happened, what was wanted, and the remedy."""
+
+
+class DrishtikshaError(Exception):
+    """Base of all errors that a user may read; the message is fit for a journalist's eyes."""
+
+
+class ConfigError(DrishtikshaError):
+    """`configs/config.yaml`, the environment or `.env` holds something that cannot be used."""
+
+
+class MediaError(DrishtikshaError):
+    """The evidence cannot be examined."""
+
+
+class UnreadableMediaError(MediaError):
+    """Empty, truncated, not a media file at all, or of a format that no decoder here knows."""
+
+
+class MediaLimitError(MediaError):
+    """Larger, longer or with more pixels or frames than the settings allow."""
+
+
+class DecodeStalledError(MediaError):
+    """The decoder produced nothing for longer than the settings allow."""
+
+
+class WrongMediaKindError(MediaError):
+    """The detector was not made for this kind of media, or the track it needs is absent."""
+
+
+class WeightsError(DrishtikshaError):
+    """A checkpoint cannot be used."""
+
+
+class WeightsMissingError(WeightsError):
+    """The checkpoint file is not on this machine."""
+
+
+class WeightsMismatchError(WeightsError):
+    """The checkpoint is not the one expected: hash, keys, shapes or canary score differ."""
+
+
+class DownloadError(WeightsError):
+    """A checkpoint could not be fetched."""
+
+
+class ModelRegistryError(DrishtikshaError):
+    """A model name is not configured, its class is not found, or it could not be loaded."""
+
+
+class AnalysisCancelledError(DrishtikshaError):
+    """The user stopped the analysis."""
+
+
+class SkipSample(Exception):  # noqa: N818 - a signal to the analysis, not an error
+    """Raised by `Detector.preprocess` for a sample that cannot be scored; it becomes a gap.
+
+    `reason` is a `GapReason` value.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

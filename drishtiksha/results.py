@@ -1,0 +1,241 @@
+"""What an analysis answers: frozen models that every surface (UI, CLI, REST, report) reads, and that JSON round-trips."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+
+DISCLAIMER = "No evidence found is not proof that the media is authentic."
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class Prediction(StrEnum):
+    REAL = "REAL"
+    FAKE = "FAKE"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Grade(StrEnum):
+    """The verdict in words, as shown to a journalist."""
+
+    STRONG = "strong evidence of manipulation"
+    MODERATE = "moderate evidence of manipulation"
+    WEAK = "weak evidence of manipulation"
+    NONE_FOUND = "no evidence found"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not applicable"
+
+
+class GapReason(StrEnum):
+    """Why a sample, or a whole file, could not be judged."""
+
+    NO_FACE = "no_face"
+    FACE_TOO_SMALL = "face_too_small"
+    NO_AUDIO = "no_audio"
+    NO_VIDEO = "no_video"
+    NO_SPEECH = "no_speech"
+    TOO_SHORT = "too_short"
+    DAMAGED = "damaged"
+    LOW_COVERAGE = "low_coverage"
+    BETWEEN_THRESHOLDS = "between_thresholds"
+    CANCELLED = "cancelled"
+
+
+GAP_TEXT: dict[GapReason, str] = {
+    GapReason.NO_FACE: "No face was found, so there was nothing for this detector to judge.",
+    GapReason.FACE_TOO_SMALL: "A face was found, but it has too few pixels to be judged.",
+    GapReason.NO_AUDIO: "There is no sound track.",
+    GapReason.NO_VIDEO: "There is no picture.",
+    GapReason.NO_SPEECH: "No speech was found in the sound.",
+    GapReason.TOO_SHORT: "It is too short for this detector.",
+    GapReason.DAMAGED: "The file is damaged from here on and could not be decoded.",
+    GapReason.LOW_COVERAGE: "Too little of it could be judged for a verdict.",
+    GapReason.BETWEEN_THRESHOLDS: "The score lies between the two thresholds: too high to find nothing, too low to suspect manipulation.",
+    GapReason.CANCELLED: "The analysis was cancelled before it was complete.",
+}
+
+
+class MediaInfo(_Frozen):
+    """Facts of one file, from its bytes and its probe; sizes are those on screen, after rotation."""
+
+    name: str = Field(description="the file's own name, without any folder")
+    sha256: str
+    size_bytes: int
+    kind: MediaKind
+    container: str = Field(description="container or picture format, e.g. mp4, webm, jpeg, flac")
+    duration_s: float | None = None
+    width: int | None = Field(default=None, description="px, after rotation")
+    height: int | None = Field(default=None, description="px, after rotation")
+    fps: float | None = Field(default=None, description="average frames per second")
+    frame_count: int | None = Field(
+        default=None, description="as the container declares or the duration implies: an estimate"
+    )
+    variable_frame_rate: bool | None = None
+    rotation_deg: int = Field(
+        default=0, description="clockwise turn that the metadata asks for, already applied to width and height"
+    )
+    video_codec: str | None = None
+    pixel_format: str | None = None
+    audio_codec: str | None = None
+    sample_rate: int | None = Field(default=None, description="Hz")
+    channels: int | None = None
+    bit_rate: int | None = Field(default=None, description="bits per second, of the whole file")
+    encoder: str | None = Field(default=None, description="software named in the metadata")
+    created: str | None = Field(
+        default=None, description="creation time as the metadata states it; anyone can change it"
+    )
+
+    @property
+    def has_video(self) -> bool:
+        return self.kind is not MediaKind.AUDIO
+
+    @property
+    def has_audio(self) -> bool:
+        return self.audio_codec is not None
+
+
+FaceBox = tuple[float, float, float, float]
+"""xyxy in pixels of the upright frame."""
+
+
+class FaceScore(_Frozen):
+    """One face in one sample. `person` numbers the track that it belongs to (from 1) in a video."""
+
+    face_box: FaceBox
+    p_fake: float = Field(ge=0, le=1)
+    person: int | None = None
+
+
+class SampleScore(_Frozen):
+    """One frame, window or picture: either a score or a gap, never both and never neither."""
+
+    index: int
+    time_s: float | None = Field(default=None, description="presentation time of the first frame or sample of it")
+    end_s: float | None = Field(default=None, description="where a window ends; None for a single frame")
+    frame_index: int | None = Field(default=None, description="0-based in the source")
+    p_fake: float | None = Field(default=None, ge=0, le=1)
+    gap: GapReason | None = None
+    faces: tuple[FaceScore, ...] = ()
+
+    @model_validator(mode="after")
+    def _score_or_gap(self) -> SampleScore:
+        if (self.p_fake is None) == (self.gap is None):
+            raise ValueError("a sample has either p_fake or a gap reason")
+        return self
+
+
+class PersonScore(_Frozen):
+    """One person followed through a video (a face track), judged separately."""
+
+    person: int
+    first_s: float
+    last_s: float
+    samples: int = Field(description="how many samples of this person were scored")
+    p_fake: float = Field(ge=0, le=1)
+    highest_p_fake: float = Field(ge=0, le=1)
+    grade: Grade
+
+
+class Heatmap(_Frozen):
+    """Where a network's score came from, over one sample or one face of it. Not proof of manipulation."""
+
+    sample_index: int
+    frame_index: int | None = None
+    time_s: float | None = None
+    face_box: FaceBox | None = Field(
+        default=None, description="the region that the map covers; None = the whole picture"
+    )
+    person: int | None = None
+    p_fake: float = Field(ge=0, le=1)
+    method: Literal["gradcam", "occlusion", "attention", "time-frequency"]
+    caption: str
+    height: int
+    width: int
+    data: Base64Bytes = Field(description="height x width bytes, row by row; value / 255 is in [0, 1]")
+
+    @model_validator(mode="after")
+    def _size_matches(self) -> Heatmap:
+        if len(self.data) != self.height * self.width:
+            raise ValueError(f"{len(self.data)} bytes are not {self.height} x {self.width}")
+        return self
+
+    @classmethod
+    def from_array(cls, values: np.ndarray, **fields: Any) -> Heatmap:
+        """`values`: float (H, W) in [0, 1]; kept with 8 bits a pixel."""
+        import base64
+
+        quantised = np.round(np.clip(values, 0.0, 1.0) * 255).astype(np.uint8)
+        height, width = quantised.shape
+        return cls(height=height, width=width, data=base64.b64encode(quantised.tobytes()), **fields)
+
+    def array(self) -> np.ndarray:
+        """float32 (H, W) in [0, 1]."""
+        return np.frombuffer(self.data, dtype=np.uint8).reshape(self.height, self.width).astype(np.float32) / 255
+
+
+class Thresholds(_Frozen):
+    """p_fake at or above `fake` is FAKE, at or below `real` is REAL, between them INCONCLUSIVE."""
+
+    real: float = Field(default=0.35, ge=0, le=1)
+    fake: float = Field(default=0.65, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Thresholds:
+        if self.real > self.fake:
+            raise ValueError(f"real ({self.real}) must not lie above fake ({self.fake})")
+        return self
+
+
+class RunProvenance(_Frozen):
+    """What it takes to repeat the run."""
+
+    started_utc: str
+    versions: dict[str, str] = Field(description="of the tool, Python and the libraries that touch the pixels")
+    device: str
+    dtype: str
+    checkpoint_sha256: str | None
+    config: dict[str, Any]
+
+
+class AnalysisResult(_Frozen):
+    """One detector's answer about one file."""
+
+    model_name: str
+    media: MediaInfo
+    prediction: Prediction
+    grade: Grade
+    p_fake: float | None = Field(default=None, ge=0, le=1)
+    confidence: float | None = Field(default=None, description="max(p, 1 - p); None when inconclusive")
+    reasons: tuple[str, ...] = Field(default=(), description="sentences; the first is the main one")
+    gap: GapReason | None = Field(default=None, description="why it is inconclusive; None otherwise")
+    coverage: float = Field(ge=0, le=1, description="scored samples / planned samples")
+    thresholds: Thresholds
+    calibrated: bool
+    scores: tuple[SampleScore, ...] = ()
+    people: tuple[PersonScore, ...] = ()
+    heatmaps: tuple[Heatmap, ...] = ()
+    metrics: dict[str, float | int | str | None] = {}
+    notes: tuple[str, ...] = ()
+    processing_time: float = Field(description="seconds, without loading the model")
+    stage_seconds: dict[str, float] = Field(default={}, description="decode, faces, preprocess, forward, explain")
+    provenance: RunProvenance
+
+    @model_validator(mode="after")
+    def _no_invented_verdict(self) -> AnalysisResult:
+        if self.prediction is not Prediction.INCONCLUSIVE and self.p_fake is None:
+            raise ValueError("a verdict needs a score")
+        if (self.prediction is Prediction.INCONCLUSIVE) != (self.confidence is None):
+            raise ValueError("confidence stands next to REAL and FAKE, and only there")
+        return self
