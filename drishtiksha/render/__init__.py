@@ -1,0 +1,1 @@
+"""Results to pictures and words. Knows no detector and no torch; reads only `drishtiksha.results`."""

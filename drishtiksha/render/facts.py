@@ -1,0 +1,74 @@
+"""Facts of a file and of a run, as rows of (what, value): the same in the browser and in reports."""
+
+from __future__ import annotations
+
+from drishtiksha.render import words
+from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
+
+KIND_NAMES = {MediaKind.IMAGE: "Picture", MediaKind.VIDEO: "Video", MediaKind.AUDIO: "Sound"}
+
+Rows = list[tuple[str, str]]
+
+
+def media_facts(media: MediaInfo) -> Rows:
+    """What a person needs to judge whether the file can be examined at all."""
+    rows: Rows = [("Kind", f"{KIND_NAMES[media.kind]} ({media.container})")]
+    if media.duration_s is not None:
+        rows.append(("Duration", words.duration(media.duration_s)))
+    if media.width and media.height:
+        turned = f", turned by {media.rotation_deg}°" if media.rotation_deg else ""
+        rows.append(("Size on screen", f"{media.width} × {media.height} px{turned}"))
+    if media.fps:
+        varying = ", varying" if media.variable_frame_rate else ""
+        rows.append(("Frame rate", f"{media.fps:.2f} per second{varying}"))
+    if media.video_codec and media.kind is MediaKind.VIDEO:
+        rows.append(("Video codec", media.video_codec))
+    if media.kind is not MediaKind.IMAGE:
+        rows.append(("Sound", _sound(media)))
+    rows.append(("File size", words.size(media.size_bytes)))
+    rows += [("Made with", media.encoder)] if media.encoder else []
+    rows += [("Created (as the file says)", media.created)] if media.created else []
+    return rows
+
+
+def _sound(media: MediaInfo) -> str:
+    if media.audio_codec is None:
+        return "none"
+    parts = [media.audio_codec]
+    if media.sample_rate:
+        parts.append(f"{media.sample_rate / 1000:g} kHz")
+    if media.channels:
+        parts.append({1: "mono", 2: "stereo"}.get(media.channels, f"{media.channels} channels"))
+    return ", ".join(parts)
+
+
+def custody_facts(result: AnalysisResult) -> Rows:
+    """What it takes to check and to repeat the run."""
+    run = result.provenance
+    rows: Rows = [
+        ("SHA-256 of the original", result.media.sha256),
+        ("Started (UTC)", run.started_utc),
+        ("Model", result.model_name),
+        ("Checkpoint SHA-256", run.checkpoint_sha256 or "not known"),
+        ("Device", f"{run.device}, {run.dtype}"),
+        ("Scores", "calibrated on held-out data" if result.calibrated else "not calibrated"),
+        (
+            "Thresholds",
+            f"up to {result.thresholds.real:.2f} nothing found, from {result.thresholds.fake:.2f} suspicious",
+        ),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+        ("Time taken", _stages(result)),
+    ]
+    rows += [(name.replace("_", " "), _number(value)) for name, value in result.metrics.items()]
+    return rows
+
+
+def _stages(result: AnalysisResult) -> str:
+    stages = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result.stage_seconds.items())
+    return words.duration(result.processing_time) + (f" ({stages})" if stages else "")
+
+
+def _number(value: float | int | str | None) -> str:
+    if value is None:
+        return "not known"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,249 @@
+"""Score over time: one line a person, gaps drawn as gaps, both thresholds marked. matplotlib without pyplot, so that
+it is safe in threads."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drishtiksha.render import words
+from drishtiksha.render.palette import MARKERS, Ground, ground
+from drishtiksha.results import AnalysisResult, GapReason, SampleScore
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_LINES = 6
+"""More people than this are left to the table: lines could no longer be told apart."""
+GAP_WORDS = {
+    GapReason.NO_FACE: "no face",
+    GapReason.FACE_TOO_SMALL: "face too small",
+    GapReason.NO_AUDIO: "no sound",
+    GapReason.NO_VIDEO: "no picture",
+    GapReason.NO_SPEECH: "no speech",
+    GapReason.TOO_SHORT: "too short",
+    GapReason.DAMAGED: "damaged",
+}
+AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.985, 0.2, 0.88
+"""Fractions of the figure: fixed, so that a click on the picture can be turned into a time."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch without a score, seconds."""
+
+    start_s: float
+    end_s: float
+    reason: GapReason
+
+
+@dataclass(frozen=True)
+class Line:
+    """Scores of one person (or of the whole sample: person None). NaN breaks the line at a gap."""
+
+    person: int | None
+    times_s: np.ndarray
+    p_fake: np.ndarray
+
+
+def has_timeline(result: AnalysisResult) -> bool:
+    """False for a picture, and for a clip of which a single moment was sampled: there is no time to draw."""
+    return len({score.time_s for score in result.scores if score.time_s is not None}) > 1
+
+
+def bounds(result: AnalysisResult) -> tuple[float, float]:
+    """First and last second of the time axis. Raises: ValueError for a result without times."""
+    times = [time for score in result.scores for time in (score.time_s, score.end_s) if time is not None]
+    if not times:
+        raise ValueError("this result has no times, so there is no timeline; check has_timeline() first")
+    end = max(times)
+    if result.media.duration_s is not None:
+        end = max(end, result.media.duration_s)
+    return min(0.0, *times), max(end, 0.1)
+
+
+def gaps(result: AnalysisResult) -> list[Gap]:
+    """Stretches without a score; neighbours of one reason are joined. Each reaches half-way to the next score."""
+    timed = sorted((s for s in result.scores if s.time_s is not None), key=lambda s: s.time_s or 0.0)
+    start, end = bounds(result)
+    moments = [_middle(score) for score in timed]
+    edges = [start, *((a + b) / 2 for a, b in pairwise(moments)), end]
+    found: list[Gap] = []
+    for score, left, right in zip(timed, edges, edges[1:], strict=False):
+        if score.gap is None:
+            continue
+        if found and found[-1].reason is score.gap and abs(found[-1].end_s - left) < 1e-9:
+            found[-1] = Gap(found[-1].start_s, right, score.gap)
+        else:
+            found.append(Gap(left, right, score.gap))
+    return found
+
+
+def lines(result: AnalysisResult) -> list[Line]:
+    """One line a person when several were followed (the most suspicious first), else one for the samples."""
+    timed = sorted((s for s in result.scores if s.time_s is not None), key=lambda s: s.time_s or 0.0)
+    times = np.array([_middle(score) for score in timed])
+    if len(result.people) < 2:
+        values = np.array([np.nan if score.p_fake is None else score.p_fake for score in timed])
+        return [Line(None, times, values)]
+    shown = sorted(result.people, key=lambda row: row.p_fake, reverse=True)[:MAX_LINES]
+    by_person: dict[int, dict[int, float]] = defaultdict(dict)
+    for position, score in enumerate(timed):
+        for face in score.faces:
+            if face.person is not None:
+                by_person[face.person][position] = face.p_fake
+    return [
+        Line(row.person, times, np.array([by_person[row.person].get(i, np.nan) for i in range(len(timed))]))
+        for row in sorted(shown, key=lambda row: row.person)
+    ]
+
+
+def draw_timeline(result: AnalysisResult, dark: bool = False, narrow: bool = False) -> Figure:
+    """The figure: p_fake in [0, 1] over the seconds of the file. `narrow` is for a phone.
+
+    Raises: ValueError for a result without times.
+    """
+    from matplotlib.figure import Figure
+
+    look = ground(dark)
+    width, height = (5.2, 3.4) if narrow else (9.6, 3.1)
+    figure = Figure(figsize=(width, height), dpi=160 if narrow else 120, facecolor=look.background)
+    left = AXES_LEFT * (1.75 if narrow else 1)
+    axes = figure.add_axes((left, AXES_BOTTOM, AXES_RIGHT - left, AXES_TOP - AXES_BOTTOM))
+    _style(axes, result, look)
+    _draw_gaps(axes, result, look, label_from=0.3 if narrow else 0.14)
+    _draw_thresholds(axes, result, look)
+    drawn = lines(result)
+    for number, line in enumerate(drawn):
+        _draw_line(axes, line, look.people[number % MAX_LINES], MARKERS[number % MAX_LINES])
+    hidden = len(result.people) - len(drawn) if len(result.people) > 1 else 0
+    if len(drawn) > 1:
+        more = f"and {hidden} more in the table" if hidden > 0 else None
+        legend = axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3 if narrow else 6, frameon=False, fontsize=8, title=more
+        )
+        for text in (*legend.get_texts(), legend.get_title()):
+            text.set_color(look.text)
+    return figure
+
+
+def timeline_png(result: AnalysisResult, dark: bool = False, narrow: bool = False) -> bytes:
+    """`draw_timeline` as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    draw_timeline(result, dark=dark, narrow=narrow).savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def time_of_click(result: AnalysisResult, fraction: float) -> float:
+    """Seconds under a click at `fraction` (0 = left edge, 1 = right edge) of the wide picture, kept inside the axis."""
+    start, end = bounds(result)
+    along = (fraction - AXES_LEFT) / (AXES_RIGHT - AXES_LEFT)
+    return start + min(max(along, 0.0), 1.0) * (end - start)
+
+
+def describe(result: AnalysisResult) -> str:
+    """The picture in words, for those who do not see it."""
+    scored = [(score.p_fake, score.time_s) for score in result.scores if score.p_fake is not None]
+    parts = [f"Score over time, {words.time_range(result)}."]
+    if scored:
+        highest, when = max(scored, key=lambda pair: pair[0])
+        parts.append(f"Highest score {highest:.2f} at {words.fine_clock(when or 0.0)}.")
+    missing = gaps(result)
+    if missing:
+        listed = "; ".join(
+            f"{words.clock(gap.start_s)}-{words.clock(gap.end_s)} {_gap_words(gap.reason)}" for gap in missing[:5]
+        )
+        parts.append(f"Not judged: {listed}{' and more' if len(missing) > 5 else ''}.")
+    return " ".join(parts)
+
+
+def _middle(score: SampleScore) -> float:
+    start = score.time_s or 0.0
+    return start if score.end_s is None else (start + score.end_s) / 2
+
+
+def _gap_words(reason: GapReason) -> str:
+    return GAP_WORDS.get(reason, reason.value.replace("_", " "))
+
+
+def _style(axes: Axes, result: AnalysisResult, look: Ground) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    start, end = bounds(result)
+    axes.set_facecolor(look.background)
+    axes.set_xlim(start, end)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 3, 5, 6, 10]))
+    short = end - start < 4
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: words.fine_clock(s) if short else words.clock(s)))
+    axes.set_ylabel("score", color=look.muted, fontsize=9)
+    axes.set_xlabel("time in the file", color=look.muted, fontsize=9)
+    axes.tick_params(colors=look.muted, labelsize=8.5, length=0, pad=5)
+    axes.grid(axis="y", color=look.grid, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_gaps(axes: Axes, result: AnalysisResult, look: Ground, label_from: float) -> None:
+    """Hatched spans; those wider than `label_from` of the axis say why."""
+    start, end = bounds(result)
+    for gap in gaps(result):
+        axes.axvspan(gap.start_s, gap.end_s, facecolor="none", edgecolor=look.gap, hatch="////", linewidth=0, zorder=1)
+        if (gap.end_s - gap.start_s) / (end - start) > label_from:
+            axes.text(
+                (gap.start_s + gap.end_s) / 2,
+                0.1,
+                f"not judged: {_gap_words(gap.reason)}",
+                color=look.text,
+                fontsize=8.5,
+                ha="center",
+                va="center",
+                bbox={"facecolor": look.background, "edgecolor": "none", "pad": 2.5},
+                zorder=4,
+            )
+
+
+def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
+    limits = result.thresholds
+    _, end = axes.get_xlim()
+    axes.axhspan(limits.fake, 1.03, facecolor=look.suspicious, zorder=0)
+    for level, label, below in (
+        (limits.fake, f"suspicious from {limits.fake:.2f}", False),
+        (limits.real, f"nothing found up to {limits.real:.2f}", True),
+    ):
+        axes.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
+        axes.annotate(
+            label,
+            (end, level),
+            xytext=(-4, -4 if below else 4),
+            textcoords="offset points",
+            ha="right",
+            va="top" if below else "bottom",
+            color=look.muted,
+            fontsize=8.5,
+            bbox={"facecolor": look.background, "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
+            zorder=2.5,
+        )
+
+
+def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:
+    label = None if line.person is None else f"Person {line.person}"
+    axes.plot(
+        line.times_s,
+        line.p_fake,
+        color=colour,
+        marker=marker,
+        markersize=4.5,
+        linewidth=1.8,
+        label=label,
+        zorder=3,
+        solid_capstyle="round",
+    )

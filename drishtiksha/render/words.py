@@ -1,0 +1,145 @@
+"""A result in words: grades, times, sizes, reasons, and the sentence to paste."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from drishtiksha import __version__
+from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade
+
+INDICATION = "One detector's score is an indication, not proof of manipulation."
+HEATMAP_CAPTION = (
+    "Bright areas are where the picture moved this detector's score most. They are not a map of what was altered, "
+    "and a bright area is not proof."
+)
+
+Tone = Literal["strong", "moderate", "weak", "neutral", "grey"]
+Icon = Literal["alert", "warning", "notice", "search", "question", "minus"]
+
+
+@dataclass(frozen=True)
+class GradeLook:
+    """How a grade is shown: an icon and words, so that colour is never the only sign."""
+
+    title: str
+    icon: Icon
+    glyph: str
+    tone: Tone
+    meaning: str
+
+
+GRADE_LOOKS: dict[Grade, GradeLook] = {
+    Grade.STRONG: GradeLook(
+        "Strong evidence of manipulation", "alert", "▲▲▲", "strong", "The score is far above this detector's threshold."
+    ),
+    Grade.MODERATE: GradeLook(
+        "Moderate evidence of manipulation", "warning", "▲▲", "moderate", "The score is clearly above the threshold."
+    ),
+    Grade.WEAK: GradeLook(
+        "Weak evidence of manipulation", "notice", "▲", "weak", "The score is only just above the threshold."
+    ),
+    Grade.NONE_FOUND: GradeLook(
+        "No evidence found", "search", "○", "neutral", "This detector found none of the traces that it looks for."
+    ),
+    Grade.INCONCLUSIVE: GradeLook(
+        "Inconclusive", "question", "?", "grey", "This detector could not reach a conclusion about this file."
+    ),
+    Grade.NOT_APPLICABLE: GradeLook(
+        "Not applicable", "minus", "–", "grey", "This detector was not made for this kind of file."
+    ),
+}
+
+MANIPULATED = frozenset({Grade.STRONG, Grade.MODERATE, Grade.WEAK})
+
+
+def clock(seconds: float) -> str:
+    """3.2 -> "00:03"; from an hour on "1:02:03"."""
+    whole = max(0, int(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def fine_clock(seconds: float) -> str:
+    """3.24 -> "00:03.2": a moment that a player can be set to."""
+    tenths = max(0, round(seconds * 10))
+    return f"{clock(tenths / 10 + 0.01)}.{tenths % 10}"
+
+
+def duration(seconds: float) -> str:
+    """12.34 -> "12.3 s", 75 -> "1 min 15 s"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    parts = (("h", whole // 3600), ("min", whole // 60 % 60), ("s", whole % 60))
+    return " ".join(f"{count} {unit}" for unit, count in parts if count)
+
+
+def size(count: int) -> str:
+    """Bytes with decimal prefixes: 2411585 -> "2.4 MB"."""
+    value, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def share(fraction: float) -> str:
+    """0.876 -> "88 %"; never rounds a part up to the whole nor down to nothing."""
+    percent = round(fraction * 100)
+    if fraction < 1 and percent == 100:
+        percent = 99
+    if fraction > 0 and percent == 0:
+        percent = 1
+    return f"{percent} %"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """2, "sample" -> "2 samples"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def disclaimer(result: AnalysisResult) -> str:
+    """The fixed sentence that must stand under this result."""
+    return INDICATION if result.grade in MANIPULATED else DISCLAIMER
+
+
+def time_range(result: AnalysisResult) -> str | None:
+    """What part of the file was looked at, "00:00-00:09"; None for a picture or when nothing was sampled."""
+    starts = [score.time_s for score in result.scores if score.time_s is not None]
+    if not starts:
+        return None
+    ends = [score.end_s for score in result.scores if score.end_s is not None]
+    return f"{clock(min(starts))}-{clock(max(starts + ends))}"
+
+
+def judged(result: AnalysisResult) -> str:
+    """ "28 of 32 samples judged (88 %)"."""
+    scored = sum(score.p_fake is not None for score in result.scores)
+    planned = len(result.scores)
+    if planned == 0:
+        return "nothing could be judged"
+    return f"{scored} of {counted(planned, 'sample')} judged ({share(result.coverage)})"
+
+
+def sentence(result: AnalysisResult) -> str:
+    """One paragraph that a person can paste into an article's notes: tool, model, file, grade, coverage, disclaimer."""
+    media = result.media
+    score = "no score" if result.p_fake is None else f"score {result.p_fake:.2f} on a scale from 0 to 1"
+    if result.p_fake is not None and result.grade in MANIPULATED:
+        score += f", threshold {result.thresholds.fake:.2f}"
+    span = time_range(result)
+    where = judged(result) + (f", {span} of the file" if span else "")
+    why = f" {GAP_TEXT[result.gap]}" if result.gap is not None else ""
+    calibration = "" if result.calibrated else " The score is not calibrated."
+    return (
+        f'Drishtiksha {__version__} with the model {result.model_name} examined "{media.name}" '
+        f"(SHA-256 {media.sha256}) on {result.provenance.started_utc}. Result: {result.grade.value} ({score}; {where})."
+        f"{why}{calibration} {disclaimer(result)}"
+    )
+
+
+def summary(result: AnalysisResult) -> str:
+    """One short line for a screen reader."""
+    return f"{GRADE_LOOKS[result.grade].title}. {judged(result).capitalize()}."
