@@ -1,0 +1,32 @@
+"""Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
+
+from drishtiksha.weights.fetching import pull
+from drishtiksha.weights.files import (
+    Calibration,
+    Canary,
+    Sidecar,
+    WeightsState,
+    read_sidecar,
+    remedy,
+    sha256_of,
+    sidecar_path,
+    state,
+    verify,
+)
+from drishtiksha.weights.loading import load_into, load_state_dict
+
+__all__ = [
+    "Calibration",
+    "Canary",
+    "Sidecar",
+    "WeightsState",
+    "load_into",
+    "load_state_dict",
+    "pull",
+    "read_sidecar",
+    "remedy",
+    "sha256_of",
+    "sidecar_path",
+    "state",
+    "verify",
+]

@@ -1,0 +1,132 @@
+"""From a checkpoint file to the tensors of a network.
+
+Nothing is ever unpickled that could run code: pickles go through `torch.load(weights_only=True)` and nothing else.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drishtiksha.errors import WeightsMismatchError
+from drishtiksha.weights.files import require
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which training scripts keep the state dict next to their epoch and optimiser."""
+
+
+def load_state_dict(path: Path, how_to_get: str = "") -> dict[str, Tensor]:
+    """The tensors of a checkpoint on the CPU, memory-mapped where the format allows.
+
+    A wrapper such as `{"state_dict": ..., "epoch": ...}` is taken off. `how_to_get` is what `remedy` says of the file.
+
+    Raises: WeightsMissingError; WeightsMismatchError when the file is damaged, of an unknown format, holds anything
+    but tensors, or is a pickle that asks for code to be run (it is refused, never loaded in another way).
+    """
+    require(path, how_to_get or f"Put it at {path}.")
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path)
+    if path.suffix in PICKLES:
+        return _unwrap(_load_pickle(path), path)
+    raise WeightsMismatchError(
+        f"{path.name} is no checkpoint this tool reads; wanted .safetensors or {', '.join(PICKLES)}."
+    )
+
+
+def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -> None:
+    """Give `network` (built anywhere, the meta device included) these tensors themselves, not copies, strictly.
+
+    The tensors keep their own dtype. `name` is what messages call the checkpoint.
+
+    Raises: WeightsMismatchError with the keys that are missing, unexpected or of another shape.
+    """
+    try:
+        network.load_state_dict(dict(state_dict), strict=True, assign=True)
+    except RuntimeError as error:
+        raise WeightsMismatchError(
+            f"The checkpoint of {name} does not fit its network: {_differences(network, state_dict) or error}. "
+            "It belongs to another model or release; check model_path in configs/config.yaml."
+        ) from error
+    left = [key for key, tensor in (*network.named_parameters(), *network.named_buffers()) if tensor.is_meta]
+    if left:
+        raise WeightsMismatchError(
+            f"{name} was built without memory and its checkpoint does not fill {_some(left)}. "
+            "Build this network on the CPU instead of the meta device."
+        )
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path, device="cpu")
+    except SafetensorError as error:
+        raise WeightsMismatchError(f"{path} is damaged or no safetensors file ({error}). Fetch it again.") from error
+
+
+def _load_pickle(path: Path) -> Any:
+    import torch
+
+    _allow_numpy_scalars()
+    try:
+        # Only the zip format of torch 1.6 and later can be mapped.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a damaged pickle may raise anything
+        reason = str(error).strip().split("\n")[0][:200]
+        raise WeightsMismatchError(
+            f"{path} cannot be read as plain weights ({type(error).__name__}: {reason}). It is damaged, or it holds "
+            "code that this tool refuses to run. Fetch it again from its publisher, or convert it to .safetensors."
+        ) from error
+
+
+def _allow_numpy_scalars() -> None:
+    """Let through the plain numbers (a best loss, say) that training scripts save beside the weights.
+
+    For good, not for one call: torch keeps this list for the whole process, and other threads may be loading.
+    """
+    import numpy as np
+    import torch
+
+    scalar: Any = np.float64(0).__reduce__()[0]
+    dtypes = [np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    torch.serialization.add_safe_globals([scalar, (scalar, "numpy.core.multiarray.scalar"), *dtypes])
+
+
+def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
+    from torch import Tensor
+
+    if isinstance(loaded, Mapping):
+        loaded = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping)), loaded)
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise WeightsMismatchError(f"{path} holds {type(loaded).__name__}, no state dict; wanted names and tensors.")
+    foreign = [str(key) for key, value in loaded.items() if not isinstance(value, Tensor)]
+    if foreign:
+        raise WeightsMismatchError(f"{path} holds more than tensors: {_some(foreign)}. Wanted a state dict alone.")
+    return {str(key): value for key, value in loaded.items()}
+
+
+def _differences(network: nn.Module, state_dict: Mapping[str, Tensor]) -> str:
+    wanted = network.state_dict()
+    shapes = [
+        f"{key} {tuple(state_dict[key].shape)} (wanted {tuple(wanted[key].shape)})"
+        for key in wanted
+        if key in state_dict and state_dict[key].shape != wanted[key].shape
+    ]
+    groups = {
+        "missing": [key for key in wanted if key not in state_dict],
+        "unexpected": [key for key in state_dict if key not in wanted],
+        "of another shape": shapes,
+    }
+    return "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in groups.items() if keys)
+
+
+def _some(names: list[str], limit: int = 5) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

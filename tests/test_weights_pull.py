@@ -1,0 +1,303 @@
+"""Fetching a checkpoint, against a real HTTP server that can be told to misbehave."""
+
+import hashlib
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from drishtiksha.contract import WeightsSource
+from drishtiksha.errors import DownloadError, WeightsMismatchError
+from drishtiksha.weights import fetching, pull
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@dataclass
+class Behaviour:
+    """What the server does with a request, and the requests it saw."""
+
+    content: bytes = CONTENT
+    etag: str | None = '"one"'
+    ranges: bool = True
+    status: int = 200
+    content_type: str = "application/octet-stream"
+    break_after: list[int] = field(default_factory=list)  # bytes of body, one entry a request, then no more breaks
+    send_length: bool = True
+    requests: list[dict[str, str]] = field(default_factory=list)
+
+
+class Handler(BaseHTTPRequestHandler):
+    behaviour: Behaviour
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        does = self.behaviour
+        does.requests.append(dict(self.headers))
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/net.pth")
+            self.end_headers()
+            return
+        start, status = self.start_of_range()
+        body = does.content[start:]
+        self.send_response(status)
+        self.send_header("Content-Type", does.content_type)
+        if does.etag:
+            self.send_header("ETag", does.etag)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{len(does.content) - 1}/{len(does.content)}")
+        if status == 416:
+            body = b""
+            self.send_header("Content-Range", f"bytes */{len(does.content)}")
+        if does.send_length:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: does.break_after.pop(0)] if does.break_after else body)
+
+    def start_of_range(self):
+        does = self.behaviour
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        current = self.headers.get("If-Range", does.etag) == does.etag
+        if does.status != 200 or not (asked and does.ranges and current):
+            return 0, does.status
+        start = int(asked[1])
+        return (start, 206) if start < len(does.content) else (0, 416)
+
+
+@pytest.fixture
+def server():
+    handler = type("ThisHandler", (Handler,), {"behaviour": Behaviour()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        handler.behaviour.url = f"http://127.0.0.1:{http.server_port}/net.pth"
+        yield handler.behaviour
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def destination(tmp_path):
+    return tmp_path / "models" / "net.pth"
+
+
+def source(server, sha256=SHA256):
+    return WeightsSource(url=server.url, sha256=sha256)
+
+
+def part_of(destination):
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    return destination.with_name("net.pth.part")
+
+
+def test_fetches_verifies_and_reports_progress(server, destination):
+    seen = []
+    found = pull(source(server), destination, lambda done, total: seen.append((done, total)))
+    assert found == SHA256
+    assert destination.read_bytes() == CONTENT
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert not part_of(destination).exists()
+
+
+def test_a_file_that_is_there_is_not_fetched_again(server, destination):
+    pull(source(server), destination)
+    pull(source(server), destination)
+    pull(source(server, sha256=None), destination)
+    assert len(server.requests) == 1
+
+
+def test_a_damaged_file_that_is_there_is_replaced(server, destination):
+    part_of(destination)
+    destination.write_bytes(b"damaged")
+    pull(source(server), destination)
+    assert destination.read_bytes() == CONTENT
+
+
+def test_redirects_are_followed(server, destination):
+    pull(WeightsSource(url=server.url.replace("net.pth", "moved"), sha256=SHA256), destination)
+    assert destination.read_bytes() == CONTENT
+
+
+def test_goes_on_where_an_earlier_call_stopped(server, destination):
+    def stop_half_way(done, total):
+        if done >= total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(source(server), destination, stop_half_way)
+    had = part_of(destination).stat().st_size
+    assert had >= len(CONTENT) // 2
+    assert not destination.exists()
+    seen = []
+    pull(source(server), destination, lambda done, total: seen.append((done, total)))
+    assert server.requests[-1]["Range"] == f"bytes={had}-"
+    assert seen[0] == (had, len(CONTENT))
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_broken_connection_is_resumed_at_once(server, destination):
+    server.break_after = [300_000, 200_000]
+    pull(source(server), destination)
+    assert destination.read_bytes() == CONTENT
+    assert [request.get("Range") for request in server.requests] == [None, "bytes=300000-", "bytes=500000-"]
+
+
+def test_a_server_without_ranges_starts_over(server, destination):
+    server.ranges, server.etag = False, None
+    part_of(destination).write_bytes(CONTENT[:1000])
+    pull(source(server), destination)
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_connection_that_brings_nothing_is_an_error(server, destination):
+    server.break_after = [0] * 10
+    with pytest.raises(DownloadError, match="goes on where it stopped"):
+        pull(source(server), destination)
+    assert not destination.exists()
+
+
+def test_a_connection_that_breaks_for_ever_ends(server, destination):
+    server.break_after = [1000] * 100
+    with pytest.raises(DownloadError, match=f"{1000 * fetching.ATTEMPTS} bytes have arrived"):
+        pull(source(server), destination)
+    assert part_of(destination).read_bytes() == CONTENT[: 1000 * fetching.ATTEMPTS]
+
+
+def test_a_wrong_hash_is_thrown_away(server, destination):
+    with pytest.raises(WeightsMismatchError, match=SHA256):
+        pull(source(server, "0" * 64), destination)
+    assert not destination.exists()
+    assert not part_of(destination).exists()
+
+
+def test_a_beginning_of_another_release_is_fetched_anew(server, destination):
+    """Only the hash can tell here: the server has no ETag."""
+    server.etag = None
+    part_of(destination).write_bytes(b"x" * 1000)
+    pull(source(server), destination)
+    assert destination.read_bytes() == CONTENT
+    assert [request.get("Range") for request in server.requests] == ["bytes=1000-", None]
+
+
+def test_without_a_hash_a_changed_file_is_not_spliced(server, destination):
+    server.break_after = [1000] + [0] * 10
+    with pytest.raises(DownloadError):
+        pull(source(server, sha256=None), destination)
+    server.break_after, server.content, server.etag = [], CONTENT[::-1], '"two"'
+    assert pull(source(server, sha256=None), destination) == hashlib.sha256(CONTENT[::-1]).hexdigest()
+    assert server.requests[-1]["If-Range"] == '"one"'
+
+
+def test_without_hash_and_etag_it_starts_over(server, destination):
+    server.etag = None
+    part_of(destination).write_bytes(b"x" * 1000)
+    assert pull(source(server, sha256=None), destination) == SHA256
+    assert "Range" not in server.requests[-1]
+
+
+def test_everything_had_arrived_already(server, destination):
+    part_of(destination).write_bytes(CONTENT)
+    assert pull(source(server), destination) == SHA256
+
+
+def test_a_part_longer_than_the_file_is_fetched_anew(server, destination):
+    part_of(destination).write_bytes(CONTENT + b"more")
+    assert pull(source(server), destination) == SHA256
+
+
+def test_an_unknown_length_is_passed_on_as_none(server, destination):
+    server.send_length = False
+    seen = []
+    pull(source(server), destination, lambda done, total: seen.append(total))
+    assert set(seen) == {None}
+    assert destination.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(404, "moved"), (500, "500"), (401, "login"), (403, "login"), (416, "416")]
+)
+def test_refusals_are_explained(server, destination, status, words):
+    server.status = status
+    with pytest.raises(DownloadError, match=words):
+        pull(source(server), destination)
+    assert not destination.exists()
+
+
+def test_a_refusal_does_not_cost_what_had_arrived(server, destination):
+    part_of(destination).write_bytes(CONTENT[:1000])
+    server.status = 503
+    with pytest.raises(DownloadError):
+        pull(source(server), destination)
+    assert part_of(destination).read_bytes() == CONTENT[:1000]
+
+
+def test_a_web_page_is_no_checkpoint(server, destination):
+    server.content_type = "text/html; charset=utf-8"
+    with pytest.raises(DownloadError, match="web page"):
+        pull(source(server, sha256=None), destination)
+
+
+def test_nobody_listens(destination):
+    with pytest.raises(DownloadError, match="Check the connection"):
+        pull(WeightsSource(url="http://127.0.0.1:9/net.pth"), destination)
+
+
+def test_too_little_room_is_seen_beforehand(server, destination, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(DownloadError, match="1000 bytes free"):
+        pull(source(server), destination)
+
+
+def test_a_full_disk_is_reported(server, destination):
+    part_of(destination).symlink_to("/dev/full")
+    with pytest.raises(DownloadError, match="No space left on device"):
+        pull(source(server), destination)
+    assert not destination.exists()
+
+
+def test_two_downloads_of_one_file_do_not_mix(server, destination):
+    refused = []
+
+    def second(done, total):
+        if not refused:
+            with pytest.raises(DownloadError, match="already") as caught:
+                pull(source(server), destination)
+            refused.append(caught.value)
+
+    pull(source(server), destination, second)
+    assert refused
+    assert destination.read_bytes() == CONTENT
+
+
+def test_hugging_face_goes_the_same_way(server, destination, monkeypatch):
+    import huggingface_hub.constants
+
+    endpoint = server.url.removesuffix("/net.pth")
+    monkeypatch.setattr(
+        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    pull(WeightsSource(hf_repo="owner/name", hf_file="net.pth", sha256=SHA256), destination)
+    assert destination.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (WeightsSource(by_hand="Ask the authors for the file."), "Ask the authors"),
+        (WeightsSource(), "Nobody publishes"),
+        (WeightsSource(url="ftp://example.org/net.pth"), "http"),
+        (WeightsSource(url="file:///etc/passwd"), "http"),
+    ],
+)
+def test_what_no_program_may_fetch(destination, given, words):
+    with pytest.raises(DownloadError, match=words):
+        pull(given, destination)
