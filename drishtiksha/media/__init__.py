@@ -1,0 +1,1 @@
+"""Evidence and its decoding: the only place where media files are opened."""

@@ -1,0 +1,77 @@
+"""Decoded video frames to upright 8-bit RGB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+
+HD_HEIGHT = 720
+"""From this many lines on, players take BT.709 for a frame that does not name its matrix, below it BT.601."""
+
+UNSPECIFIED_MATRIX = 2
+"""AVCOL_SPC_UNSPECIFIED in FFmpeg's libavutil/pixfmt.h."""
+
+HDR_TRANSFERS = (ColorTrc.SMPTE2084.value, ColorTrc.ARIB_STD_B67.value)
+
+Matrix = tuple[int, int, int, int]
+"""a, b, c, d of a display matrix: a point (x, y) is shown at (a x + c y, b x + d y)."""
+
+UPRIGHT: Matrix = (1, 0, 0, 1)
+
+
+class RgbConverter:
+    """Turns frames into uint8 RGB (H, W, 3), upright. Keeps swscale's tables between frames; one per thread."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """Matrix, range and, for HDR (PQ and HLG), transfer and primaries follow the frame's own tags."""
+        options: dict[str, int] = {}
+        if frame.colorspace == UNSPECIFIED_MATRIX and not frame.format.is_rgb:
+            options["src_colorspace"] = (Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601).value
+        if frame.color_trc in HDR_TRANSFERS:
+            # Shown as they are, PQ and HLG look pale and grey, nothing like the faces that networks were trained on.
+            options |= {
+                "dst_colorspace": Colorspace.ITU709.value,
+                "dst_color_trc": ColorTrc.IEC61966_2_1.value,
+                "dst_color_primaries": ColorPrimaries.BT709.value,
+            }
+        rgb = self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG.value, **options)
+        return turn(rgb.to_ndarray(), display_matrix(frame))
+
+
+def display_matrix(frame: av.VideoFrame) -> Matrix:
+    """The turn or mirroring that the file asks for, reduced to quarter turns."""
+    # PyAV declares no type for its side data.
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return UPRIGHT
+    # Row by row a, b, u, c, d, v, x, y, w; 16.16 fixed point (libavutil/display.h).
+    a, b, _, c, d = np.frombuffer(data, dtype=np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
+    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+
+
+def turn(image: np.ndarray, matrix: Matrix) -> np.ndarray:
+    """Apply a display matrix to (H, W, C)."""
+    a, b, c, d = matrix
+    if a == 0:
+        image = image.swapaxes(0, 1)
+    if a + c < 0:
+        image = image[:, ::-1]
+    if b + d < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def clockwise_degrees(matrix: Matrix) -> int:
+    """The turn in a display matrix: 0, 90, 180 or 270. Of a mirrored one, the turn that follows a left-right mirroring."""
+    a, b, c, d = matrix
+    if a * d - b * c < 0:
+        a, b = -a, -b
+    return {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}[(a, b)]

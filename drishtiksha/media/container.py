@@ -1,0 +1,110 @@
+"""Opens video and audio containers safely: one local file, known formats only, nothing it may point at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+
+from drishtiksha.errors import DecodeStalledError, UnreadableMediaError, WrongMediaKindError
+from drishtiksha.media.limits import MediaLimits
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,h263,ivf,obu,flv,asf,ogg,dv,mxf,"
+    "wav,w64,mp3,aac,flac,aiff,amr,amrnb,amrwb,caf,au,ac3,eac3,ape,wv,tta,gsm"
+)
+"""The demuxers that may open evidence. Playlists and scripts (hls, dash, concat, sdp, image2 ...) are left out because
+they read other files or the network; picture formats are left out because Pillow decodes pictures."""
+
+CLOCK_START_S = 1.0
+"""A first time stamp later than this is the clock of a broadcast or a cut-out stream, not a delay: it becomes time 0."""
+
+
+def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer:
+    """Open for reading, by content.
+
+    Raises: UnreadableMediaError, DecodeStalledError.
+    """
+    try:
+        return av.open(
+            # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
+            f"file:{path.resolve()}",
+            mode="r",
+            options={
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": "file",
+                "max_pixels": str(limits.max_video_pixels),
+            },
+            metadata_errors="replace",
+            timeout=limits.stall_s,
+        )
+    except av.error.ExitError as error:
+        raise stalled(name, limits) from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise unreadable(name, _what_ffmpeg_says(error)) from error
+
+
+def stalled(name: str, limits: MediaLimits) -> DecodeStalledError:
+    return DecodeStalledError(
+        f"{name} could not be read: nothing came out of it for {limits.stall_s:g} seconds, so it was stopped. "
+        "The file may be damaged; convert it to MP4 (H.264) and try again."
+    )
+
+
+def unreadable(
+    name: str, why: str, remedy: str = "Get the original file again, or convert it to MP4, WAV, JPEG or PNG."
+) -> UnreadableMediaError:
+    return UnreadableMediaError(f"{name} cannot be read as a picture, video or recording: {why}. {remedy}")
+
+
+def _what_ffmpeg_says(error: Exception) -> str:
+    if isinstance(error, av.error.InvalidDataError):
+        return "its content is of no known media format, or it is cut off or damaged"
+    if isinstance(error, av.error.FileNotFoundError):
+        return "the file is no longer there"
+    if isinstance(error, av.error.PermissionError):
+        return "this computer does not allow it to be opened"
+    return "its format is not one that is taken here, or it is damaged"
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+    """The main moving picture; cover art of a song is not one."""
+    candidates = [stream for stream in container.streams.video if not _is_cover(stream)]
+    best = container.streams.best("video")
+    if best is not None and any(best.index == stream.index for stream in candidates):
+        return best  # type: ignore[return-value]
+    return candidates[0] if candidates else None
+
+
+def picture_stream(container: InputContainer, name: str) -> VideoStream:
+    """Raises: WrongMediaKindError without a moving picture, UnreadableMediaError without a decoder for it."""
+    stream = video_stream(container)
+    if stream is None:
+        raise WrongMediaKindError(f"{name} has no moving picture. Choose a model for recordings.")
+    if stream.codec_context is None:
+        raise unreadable(name, "its pictures are made with a codec that is not known here")
+    return stream
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """The main sound track: the one that belongs to the picture where the file says so."""
+    return container.streams.best("audio", related=video_stream(container))  # type: ignore[return-value]
+
+
+def origin_s(container: InputContainer) -> float:
+    """Seconds to take from every time stamp, so that times are those that a player shows."""
+    start = (container.start_time or 0) / av.time_base
+    return start if start > CLOCK_START_S else 0.0
+
+
+def _is_cover(stream: Stream) -> bool:
+    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return bool(stream.disposition & pictures)

@@ -1,0 +1,193 @@
+"""The decode loop behind `video`: which packets to feed, which pictures to convert, what to do about broken ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av.error
+import numpy as np
+
+from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.colour import RgbConverter
+from drishtiksha.media.container import open_container, origin_s, picture_stream, stalled, unreadable
+from drishtiksha.media.frameindex import FrameIndex, too_many_frames
+from drishtiksha.media.guard import Pulse
+from drishtiksha.media.limits import MediaLimits
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+SEEK_GAIN = 2
+"""Seek when it leaves at most one in this many frames to decode: a seek also costs refilling the decoder."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """index: 0-based in the source, presentation order. image: uint8 RGB (H, W, 3), upright, not shared."""
+
+    index: int
+    time_s: float
+    image: np.ndarray
+
+
+@dataclass
+class DecodeReport:
+    """How a decode went; complete once its iterator has ended.
+
+    frames_decoded: pictures that came out of the decoder, wanted or not. missing: wanted indices that could not be decoded,
+    to be recorded as gaps with GapReason.DAMAGED. damaged: the decoder met broken data, or the file is cut off.
+    """
+
+    frames_decoded: int = 0
+    missing: list[int] = field(default_factory=list)
+    damaged: bool = False
+
+
+class Wanted:
+    """The frames still to come, in order."""
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        self._indices = indices
+        self._next = 0
+        self._replace = False
+
+    @property
+    def done(self) -> bool:
+        return self._next == len(self._indices) and not self._replace
+
+    @property
+    def rest(self) -> list[int]:
+        """Those that never came."""
+        return list(self._indices[self._next :])
+
+    def takes(self, index: int, report: DecodeReport) -> bool:
+        """Whether the picture `index`, the next in order, is wanted.
+
+        Frames passed over are missing when the stream is damaged. When it is not, the decoder left them out on purpose
+        (such as the leading pictures of an open group), and this picture stands in for them.
+        """
+        while self._next < len(self._indices) and self._indices[self._next] < index:
+            if report.damaged:
+                report.missing.append(self._indices[self._next])
+            else:
+                self._replace = True
+            self._next += 1
+        here = self._next < len(self._indices) and self._indices[self._next] == index
+        taken = here or self._replace
+        self._next += here
+        self._replace = False
+        return taken
+
+
+class Decoder:
+    """One decode of one file, run in the guarded thread."""
+
+    def __init__(
+        self, path: Path, name: str, limits: MediaLimits, index: FrameIndex, report: DecodeReport, pulse: Pulse
+    ) -> None:
+        self._path, self._name, self._limits = path, name, limits
+        self._index, self._report, self._pulse = index, report, pulse
+
+    def run(self, wanted: Sequence[int], *, seek: bool) -> Iterator[Frame]:
+        """`wanted`: sorted. `seek`: always go through keyframes, not only where it pays."""
+        self._report.damaged = self._index.damaged
+        there = [i for i in wanted if i < len(self._index)]
+        to_rgb = RgbConverter()
+        with open_container(self._path, self._name, self._limits) as container:
+            stream = picture_stream(container, self._name)
+            stream.thread_type = "AUTO"
+            stream.codec_context.options = {"max_pixels": str(self._limits.max_video_pixels)}
+            for group, key in self._groups(there, seek):
+                todo = Wanted(group)
+                for i, time_s, picture in self._from_key(container, stream, group[0], key):
+                    if todo.takes(i, self._report):
+                        yield Frame(i, time_s, to_rgb(picture))
+                    if todo.done:
+                        break
+                self._report.missing.extend(todo.rest)
+        self._report.missing.extend(i for i in wanted if i >= len(self._index))
+        if there and not self._report.frames_decoded:
+            raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
+
+    def _groups(self, wanted: Sequence[int], seek: bool) -> list[tuple[Sequence[int], int | None]]:
+        """What to decode in one go, with the place in `keyframes` to start from (None: the start of the file)."""
+        keys = self._index.keyframes
+        if not len(wanted):
+            return []
+        if self._index.pts is None or not len(keys) or keys[0] > wanted[0]:
+            return [(wanted, None)]
+        groups: dict[int, list[int]] = {}
+        for i, place in zip(wanted, np.searchsorted(keys, wanted, side="right") - 1, strict=True):
+            groups.setdefault(int(place), []).append(i)
+        to_decode = sum(group[-1] - int(keys[place]) + 1 for place, group in groups.items())
+        if not seek and to_decode * SEEK_GAIN > wanted[-1] + 1:
+            return [(wanted, None)]
+        return [(group, place) for place, group in groups.items()]
+
+    def _from_key(
+        self, container: InputContainer, stream: VideoStream, first: int, key: int | None
+    ) -> Iterator[tuple[int, float, VideoFrame]]:
+        """Pictures from a keyframe on; from an earlier one when the container's seek lands behind `first`."""
+        if key is None:
+            yield from self._pictures(container, stream)
+            return
+        pts, keys = self._index.pts, self._index.keyframes
+        assert pts is not None
+        for place in range(key, -1, -1):
+            container.seek(int(pts[keys[place]]), stream=stream)
+            pictures = self._pictures(container, stream)
+            head = next(pictures, None)
+            if head is not None and (head[0] <= first or place == 0):
+                yield head
+                yield from pictures
+                return
+
+    def _pictures(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, float, VideoFrame]]:
+        """(index, time, picture) of all that decodes from where the container stands."""
+        scale, origin, pts = float(stream.time_base or 0), origin_s(container), self._index.pts
+        count = 0
+        for picture in self._decoded(container, stream):
+            self._report.frames_decoded += 1
+            if self._report.frames_decoded > self._limits.max_frames:
+                raise too_many_frames(self._name, self._limits)
+            if picture.width * picture.height > self._limits.max_video_pixels:
+                raise too_many_pixels(self._name, picture.width, picture.height, self._limits)
+            i, count = count, count + 1
+            if pts is not None and picture.pts is not None:
+                i = int(np.searchsorted(pts, picture.pts, side="right")) - 1
+            time_s = self._index.time_s(i) if picture.pts is None else picture.pts * scale - origin
+            if not picture.is_corrupt:
+                yield max(i, 0), time_s, picture
+            else:
+                self._report.damaged = True
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """Everything the decoder gives; broken packets are passed over."""
+        try:
+            for packet in container.demux(stream):
+                self._pulse.beat()
+                try:
+                    pictures = packet.decode()
+                except av.error.FFmpegError:
+                    self._report.damaged = True
+                    continue
+                for picture in pictures:
+                    self._pulse.beat()
+                    yield picture
+        except av.error.ExitError as error:
+            raise stalled(self._name, self._limits) from error
+        except av.error.FFmpegError:
+            self._report.damaged = True
+            yield from stream.codec_context.decode(None)
+
+
+def too_many_pixels(name: str, width: int, height: int, limits: MediaLimits) -> MediaLimitError:
+    return MediaLimitError(
+        f"{name} is {width} x {height}; at most {limits.max_video_pixels / 1e6:.0f} megapixels a frame are taken. "
+        "Make a smaller copy."
+    )

@@ -1,0 +1,140 @@
+"""Runs a decoder in its own thread, so that a stalled one can be given up and a running one cancelled at once.
+
+A call into a decoder cannot be interrupted from Python. The work is done by a daemon thread that reports each packet and
+frame through `Pulse.beat`; the caller waits on a short bounded queue, looks at the time since the last beat, and asks
+`check` several times a second whether the user has cancelled.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from drishtiksha.errors import DecodeStalledError
+
+T = TypeVar("T")
+
+POLL_S = 0.1
+"""How often the waiting side looks up; cancelling must act within a second."""
+
+JOIN_S = 0.5
+"""How long an abandoned worker gets to close its file."""
+
+
+class _Abandoned(BaseException):
+    """Ends the worker once nobody waits for it. Not an Exception, so that no handler in a decoder loop keeps it."""
+
+
+class Pulse:
+    """Shared by the worker, which beats, and the caller, which listens."""
+
+    def __init__(self) -> None:
+        self.last_beat = time.monotonic()
+        self._stop = threading.Event()
+
+    def beat(self) -> None:
+        """Say that the decode is getting on. Ends the worker when the caller has gone."""
+        if self._stop.is_set():
+            raise _Abandoned
+        self.last_beat = time.monotonic()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: BaseException
+
+
+_END = object()
+
+
+def no_check() -> None:
+    """The `check` of a decode that nobody cancels."""
+
+
+def guarded(
+    produce: Callable[[Pulse], Iterable[T]],
+    *,
+    name: str,
+    stall_s: float,
+    check: Callable[[], None] = no_check,
+    depth: int = 4,
+) -> Generator[T, None, None]:
+    """Yield what `produce` yields, decoded ahead by up to `depth` items.
+
+    Raises: DecodeStalledError after `stall_s` seconds without a beat; whatever `produce` or `check` raises.
+    """
+    pulse = Pulse()
+    items: queue.Queue[object] = queue.Queue(maxsize=depth)
+    worker = threading.Thread(target=_work, args=(produce, pulse, items), name=f"decode {name}", daemon=True)
+    worker.start()
+    stalled = False
+    try:
+        while True:
+            item = _next_item(items, pulse, name, stall_s, check)
+            if item is _END:
+                return
+            if isinstance(item, _Failure):
+                raise item.error
+            yield item  # type: ignore[misc]
+    except DecodeStalledError:
+        stalled = True
+        raise
+    finally:
+        pulse.stop()
+        if not stalled:
+            worker.join(JOIN_S)
+
+
+def guarded_call(work: Callable[[Pulse], T], *, name: str, stall_s: float, check: Callable[[], None] = no_check) -> T:
+    """The one result of `work`, under the same watch as `guarded`."""
+    return next(iter(guarded(lambda pulse: [work(pulse)], name=name, stall_s=stall_s, check=check)))
+
+
+def _work(produce: Callable[[Pulse], Iterable[T]], pulse: Pulse, items: queue.Queue[object]) -> None:
+    try:
+        try:
+            for item in produce(pulse):
+                _put(items, item, pulse)
+        except _Abandoned:
+            raise
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting side, which raises it
+            _put(items, _Failure(error), pulse)
+        else:
+            _put(items, _END, pulse)
+    except _Abandoned:
+        return
+
+
+def _put(items: queue.Queue[object], item: object, pulse: Pulse) -> None:
+    while True:
+        pulse.beat()
+        try:
+            items.put(item, timeout=POLL_S)
+        except queue.Full:
+            continue
+        return
+
+
+def _next_item(
+    items: queue.Queue[object], pulse: Pulse, name: str, stall_s: float, check: Callable[[], None]
+) -> object:
+    waiting_since = time.monotonic()
+    while True:
+        check()
+        try:
+            return items.get(timeout=POLL_S)
+        except queue.Empty:
+            # While the caller was busy a full queue may have kept the worker silent: that is not a stall.
+            quiet = time.monotonic() - max(pulse.last_beat, waiting_since)
+            if quiet > stall_s:
+                raise DecodeStalledError(
+                    f"{name} could not be decoded: nothing came out of it for {stall_s:g} seconds, so it was stopped. "
+                    "The file may be damaged or its disk too slow; convert it to MP4 (H.264) and try again."
+                ) from None

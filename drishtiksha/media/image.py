@@ -1,0 +1,139 @@
+"""Pictures: any format that Pillow and pillow-heif decode, to upright 8-bit sRGB."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.container import unreadable
+from drishtiksha.media.guard import guarded_call, no_check
+from drishtiksha.media.limits import MediaLimits
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
+
+ORIENTATION = 0x0112
+NEW_SUBFILE_TYPE = 254
+DNG_VERSION = 50706
+
+PAPER = (255, 255, 255, 255)
+"""What shows through transparent pixels: white, as on a page."""
+
+BROKEN_PICTURE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
+"""What Pillow's and libheif's readers raise on damaged files."""
+
+
+def read_image(
+    path: Path,
+    *,
+    limits: MediaLimits,
+    check: Callable[[], None] = no_check,
+    name: str | None = None,
+) -> np.ndarray:
+    """uint8 RGB (H, W, 3), upright, sRGB.
+
+    EXIF orientation is applied; a colour profile is converted to sRGB; 16 bits become 8; CMYK and grey become RGB;
+    transparency lies on white; of an animation or a file of several pages, the first picture.
+
+    Raises: UnreadableMediaError (also for a picture that is cut off), MediaLimitError, DecodeStalledError.
+    """
+    name = name or path.name
+
+    def work(_: object) -> np.ndarray:
+        with open_picture(path, name, limits) as picture:
+            try:
+                picture.load()
+                upright = ImageOps.exif_transpose(picture)
+                return np.asarray(_to_rgb(upright))
+            except MemoryError:
+                raise
+            except BROKEN_PICTURE as error:
+                raise unreadable(name, "the picture is damaged or cut off") from error
+
+    return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
+
+
+def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
+    """Only the header is read.
+
+    Raises: PIL.UnidentifiedImageError when it is no picture; UnreadableMediaError, MediaLimitError.
+    """
+    _register_heif()
+    try:
+        picture = Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise MediaLimitError(_too_large(name, limits)) from error
+    except UnidentifiedImageError:
+        raise
+    except BROKEN_PICTURE as error:
+        raise unreadable(name, "the picture is damaged") from error
+    width, height = picture.size
+    if width * height > limits.max_image_pixels:
+        picture.close()
+        raise MediaLimitError(_too_large(name, limits, f" {width} x {height},"))
+    if picture.format == "TIFF" and _is_raw_preview(picture):
+        picture.close()
+        raise unreadable(name, "it is a camera's raw file", "Export it as JPEG from your photo program.")
+    return picture
+
+
+@functools.cache
+def _register_heif() -> None:
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _too_large(name: str, limits: MediaLimits, size: str = "") -> str:
+    return (
+        f"{name} is{size} larger than {limits.max_image_pixels / 1e6:g} megapixels, the most that is taken. "
+        "Make a smaller copy or cut out the part in question."
+    )
+
+
+def _is_raw_preview(picture: Image.Image) -> bool:
+    """Raw files are TIFFs whose first page is a thumbnail: judging that one would judge another picture."""
+    tags = getattr(picture, "tag_v2", {})
+    return DNG_VERSION in tags or bool(int(tags.get(NEW_SUBFILE_TYPE, 0)) & 1)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        return _deep_grey_to_rgb(picture)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        under = Image.new("RGBA", picture.size, PAPER)
+        profile = picture.info.get("icc_profile")
+        picture = Image.alpha_composite(under, picture).convert("RGB")
+        picture.info["icc_profile"] = profile
+    elif picture.mode not in ("RGB", "L", "CMYK", "LAB"):
+        picture = picture.convert("RGB")
+    return _to_srgb(picture)
+
+
+def _deep_grey_to_rgb(picture: Image.Image) -> Image.Image:
+    """16-bit whole numbers by their upper byte; other whole numbers and floats by their own full scale."""
+    values = np.asarray(picture).astype(np.float64)
+    highest = float(values.max(initial=0.0))
+    full = 65535.0 if picture.mode.startswith("I") and highest > 255 else 1.0 if highest <= 1 else 255.0
+    grey = np.clip(np.nan_to_num(values) / full * 255, 0, 255).round().astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _to_srgb(picture: Image.Image) -> Image.Image:
+    """Through the embedded profile. A profile that is broken, or of another colour model, is passed over, as browsers do."""
+    profile = picture.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "srgb" not in ImageCms.getProfileDescription(source).lower():
+                converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+                assert converted is not None
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            return picture.convert("RGB")
+    return picture.convert("RGB")

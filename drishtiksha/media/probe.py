@@ -1,0 +1,102 @@
+"""What a file is, from its content: kind, sizes, times, codecs. Limits are checked here, before anything is decoded."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from drishtiksha.errors import MediaLimitError, UnreadableMediaError
+from drishtiksha.media.container import unreadable
+from drishtiksha.media.guard import Pulse, guarded_call
+from drishtiksha.media.image import ORIENTATION, open_picture
+from drishtiksha.media.limits import MediaLimits
+from drishtiksha.media.tracks import fact, track_facts
+from drishtiksha.results import MediaInfo, MediaKind
+
+HEAD = 1024
+
+TURNS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
+"""EXIF orientation to the clockwise turn that it asks for; 2, 4, 5 and 7 are mirrored left-right before it."""
+
+EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_IFD, EXIF_TAKEN = 0x0131, 0x0132, 0x8769, 0x9003
+
+NOT_MEDIA = (
+    (b"%pdf", "it is a PDF document", "Save the picture or video out of it."),
+    (b"<!doctype html", "it is a web page, not the media on it", "Download the video or picture itself."),
+    (b"<html", "it is a web page, not the media on it", "Download the video or picture itself."),
+    (b"<svg", "it is an SVG drawing", "Export it as PNG."),
+    (b"#extm3u", "it is a playlist that points at a video", "Download the video itself."),
+    (b"ffconcat", "it is a list of other files", "Give the video itself."),
+    (b"pk\x03\x04", "it is a ZIP archive or an office document", "Unpack the media file."),
+)
+"""Beginnings (in lower case) of files that people mistake for media."""
+
+
+def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
+    """Facts of the file at `path`; `name` and `sha256` are passed on.
+
+    The kind follows the content, never the file ending. Animated GIF, WebP, PNG and AVIF are pictures: the first one is
+    examined, and `frame_count` above 1 tells that there are more. A song with cover art is a recording.
+
+    Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
+    """
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise UnreadableMediaError(f"{name} is not a file that can be examined. Choose a video, picture or recording.")
+    if facts.st_size == 0:
+        raise UnreadableMediaError(
+            f"{name} is empty (0 bytes). Get the original file again; the transfer may have failed."
+        )
+    if facts.st_size > limits.max_bytes:
+        raise MediaLimitError(f"{name} is larger than {limits.max_bytes / 1e6:g} MB, the most that is taken.")
+    known: dict[str, Any] = {"name": name, "sha256": sha256, "size_bytes": facts.st_size}
+
+    def work(pulse: Pulse) -> MediaInfo:
+        try:
+            with open_picture(path, name, limits) as picture:
+                return MediaInfo(**known, **_picture_facts(picture))
+        except UnidentifiedImageError:
+            _refuse_known_others(path, name)
+            return MediaInfo(**known, **track_facts(path, name, limits, pulse))
+
+    return guarded_call(work, name=name, stall_s=limits.stall_s)
+
+
+def _picture_facts(picture: Image.Image) -> dict[str, Any]:
+    exif = picture.getexif()
+    orientation = exif.get(ORIENTATION, 1)
+    width, height = picture.size if orientation not in (5, 6, 7, 8) else picture.size[::-1]
+    animated = getattr(picture, "is_animated", False) and picture.format != "MPO"
+    return {
+        "kind": MediaKind.IMAGE,
+        "container": "jpeg" if picture.format == "MPO" else str(picture.format).lower(),
+        "width": width,
+        "height": height,
+        "frame_count": getattr(picture, "n_frames", 1) if animated else 1,
+        "rotation_deg": TURNS.get(orientation, 0),
+        "pixel_format": picture.mode,
+        "encoder": fact(exif.get(EXIF_SOFTWARE)),
+        "created": fact(exif.get_ifd(EXIF_IFD).get(EXIF_TAKEN) or exif.get(EXIF_DATE_TIME)),
+    }
+
+
+def _refuse_known_others(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginning, why, remedy in NOT_MEDIA:
+        if start.startswith(beginning) or (start.startswith(b"<?xml") and beginning in start):
+            raise unreadable(name, why, remedy)
+    if b"\0" not in head and _is_text(head):
+        raise unreadable(name, "it is a text file, whatever its name says")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True

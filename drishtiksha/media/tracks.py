@@ -1,0 +1,192 @@
+"""Facts of a video or recording from its container, its packets and its first picture or sound."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+
+from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.colour import clockwise_degrees, display_matrix
+from drishtiksha.media.container import audio_stream, open_container, picture_stream, stalled, unreadable, video_stream
+from drishtiksha.media.decode import too_many_pixels
+from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
+from drishtiksha.media.guard import Pulse
+from drishtiksha.media.limits import MediaLimits
+from drishtiksha.results import MediaKind
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+FACT_LENGTH = 200
+"""Characters of a metadata value that are kept."""
+
+BRANDS = {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "3gp": "3gp", "3g2": "3gp"}
+"""Major brands of the ISO family whose files go by another name than mp4."""
+
+
+def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dict[str, Any]:
+    """The fields of MediaInfo from `kind` on.
+
+    Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
+    """
+    with open_container(path, name, limits) as container:
+        pulse.beat()
+        video, audio = video_stream(container), audio_stream(container)
+        if video is None and audio is None:
+            raise unreadable(name, "it holds neither a picture nor sound")
+        header_s = _check_header(container, video, audio, name, limits)
+        facts: dict[str, Any] = {
+            "kind": MediaKind.AUDIO if video is None else MediaKind.VIDEO,
+            "container": _container_name(container, path),
+            "bit_rate": container.bit_rate or None,
+            "encoder": _tag(container.metadata, "com.apple.quicktime.software", "encoder", "encoded_by"),
+            "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
+        }
+        if audio is not None:
+            facts |= {"audio_codec": audio.name, "sample_rate": audio.sample_rate, "channels": audio.channels}
+        if video is None:
+            assert audio is not None
+            facts["duration_s"] = _length_s(container, audio, name, limits, pulse)
+        else:
+            index = index_stream(container, picture_stream(container, name), name, limits, pulse)
+            facts |= _video_facts(video, index, name, limits)
+            facts["duration_s"] = max(index.time_s(index.declared), header_s)
+    if facts["duration_s"] > limits.max_duration_s:
+        raise _too_long(name, facts["duration_s"], limits)
+    return facts | _first_facts(path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+
+
+def _check_header(
+    container: InputContainer, video: VideoStream | None, audio: AudioStream | None, name: str, limits: MediaLimits
+) -> float:
+    """Refuse what the header already shows to be too much; the length that it states, s."""
+    length_s = (container.duration or 0) / av.time_base
+    if length_s > limits.max_duration_s:
+        raise _too_long(name, length_s, limits)
+    if video is not None:
+        if video.width * video.height > limits.max_video_pixels:
+            raise too_many_pixels(name, video.width, video.height, limits)
+        if video.frames > limits.max_frames:
+            raise too_many_frames(name, limits)
+    if audio is not None and audio.channels > limits.max_audio_channels:
+        raise MediaLimitError(
+            f"The sound of {name} has {audio.channels} channels; at most {limits.max_audio_channels} are taken. "
+            "Mix it down to stereo."
+        )
+    if audio is not None and audio.sample_rate > limits.max_sample_rate:
+        raise MediaLimitError(
+            f"The sound of {name} has {audio.sample_rate} samples a second; at most {limits.max_sample_rate} are taken. "
+            "Convert it to 48 kHz."
+        )
+    return length_s
+
+
+def _video_facts(video: VideoStream, index: FrameIndex, name: str, limits: MediaLimits) -> dict[str, Any]:
+    if not len(index):
+        raise unreadable(name, "it is cut off before the first picture")
+    if index.declared > limits.max_frames:
+        raise too_many_frames(name, limits)
+    measured = 1 / index.frame_s if index.frame_s > 0 else None
+    stated = float(video.average_rate) if video.average_rate else None
+    return {
+        "fps": measured if index.variable_rate or stated is None else stated,
+        "frame_count": index.declared,
+        "variable_frame_rate": index.variable_rate,
+        "video_codec": video.name,
+    }
+
+
+def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, video: bool) -> dict[str, Any]:
+    """Decode up to the first picture or sound: only this shows that the file can be decoded, and how it is turned."""
+    with open_container(path, name, limits) as container:
+        stream = video_stream(container) if video else audio_stream(container)
+        if stream is None or stream.codec_context is None:
+            raise unreadable(name, "it is made with a codec that is not known here")
+        stream.codec_context.options = {"max_pixels": str(limits.max_video_pixels)}
+        frame = _first_frame(container, stream, name, limits, pulse)
+    if frame is None:
+        raise unreadable(name, "it is damaged, or made with a codec that is not known here")
+    if not isinstance(frame, av.VideoFrame):
+        return {}
+    if frame.width * frame.height > limits.max_video_pixels:
+        raise too_many_pixels(name, frame.width, frame.height, limits)
+    turned = clockwise_degrees(display_matrix(frame))
+    sides = (frame.width, frame.height) if turned in (0, 180) else (frame.height, frame.width)
+    return {"width": sides[0], "height": sides[1], "rotation_deg": turned, "pixel_format": frame.format.name}
+
+
+def _first_frame(
+    container: InputContainer, stream: VideoStream | AudioStream, name: str, limits: MediaLimits, pulse: Pulse
+) -> object | None:
+    try:
+        for packet in container.demux(stream):
+            pulse.beat()
+            try:
+                for frame in packet.decode():
+                    return frame
+            except av.error.FFmpegError:
+                continue
+    except av.error.ExitError as error:
+        raise stalled(name, limits) from error
+    except av.error.FFmpegError:
+        return None
+    return None
+
+
+def _length_s(container: InputContainer, audio: AudioStream, name: str, limits: MediaLimits, pulse: Pulse) -> float:
+    """From the packets: headers of recordings often guess or say nothing."""
+    begin: int | None = None
+    end = 0
+    try:
+        for packet in container.demux(audio):
+            pulse.beat()
+            if packet.pts is None or packet.size == 0:
+                continue
+            begin = packet.pts if begin is None else begin
+            end = max(end, packet.pts + (packet.duration or 0))
+            if float((end - begin) * packet.time_base) > limits.max_duration_s:
+                raise _too_long(name, limits.max_duration_s, limits)
+    except av.error.ExitError as error:
+        raise stalled(name, limits) from error
+    except av.error.FFmpegError:
+        pass  # cut off: the length is that of what is there
+    if begin is None:
+        raise unreadable(name, "it is cut off before the first sound")
+    return float((end - max(begin, 0)) * (audio.time_base or 0))
+
+
+def _too_long(name: str, length_s: float, limits: MediaLimits) -> MediaLimitError:
+    return MediaLimitError(
+        f"{name} lasts {length_s / 60:.0f} minutes or more; at most {limits.max_duration_s / 60:g} are taken. "
+        "Cut out the part in question."
+    )
+
+
+def _container_name(container: InputContainer, path: Path) -> str:
+    family = container.format.name
+    if family.startswith("mov,"):
+        return BRANDS.get(container.metadata.get("major_brand", "")[:3].strip(), "mp4")
+    if family.startswith("matroska"):
+        with path.open("rb") as file:
+            return "webm" if b"webm" in file.read(64) else "mkv"
+    return family.split(",")[0]
+
+
+def _tag(metadata: Mapping[str, str], *keys: str) -> str | None:
+    lower = {key.lower(): value for key, value in metadata.items()}
+    return next((fact(lower[key]) for key in keys if key in lower), None)
+
+
+def fact(value: object) -> str | None:
+    """A metadata value fit to be shown: no control characters, limited in length; None when nothing is left."""
+    if value is None:
+        return None
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in str(value))
+    return " ".join(visible.split())[:FACT_LENGTH] or None
