@@ -1,0 +1,104 @@
+"""Settings: `configs/config.yaml`, overridden by `.env`, overridden by the environment (`DRISHTIKSHA_...`)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from drishtiksha.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_CONFIG = ROOT / "configs" / "config.yaml"
+
+
+class MediaLimits(BaseModel):
+    """Bounds checked from the file's header before decoding, and again while decoding, since headers can lie."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_bytes: int = Field(default=500_000_000, gt=0)
+    max_duration_s: float = Field(default=1800.0, gt=0)
+    max_pixels: int = Field(default=50_000_000, gt=0, description="width x height of a picture or of one frame")
+    max_frames: int = Field(default=200_000, gt=0, description="of a video")
+    stall_s: float = Field(default=20.0, gt=0, description="a decoder silent for longer is stopped")
+
+
+class Settings(BaseSettings):
+    """Everything that is not a detector's own. Relative paths are taken from the repository root."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DRISHTIKSHA_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(default=Path("data"), description="cases and, later, jobs; never in the repository")
+    models_dir: Path = Field(default=Path("models"), description="checkpoints, embedded and downloaded")
+    device: str = Field(default="auto", description="for every model whose own device is auto")
+    memory_budget_mb: int | None = Field(default=None, gt=0, description="for loaded models; None = no bound")
+    retention_hours: float = Field(default=24.0, gt=0, description="cases older than this are deleted")
+    active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
+    max_queue: int = Field(default=16, gt=0, description="analyses that may wait in the app")
+    limits: MediaLimits = MediaLimits()
+    models: dict[str, dict[str, Any]] = Field(default={}, description="model name -> entry, validated by the registry")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class asks for it
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        yaml_file = Path(os.environ.get("DRISHTIKSHA_CONFIG", DEFAULT_CONFIG))
+        _refuse_unknown_keys(yaml_file, set(cls.model_fields))
+        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, yaml_file)
+
+    @property
+    def cases_dir(self) -> Path:
+        return _from_root(self.data_dir) / "cases"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return _from_root(self.models_dir)
+
+    def checkpoint(self, model_path: Path) -> Path:
+        """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder, else from the root."""
+        if model_path.is_absolute():
+            return model_path
+        if model_path.parts[0] == "models":
+            return self.checkpoints_dir / Path(*model_path.parts[1:])
+        return ROOT / model_path
+
+
+def _from_root(path: Path) -> Path:
+    return path if path.is_absolute() else ROOT / path
+
+
+def _refuse_unknown_keys(yaml_file: Path, known: set[str]) -> None:
+    """A misspelt key in YAML would otherwise be ignored in silence."""
+    if not yaml_file.is_file():
+        raise ConfigError(f"{yaml_file} does not exist. Set DRISHTIKSHA_CONFIG to a configuration file.")
+    try:
+        content = yaml.safe_load(yaml_file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{yaml_file.name} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{yaml_file.name} must hold settings by name, such as `models:`.")
+    if unknown := sorted(set(content) - known):
+        raise ConfigError(
+            f"{yaml_file.name} has unknown settings: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from all sources; `overrides` win. Raises: ConfigError that names each bad field."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"The settings cannot be used: {problems}") from error
