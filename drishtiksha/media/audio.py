@@ -71,7 +71,7 @@ def sound_stream(container: InputContainer, name: str) -> AudioStream:
 
 def mono(frame: AudioFrame) -> np.ndarray:
     """float32 (n,): the mean of the channels, full scale at 1, whatever the sample format."""
-    values: np.ndarray[Any, np.dtype[Any]] = frame.to_ndarray()
+    values: Any = frame.to_ndarray()
     channels = len(frame.layout.channels)
     values = values if frame.format.is_planar else values.reshape(-1, channels).T
     if values.dtype == np.uint8:

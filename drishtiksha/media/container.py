@@ -24,8 +24,11 @@ FORMATS = (
 """The demuxers that may open evidence. Playlists and scripts (hls, dash, concat, sdp, image2 ...) are left out because
 they read other files or the network; picture formats are left out because Pillow decodes pictures."""
 
+CLOCKED = ("mpegts", "mpeg", "flv")
+"""Formats whose time stamps begin anywhere; players show their first moment as 0."""
+
 CLOCK_START_S = 1.0
-"""A first time stamp later than this is the clock of a broadcast or a cut-out stream, not a delay: it becomes time 0."""
+"""In other formats a first time stamp later than this is a live stream's clock, not a delay: it becomes time 0 too."""
 
 
 def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer:
@@ -34,7 +37,7 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
     Raises: UnreadableMediaError, DecodeStalledError.
     """
     try:
-        return av.open(
+        container = av.open(
             # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
             f"file:{path.resolve()}",
             mode="r",
@@ -46,6 +49,9 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
             metadata_errors="replace",
             timeout=limits.stall_s,
         )
+        # PyAV asks for time stamps to be made up where a file has none; it is better to know that it has none.
+        container.flags &= ~av.container.Flags.gen_pts.value  # type: ignore[operator]  # its stub says Flags
+        return container
     except av.error.ExitError as error:
         raise stalled(name, limits) from error
     except (av.error.FFmpegError, ValueError) as error:
@@ -102,7 +108,7 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 def origin_s(container: InputContainer) -> float:
     """Seconds to take from every time stamp, so that times are those that a player shows."""
     start = (container.start_time or 0) / av.time_base
-    return start if start > CLOCK_START_S else 0.0
+    return start if container.format.name in CLOCKED or start > CLOCK_START_S else 0.0
 
 
 def _is_cover(stream: Stream) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 SEEK_GAIN = 2
 """Seek when it leaves at most one in this many frames to decode: a seek also costs refilling the decoder."""
+
+
+SEEK_TRIES = 3
+"""Keyframes to try, each earlier than the last, before decoding from the start of the file."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +103,15 @@ class Decoder:
         self._report.damaged = self._index.damaged
         there = [i for i in wanted if i < len(self._index)]
         to_rgb = RgbConverter()
-        with open_container(self._path, self._name, self._limits) as container:
-            stream = picture_stream(container, self._name)
-            stream.thread_type = "AUTO"
-            stream.codec_context.options = {"max_pixels": str(self._limits.max_video_pixels)}
-            for group, key in self._groups(there, seek):
-                todo = Wanted(group)
-                for i, time_s, picture in self._from_key(container, stream, group[0], key):
+        for group, key in self._groups(there, seek):
+            todo = Wanted(group)
+            with contextlib.closing(self._from_key(group[0], key)) as pictures:
+                for i, time_s, picture in pictures:
                     if todo.takes(i, self._report):
                         yield Frame(i, time_s, to_rgb(picture))
                     if todo.done:
                         break
-                self._report.missing.extend(todo.rest)
+            self._report.missing.extend(todo.rest)
         self._report.missing.extend(i for i in wanted if i >= len(self._index))
         if there and not self._report.frames_decoded:
             raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
@@ -129,26 +131,38 @@ class Decoder:
             return [(wanted, None)]
         return [(group, place) for place, group in groups.items()]
 
-    def _from_key(
-        self, container: InputContainer, stream: VideoStream, first: int, key: int | None
-    ) -> Iterator[tuple[int, float, VideoFrame]]:
-        """Pictures from a keyframe on; from an earlier one when the container's seek lands behind `first`."""
-        if key is None:
-            yield from self._pictures(container, stream)
-            return
+    def _from_key(self, first: int, key: int | None) -> Generator[tuple[int, float, VideoFrame], None, None]:
+        """Pictures from a keyframe on; from an earlier one, or the start, when the container's seek lands behind `first`."""
         pts, keys = self._index.pts, self._index.keyframes
-        assert pts is not None
-        for place in range(key, -1, -1):
-            container.seek(int(pts[keys[place]]), stream=stream)
-            pictures = self._pictures(container, stream)
-            head = next(pictures, None)
-            if head is not None and (head[0] <= first or place == 0):
-                yield head
-                yield from pictures
-                return
+        if key and pts is not None:
+            damaged = self._report.damaged
+            with self._opened() as (container, stream):
+                for place in range(key, max(0, key - SEEK_TRIES), -1):
+                    container.seek(int(pts[keys[place]]), stream=stream)
+                    pictures = self._pictures(container, stream, since=int(keys[place]))
+                    head = next(pictures, None)
+                    # What broke on the way to the keyframe belongs to pictures that were not asked for.
+                    self._report.damaged = damaged
+                    if head is not None and head[0] <= first:
+                        yield head
+                        yield from pictures
+                        return
+        with self._opened() as (container, stream):
+            yield from self._pictures(container, stream, since=0)
 
-    def _pictures(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, float, VideoFrame]]:
-        """(index, time, picture) of all that decodes from where the container stands."""
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        with open_container(self._path, self._name, self._limits) as container:
+            stream = picture_stream(container, self._name)
+            stream.thread_type = "AUTO"
+            stream.codec_context.options = {"max_pixels": str(self._limits.max_video_pixels)}
+            yield container, stream
+
+    def _pictures(
+        self, container: InputContainer, stream: VideoStream, since: int
+    ) -> Iterator[tuple[int, float, VideoFrame]]:
+        """(index, time, picture) of all that decodes from where the container stands. After a seek, pictures before
+        `since` lack what they refer to: no damage, but not to be shown."""
         scale, origin, pts = float(stream.time_base or 0), origin_s(container), self._index.pts
         count = 0
         for picture in self._decoded(container, stream):
@@ -157,14 +171,16 @@ class Decoder:
                 raise too_many_frames(self._name, self._limits)
             if picture.width * picture.height > self._limits.max_video_pixels:
                 raise too_many_pixels(self._name, picture.width, picture.height, self._limits)
-            i, count = count, count + 1
+            i, time_s, count = count, self._index.time_s(count), count + 1
             if pts is not None and picture.pts is not None:
-                i = int(np.searchsorted(pts, picture.pts, side="right")) - 1
-            time_s = self._index.time_s(i) if picture.pts is None else picture.pts * scale - origin
-            if not picture.is_corrupt:
-                yield max(i, 0), time_s, picture
-            else:
+                i = max(0, int(np.searchsorted(pts, picture.pts, side="right")) - 1)
+                time_s = picture.pts * scale - origin
+            if i < since:
+                continue
+            if picture.is_corrupt:
                 self._report.damaged = True
+                continue
+            yield i, time_s, picture
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Everything the decoder gives; broken packets are passed over."""

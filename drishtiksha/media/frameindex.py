@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,15 @@ JITTER_S = 0.002
 """Containers round time stamps to a millisecond: up to two of them are no change of rate."""
 
 JITTER_SHARE = 0.1
+
+EXACT_COUNTS = ("mov,mp4,m4a,3gp,3g2,mj2",)
+"""Containers whose header counts the frames; elsewhere the number is an estimate or counts empty packets too."""
+
+USUAL_RATE = Fraction(25)
+"""Frames a second of a bare stream that does not say."""
+
+Packet = tuple[int | None, int | None, int, bool]
+"""pts, dts, duration, keyframe."""
 
 
 @dataclass(frozen=True)
@@ -96,39 +106,45 @@ def index_stream(
     container: InputContainer, stream: VideoStream, name: str, limits: MediaLimits, pulse: Pulse
 ) -> FrameIndex:
     """Read all packets of `stream`; the container stands at its end afterwards."""
-    rows: list[tuple[int, bool]] = []
-    exact, hidden, broken, last_end = True, 0, False, 0
+    packets: list[Packet] = []
+    hidden, broken = 0, False
     try:
         for packet in container.demux(stream):
             pulse.beat()
-            stamp = packet.dts if packet.pts is None else packet.pts
-            if packet.size == 0 or stamp is None:
-                exact = exact and packet.size == 0
-                continue
             if packet.is_discard:
                 hidden += 1
-                continue
-            exact = exact and packet.pts is not None
-            rows.append((stamp, packet.is_keyframe))
-            last_end = max(last_end, stamp + (packet.duration or 0))
-            if len(rows) > limits.max_frames:
+            elif packet.size:
+                packets.append((packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
+            if len(packets) > limits.max_frames:
                 raise too_many_frames(name, limits)
     except av.error.ExitError as error:
         raise stalled(name, limits) from error
     except av.error.FFmpegError:
         broken = True
-    rows.sort()
-    stamps = np.array([stamp for stamp, _ in rows], dtype=np.int64)
-    scale, origin = float(stream.time_base or 0), origin_s(container)
-    lost = max(0, stream.frames - len(rows) - hidden)
+    rows, scale = _stamped(packets, stream), float(stream.time_base or 0)
+    stamps = np.array([row[0] for row in rows], dtype=np.int64)
+    origin = origin_s(container)
+    lost = max(0, stream.frames - len(rows) - hidden) if container.format.name in EXACT_COUNTS else 0
     return FrameIndex(
         times=stamps * scale - origin,
-        pts=stamps if exact else None,
-        keyframes=np.flatnonzero([key for _, key in rows]),
-        end_s=last_end * scale - origin,
+        pts=stamps if all(packet[0] is not None for packet in packets) else None,
+        keyframes=np.flatnonzero([row[2] for row in rows]),
+        end_s=max((row[0] + row[1] for row in rows), default=0) * scale - origin,
         lost=lost,
         damaged=broken or lost > 0,
     )
+
+
+def _stamped(packets: Sequence[Packet], stream: VideoStream) -> list[tuple[int, int, bool]]:
+    """(time stamp, duration, keyframe) in presentation order. Without presentation times (AVI) the decoding times stand in,
+    without any (bare streams) a steady rate."""
+    if all(pts is not None for pts, _, _, _ in packets):
+        return sorted((pts or 0, length, key) for pts, _, length, key in packets)
+    if all(dts is not None for _, dts, _, _ in packets):
+        return sorted((dts or 0, length, key) for _, dts, length, key in packets)
+    rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
+    step = round(1 / (rate * (stream.time_base or 1)))
+    return [(number * step, step, key) for number, (_, _, _, key) in enumerate(packets)]
 
 
 def too_many_frames(name: str, limits: MediaLimits) -> MediaLimitError:

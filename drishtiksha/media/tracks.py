@@ -50,7 +50,7 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
         }
         if audio is not None:
-            facts |= {"audio_codec": audio.name, "sample_rate": audio.sample_rate, "channels": audio.channels}
+            facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
         if video is None:
             assert audio is not None
             facts["duration_s"] = _length_s(container, audio, name, limits, pulse)
@@ -99,7 +99,7 @@ def _video_facts(video: VideoStream, index: FrameIndex, name: str, limits: Media
         "fps": measured if index.variable_rate or stated is None else stated,
         "frame_count": index.declared,
         "variable_frame_rate": index.variable_rate,
-        "video_codec": video.name,
+        "video_codec": _codec_name(video),
     }
 
 
@@ -177,6 +177,11 @@ def _container_name(container: InputContainer, path: Path) -> str:
         with path.open("rb") as file:
             return "webm" if b"webm" in file.read(64) else "mkv"
     return family.split(",")[0]
+
+
+def _codec_name(stream: VideoStream | AudioStream) -> str | None:
+    """The format's name, not that of the library that decodes it."""
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
 
 
 def _tag(metadata: Mapping[str, str], *keys: str) -> str | None:

@@ -1,0 +1,59 @@
+"""What all tests share: a quiet, offline machine and the way to the shared material."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before any library reads them.
+for _name, _value in {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_NUM_THREADS": "1",
+    "MPLBACKEND": "agg",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import pytest  # noqa: E402
+
+from drishtiksha.media.limits import MediaLimits  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared material (clips, portraits, golden files); tests that need it are skipped where it is absent."""
+    places = [REPOSITORY.parent / "shared", Path("/work/shared")]
+    if stated := os.environ.get("DRISHTIKSHA_SHARED"):
+        places.insert(0, Path(stated))
+    for place in places:
+        if (place / "data").is_dir():
+            return place
+    pytest.skip(
+        f"no shared material: looked for data/ in {', '.join(map(str, places))}; set DRISHTIKSHA_SHARED to its folder"
+    )
+
+
+@pytest.fixture(scope="session")
+def clip_360p(shared: Path) -> Path:
+    """640 x 360, 29.97 frames/s, 10 s, with sound: people on a stage. The picture starts 0.85 s after the sound."""
+    return _present(shared / "data/clips/stage_360p.mp4")
+
+
+@pytest.fixture(scope="session")
+def clip_1080p(shared: Path) -> Path:
+    """1920 x 1080, 25 frames/s, 4.2 s, with sound: faces in a street."""
+    return _present(shared / "data/clips/street_faces_1080p.mp4")
+
+
+@pytest.fixture(scope="session")
+def limits() -> MediaLimits:
+    return MediaLimits()
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        pytest.skip(f"{path} is absent from the shared material")
+    return path
