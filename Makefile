@@ -1,0 +1,75 @@
+# make run: the app in the browser.  make test: the tests.  Both install what they need, once, into .venv.
+# Settings: PYTHON=python3.12 (for a new .venv), VENV=dir, ARGS="-k faces" (handed on to pytest, bench or training).
+SHELL := /bin/bash
+VENV ?= .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 /usr/bin/python3; do \
+	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+PIP := $(PY) -m pip --disable-pip-version-check install --constraint constraints.txt
+PINS := requirements.txt constraints.txt pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench train chromium constraints clean
+
+help:
+	@echo "make run     start the app (http://127.0.0.1:7860)"
+	@echo "make test    run the tests"
+	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests"
+	@echo "make bench   measure start-up, loading, decoding and scoring"
+	@echo "make train   train the embedded face detector again (needs DATA=folder of portraits)"
+	@echo "make clean   delete .venv and everything derived"
+
+run: $(VENV)/.run-stamp
+	$(PY) app.py
+
+test: $(VENV)/.dev-stamp chromium
+	$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.dev-stamp chromium
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --python-version 3.11 drishtiksha app.py
+	$(VENV)/bin/mypy --python-version 3.12 drishtiksha app.py
+	$(PY) -m pytest -q tests/test_layers.py
+	$(PY) -m pytest $(ARGS)
+
+bench: $(VENV)/.run-stamp
+	$(PY) -m bench $(ARGS)
+
+train: $(VENV)/.dev-stamp
+	$(PY) -m drishtiksha.training.face_blend $(ARGS)
+
+$(PY):
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "No Python 3.11 or 3.12 with the venv module was found."; \
+		echo "On Debian: sudo apt-get install python3 python3-venv. Then run make again, or name one: make run PYTHON=/path"; \
+		exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-stamp: $(PINS) | $(PY)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev-stamp: $(PINS) | $(PY)
+	$(PIP) --editable ".[dev]"
+	@touch $@ $(VENV)/.run-stamp
+
+chromium:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core </dev/null && exit 0; fi; \
+	echo "No Chromium here: the browser tests will be skipped. To run them: sudo apt-get install chromium"
+
+# After a change of requirements.txt: install without constraints, run the tests, then write down what was tested.
+constraints: | $(PY)
+	$(PY) -m pip --disable-pip-version-check install --upgrade --editable ".[dev]"
+	{ echo "# Exact versions that the tests ran with; written by 'make constraints'."; \
+		$(PY) -m pip freeze --exclude-editable; } > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
