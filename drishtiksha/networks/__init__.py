@@ -1,0 +1,1 @@
+"""Network definitions: `nn.Module` only, no files and no configuration."""
