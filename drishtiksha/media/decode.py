@@ -13,7 +13,7 @@ import numpy as np
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.colour import RgbConverter
-from drishtiksha.media.container import open_container, origin_s, picture_stream, stalled, unreadable
+from drishtiksha.media.container import open_container, picture_stream, stalled, unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.limits import MediaLimits
@@ -163,7 +163,7 @@ class Decoder:
     ) -> Iterator[tuple[int, float, VideoFrame]]:
         """(index, time, picture) of all that decodes from where the container stands. After a seek, pictures before
         `since` lack what they refer to: no damage, but not to be shown."""
-        scale, origin, pts = float(stream.time_base or 0), origin_s(container), self._index.pts
+        scale, origin, pts = float(stream.time_base or 0), self._index.origin_s, self._index.pts
         count = 0
         for picture in self._decoded(container, stream):
             self._report.frames_decoded += 1

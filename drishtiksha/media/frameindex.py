@@ -41,7 +41,7 @@ class FrameIndex:
 
     times: float64 (n,) s. pts: int64 (n,) in the stream's time base, or None where the container does not give them (then
     `times` are good to a few frames, and frames are counted while decoding). keyframes: int64 (k,), indices into `times`.
-    end_s: when the last frame ends. lost: how many more frames the header declares than the file holds: it is cut off.
+    end_s: when the last frame ends. origin_s: what was taken from every time stamp. lost: how many more frames the header declares than the file holds: it is cut off.
     damaged: cut off, or the packets could not be read to the end.
     """
 
@@ -49,6 +49,7 @@ class FrameIndex:
     pts: np.ndarray | None
     keyframes: np.ndarray
     end_s: float
+    origin_s: float
     lost: int
     damaged: bool
 
@@ -124,12 +125,16 @@ def index_stream(
     rows, scale = _stamped(packets, stream), float(stream.time_base or 0)
     stamps = np.array([row[0] for row in rows], dtype=np.int64)
     origin = origin_s(container)
+    if origin and len(stamps):
+        # FFmpeg leaves some first packets out of its start time.
+        origin = min(origin, float(stamps[0]) * scale)
     lost = max(0, stream.frames - len(rows) - hidden) if container.format.name in EXACT_COUNTS else 0
     return FrameIndex(
         times=stamps * scale - origin,
         pts=stamps if all(packet[0] is not None for packet in packets) else None,
         keyframes=np.flatnonzero([row[2] for row in rows]),
         end_s=max((row[0] + row[1] for row in rows), default=0) * scale - origin,
+        origin_s=origin,
         lost=lost,
         damaged=broken or lost > 0,
     )
