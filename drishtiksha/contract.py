@@ -47,6 +47,10 @@ class DetectorConfig(BaseModel):
     limits: str = Field(default="", description="what it is known not to see, in plain words")
     experimental: bool = False
     batch_size: int = Field(default=16, gt=0)
+    dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 by autocast, where measured")
+    explain: Literal["auto", "occlusion"] = Field(
+        default="auto", description="auto: the detector's own kind of heatmap"
+    )
     thresholds: Thresholds | None = Field(
         default=None, description="None: those of the checkpoint's sidecar, else the defaults"
     )
@@ -89,7 +93,7 @@ class FaceRequest:
 class FramePlan:
     """Evenly spaced frames of a video (or the one picture of an image).
 
-    count: how many frames (None = all). sparse: how many of them the first quick answer uses.
+    count: how many frames (None = all). sparse: how many of them the first quick answer of a long video uses.
     """
 
     count: int | None = 32
@@ -167,7 +171,7 @@ class Detector(Protocol):
         ...
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
-        """Heatmaps for one suspicious sample; an empty list lets the analysis fall back on occlusion."""
+        """Heatmaps for one suspicious sample: of its highest face, or of the whole frame or window."""
         ...
 
     def run_facts(self) -> dict[str, Any]:

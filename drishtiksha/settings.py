@@ -14,18 +14,23 @@ from drishtiksha.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = ROOT / "configs" / "config.yaml"
+EMBEDDED_DIR = ROOT / "models"
+"""Where the weights that ship with the project lie, whatever `models_dir` says."""
 
 
 class MediaLimits(BaseModel):
-    """Bounds checked from the file's header before decoding, and again while decoding, since headers can lie."""
+    """Bounds on one file. Everything beyond them is refused with a sentence that says which bound and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_bytes: int = Field(default=500_000_000, gt=0)
-    max_duration_s: float = Field(default=1800.0, gt=0)
-    max_pixels: int = Field(default=50_000_000, gt=0, description="width x height of a picture or of one frame")
-    max_frames: int = Field(default=200_000, gt=0, description="of a video")
-    stall_s: float = Field(default=20.0, gt=0, description="a decoder silent for longer is stopped")
+    max_bytes: int = Field(default=500_000_000, gt=0, description="bytes of the file")
+    max_duration_s: float = Field(default=1800.0, gt=0, description="seconds of video or sound")
+    max_image_pixels: int = Field(default=50_000_000, gt=0, description="width x height of a picture")
+    max_video_pixels: int = Field(default=7680 * 4320, gt=0, description="width x height of a video's frame")
+    max_frames: int = Field(default=200_000, gt=0, description="frames of a video")
+    max_audio_channels: int = Field(default=16, gt=0)
+    max_sample_rate: int = Field(default=384_000, gt=0, description="Hz, of the sound as it is stored")
+    stall_s: float = Field(default=20.0, gt=0, description="seconds without any progress before a decode is stopped")
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,200 @@
+"""One analysis: sample, skip with reasons, batch, score, follow people, conclude, explain."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drishtiksha import scoring
+from drishtiksha.analysis.fit import unfit
+from drishtiksha.analysis.people import looks, number_people
+from drishtiksha.analysis.provenance import library_versions
+from drishtiksha.analysis.sources import Job, open_source
+from drishtiksha.contract import Detector, Sample
+from drishtiksha.errors import SkipSample, WrongMediaKindError
+from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, MediaKind, RunProvenance, SampleScore
+from drishtiksha.settings import MediaLimits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_HEATMAPS = 4
+"""Samples that are explained: enough to look at, few enough to be quick."""
+
+
+def analyze(
+    evidence: Evidence,
+    detector: Detector,
+    reporter: Reporter = silent,
+    cancel: CancelToken | None = None,
+    *,
+    explain: bool = True,
+    limits: MediaLimits | None = None,
+) -> AnalysisResult:
+    """Examine `evidence` with one loaded detector.
+
+    reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
+    cancel: checked while decoding and between batches. explain: whether to make heatmaps.
+
+    Raises: WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
+    """
+    if reason := unfit(evidence.media, detector.config, detector.model_name):
+        raise WrongMediaKindError(reason)
+    job = Job(evidence, limits or MediaLimits(), (cancel or CancelToken()).check)
+    return _Run(job, detector, reporter).execute(explain)
+
+
+class _Run:
+    """The state of one analysis; never shared between threads."""
+
+    def __init__(self, job: Job, detector: Detector, reporter: Reporter) -> None:
+        self.job, self.detector, self.reporter = job, detector, reporter
+        self.media = job.evidence.media
+        self.started, self.started_utc = time.perf_counter(), datetime.now(UTC)
+        self.total = self.seen = 0
+        self.scores: dict[int, SampleScore] = {}
+        self.looks: dict[int, tuple[np.ndarray, ...]] = {}
+        self.suspects: list[tuple[float, int, Sample]] = []
+
+    def execute(self, explain: bool) -> AnalysisResult:
+        self._report("decode", 0, "Opening the file")
+        source = open_source(self.job, self.detector.sampling(self.media))
+        self.total = sum(len(part) for part in source.passes)
+        for number, part in enumerate(source.passes, start=1):
+            self._score_all(source.samples(part))
+            if number < len(source.passes):
+                message = f"First answer from {len(part)} of {self.total} samples; looking closer"
+                self._report("score", self.seen, message, self._conclude(()))
+        result = self._conclude(self._explain() if explain else ())
+        self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
+        return result
+
+    def _score_all(self, samples: Iterator[Sample | SampleScore]) -> None:
+        """Batch across samples, so that one face a frame still fills the processor."""
+        waiting: list[tuple[Sample, list[Tensor]]] = []
+        for sample in samples:
+            self.job.check()
+            if isinstance(sample, SampleScore):
+                self.scores[sample.index] = sample
+            elif tensors := self._preprocess(sample):
+                waiting.append((sample, tensors))
+            self.seen += 1
+            self._report("score", self.seen, _place(sample))
+            if sum(len(tensors) for _, tensors in waiting) >= self.detector.config.batch_size:
+                self._forward(waiting)
+                waiting = []
+        self._forward(waiting)
+
+    def _preprocess(self, sample: Sample) -> list[Tensor]:
+        """The sample's tensors; none, with the gap noted, when the detector skips it."""
+        try:
+            with self.job.clock("preprocess"):
+                return self.detector.preprocess(sample)
+        except SkipSample as skip:
+            self.scores[sample.index] = SampleScore(**_where(sample), gap=GapReason(skip.reason))
+            return []
+
+    def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
+        import torch
+
+        tensors = [tensor for _, group in waiting for tensor in group]
+        size, p_fakes = self.detector.config.batch_size, []
+        for start in range(0, len(tensors), size):
+            self.job.check()
+            with self.job.clock("forward"):
+                p_fakes.extend(self.detector.score(torch.stack(tensors[start : start + size])).tolist())
+        rest = iter(p_fakes)
+        for sample, group in waiting:
+            self._note(sample, [next(rest) for _ in group])
+
+    def _note(self, sample: Sample, p_fakes: list[float]) -> None:
+        faces = tuple(
+            FaceScore(face_box=face.box, p_fake=p) for face, p in zip(sample.faces, p_fakes, strict=bool(sample.faces))
+        )
+        score = SampleScore(**_where(sample), p_fake=max(p_fakes), faces=faces)
+        self.scores[sample.index] = score
+        if faces and self.media.kind is MediaKind.VIDEO:
+            self.looks[sample.index] = looks(sample)
+        heapq.heappush(self.suspects, (max(p_fakes), sample.index, sample))
+        if len(self.suspects) > MAX_HEATMAPS:
+            heapq.heappop(self.suspects)
+
+    def _ordered(self) -> list[SampleScore]:
+        scores = [self.scores[index] for index in sorted(self.scores)]
+        return number_people(scores, self.looks) if self.looks else scores
+
+    def _explain(self) -> tuple[Heatmap, ...]:
+        """Heatmaps for the most suspicious samples, most suspicious first."""
+        by_index = {score.index: score for score in self._ordered()}
+        maps: list[Heatmap] = []
+        for done, (_, index, sample) in enumerate(sorted(self.suspects, reverse=True)):
+            self.job.check()
+            self._report("explain", done, f"Heatmap of {_place(sample).lower()}", total=len(self.suspects))
+            with self.job.clock("explain"):
+                maps.extend(self.detector.explain(sample, by_index[index]))
+        return tuple(maps)
+
+    def _conclude(self, heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
+        scores, detector = self._ordered(), self.detector
+        thresholds, calibrated = detector.thresholds, detector.calibrated
+        aggregate = detector.aggregate(scores)
+        verdict = scoring.decide(aggregate.p_fake, scores, thresholds, calibrated, detector.config.min_coverage)
+        return AnalysisResult(
+            model_name=detector.model_name,
+            media=self.media,
+            prediction=verdict.prediction,
+            grade=verdict.grade,
+            p_fake=aggregate.p_fake,
+            confidence=verdict.confidence,
+            reasons=verdict.reasons,
+            gap=verdict.gap,
+            coverage=scoring.coverage(scores),
+            thresholds=thresholds,
+            calibrated=calibrated,
+            scores=tuple(scores),
+            people=scoring.person_scores(scores, thresholds, calibrated),
+            heatmaps=heatmaps,
+            metrics=dict(aggregate.metrics),
+            processing_time=time.perf_counter() - self.started,
+            stage_seconds={stage: round(seconds, 4) for stage, seconds in self.job.clock.seconds.items()},
+            provenance=RunProvenance(
+                started_utc=self.started_utc.isoformat(timespec="seconds"),
+                versions=library_versions(),
+                **detector.run_facts(),
+            ),
+        )
+
+    def _report(
+        self,
+        phase: str,
+        progress: int,
+        message: str,
+        preview: AnalysisResult | None = None,
+        *,
+        total: int | None = None,
+    ) -> None:
+        count = total if total is not None else self.total or None
+        self.reporter(ProgressEvent(self.detector.model_name, progress, count, phase, message, preview))
+
+
+def _where(sample: Sample) -> dict[str, Any]:
+    return {
+        "index": sample.index,
+        "time_s": sample.time_s,
+        "end_s": sample.end_s,
+        "frame_index": sample.frame_index,
+    }
+
+
+def _place(sample: Sample | SampleScore) -> str:
+    if sample.time_s is None:
+        return "The picture"
+    kind = "The sound" if sample.frame_index is None else "The frame"
+    return f"{kind} at {int(sample.time_s) // 60:02d}:{sample.time_s % 60:04.1f}"

@@ -1,0 +1,183 @@
+"""What a detector asked to see, as samples: decoded once, faces found once, gaps with their reason."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+from drishtiksha.contract import AudioPlan, Face, FaceRequest, FramePlan, Sample, SamplingPlan
+from drishtiksha.media.audio import read_audio
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.image import read_image
+from drishtiksha.media.sampling import audio_windows, evenly_spaced, sparse_first
+from drishtiksha.media.video import Frame, frames_at, iter_frames, read_index
+from drishtiksha.results import GapReason, MediaKind, SampleScore
+from drishtiksha.settings import EMBEDDED_DIR, MediaLimits
+
+SPARSE_ABOVE_S = 30.0
+"""Below this a whole clip is decoded in about the time of a sparse pass, which then would only decode it twice."""
+SEEK_EVERY_S = 8.0
+"""Wanted frames farther apart than this are reached by seeking: keyframes seldom lie farther apart than that."""
+SPARSE_WINDOWS = 8
+"""Windows of sound in the quick first answer."""
+
+
+class Stopwatch:
+    """Seconds spent per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the sources of one analysis share. `check` raises once the user cancelled."""
+
+    evidence: Evidence
+    limits: MediaLimits
+    check: Callable[[], None]
+    clock: Stopwatch = field(default_factory=Stopwatch)
+
+
+class Source(Protocol):
+    """`passes` holds the sample indices to do first and then; `samples` decodes those of one pass, in order."""
+
+    passes: list[list[int]]
+
+    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+        """A Sample, or for one that cannot be judged at once a SampleScore with its gap."""
+        ...
+
+
+def open_source(job: Job, plan: SamplingPlan) -> Source:
+    """The source that serves this plan on this evidence.
+
+    Raises: MediaError and its kinds.
+    """
+    if isinstance(plan, AudioPlan):
+        return SoundSource(job, plan)
+    return PictureSource(job, plan) if job.evidence.media.kind is MediaKind.IMAGE else FrameSource(job, plan)
+
+
+class PictureSource:
+    """The one picture of an image file."""
+
+    def __init__(self, job: Job, plan: FramePlan) -> None:
+        self.job, self.plan = job, plan
+        self.passes = [[0]]
+
+    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+        evidence = self.job.evidence
+        with self.job.clock("decode"):
+            picture = read_image(evidence.path, limits=self.job.limits, check=self.job.check, name=evidence.media.name)
+        yield with_faces(self.job, Sample(index=0, frame=picture), self.plan.faces)
+
+
+class FrameSource:
+    """Evenly spaced frames of a video: sequentially, or by seeking when they lie far apart."""
+
+    def __init__(self, job: Job, plan: FramePlan) -> None:
+        self.job, self.plan = job, plan
+        media = job.evidence.media
+        with job.clock("decode"):
+            self.index = read_index(job.evidence.path, limits=job.limits, check=job.check, name=media.name)
+        self.frames = evenly_spaced(self.index.declared, plan.count)
+        everything = list(range(len(self.frames)))
+        long = (media.duration_s or 0.0) > SPARSE_ABOVE_S and len(everything) > 2 * plan.sparse
+        self.passes = [part for part in sparse_first(everything, plan.sparse) if part] if long else [everything]
+
+    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+        pending = list(indices)
+        wanted = [self.frames[i] for i in pending]
+        spacing = (self.job.evidence.media.duration_s or 0.0) / max(len(wanted), 1)
+        read = frames_at if spacing > SEEK_EVERY_S else iter_frames
+        media = self.job.evidence.media
+        stream = read(
+            self.job.evidence.path,
+            wanted,
+            limits=self.job.limits,
+            check=self.job.check,
+            index=self.index,
+            name=media.name,
+        )
+        with stream:
+            while (frame := self._next(stream)) is not None:
+                while len(pending) > 1 and self.frames[pending[1]] <= frame.index:
+                    yield self._damaged(pending.pop(0))
+                if pending:
+                    sample = Sample(pending.pop(0), frame.time_s, None, frame.index, frame.image)
+                    yield with_faces(self.job, sample, self.plan.faces)
+        for i in pending:
+            yield self._damaged(i)
+
+    def _next(self, stream: Iterator[Frame]) -> Frame | None:
+        with self.job.clock("decode"):
+            return next(stream, None)
+
+    def _damaged(self, i: int) -> SampleScore:
+        frame = self.frames[i]
+        return SampleScore(index=i, time_s=self.index.time_s(frame), frame_index=frame, gap=GapReason.DAMAGED)
+
+
+class SoundSource:
+    """Windows over a recording or over a video's sound track."""
+
+    def __init__(self, job: Job, plan: AudioPlan) -> None:
+        self.job, self.plan = job, plan
+        with job.clock("decode"):
+            self.waveform = read_audio(
+                job.evidence.path, plan.sample_rate, limits=job.limits, check=job.check, name=job.evidence.media.name
+            )
+        self.windows = audio_windows(len(self.waveform), plan.sample_rate, plan.window_s, plan.hop_s, plan.min_s)
+        everything = list(range(len(self.windows)))
+        long = len(everything) > 4 * SPARSE_WINDOWS
+        self.passes = list(sparse_first(everything, SPARSE_WINDOWS)) if long else [everything]
+
+    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+        rate, length = self.plan.sample_rate, round(self.plan.window_s * self.plan.sample_rate)
+        for i in indices:
+            start, stop = self.windows[i]
+            part = self.waveform[start:stop]
+            padded = np.pad(part, (0, max(length - len(part), 0)))
+            yield Sample(i, start / rate, stop / rate, waveform=padded, sample_rate=rate)
+
+
+def with_faces(job: Job, sample: Sample, request: FaceRequest | None) -> Sample | SampleScore:
+    """The sample with its faces, or a gap where the request finds none that is large enough."""
+    if request is None or sample.frame is None:
+        return sample
+    job.check()
+    with job.clock("faces"):
+        found = _finder(request.finder)(sample.frame)
+    large = tuple(face for face in found if face.size >= request.min_size)
+    if large:
+        return Sample(sample.index, sample.time_s, sample.end_s, sample.frame_index, sample.frame, large)
+    reason = GapReason.FACE_TOO_SMALL if found else GapReason.NO_FACE
+    return SampleScore(index=sample.index, time_s=sample.time_s, frame_index=sample.frame_index, gap=reason)
+
+
+@cache
+def _finder(name: str) -> Callable[[np.ndarray], list[Face]]:
+    """The face finders are safe to share between threads and take long to build."""
+    if name == "mtcnn":
+        from drishtiksha.faces.mtcnn import MTCNNFinder
+
+        return MTCNNFinder(EMBEDDED_DIR).find
+    from drishtiksha.faces.detect import BlazeFaceFinder
+
+    return BlazeFaceFinder(EMBEDDED_DIR).find

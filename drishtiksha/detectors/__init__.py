@@ -1,0 +1,1 @@
+"""One file a detector; `drishtiksha.registry` discovers every concrete `Detector` subclass defined here."""

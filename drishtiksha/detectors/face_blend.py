@@ -1,0 +1,72 @@
+"""FACE-BLEND-LITE-V1: traces of blending in each face. Trained here; its checkpoint ships in `models/`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from drishtiksha import scoring
+from drishtiksha.contract import Aggregate, DetectorConfig, FaceRequest, FramePlan, Sample
+from drishtiksha.detectors.base import Detector
+from drishtiksha.results import FaceBox, MediaInfo, SampleScore
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class FaceBlendConfig(DetectorConfig):
+    num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
+    min_face_px: int = Field(
+        default=64, gt=0, description="smaller faces are a gap: the network was trained on larger ones"
+    )
+
+
+class FaceBlendDetector(Detector):
+    """Texture and seams of a face that was blended into its picture: self-blended images.
+
+    Paper: Shiohara & Yamasaki, CVPR 2022, arXiv:2204.08376. Checkpoint: `models/FACE-BLEND-LITE-V1.safetensors`, trained
+    by `drishtiksha.training.face_blend`; what it was measured to do stands in the card beside it. Polarity: logit above 0
+    is fake. Faces that were generated whole carry no blending and are not seen.
+    """
+
+    Config = FaceBlendConfig
+
+    def sampling(self, media: MediaInfo) -> FramePlan:
+        return FramePlan(count=self.config.num_frames, faces=FaceRequest("blazeface", self.config.min_face_px))
+
+    def build(self) -> nn.Module:
+        from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
+
+        return FaceBlendNetwork()
+
+    def preprocess(self, sample: Sample) -> list[Tensor]:
+        """One float32 (3, 224, 224) in [-1, 1] per face."""
+        from drishtiksha.faces.crop import face_crop
+        from drishtiksha.networks.efficientnet_lite import CROP_MARGIN, INPUT_SIZE, preprocess_face
+
+        assert sample.frame is not None
+        return [preprocess_face(face_crop(sample.frame, face.box, INPUT_SIZE, CROP_MARGIN)) for face in sample.faces]
+
+    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
+        """The most suspicious person's mean: one altered face among several must not be averaged away."""
+        faces = [face for score in scores for face in score.faces]
+        people = {face.person for face in faces if face.person is not None}
+        highest = max((face.p_fake for face in faces), default=None)
+        metrics = {"faces_scored": len(faces), "people": len(people) or len(faces), "highest_face_p_fake": highest}
+        return Aggregate(scoring.highest_person(scores), metrics)
+
+    def region(self, sample: Sample, face: int | None) -> FaceBox | None:
+        from drishtiksha.faces.crop import square_around
+        from drishtiksha.networks.efficientnet_lite import CROP_MARGIN
+
+        return None if face is None else square_around(sample.faces[face].box, CROP_MARGIN)
+
+    def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
+        from drishtiksha.explain.gradcam import gradcam
+
+        backbone: Any = self.network.backbone
+        batch = tensor[None].to(self._device())
+        return gradcam(backbone.forward_features, lambda maps: backbone.forward_head(maps)[:, 0], batch)[0], "gradcam"

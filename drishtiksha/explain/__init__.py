@@ -1,0 +1,1 @@
+"""Where a score came from: functions that take a score function and give a heatmap."""

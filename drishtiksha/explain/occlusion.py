@@ -1,0 +1,50 @@
+"""Occlusion sensitivity (Zeiler & Fergus, ECCV 2014, arXiv:1311.2901): works for any detector of picture-like input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn.functional import avg_pool2d
+
+from drishtiksha.explain.maps import normalise
+
+
+def occlusion(
+    score: Callable[[torch.Tensor], np.ndarray], picture: torch.Tensor, *, cells: int = 7, batch_size: int = 16
+) -> np.ndarray:
+    """How much the score falls when a patch is covered by its own local mean.
+
+    score: (B, C, H, W) -> p_fake (B,). picture: (C, H, W) as the network takes it. cells: steps along each side; a patch
+    is two steps wide, so that patches overlap.
+    Returns float32 (H, W) in [0, 1], scaled to a maximum of 1; all zeros where no patch lowers the score.
+    """
+    _, height, width = picture.shape
+    smooth = _local_mean(picture, max(height, width) // cells)
+    boxes = [
+        (
+            y * height // cells,
+            min((y + 2) * height // cells, height),
+            x * width // cells,
+            min((x + 2) * width // cells, width),
+        )
+        for y in range(cells)
+        for x in range(cells)
+    ]
+    base = float(score(picture[None])[0])
+    total, count = np.zeros((height, width)), np.zeros((height, width))
+    for start in range(0, len(boxes), batch_size):
+        group = boxes[start : start + batch_size]
+        batch = picture.repeat(len(group), 1, 1, 1)
+        for row, (y0, y1, x0, x1) in zip(batch, group, strict=True):
+            row[:, y0:y1, x0:x1] = smooth[:, y0:y1, x0:x1]
+        for p_fake, (y0, y1, x0, x1) in zip(score(batch), group, strict=True):
+            total[y0:y1, x0:x1] += base - float(p_fake)
+            count[y0:y1, x0:x1] += 1
+    return normalise(total / np.maximum(count, 1))
+
+
+def _local_mean(picture: torch.Tensor, radius: int) -> torch.Tensor:
+    kernel = 2 * max(radius, 1) + 1
+    return avg_pool2d(picture[None], kernel, stride=1, padding=kernel // 2, count_include_pad=False)[0]

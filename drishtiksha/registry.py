@@ -1,0 +1,237 @@
+"""The registry: which detectors there are, which models are configured, and which are loaded.
+
+Adding a detector takes one file in `drishtiksha/detectors/` and one entry in `configs/config.yaml`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+import drishtiksha.detectors
+from drishtiksha.contract import DetectorConfig
+from drishtiksha.detectors.base import Detector
+from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
+from drishtiksha.settings import Settings
+from drishtiksha.weights import WeightsState, remedy, state
+
+State = Literal["loaded", "ready", "missing", "broken"]
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One line of the model list. `remedy` says what to do when the state is `missing` or `broken`."""
+
+    name: str
+    state: State
+    config: DetectorConfig
+    embedded: bool
+    remedy: str | None
+    licence: str
+
+
+def discover() -> dict[str, type[Detector]]:
+    """Class name to class, of every concrete `Detector` defined in a module of `drishtiksha.detectors`.
+
+    Raises: ModelRegistryError when two modules define one name.
+    """
+    found: dict[str, type[Detector]] = {}
+    package = drishtiksha.detectors
+    for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        module = importlib.import_module(module_info.name)
+        for name, cls in inspect.getmembers(module, inspect.isclass):
+            if cls.__module__ != module.__name__ or not issubclass(cls, Detector) or inspect.isabstract(cls):
+                continue
+            if name in found:
+                raise ModelRegistryError(
+                    f"Two detectors are called {name}: in {found[name].__module__} and {cls.__module__}. Rename one."
+                )
+            found[name] = cls
+    return found
+
+
+class ModelManager:
+    """Lists the configured models and loads the asked one on first use. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises: ConfigError that names every bad field of every bad entry."""
+        self.settings = settings
+        self._registry = discover()
+        self.model_configs = _validated(settings, self._registry)
+        self._models: dict[str, Detector] = {}
+        self._used: dict[str, float] = {}
+        self._pins: Counter[str] = Counter()
+        self._changing = threading.Lock()
+        self._loading = {name: threading.Lock() for name in self.model_configs}
+
+    def get_available_models(self) -> list[str]:
+        """The names of all configured models, loaded or not."""
+        return list(self.model_configs)
+
+    def get_active_model_configs(self) -> dict[str, DetectorConfig]:
+        """Name to validated configuration."""
+        return dict(self.model_configs)
+
+    def get_loaded_model_names(self) -> list[str]:
+        with self._changing:
+            return list(self._models)
+
+    def is_model_loaded(self, name: str) -> bool:
+        """Never loads. Raises: ModelRegistryError for a name that is not configured."""
+        self._require(name)
+        return name in self._models
+
+    def load_models(self) -> None:
+        """Load every configured model; the first that fails stops it.
+
+        Raises: ModelRegistryError.
+        """
+        self.preload(self.model_configs)
+
+    def preload(self, names: Iterable[str]) -> None:
+        """Load these now. Raises: ModelRegistryError at the first that fails."""
+        for name in names:
+            self.load_model(name)
+
+    def load_model(self, name: str) -> Detector:
+        """The loaded detector called `name`, loading it at the first call only, whatever the number of threads.
+
+        Raises: ModelRegistryError.
+        """
+        detector = self._models.get(name)
+        if detector is not None:
+            self._used[name] = time.monotonic()
+            return detector
+        self._require(name)
+        with self._loading[name]:
+            if name in self._models:
+                return self._models[name]
+            self._make_room(name, self._file_bytes(name))
+            detector = self._load(name)
+            with self._changing:
+                self._models[name] = detector
+                self._used[name] = time.monotonic()
+            self._make_room(name, 0)
+            return detector
+
+    get_model = load_model
+
+    @contextmanager
+    def use(self, name: str) -> Iterator[Detector]:
+        """Pin a model while it works, so that no memory pressure takes it.
+
+        Raises: ModelRegistryError.
+        """
+        self._require(name)
+        with self._changing:
+            self._pins[name] += 1
+        try:
+            yield self.load_model(name)
+        finally:
+            with self._changing:
+                self._pins[name] -= 1
+
+    def unload(self, name: str) -> None:
+        """Forget a loaded model; nothing happens when it is not loaded.
+
+        Raises: ModelRegistryError while it is at work.
+        """
+        self._require(name)
+        with self._loading[name], self._changing:
+            if self._pins[name]:
+                raise ModelRegistryError(f"{name} is at work; unload it when its analysis has ended.")
+            self._models.pop(name, None)
+            self._used.pop(name, None)
+
+    def describe(self) -> list[ModelStatus]:
+        """Every configured model with its state and, where one is needed, its remedy. Loads nothing."""
+        return [self.status(name) for name in self.model_configs]
+
+    def status(self, name: str) -> ModelStatus:
+        """Raises: ModelRegistryError for a name that is not configured."""
+        config = self._require(name)
+        weights = state(config.model_path)
+        cure: str | None = None
+        now: State = "loaded" if name in self._models else "ready"
+        if config.class_name not in self._registry:
+            now, cure = "broken", self._unknown_class(name)
+        elif now == "ready" and weights is WeightsState.MISSING:
+            now, cure = "missing", remedy(name, config.model_path, config.weights)
+        return ModelStatus(name, now, config, weights is WeightsState.EMBEDDED, cure, config.weights.licence)
+
+    def _require(self, name: str) -> DetectorConfig:
+        if name not in self.model_configs:
+            known = ", ".join(self.model_configs) or "none"
+            raise ModelRegistryError(f"No model is called {name!r}. Configured: {known}.")
+        return self.model_configs[name]
+
+    def _unknown_class(self, name: str) -> str:
+        wanted, known = self.model_configs[name].class_name, ", ".join(sorted(self._registry))
+        return f"{name} asks for class {wanted!r}, which no file in drishtiksha/detectors/ defines. Check class_name. Known: {known}."
+
+    def _load(self, name: str) -> Detector:
+        config = self.model_configs[name]
+        if config.class_name not in self._registry:
+            raise ModelRegistryError(self._unknown_class(name))
+        try:
+            return self._registry[config.class_name](config).load()
+        except (DrishtikshaError, ImportError, OSError, RuntimeError) as error:
+            raise ModelRegistryError(f"{name} could not be loaded. {error}") from error
+
+    def _file_bytes(self, name: str) -> int:
+        path = self.model_configs[name].model_path
+        return path.stat().st_size if path.is_file() else 0
+
+    def _make_room(self, newcomer: str, needed: int) -> None:
+        """Drop the least recently used models that nobody works with until `needed` more bytes fit the budget."""
+        if self.settings.memory_budget_mb is None:
+            return
+        budget = self.settings.memory_budget_mb * 1_000_000
+        with self._changing:
+            idle = sorted((n for n in self._models if n != newcomer and not self._pins[n]), key=self._used.__getitem__)
+            held = sum(detector.memory_bytes for detector in self._models.values())
+            for name in idle:
+                if held + needed <= budget:
+                    return
+                held -= self._models.pop(name).memory_bytes
+                del self._used[name]
+
+
+def _validated(settings: Settings, registry: dict[str, type[Detector]]) -> dict[str, DetectorConfig]:
+    """Every entry against the `Config` of the class it names; an unknown class is reported when it is used."""
+    names = list(settings.models) if settings.active_models is None else settings.active_models
+    configs: dict[str, DetectorConfig] = {}
+    problems: list[str] = []
+    for name in names:
+        if name not in settings.models:
+            problems.append(f"{name}: active_models names it, but models has no such entry")
+            continue
+        entry = settings.models[name]
+        cls = registry.get(str(entry.get("class_name")))
+        schema = cls.Config if cls else DetectorConfig
+        fields = entry if cls else {key: value for key, value in entry.items() if key in DetectorConfig.model_fields}
+        try:
+            config = schema.model_validate(fields)
+        except ValidationError as error:
+            problems += [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            continue
+        configs[name] = config.model_copy(
+            update={
+                "model_name": name,
+                "model_path": settings.checkpoint(config.model_path),
+                "device": settings.device if config.device == "auto" else config.device,
+            }
+        )
+    if problems:
+        raise ConfigError("The configuration has entries that cannot be used:\n" + "\n".join(problems))
+    return configs
