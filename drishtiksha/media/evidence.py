@@ -149,17 +149,17 @@ def _safe_suffix(name: str) -> str:
 def _open_regular(path: Path, name: str, limits: MediaLimits) -> BinaryIO:
     try:
         # Non-blocking, so that a pipe is seen for what it is instead of being waited for.
-        source = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UnreadableMediaError(f"{name} cannot be opened: {error.strerror}. Choose another file.") from error
-    facts = os.fstat(source.fileno())
+    facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
-        source.close()
+        os.close(descriptor)
         raise UnreadableMediaError(f"{name} is not a file that can be examined. Choose a video, picture or recording.")
     if facts.st_size > limits.max_bytes:
-        source.close()
+        os.close(descriptor)
         raise _too_big(name, limits)
-    return source
+    return os.fdopen(descriptor, "rb")
 
 
 def _read_through(source: BinaryIO, target: BinaryIO | None, name: str, limits: MediaLimits) -> str:

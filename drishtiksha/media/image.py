@@ -47,14 +47,8 @@ def read_image(
 
     def work(_: object) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
-            try:
-                picture.load()
-                upright = ImageOps.exif_transpose(picture)
-                return np.asarray(_to_rgb(upright))
-            except MemoryError:
-                raise
-            except BROKEN_PICTURE as error:
-                raise unreadable(name, "the picture is damaged or cut off") from error
+            load_pixels(picture, name)
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture)))
 
     return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
 
@@ -81,6 +75,14 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
         picture.close()
         raise unreadable(name, "it is a camera's raw file", "Export it as JPEG from your photo program.")
     return picture
+
+
+def load_pixels(picture: Image.Image, name: str) -> None:
+    """Decode. Raises: UnreadableMediaError when the picture is damaged or cut off."""
+    try:
+        picture.load()
+    except BROKEN_PICTURE as error:
+        raise unreadable(name, "the picture is damaged or cut off") from error
 
 
 @functools.cache
@@ -116,11 +118,10 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _deep_grey_to_rgb(picture: Image.Image) -> Image.Image:
-    """16-bit whole numbers by their upper byte; other whole numbers and floats by their own full scale."""
-    values = np.asarray(picture).astype(np.float64)
-    highest = float(values.max(initial=0.0))
-    full = 65535.0 if picture.mode.startswith("I") and highest > 255 else 1.0 if highest <= 1 else 255.0
-    grey = np.clip(np.nan_to_num(values) / full * 255, 0, 255).round().astype(np.uint8)
+    """Whole numbers have 16 bits; floats run to 1, or to 255 where they exceed 1. What is brighter is white."""
+    values = np.nan_to_num(np.asarray(picture).astype(np.float64))
+    full = 65535.0 if picture.mode.startswith("I") else 1.0 if values.max(initial=0.0) <= 1 else 255.0
+    grey = np.clip(values / full * 255, 0, 255).round().astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 
 

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.container import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import ORIENTATION, open_picture
+from drishtiksha.media.image import ORIENTATION, load_pixels, open_picture
 from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
@@ -57,6 +57,7 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
     def work(pulse: Pulse) -> MediaInfo:
         try:
             with open_picture(path, name, limits) as picture:
+                load_pixels(picture, name)
                 return MediaInfo(**known, **_picture_facts(picture))
         except UnidentifiedImageError:
             _refuse_known_others(path, name)
