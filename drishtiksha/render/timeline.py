@@ -114,7 +114,7 @@ def draw_timeline(result: AnalysisResult, dark: bool = False, narrow: bool = Fal
     look = ground(dark)
     width, height = (5.2, 3.4) if narrow else (9.6, 3.1)
     figure = Figure(figsize=(width, height), dpi=160 if narrow else 120, facecolor=look.background)
-    left = AXES_LEFT * (1.75 if narrow else 1)
+    left = _left_edge(narrow)
     axes = figure.add_axes((left, AXES_BOTTOM, AXES_RIGHT - left, AXES_TOP - AXES_BOTTOM))
     _style(axes, result, look)
     _draw_gaps(axes, result, look, label_from=0.3 if narrow else 0.14)
@@ -140,10 +140,11 @@ def timeline_png(result: AnalysisResult, dark: bool = False, narrow: bool = Fals
     return buffer.getvalue()
 
 
-def time_of_click(result: AnalysisResult, fraction: float) -> float:
-    """Seconds under a click at `fraction` (0 = left edge, 1 = right edge) of the wide picture, kept inside the axis."""
+def time_of_click(result: AnalysisResult, fraction: float, narrow: bool = False) -> float:
+    """Seconds under a click at `fraction` (0 = left edge, 1 = right edge) of the picture, kept inside the axis."""
     start, end = bounds(result)
-    along = (fraction - AXES_LEFT) / (AXES_RIGHT - AXES_LEFT)
+    left = _left_edge(narrow)
+    along = (fraction - left) / (AXES_RIGHT - left)
     return start + min(max(along, 0.0), 1.0) * (end - start)
 
 
@@ -161,6 +162,10 @@ def describe(result: AnalysisResult) -> str:
         )
         parts.append(f"Not judged: {listed}{' and more' if len(missing) > 5 else ''}.")
     return " ".join(parts)
+
+
+def _left_edge(narrow: bool) -> float:
+    return AXES_LEFT * 1.75 if narrow else AXES_LEFT
 
 
 def _middle(score: SampleScore) -> float:

@@ -1,0 +1,154 @@
+"""The open cases of this server: evidence taken in, what is shown of it, its result, and its deletion.
+
+A browser knows a case only by a random id; no path from a user ever reaches the file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+
+from drishtiksha.analysis import analyze
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.events import CancelToken, ProgressEvent, Reporter
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import AnalysisResult
+from drishtiksha.settings import Settings
+
+_CASE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class CaseGoneError(DrishtikshaError):
+    """The case was deleted, or the server was restarted."""
+
+
+@dataclass
+class Case:
+    """One piece of evidence of one visitor. `shown_dir` holds derived copies that the browser may fetch."""
+
+    case_id: str
+    evidence: Evidence
+    shown_dir: Path
+    opened: float = field(default_factory=time.time)
+    result: AnalysisResult | None = None
+    cancel: CancelToken | None = None
+
+
+class Desk:
+    """Everything that the handlers need: settings, models, open cases, and one lock a device."""
+
+    def __init__(self, settings: Settings, manager: ModelManager) -> None:
+        self.settings = settings
+        self.manager = manager
+        self._cases: dict[str, Case] = {}
+        self._lock = threading.Lock()
+        self._devices: dict[str, threading.Lock] = {}
+
+    def take(self, upload: Path, original_name: str) -> Case:
+        """Copy and hash a file at once into a case of its own. Raises: MediaError of `Evidence.take`."""
+        self.sweep()
+        evidence = Evidence.take(upload, self.settings.cases_dir, self.settings.limits, original_name=original_name)
+        case_id = secrets.token_hex(16)
+        shown_dir = Path(get_upload_folder()) / f"case-{case_id}"
+        shown_dir.mkdir(parents=True, mode=0o700)
+        case = Case(case_id, evidence, shown_dir)
+        with self._lock:
+            self._cases[case_id] = case
+        return case
+
+    def case(self, case_id: str | None) -> Case:
+        """Raises: CaseGoneError for anything but the id of an open case."""
+        if isinstance(case_id, str) and _CASE_ID.fullmatch(case_id):
+            with self._lock:
+                case = self._cases.get(case_id)
+            if case is not None:
+                return case
+        raise CaseGoneError(
+            "This case is no longer here: it was deleted, or the server was restarted. Upload it again."
+        )
+
+    def delete(self, case_id: str) -> None:
+        """Stop what runs on a case and remove every file of it: the evidence, its copies and its results."""
+        case = self.case(case_id)
+        with self._lock:
+            self._cases.pop(case_id, None)
+        if case.cancel is not None:
+            case.cancel.cancel()
+        for folder in (case.evidence.case_dir, case.shown_dir):
+            if folder is not None:
+                shutil.rmtree(folder)
+
+    def sweep(self, now: float | None = None) -> None:
+        """Delete cases older than the retention time, those of an earlier run of the server too."""
+        oldest = (now or time.time()) - self.settings.retention_hours * 3600
+        with self._lock:
+            late = [case_id for case_id, case in self._cases.items() if case.opened < oldest]
+        for case_id in late:
+            with contextlib.suppress(CaseGoneError, FileNotFoundError):
+                self.delete(case_id)
+        for folder in (*_folders(self.settings.cases_dir, ""), *_folders(Path(get_upload_folder()), "case-")):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep_for_ever(self, every_s: float = 900.0) -> None:
+        """Start a background thread that keeps the retention promise while nobody uploads."""
+
+        def run() -> None:
+            while True:
+                time.sleep(every_s)
+                self.sweep()
+
+        threading.Thread(target=run, name="retention", daemon=True).start()
+
+    def analyze(self, evidence: Evidence, model_name: str, report: Reporter, cancel: CancelToken) -> AnalysisResult:
+        """Load the model if needed and run it, one analysis at a time on each device.
+
+        Raises: ModelRegistryError, WeightsError, MediaError, AnalysisCancelledError.
+        """
+        with self._device(model_name, report, cancel):
+            report(ProgressEvent(model_name, 0, None, "load", f"Loading {model_name}"))
+            with self.manager.use(model_name) as detector:
+                return analyze(evidence, detector, report, cancel, limits=self.settings.limits)
+
+    @contextlib.contextmanager
+    def _device(self, model_name: str, report: Reporter, cancel: CancelToken) -> Iterator[None]:
+        config = self.manager.get_active_model_configs().get(model_name)
+        name = config.device if config is not None else self.settings.device
+        with self._lock:
+            lock = self._devices.setdefault(name, threading.Lock())
+        told = False
+        while not lock.acquire(timeout=0.2):
+            cancel.check()
+            if not told:
+                report(ProgressEvent(model_name, 0, None, "wait", "Waiting for another analysis to finish"))
+                told = True
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def discard_upload(upload: Path) -> None:
+    """Delete gradio's temporary copy of an upload, and its folder when it is empty; nothing outside gradio's folder."""
+    root = Path(get_upload_folder()).resolve()
+    path = upload.resolve()
+    if not path.is_relative_to(root) or path.parent == root:
+        return
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+
+
+def _folders(root: Path, prefix: str) -> Iterator[Path]:
+    if root.is_dir():
+        yield from (path for path in root.iterdir() if path.is_dir() and path.name.startswith(prefix))

@@ -1,0 +1,83 @@
+"""The public endpoints for `gradio_client`: `/analyze` and `/list_models`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.events import CancelToken, silent
+from drishtiksha.ui.desk import Desk, discard_upload
+from drishtiksha.ui.handlers import failure_sentence
+
+
+def analyze(desk: Desk, file: str | None, model_name: str) -> dict[str, Any]:
+    """The `AnalysisResult` of one file as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
+    if file is None:
+        raise gr.Error("No file was given. Send one with handle_file().")
+    path = Path(file)
+    case_id = None
+    try:
+        case = desk.take(path, path.name)
+        case_id = case.case_id
+        result = desk.analyze(case.evidence, model_name, silent, CancelToken())
+        return result.model_dump(mode="json")
+    except Exception as error:
+        sentence, reference = failure_sentence(error)
+        raise gr.Error(f"{sentence} ({reference})" if reference else sentence, print_exception=False) from error
+    finally:
+        discard_upload(path)
+        if case_id is not None:
+            desk.delete(case_id)
+
+
+def list_models(desk: Desk) -> list[dict[str, Any]]:
+    """Every configured model: name, state, what it takes, what it looks at and what it cannot see."""
+    return [
+        {
+            "name": status.name,
+            "state": status.state,
+            "description": status.config.description,
+            "looks_at": status.config.looks_at,
+            "limits": status.config.limits,
+            "image": status.config.isImage,
+            "video": status.config.isVideo,
+            "audio": status.config.isAudio,
+            "multimodal": status.config.isMultiModal,
+            "experimental": status.config.experimental,
+            "remedy": status.remedy,
+            "licence": status.licence,
+        }
+        for status in desk.manager.describe()
+    ]
+
+
+def build(desk: Desk) -> None:
+    """Register both endpoints in the current `gr.Blocks`, through components that are never shown."""
+
+    def _analyze(file: str | None, model_name: str) -> dict[str, Any]:
+        return analyze(desk, file, model_name)
+
+    def _list_models() -> list[dict[str, Any]]:
+        return list_models(desk)
+
+    with gr.Column(visible=False):
+        file = gr.File(type="filepath", label="file")
+        model_name = gr.Textbox(label="model_name")
+        answer = gr.JSON(label="result")
+        models = gr.JSON(label="models")
+        ask = gr.Button()
+        ask.click(
+            _analyze,
+            [file, model_name],
+            answer,
+            api_name="analyze",
+            api_description="Examine one file with one model; answers the AnalysisResult as JSON.",
+            concurrency_limit=desk.settings.max_queue,
+            concurrency_id="analyze",
+        )
+        listing = gr.Button()
+        listing.click(
+            _list_models, [], models, api_name="list_models", api_description="The configured models and their state."
+        )

@@ -1,0 +1,282 @@
+"""What happens on each event, as plain functions on a `Desk`: no layout, and no gradio component is known here.
+
+Each answers a dict of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
+from drishtiksha.events import CancelToken, ProgressEvent
+from drishtiksha.render import words
+from drishtiksha.render.findings import findings
+from drishtiksha.render.timeline import has_timeline, time_of_click
+from drishtiksha.results import AnalysisResult, MediaKind
+from drishtiksha.ui import panels, picker, shown
+from drishtiksha.ui.desk import Case, Desk, discard_upload
+from drishtiksha.ui.runner import Clockwork, Heartbeat, watch
+
+log = logging.getLogger(__name__)
+
+Update = dict[str, Any]
+ReportProgress = Callable[..., Any]
+
+
+def take_upload(desk: Desk, upload: str | None, model_name: str | None) -> Update:
+    """Copy and hash an upload at once, delete gradio's copy, and show what it is."""
+    if upload is None:
+        return {}
+    path = Path(upload)
+    try:
+        return _take(desk, path, model_name)
+    finally:
+        discard_upload(path)
+
+
+def take_example(desk: Desk, path: Path, model_name: str | None) -> Update:
+    """The same for a file that comes with the project."""
+    return _take(desk, path, model_name)
+
+
+def choose_model(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
+    """Another model was picked: say whether it fits the file."""
+    if not case_id:
+        return {}
+    try:
+        case = desk.case(case_id)
+    except DrishtikshaError as error:
+        return _failed(error)
+    return {"facts": _facts(desk, case, model_name)}
+
+
+def run(desk: Desk, case_id: str | None, model_name: str | None, progress: ReportProgress) -> Iterator[Update]:
+    """Analyze, streaming progress, the preliminary answer and the final one. Failures become panels."""
+    try:
+        case = desk.case(case_id) if case_id else None
+        if case is None or not model_name:
+            what = "a file" if case is None else "a detector"
+            yield cleared() | {"verdict": panels.problem(f"Choose {what} first.", title="Nothing to analyze yet")}
+            return
+        yield cleared() | {"status": panels.status(f"Starting {model_name}."), **_running(True)}
+        yield from _stream(desk, case, model_name, progress)
+    except AnalysisCancelledError:
+        yield {"verdict": panels.cancelled(), "status": panels.status("Cancelled."), "timeline": ""}
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
+        yield _failed(error)
+    finally:
+        log.debug("analysis handler left for case %s", case_id)
+    yield _running(False) | {"models": _models(desk, case_id, model_name)}
+
+
+def cancel(desk: Desk, case_id: str | None) -> Update:
+    """Stop what runs on this case; the running handler writes the answer."""
+    if not case_id:
+        return {}
+    try:
+        case = desk.case(case_id)
+    except DrishtikshaError as error:
+        return _failed(error)
+    if case.cancel is not None:
+        case.cancel.cancel()
+    return {"status": panels.status("Cancelling...")}
+
+
+def delete(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
+    """Delete the case for good and return to the empty page."""
+    try:
+        if case_id:
+            desk.delete(case_id)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return _failed(error)
+    gone = panels.status("The case was deleted: the file, its copies and its results are gone.")
+    return close(desk, model_name) | {"status": gone}
+
+
+def close(desk: Desk, model_name: str | None) -> Update:
+    """Back to the empty page; the case stays until it is deleted or its time is over."""
+    return cleared() | {
+        "case": "",
+        "facts": "",
+        "chooser": gr.update(visible=True),
+        "evidence": gr.update(visible=False),
+        "video": gr.update(value=None, visible=False),
+        "image": gr.update(value=None, visible=False),
+        "audio": gr.update(value=None, visible=False),
+        "verdict": panels.EMPTY,
+        "status": panels.status(""),
+        "models": gr.update(markup=picker.markup(desk.manager.describe(), model_name)),
+    }
+
+
+def cleared() -> Update:
+    """The result side with nothing in it."""
+    return {
+        "verdict": "",
+        "timeline": "",
+        "faces": "",
+        "people": "",
+        "gallery_box": gr.update(visible=False),
+        "gallery": gr.update(value=[]),
+        "report_box": gr.update(visible=False),
+        "sentence": "",
+        "download": gr.update(value=None),
+        "custody": "",
+    }
+
+
+def seek_person(desk: Desk, case_id: str | None, person: int) -> Update:
+    """Go to the moment where this person's score was highest."""
+    result = _result(desk, case_id)
+    if result is None:
+        return {}
+    seen = [
+        (face.p_fake, score.time_s)
+        for score in result.scores
+        for face in score.faces
+        if face.person == person and score.time_s is not None
+    ]
+    return _seek(max(seen)[1] if seen else None)
+
+
+def seek_finding(desk: Desk, case_id: str | None, number: int) -> Update:
+    """Go to the moment of a picture in the gallery."""
+    result = _result(desk, case_id)
+    found = findings(result) if result is not None else []
+    if not 0 <= number < len(found):
+        return {}
+    return _seek(found[number].score.time_s)
+
+
+def seek_timeline(desk: Desk, case_id: str | None, fraction: float, narrow: bool) -> Update:
+    """Go to the moment under a click on the timeline (its wide or its narrow picture); `fraction` of its width."""
+    result = _result(desk, case_id)
+    if result is None or not has_timeline(result):
+        return {}
+    return _seek(time_of_click(result, fraction, narrow))
+
+
+def failure_sentence(error: BaseException) -> tuple[str, str | None]:
+    """What to tell the user, and a reference into the log for what nobody foresaw."""
+    if isinstance(error, DrishtikshaError):
+        return str(error), None
+    reference = secrets.token_hex(4)
+    log.error("unexpected failure, reference %s", reference, exc_info=error)
+    return (
+        "Something failed that should not have. The file was not judged. Please report it with the reference.",
+        reference,
+    )
+
+
+def _take(desk: Desk, path: Path, model_name: str | None) -> Update:
+    try:
+        case = desk.take(path, path.name)
+        copy = shown.display_copy(case, desk.settings.limits)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return _failed(error, title="This file could not be opened")
+    media = case.evidence.media
+    chosen = picker.choose(desk.manager.describe(), model_name, media)
+    players = {
+        kind.value: gr.update(value=str(copy) if media.kind is kind else None, visible=media.kind is kind)
+        for kind in MediaKind
+    }
+    return (
+        cleared()
+        | players
+        | {
+            "case": case.case_id,
+            "chooser": gr.update(visible=False),
+            "evidence": gr.update(visible=True),
+            "facts": _facts(desk, case, chosen),
+            "models": _models(desk, case.case_id, chosen),
+            "verdict": panels.EMPTY,
+            "status": panels.status(f"{media.name} is ready to be analyzed."),
+        }
+    )
+
+
+def _stream(desk: Desk, case: Case, model_name: str, progress: ReportProgress) -> Iterator[Update]:
+    token = CancelToken()
+    case.cancel = token
+    clockwork = Clockwork()
+    phase = ""
+    for news in watch(lambda report: desk.analyze(case.evidence, model_name, report, token), token):
+        if isinstance(news, Heartbeat):
+            yield {}
+        elif isinstance(news, ProgressEvent):
+            count, sentence = clockwork.read(news)
+            progress(count, desc=sentence)
+            update: Update = {}
+            if news.phase != phase:
+                phase = news.phase
+                update["status"] = panels.status(news.message)
+            if news.preview is not None:
+                update |= {"verdict": panels.verdict(news.preview, preliminary=True)}
+            yield update
+        else:
+            case.result = news
+            yield _answer(desk, case, news)
+
+
+def _answer(desk: Desk, case: Case, result: AnalysisResult) -> Update:
+    pictures = shown.gallery(case, result, desk.settings.limits)
+    return {
+        "verdict": panels.verdict(result),
+        "timeline": panels.score_over_time(result),
+        "faces": panels.faces_of_picture(result),
+        "people": panels.people(result),
+        "gallery_box": gr.update(visible=bool(pictures)),
+        "gallery": gr.update(value=pictures, selected_index=None),
+        "gallery_caption": panels.hint(shown.gallery_caption(result)),
+        "report_box": gr.update(visible=True),
+        "sentence": words.sentence(result),
+        "download": gr.update(value=str(shown.json_file(case, result))),
+        "custody": panels.custody(result),
+        "status": panels.status(f"Done in {words.duration(result.processing_time)}.", words.summary(result)),
+    }
+
+
+def _facts(desk: Desk, case: Case, model_name: str | None) -> str:
+    media = case.evidence.media
+    remarks = [remark for remark in (shown.playback_remark(media),) if remark]
+    config = desk.manager.get_active_model_configs().get(model_name or "")
+    if config is not None:
+        remarks = picker.remarks(config, media) + remarks
+    return panels.evidence(media, remarks)
+
+
+def _models(desk: Desk, case_id: str | None, selected: str | None) -> Any:
+    try:
+        media = desk.case(case_id).evidence.media if case_id else None
+    except DrishtikshaError:
+        media = None
+    return gr.update(value=selected, markup=picker.markup(desk.manager.describe(), selected, media))
+
+
+def _running(running: bool) -> Update:
+    return {"analyze": gr.update(interactive=not running), "cancel": gr.update(visible=running)}
+
+
+def _result(desk: Desk, case_id: str | None) -> AnalysisResult | None:
+    try:
+        return desk.case(case_id).result
+    except DrishtikshaError:
+        return None
+
+
+def _seek(time_s: float | None) -> Update:
+    return {} if time_s is None else {"video": gr.update(playback_position=time_s)}
+
+
+def _failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
+    message, reference = failure_sentence(error)
+    return cleared() | {
+        "verdict": panels.problem(message, reference, title),
+        "status": panels.status(f"{title}."),
+    }

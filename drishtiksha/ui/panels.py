@@ -1,0 +1,216 @@
+"""Results, facts and errors as HTML. Everything that comes from a file or a message is escaped here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from drishtiksha.render import facts, timeline, words
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, MediaKind, PersonScore
+from drishtiksha.ui.icons import icon
+
+EMPTY = (
+    '<div class="dk-empty">'
+    + icon("eye")
+    + "<p>The verdict appears here, with the moments and faces that led to it.</p>"
+    + "<ol><li>Choose a file or an example.</li><li>Choose a detector that fits it.</li><li>Press <b>Analyze</b>.</li></ol></div>"
+)
+
+
+def header(retention_hours: float) -> str:
+    """The page's title and its promise about files."""
+    kept = f"{retention_hours:g} hours" if retention_hours != 1 else "an hour"
+    return (
+        f'<div class="dk-header"><div class="dk-mark">{icon("eye")}</div><div><h1>Drishtiksha</h1>'
+        "<p>Examine suspicious pictures, video and sound. Files are examined here, sent nowhere else, "
+        f"and deleted after {kept}.</p></div></div>"
+    )
+
+
+def step(number: int, title: str) -> str:
+    """A numbered heading."""
+    return f'<h2 class="dk-step"><span aria-hidden="true">{number}</span>{escape(title)}</h2>'
+
+
+def status(text: str, spoken: str = "") -> str:
+    """A line that screen readers speak when it changes; `spoken` is for them alone, where the page shows it elsewhere."""
+    more = f'<span class="dk-quiet"> {escape(spoken)}</span>' if spoken else ""
+    return f'<div class="dk-status" role="status" aria-live="polite">{escape(text)}{more}</div>'
+
+
+def hint(text: str) -> str:
+    """Small explanatory text."""
+    return f'<p class="dk-hint">{escape(text)}</p>'
+
+
+def limits(max_bytes: int, max_duration_s: float, max_pixels: int) -> str:
+    """What may be uploaded, said before anybody tries."""
+    return (
+        f'<p class="dk-hint">Pictures, video or sound, up to {words.size(max_bytes)}, '
+        f"{words.duration(max_duration_s)} and {max_pixels / 1e6:.0f} megapixels a picture.</p>"
+    )
+
+
+def evidence(media: MediaInfo, remarks: Iterable[str] = ()) -> str:
+    """The file's name, facts and hash."""
+    notes = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+    return (
+        f'<section class="dk-evidence" aria-label="Facts of the file"><h3>{escape(media.name)}</h3>'
+        + _rows(facts.media_facts(media))
+        + f'<p class="dk-hash"><span>SHA-256</span> <code>{escape(media.sha256)}</code></p>'
+        + (f'<ul class="dk-remarks">{notes}</ul>' if notes else "")
+        + "</section>"
+    )
+
+
+def verdict(result: AnalysisResult, preliminary: bool = False) -> str:
+    """The graded verdict: icon and words, reasons, score on its scale, coverage, disclaimer."""
+    look = words.GRADE_LOOKS[result.grade]
+    judged = sum(score.p_fake is not None or score.gap is not None for score in result.scores)
+    early = (
+        f'<p class="dk-early"><b>Preliminary</b> First look at {words.counted(judged, "sample")}; '
+        "the full answer follows.</p>"
+        if preliminary
+        else ""
+    )
+    main, *others = _own_reasons(result) or [look.meaning]
+    more = "".join(f"<li>{escape(reason)}</li>" for reason in (*others, *result.notes))
+    return (
+        f'<section class="dk-verdict dk-{look.tone}{" dk-prelim" if preliminary else ""}" aria-label="Verdict">{early}'
+        f'<div class="dk-grade"><div class="dk-badge">{icon(look.icon)}</div><div><h2>{escape(look.title)}</h2>'
+        f'<p class="dk-model">{escape(result.model_name)} on {escape(result.media.name)}</p></div></div>'
+        f'<p class="dk-reason">{escape(main)}</p>'
+        + _scale(result)
+        + _coverage(result)
+        + (f'<ul class="dk-more">{more}</ul>' if more else "")
+        + f'<p class="dk-disclaimer">{escape(words.disclaimer(result))}</p></section>'
+    )
+
+
+def problem(message: str, reference: str | None = None, title: str = "This could not be analyzed") -> str:
+    """An error, in the place where the verdict would be, so that it stays readable."""
+    tail = f'<p class="dk-hint">Reference for the log: <code>{escape(reference)}</code></p>' if reference else ""
+    return (
+        f'<section class="dk-verdict dk-problem" role="alert"><div class="dk-grade"><div class="dk-badge">{icon("broken")}'
+        f'</div><div><h2>{escape(title)}</h2></div></div><p class="dk-reason">{escape(message)}</p>{tail}'
+        '<p class="dk-disclaimer">Nothing was concluded about the file.</p></section>'
+    )
+
+
+def cancelled() -> str:
+    """Shown after Cancel."""
+    return (
+        f'<section class="dk-verdict dk-grey" aria-label="Verdict"><div class="dk-grade"><div class="dk-badge">{icon("stop")}'
+        '</div><div><h2>Cancelled</h2></div></div><p class="dk-reason">The analysis was stopped before it was '
+        f'complete; nothing was concluded.</p><p class="dk-disclaimer">{DISCLAIMER}</p></section>'
+    )
+
+
+def score_over_time(result: AnalysisResult) -> str:
+    """The timeline for light and dark pages, wide and narrow; empty for a picture."""
+    if not timeline.has_timeline(result):
+        return ""
+    variants = (
+        (False, False, "light wide"),
+        (True, False, "dark wide"),
+        (False, True, "light narrow"),
+        (True, True, "dark narrow"),
+    )
+    text = escape(timeline.describe(result))
+    pictures = "".join(
+        f'<img class="dk-{" dk-".join(names.split())}" alt="{text}" '
+        f'src="data:image/png;base64,{_b64(timeline.timeline_png(result, dark=dark, narrow=narrow))}">'
+        for dark, narrow, names in variants
+    )
+    return (
+        '<section class="dk-timeline" aria-label="Score over time"><h3>Score over time</h3>'
+        f'<div class="dk-plot">{pictures}</div><p class="dk-hint">Hatched stretches could not be judged. '
+        "Click a moment to go there in the player.</p></section>"
+    )
+
+
+def faces_of_picture(result: AnalysisResult) -> str:
+    """One line a face of a picture, most suspicious first; empty when there are none."""
+    faces = [face for score in result.scores for face in score.faces]
+    if result.media.kind is not MediaKind.IMAGE or not faces:
+        return ""
+    rows = "".join(
+        f"<li><b>Face {number}</b> score {face.p_fake:.2f}, "
+        f"{face.face_box[2] - face.face_box[0]:.0f} × {face.face_box[3] - face.face_box[1]:.0f} px</li>"
+        for number, face in enumerate(sorted(faces, key=lambda face: face.p_fake, reverse=True), 1)
+    )
+    return f'<section class="dk-faces" aria-label="Faces"><h3>Faces, one by one</h3><ul>{rows}</ul></section>'
+
+
+def people(result: AnalysisResult) -> str:
+    """One button a person, the most suspicious first; pressing it goes to that person's highest score."""
+    rows = []
+    for row in ranked_people(result):
+        look = words.GRADE_LOOKS[row.grade]
+        rows.append(
+            f'<li><button type="button" data-person="{row.person}"><span><b>Person {row.person}</b>'
+            f"<small>{words.clock(row.first_s)}-{words.clock(row.last_s)}, {words.counted(row.samples, 'sample')}</small></span>"
+            f'<span class="dk-person-grade">{icon(look.icon)}{escape(look.title)}</span>'
+            f'<span class="dk-person-score"><b>{row.p_fake:.2f}</b><small>highest {row.highest_p_fake:.2f}</small></span>'
+            "</button></li>"
+        )
+    if not rows:
+        return ""
+    return (
+        '<section class="dk-faces" aria-label="Person by person"><h3>Person by person</h3>'
+        f'<p class="dk-hint">Choose a person to go to the moment of the highest score.</p><ul class="dk-people">{"".join(rows)}</ul></section>'
+    )
+
+
+def ranked_people(result: AnalysisResult) -> list[PersonScore]:
+    """The people of a result, the most suspicious first."""
+    return sorted(result.people, key=lambda row: row.p_fake, reverse=True)
+
+
+def custody(result: AnalysisResult) -> str:
+    """What it takes to check and repeat the run."""
+    return _rows(facts.custody_facts(result), mono=("SHA-256 of the original", "Checkpoint SHA-256"))
+
+
+def _own_reasons(result: AnalysisResult) -> list[str]:
+    """The reasons without the disclaimer, which has its own place."""
+    return [reason for reason in result.reasons if reason != DISCLAIMER]
+
+
+def _rows(rows: Sequence[tuple[str, str]], mono: Sequence[str] = ()) -> str:
+    cells = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{f'<code>{escape(value)}</code>' if name in mono else escape(value)}</dd></div>"
+        for name, value in rows
+    )
+    return f'<dl class="dk-facts">{cells}</dl>'
+
+
+def _scale(result: AnalysisResult) -> str:
+    """The score on its way from 0 to 1, with the three zones that the thresholds make."""
+    if result.p_fake is None or result.grade is Grade.NOT_APPLICABLE:
+        return ""
+    low, high = result.thresholds.real * 100, result.thresholds.fake * 100
+    at = result.p_fake * 100
+    kind = "" if result.calibrated else ' <span class="dk-hint">not calibrated</span>'
+    return (
+        f'<div class="dk-scale"><div class="dk-figure"><span>Score</span><b>{result.p_fake:.2f}</b>{kind}</div>'
+        f'<div class="dk-bar" role="img" aria-label="Score {result.p_fake:.2f} of 1. Up to {low / 100:.2f} nothing found, '
+        f'from {high / 100:.2f} suspicious, between them inconclusive.">'
+        f'<i class="dk-zone dk-z0" style="width:{low:.2f}%"></i><i class="dk-zone dk-z1" style="width:{high - low:.2f}%"></i>'
+        f'<i class="dk-zone dk-z2" style="width:{100 - high:.2f}%"></i><i class="dk-pin" style="left:{at:.2f}%"></i></div>'
+        f'<div class="dk-zones" aria-hidden="true"><span style="width:{low:.2f}%">nothing found</span>'
+        f'<span style="width:{high - low:.2f}%">unclear</span><span style="width:{100 - high:.2f}%">suspicious</span></div></div>'
+    )
+
+
+def _coverage(result: AnalysisResult) -> str:
+    span = words.time_range(result)
+    return (
+        f'<p class="dk-coverage"><span>Coverage</span> <b>{words.share(result.coverage)}</b> '
+        f"{escape(words.judged(result).split(' (')[0])}{f', {span}' if span else ''}</p>"
+    )
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,74 @@
+"""Copies for the screen. The browser is given these, never the evidence itself."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+from drishtiksha.media.image import read_image
+from drishtiksha.render.findings import compose, findings
+from drishtiksha.render.moments import QUALITY, moment_pixels
+from drishtiksha.render.words import HEATMAP_CAPTION
+from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
+from drishtiksha.settings import MediaLimits
+from drishtiksha.ui.desk import Case
+
+LONG_SIDE = 1600
+"""px of a picture on screen."""
+_SUFFIXES = {"matroska": "mkv", "mov": "mp4", "quicktime": "mp4", "ogg": "ogg", "mpegts": "ts"}
+_UNPLAYABLE = frozenset({"hevc", "prores", "mpeg4", "mpeg2video", "mjpeg", "dnxhd", "wmv3"})
+
+
+def display_copy(case: Case, limits: MediaLimits) -> Path:
+    """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are, not by the user."""
+    media = case.evidence.media
+    if media.kind is MediaKind.IMAGE:
+        target = case.shown_dir / "evidence.jpg"
+        picture = Image.fromarray(read_image(case.evidence.path, limits=limits, name=media.name))
+        picture.thumbnail((LONG_SIDE, LONG_SIDE))
+        picture.save(target, quality=90)
+        return target
+    container = media.container.split(",")[0].lower()
+    suffix = re.sub(r"[^a-z0-9]", "", _SUFFIXES.get(container, container)) or "bin"
+    target = case.shown_dir / f"evidence.{suffix}"
+    shutil.copyfile(case.evidence.path, target)
+    return target
+
+
+def playback_remark(media: MediaInfo) -> str | None:
+    """Said when a browser may show a black player, so that nobody takes it for a damaged file."""
+    if media.kind is MediaKind.VIDEO and media.video_codec in _UNPLAYABLE:
+        return f"Some browsers cannot play {media.video_codec}; the analysis does not depend on the player."
+    return None
+
+
+def gallery(case: Case, result: AnalysisResult, limits: MediaLimits) -> list[tuple[str, str]]:
+    """(path, caption) of the most suspicious moments, composed from the evidence's own pixels."""
+    found = findings(result)
+    pixels = moment_pixels(case.evidence, found, limits)
+    items = []
+    for number, finding in enumerate(found):
+        if finding.frame_index in pixels:
+            path = case.shown_dir / f"finding-{number}.jpg"
+            Image.fromarray(compose(pixels[finding.frame_index], finding, result)).save(path, quality=QUALITY)
+            items.append((str(path), finding.title()))
+    return items
+
+
+def gallery_caption(result: AnalysisResult) -> str:
+    """What the pictures are and are not."""
+    if not result.heatmaps:
+        return "Boxes show the faces that were judged."
+    captions = dict.fromkeys(heatmap.caption.rstrip(".") + "." for heatmap in result.heatmaps)
+    return f"Frame with the judged faces; beside it one face enlarged and its heatmap. {' '.join(captions)} {HEATMAP_CAPTION}"
+
+
+def json_file(case: Case, result: AnalysisResult) -> Path:
+    """The whole result as JSON, for download."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(result.media.name).stem)[:60] or "result"
+    path = case.shown_dir / f"{stem}-{result.model_name}.json"
+    path.write_text(result.model_dump_json(indent=2), encoding="utf-8")
+    return path

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from drishtiksha.render.facts import custody_facts, media_facts
+from drishtiksha.results import MediaKind
+from tests.render.sample_results import SHA, media, result
+
+
+def test_facts_of_a_clip() -> None:
+    rows = dict(media_facts(media()))
+    assert rows["Duration"] == "9.2 s"
+    assert rows["Size on screen"] == "640 × 360 px"
+    assert rows["Sound"] == "aac, 48 kHz, stereo"
+    assert rows["File size"] == "2.4 MB"
+
+
+def test_a_silent_clip_says_so() -> None:
+    assert dict(media_facts(media(audio_codec=None)))["Sound"] == "none"
+
+
+def test_rotation_and_varying_rate_are_told() -> None:
+    rows = dict(media_facts(media(rotation_deg=90, variable_frame_rate=True)))
+    assert "turned by 90°" in rows["Size on screen"]
+    assert "varying" in rows["Frame rate"]
+
+
+def test_a_picture_has_no_rows_about_sound() -> None:
+    rows = dict(media_facts(media(kind=MediaKind.IMAGE, duration_s=None, fps=None, audio_codec=None)))
+    assert "Sound" not in rows
+    assert "Duration" not in rows
+
+
+def test_custody_has_what_repeats_the_run() -> None:
+    rows = dict(custody_facts(result(calibrated=False)))
+    assert rows["SHA-256 of the original"] == SHA
+    assert rows["Checkpoint SHA-256"] == "cd" * 32
+    assert rows["Scores"] == "not calibrated"
+    assert "torch 2.14.1" in rows["Versions"]
+    assert "decode 1.00 s" in rows["Time taken"]

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drishtiksha.render import findings, heatmap, overlay, words
+from drishtiksha.results import FaceScore, Heatmap, Thresholds
+from tests.render.sample_results import clean_picture, no_face, result
+from tests.render.sample_results import heatmap as sample_heatmap
+
+
+@pytest.fixture
+def frame() -> np.ndarray:
+    return np.random.default_rng(0).integers(40, 200, (360, 640, 3), dtype=np.uint8)
+
+
+def test_boxes_leave_the_frame_itself_untouched(frame: np.ndarray) -> None:
+    before = frame.copy()
+    drawn = overlay.draw_faces(frame, [FaceScore(face_box=(100, 60, 260, 240), p_fake=0.9, person=1)], Thresholds())
+    assert (frame == before).all()
+    assert (drawn[100:200, 120:240] == frame[100:200, 120:240]).all(), "the face must stay visible"
+    assert (drawn[150, 100] == overlay.BOX).all()
+
+
+def test_a_suspicious_face_differs_in_thickness_not_only_in_colour(frame: np.ndarray) -> None:
+    def changed(p_fake: float) -> int:
+        face = FaceScore(face_box=(100, 60, 260, 240), p_fake=p_fake)
+        drawn = overlay.draw_faces(frame, [face], Thresholds())
+        return int((drawn[150, 90:140] != frame[150, 90:140]).any(axis=1).sum())
+
+    assert changed(0.9) > changed(0.1) > 0
+
+
+@pytest.mark.parametrize("box", [(-30.0, -20.0, 50.0, 60.0), (600.0, 300.0, 700.0, 400.0), (0.0, 0.0, 640.0, 360.0)])
+def test_boxes_at_the_edge_are_drawn(frame: np.ndarray, box: tuple[float, float, float, float]) -> None:
+    assert (
+        overlay.draw_faces(frame, [FaceScore(face_box=box, p_fake=0.5, person=12)], Thresholds()).shape == frame.shape
+    )
+
+
+def test_label_names_the_person_and_the_score() -> None:
+    assert overlay.face_label(FaceScore(face_box=(0, 0, 1, 1), p_fake=0.874, person=2)) == "Person 2 · 0.87"
+    assert overlay.face_label(FaceScore(face_box=(0, 0, 1, 1), p_fake=0.874)) == "0.87"
+
+
+def test_crop_outside_the_picture_is_refused(frame: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="outside the picture"):
+        overlay.crop_around(frame, (900.0, 900.0, 950.0, 950.0))
+
+
+def test_heatmap_changes_only_its_own_region(frame: np.ndarray) -> None:
+    warm = heatmap.blend(frame, sample_heatmap(0))
+    assert (warm[:, :99] == frame[:, :99]).all()
+    assert (warm[:, 261:] == frame[:, 261:]).all()
+    assert (warm[60:240, 100:260] != frame[60:240, 100:260]).any()
+
+
+def test_a_cold_heatmap_leaves_the_photograph(frame: np.ndarray) -> None:
+    cold = Heatmap.from_array(np.zeros((7, 7)), sample_index=0, p_fake=0.5, method="occlusion", caption="Frame")
+    assert (heatmap.blend(frame, cold) == frame).all()
+
+
+def test_the_hottest_place_is_where_the_map_says() -> None:
+    grey = np.full((140, 140, 3), 90, np.uint8)
+    values = np.zeros((14, 14))
+    values[3, 10] = 1.0
+    hot = Heatmap.from_array(values, sample_index=0, p_fake=0.5, method="occlusion", caption="Frame")
+    difference = np.abs(heatmap.blend(grey, hot).astype(int) - 90).sum(axis=2)
+    row, column = np.unravel_index(difference.argmax(), difference.shape)
+    assert 28 <= row <= 42
+    assert 98 <= column <= 112
+
+
+def test_caption_says_what_a_heatmap_is_not() -> None:
+    text = heatmap.caption(sample_heatmap(0))
+    assert words.HEATMAP_CAPTION in text
+    assert "Grad-CAM" in text
+
+
+def test_findings_are_the_highest_scores_in_order() -> None:
+    found = findings.findings(result(), count=3)
+    scores = [finding.score.p_fake for finding in found]
+    assert scores == sorted(scores, reverse=True)
+    assert found[0].title() == "00:07.0, Person 1, score 0.90"
+    assert found[0].heatmap is not None
+    assert found[1].heatmap is not None
+    assert found[2].heatmap is None
+
+
+def test_nothing_scored_gives_no_findings() -> None:
+    assert findings.findings(no_face()) == []
+
+
+def test_a_picture_is_a_finding_although_it_has_no_frame_index() -> None:
+    (finding,) = findings.findings(clean_picture())
+    assert finding.title() == "score 0.12"
+
+
+@pytest.mark.parametrize("shape", [(360, 640, 3), (640, 360, 3), (200, 200, 3)])
+def test_composed_pictures_have_one_height(shape: tuple[int, int, int]) -> None:
+    image = np.zeros(shape, np.uint8)
+    box = (10.0, 10.0, 90.0, 90.0)
+    base = result()
+    score = base.scores[2].model_copy(update={"faces": (FaceScore(face_box=box, p_fake=0.9),)})
+    for map_ in (None, sample_heatmap(2, face_box=box), sample_heatmap(2, face_box=None)):
+        picture = findings.compose(image, findings.Finding(score, map_), base)
+        assert picture.shape[0] == findings.HEIGHT
+        assert picture.dtype == np.uint8

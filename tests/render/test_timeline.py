@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drishtiksha.render import timeline
+from drishtiksha.results import FaceScore, GapReason, Grade, PersonScore
+from tests.render.sample_results import clean_picture, no_face, result, sample
+
+
+def test_gaps_of_one_reason_join_and_reach_half_way() -> None:
+    (gap,) = timeline.gaps(result())
+    assert (gap.start_s, gap.end_s, gap.reason) == (3.25, 5.25, GapReason.NO_FACE)
+
+
+def test_neighbouring_gaps_of_different_reasons_stay_apart() -> None:
+    scores = (
+        sample(0, p=0.5),
+        sample(1, gap=GapReason.NO_FACE),
+        sample(2, gap=GapReason.FACE_TOO_SMALL),
+        sample(3, p=0.5),
+    )
+    found = timeline.gaps(result(scores=scores, people=()))
+    assert [gap.reason for gap in found] == [GapReason.NO_FACE, GapReason.FACE_TOO_SMALL]
+    assert found[0].end_s == found[1].start_s
+
+
+def test_a_gap_breaks_the_line_and_is_never_zero() -> None:
+    (line,) = timeline.lines(result(people=()))
+    assert np.isnan(line.p_fake[7:11]).all()
+    assert not np.isnan(np.delete(line.p_fake, range(7, 11))).any()
+
+
+def test_two_people_are_two_lines_and_an_absent_person_has_no_score() -> None:
+    first, second = timeline.lines(result())
+    assert (first.person, second.person) == (1, 2)
+    assert np.isnan(second.p_fake[:11]).all()
+    assert np.nanmax(second.p_fake) < 0.3
+
+
+def test_a_crowd_keeps_the_most_suspicious_people() -> None:
+    people = tuple(
+        PersonScore(person=n, first_s=0, last_s=1, samples=2, p_fake=n / 20, highest_p_fake=n / 20, grade=Grade.WEAK)
+        for n in range(1, 11)
+    )
+    faces = tuple(FaceScore(face_box=(0, 0, 9, 9), p_fake=n / 20, person=n) for n in range(1, 11))
+    crowd = result(people=people, scores=(sample(0, p=0.5, faces=faces), sample(1, p=0.5, faces=faces)))
+    assert [line.person for line in timeline.lines(crowd)] == [5, 6, 7, 8, 9, 10]
+    legend = timeline.draw_timeline(crowd).axes[0].get_legend()
+    assert legend.get_title().get_text() == "and 4 more in the table"
+
+
+def test_a_picture_has_no_timeline() -> None:
+    assert not timeline.has_timeline(clean_picture())
+    with pytest.raises(ValueError, match="no timeline"):
+        timeline.bounds(clean_picture())
+
+
+def test_thresholds_are_drawn_where_they_are() -> None:
+    texts = [text.get_text() for text in timeline.draw_timeline(result()).axes[0].texts]
+    assert "suspicious from 0.65" in texts
+    assert "nothing found up to 0.35" in texts
+    assert "not judged: no face" in texts
+
+
+def test_a_file_without_any_score_is_all_gap() -> None:
+    (gap,) = timeline.gaps(no_face())
+    assert (gap.start_s, gap.end_s) == timeline.bounds(no_face())
+    assert "Highest" not in timeline.describe(no_face())
+
+
+def test_dark_and_light_pictures_differ_in_ground() -> None:
+    light, dark = (
+        np.asarray(Image.open(io.BytesIO(timeline.timeline_png(result(), dark=dark))).convert("L"))
+        for dark in (False, True)
+    )
+    assert light[2, 2] > 240
+    assert dark[2, 2] < 50
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_click_means_the_time_under_it(narrow: bool) -> None:
+    figure = timeline.draw_timeline(result(), narrow=narrow)
+    axes = figure.axes[0]
+    pixel, _ = axes.transData.transform((7.0, 0.5))
+    assert timeline.time_of_click(result(), pixel / figure.bbox.width, narrow) == pytest.approx(7.0)
+    assert timeline.time_of_click(result(), 0.0, narrow) == 0.0
+    assert timeline.time_of_click(result(), 1.0, narrow) == pytest.approx(9.2)
+
+
+def test_the_picture_is_described_in_words() -> None:
+    text = timeline.describe(result())
+    assert "Highest score 0.90 at 00:07.0" in text
+    assert "00:03-00:05 no face" in text
+
+
+def test_pyplot_is_not_used() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from tests.render.sample_results import result; from drishtiksha.render.timeline import timeline_png;"
+        "timeline_png(result()); assert 'matplotlib.pyplot' not in sys.modules; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from drishtiksha.render import words
+from drishtiksha.results import DISCLAIMER, Grade
+from tests.render.sample_results import SHA, clean_picture, no_face, result
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, "00:00"), (3.9, "00:03"), (75, "01:15"), (3723, "1:02:03"), (-1, "00:00")]
+)
+def test_clock(seconds: float, expected: str) -> None:
+    assert words.clock(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(3.24, "00:03.2"), (59.97, "01:00.0"), (0.05, "00:00.0"), (119.96, "02:00.0")]
+)
+def test_fine_clock_rounds_into_the_next_minute(seconds: float, expected: str) -> None:
+    assert words.fine_clock(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(12.34, "12.3 s"), (59.99, "1 min"), (75, "1 min 15 s"), (3600, "1 h"), (1800, "30 min")]
+)
+def test_duration(seconds: float, expected: str) -> None:
+    assert words.duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(0, "0 bytes"), (999, "999 bytes"), (2_411_585, "2.4 MB"), (7e9, "7.0 GB")]
+)
+def test_size(count: int, expected: str) -> None:
+    assert words.size(int(count)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"), [(0.0, "0 %"), (0.001, "1 %"), (0.876, "88 %"), (0.999, "99 %"), (1.0, "100 %")]
+)
+def test_a_part_is_never_called_all_or_nothing(fraction: float, expected: str) -> None:
+    assert words.share(fraction) == expected
+
+
+def test_every_grade_has_words_and_an_icon_of_its_own() -> None:
+    assert set(words.GRADE_LOOKS) == set(Grade)
+    titles = [look.title for look in words.GRADE_LOOKS.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(look.title.lower().startswith(grade.value) for grade, look in words.GRADE_LOOKS.items())
+
+
+def test_no_evidence_found_does_not_look_like_true() -> None:
+    look = words.GRADE_LOOKS[Grade.NONE_FOUND]
+    assert look.tone == "neutral"
+    assert look.icon != "check"
+
+
+def test_sentence_names_everything_a_reader_needs() -> None:
+    text = words.sentence(result())
+    for part in (
+        "Drishtiksha",
+        "FACE-BLEND-LITE-V1",
+        "clip.mp4",
+        SHA,
+        "moderate evidence",
+        "0.78",
+        "0.65",
+        "14 of 18",
+        "00:00-00:08",
+    ):
+        assert part in text
+    assert words.INDICATION in text
+    assert DISCLAIMER not in text
+
+
+@pytest.mark.parametrize("make", [no_face, clean_picture])
+def test_low_scores_carry_the_disclaimer(make) -> None:
+    assert words.sentence(make()).endswith(DISCLAIMER)
+
+
+def test_sentence_of_an_inconclusive_result_gives_the_reason_and_no_score() -> None:
+    text = words.sentence(no_face())
+    assert "inconclusive (no score" in text
+    assert "No face was found" in text
+
+
+def test_uncalibrated_scores_are_said_to_be_so() -> None:
+    assert "not calibrated" in words.sentence(result(calibrated=False))
+
+
+def test_time_range_of_a_picture_is_none() -> None:
+    assert words.time_range(clean_picture()) is None
