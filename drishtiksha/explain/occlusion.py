@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch.nn.functional import avg_pool2d
 
 from drishtiksha.explain.maps import normalise
 
@@ -14,14 +13,14 @@ from drishtiksha.explain.maps import normalise
 def occlusion(
     score: Callable[[torch.Tensor], np.ndarray], picture: torch.Tensor, *, cells: int = 7, batch_size: int = 16
 ) -> np.ndarray:
-    """How much the score falls when a patch is covered by its own local mean.
+    """How much the score falls when a patch is covered by the picture's mean colour.
 
     score: (B, C, H, W) -> p_fake (B,). picture: (C, H, W) as the network takes it. cells: steps along each side; a patch
     is two steps wide, so that patches overlap.
     Returns float32 (H, W) in [0, 1], scaled to a maximum of 1; all zeros where no patch lowers the score.
     """
     _, height, width = picture.shape
-    smooth = _local_mean(picture, max(height, width) // cells)
+    fill = picture.mean(dim=(1, 2), keepdim=True)
     boxes = [
         (
             y * height // cells,
@@ -38,13 +37,8 @@ def occlusion(
         group = boxes[start : start + batch_size]
         batch = picture.repeat(len(group), 1, 1, 1)
         for row, (y0, y1, x0, x1) in zip(batch, group, strict=True):
-            row[:, y0:y1, x0:x1] = smooth[:, y0:y1, x0:x1]
+            row[:, y0:y1, x0:x1] = fill
         for p_fake, (y0, y1, x0, x1) in zip(score(batch), group, strict=True):
             total[y0:y1, x0:x1] += base - float(p_fake)
             count[y0:y1, x0:x1] += 1
     return normalise(total / np.maximum(count, 1))
-
-
-def _local_mean(picture: torch.Tensor, radius: int) -> torch.Tensor:
-    kernel = 2 * max(radius, 1) + 1
-    return avg_pool2d(picture[None], kernel, stride=1, padding=kernel // 2, count_include_pad=False)[0]

@@ -1,0 +1,116 @@
+"""`python -m bench [--repeats N]`: measure and write bench/RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import timeit
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.measure import ROOT, fresh_process, machine, median_s
+from drishtiksha.analysis import analyze
+from drishtiksha.analysis.provenance import library_versions
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.sampling import evenly_spaced
+from drishtiksha.media.video import iter_frames, read_index
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import load_settings
+
+MODEL = "FACE-BLEND-LITE-V1"
+SHARED_CLIPS = ROOT.parent / "shared" / "data" / "clips"
+STAGES = ("decode", "faces", "preprocess", "forward", "explain")
+
+BASELINE = "import pydantic, yaml, time; t = time.perf_counter();"
+DISCOVERY = BASELINE + "import drishtiksha.registry as r; r.discover(); print(time.perf_counter() - t)"
+PAGE = (
+    "import time; t = time.perf_counter();"
+    "from drishtiksha.registry import ModelManager; from drishtiksha.settings import load_settings;"
+    "from drishtiksha.ui.blocks import build; s = load_settings(); build(s, ModelManager(s));"
+    "print(time.perf_counter() - t)"
+)
+PEAK = (
+    "import resource, sys; from drishtiksha.registry import ModelManager; from drishtiksha.settings import load_settings;"
+    "d = ModelManager(load_settings(device='cpu')).load_model({model!r}); d.analyze('assets/portrait.jpg');"
+    "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; d.analyze({clip!r});"
+    "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    repeats = parser.parse_args().repeats
+    folder = SHARED_CLIPS if SHARED_CLIPS.is_dir() else ROOT / "assets"
+    clips = sorted(folder.glob("*.mp4"))
+    manager = ModelManager(load_settings(device="cpu"))
+    parts = [
+        "# Measured",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}. Medians of {repeats}, in one run of `make bench`.",
+        versions(),
+        start_up(manager, repeats),
+        *(on_clip(manager, clip, repeats) for clip in clips),
+    ]
+    text = "\n\n".join(parts) + "\n"
+    (ROOT / "bench" / "RESULTS.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def versions() -> str:
+    return "Versions: " + ", ".join(f"{name} {number}" for name, number in library_versions().items()) + "."
+
+
+def start_up(manager: ModelManager, repeats: int) -> str:
+    """Discovery, the page, loading, and the cached get."""
+
+    def load() -> None:
+        manager.unload(MODEL)
+        manager.load_model(MODEL)
+
+    loading = median_s(load, repeats)
+    calls = 100_000
+    cached = min(timeit.repeat(lambda: manager.get_model(MODEL), number=calls, repeat=5)) / calls
+    checkpoint = manager.get_active_model_configs()[MODEL].model_path
+    reading = median_s(checkpoint.read_bytes, repeats)
+    rows = [
+        ("discovering every detector, over importing pydantic and yaml", f"{fresh_process(DISCOVERY, repeats):.3f} s"),
+        ("building the page in a new process (no torch)", f"{fresh_process(PAGE, repeats):.2f} s"),
+        (f"loading {MODEL}: hash, strict load, canary", f"{loading:.3f} s"),
+        (f"reading its {checkpoint.stat().st_size / 1e6:.1f} MB once, for comparison", f"{reading:.4f} s"),
+        ("a cached get", f"{cached * 1e6:.2f} us"),
+    ]
+    return "\n".join(["| start-up | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])
+
+
+def on_clip(manager: ModelManager, clip: Path, repeats: int) -> str:
+    """Decoding, the stages of one analysis, and its peak memory."""
+    limits = manager.settings.limits
+    evidence = Evidence.open(clip, limits)
+    frames = len(read_index(clip, limits=limits))
+    wanted = evenly_spaced(frames, 32)
+
+    def decode(indices: list[int] | None) -> None:
+        with iter_frames(clip, indices, limits=limits) as stream:
+            for _ in stream:
+                pass
+
+    detector = manager.load_model(MODEL)
+    analyze(evidence, detector)
+    runs = sorted((analyze(evidence, detector) for _ in range(repeats)), key=lambda result: result.processing_time)
+    middle = runs[len(runs) // 2]
+    stages = {stage: middle.stage_seconds.get(stage, 0.0) for stage in STAGES}
+    needed = stages["decode"] + stages["faces"] + stages["forward"]
+    without_maps = middle.processing_time - stages["explain"]
+    size = f"{evidence.media.width}x{evidence.media.height}, {evidence.media.duration_s:.1f} s, {frames} frames"
+    rows = [
+        ("decoding every frame", f"{median_s(lambda: decode(None), repeats):.2f} s"),
+        ("decoding 32 frames", f"{median_s(lambda: decode(wanted), repeats):.2f} s"),
+        (f"{MODEL}, whole analysis", f"{middle.processing_time:.2f} s"),
+        *((f"of it {stage}", f"{seconds:.2f} s") for stage, seconds in stages.items()),
+        ("analysis without heatmaps / (decode + faces + forward)", f"{without_maps / needed:.2f}"),
+        ("peak memory above the loaded model", f"{fresh_process(PEAK.format(model=MODEL, clip=str(clip)), 1):.0f} MiB"),
+    ]
+    return "\n".join([f"| {clip.name} ({size}) | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Detectors that obey the real contract with tiny networks, dropped in as a user would: one file and one YAML entry."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+import drishtiksha.detectors
+from drishtiksha.detectors.base import Detector
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import load_settings
+
+BRIGHTNESS = '''
+"""Calls bright pictures fake: p_fake grows with the mean brightness."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from drishtiksha.contract import DetectorConfig, FaceRequest, FramePlan
+from drishtiksha.detectors.base import Detector
+from drishtiksha.errors import SkipSample
+
+
+class Network(nn.Module):
+    def __init__(self, size=0):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+        self.ballast = nn.Parameter(torch.zeros(max(size, 1)))
+
+    def forward(self, x):
+        return self.gain * 10 * (x.mean(dim=(1, 2, 3)) - 0.5)
+
+
+class BrightnessConfig(DetectorConfig):
+    num_frames: int | None = 16
+    sparse: int = 4
+    faces: bool = False
+    ballast: int = 0
+    skip_dark: bool = False
+
+
+class BrightnessDetector(Detector):
+    Config = BrightnessConfig
+
+    def sampling(self, media):
+        faces = FaceRequest("blazeface", 40) if self.config.faces else None
+        return FramePlan(count=self.config.num_frames, sparse=self.config.sparse, faces=faces)
+
+    def build(self):
+        return Network(self.config.ballast)
+
+    def preprocess(self, sample):
+        if self.config.skip_dark and sample.frame.mean() < 40:
+            raise SkipSample("damaged")
+        picture = torch.from_numpy(np.ascontiguousarray(sample.frame[::4, ::4])).permute(2, 0, 1).float() / 255
+        picture = torch.nn.functional.interpolate(picture[None], (32, 32), mode="area")[0]
+        return [picture] * max(len(sample.faces), 1)
+'''
+
+LOUDNESS = '''
+"""Calls loud sound fake."""
+
+import torch
+from torch import nn
+
+from drishtiksha.contract import AudioPlan, DetectorConfig
+from drishtiksha.detectors.base import Detector
+from drishtiksha.errors import SkipSample
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.gain * (20 * x.square().mean(dim=1).sqrt() - 3)
+
+
+class LoudnessDetector(Detector):
+    Config = DetectorConfig
+
+    def sampling(self, media):
+        return AudioPlan(sample_rate=8000, window_s=1.0, hop_s=0.5, min_s=0.5)
+
+    def build(self):
+        return Network()
+
+    def preprocess(self, sample):
+        if abs(sample.waveform).max() < 1e-3:
+            raise SkipSample("no_speech")
+        return [torch.from_numpy(sample.waveform)]
+'''
+
+
+@contextmanager
+def dropped_in(folder: Path, **files: str) -> Iterator[None]:
+    """Makes `folder` hold further detector files, beside those of the package, for as long as the block lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    package = drishtiksha.detectors
+    package.__path__.append(str(folder))
+    try:
+        yield
+    finally:
+        package.__path__.remove(str(folder))
+        for name in files:
+            sys.modules.pop(f"{package.__name__}.{name}", None)
+
+
+def entry(
+    class_name: str = "BrightnessDetector", model_path: Path | str = "models/none.pt", **fields: Any
+) -> dict[str, Any]:
+    kinds = {"isAudio": True} if class_name == "LoudnessDetector" else {"isImage": True, "isVideo": True}
+    return {"class_name": class_name, "description": "for tests", "model_path": str(model_path), **kinds, **fields}
+
+
+def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: Any, **settings: Any) -> ModelManager:
+    """A manager whose YAML file holds exactly these entries."""
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"models": models, "data_dir": str(tmp_path / "data"), "device": "cpu"}))
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    return ModelManager(load_settings(**settings))
+
+
+def stand_in_weights(detector_class: type[Detector], path: Path, **fields: Any) -> Path:
+    """Small random weights for any detector, written as a checkpoint."""
+    config = detector_class.Config(class_name=detector_class.__name__, description="", model_path=path, **fields)
+    torch.manual_seed(0)
+    network: nn.Module = detector_class(config).build()
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def plain_weights(path: Path, ballast: int = 1) -> Path:
+    """A checkpoint of the brightness network."""
+    torch.save({"gain": torch.ones(1), "ballast": torch.zeros(ballast)}, path)
+    return path

@@ -1,0 +1,139 @@
+"""The command line as a script sees it: exit codes, JSON, and the same scores as the app's services."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from drishtiksha.cli import Exit, app
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import ROOT, load_settings
+
+ASSETS = ROOT / "assets"
+MODEL = "FACE-BLEND-LITE-V1"
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_predict_gives_the_services_scores(tmp_path):
+    done = run("predict", ASSETS / "portrait.jpg", "--model", MODEL, "--json", tmp_path / "r.json", "--device", "cpu")
+    assert done.exit_code == Exit.DONE, done.output
+    written = json.loads((tmp_path / "r.json").read_text())
+    expected = (
+        ModelManager(load_settings(device="cpu")).load_model(MODEL).analyze(ASSETS / "portrait.jpg", explain=False)
+    )
+    assert written["p_fake"] == pytest.approx(expected.p_fake, abs=1e-6)
+    assert written["prediction"] == expected.prediction
+    assert written["media"]["sha256"] == expected.media.sha256
+    assert expected.grade.value in done.output
+
+
+def test_json_on_standard_output_is_only_json():
+    done = subprocess.run(
+        [sys.executable, "-m", "drishtiksha", "predict", ASSETS / "no_face.mp4", "-m", MODEL, "--json", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "DRISHTIKSHA_DEVICE": "cpu"},
+    )
+    result = json.loads(done.stdout)
+    assert (result["prediction"], result["gap"], result["p_fake"]) == ("INCONCLUSIVE", "no_face", None)
+
+
+def test_several_files_give_a_list_and_one_bad_file_does_not_stop_the_others(tmp_path):
+    bad = tmp_path / "text.mp4"
+    bad.write_text("this is no video\n" * 100)
+    done = run(
+        "predict", ASSETS / "portrait.jpg", bad, ASSETS / "no_face.mp4", "-m", MODEL, "--json", tmp_path / "r.json"
+    )
+    assert done.exit_code == Exit.UNREADABLE
+    assert "text.mp4" in done.output
+    assert "Traceback" not in done.output
+    names = [result["media"]["name"] for result in json.loads((tmp_path / "r.json").read_text())]
+    assert names == ["portrait.jpg", "no_face.mp4"]
+
+
+def test_explain_writes_pictures(tmp_path):
+    done = run("predict", ASSETS / "portrait_altered.jpg", "-m", MODEL, "--explain", tmp_path / "why")
+    assert done.exit_code == Exit.DONE, done.output
+    (picture,) = (tmp_path / "why").glob("*.jpg")
+    assert picture.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", ASSETS / "portrait.jpg", "-m", "NO-SUCH-MODEL"),
+        ("predict", "/does/not/exist.mp4", "-m", MODEL),
+        ("predict", ASSETS / "portrait.jpg"),
+        ("weights", "pull", "NO-SUCH-MODEL"),
+        ("no-such-command",),
+    ],
+)
+def test_wrong_usage_is_2(arguments):
+    assert run(*arguments).exit_code == Exit.USAGE
+
+
+def test_a_file_of_the_wrong_kind_is_wrong_usage(tmp_path):
+    from media_factory import speech_like, write_audio
+
+    recording = write_audio(tmp_path / "a.wav", speech_like(1.0), 16_000)
+    done = run("predict", recording, "-m", MODEL)
+    assert done.exit_code == Exit.USAGE
+    assert "sound recording" in " ".join(done.output.split())
+
+
+def test_missing_weights_are_4_with_the_remedy(tmp_path, monkeypatch):
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"models: {{GONE: {{class_name: FaceBlendDetector, description: d, isImage: true, model_path: {tmp_path}/gone.pt, "
+        "weights: {url: 'http://127.0.0.1:9/gone.pt'}}}"
+    )
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    done = run("predict", ASSETS / "portrait.jpg", "-m", "GONE")
+    assert done.exit_code == Exit.WEIGHTS_MISSING
+    assert "weights pull GONE" in " ".join(done.output.split())
+    assert run("models").exit_code == Exit.DONE
+    pulled = run("weights", "pull", "GONE")
+    assert pulled.exit_code == Exit.FAILED
+    assert "could not be fetched" in " ".join(pulled.output.split())
+
+
+def test_models_lists_every_name_with_its_state():
+    listed = json.loads(run("models", "--json").stdout)
+    assert [model["name"] for model in listed] == ModelManager(load_settings()).get_available_models()
+    embedded = next(model for model in listed if model["name"] == MODEL)
+    assert embedded["state"] == "ready"
+    assert embedded["embedded"]
+    assert MODEL in run("models").output
+
+
+def test_weights_verify_proves_the_embedded_checkpoint(tmp_path, monkeypatch):
+    done = run("weights", "verify", MODEL)
+    assert done.exit_code == Exit.DONE, done.output
+    sidecar = json.loads((ROOT / "models" / f"{MODEL}.json").read_text())
+    assert sidecar["sha256"] in done.output
+    copy = tmp_path / f"{MODEL}.safetensors"
+    damaged = bytearray((ROOT / "models" / copy.name).read_bytes())
+    damaged[-1] ^= 1
+    copy.write_bytes(damaged)
+    (tmp_path / f"{MODEL}.json").write_text(json.dumps(sidecar))
+    monkeypatch.setenv("DRISHTIKSHA_MODELS_DIR", str(tmp_path))
+    refused = run("weights", "verify", MODEL)
+    assert refused.exit_code == Exit.FAILED
+    assert "SHA-256" in refused.output
+    assert Path(copy).exists()
+
+
+def test_weights_list_names_file_and_licence():
+    output = run("weights", "list").output
+    assert MODEL in output
+    assert "Apache-2.0" in output

@@ -1,0 +1,108 @@
+"""From scores to a verdict that is never invented."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drishtiksha import scoring
+from drishtiksha.results import DISCLAIMER, FaceScore, GapReason, Grade, Prediction, SampleScore, Thresholds
+
+THRESHOLDS = Thresholds(real=0.3, fake=0.6)
+
+
+def scored(index: int, p: float, *people: tuple[int | None, float]) -> SampleScore:
+    faces = tuple(FaceScore(face_box=(0, 0, 9, 9), p_fake=q, person=person) for person, q in people)
+    return SampleScore(index=index, time_s=float(index), p_fake=p, faces=faces)
+
+
+def gap(index: int, reason: GapReason = GapReason.NO_FACE) -> SampleScore:
+    return SampleScore(index=index, time_s=float(index), gap=reason)
+
+
+def decide(p, scores, calibrated=True):
+    return scoring.decide(p, scores, THRESHOLDS, calibrated, min_coverage=0.5)
+
+
+def test_calibration_is_monotonic_and_platts():
+    logits = np.array([-1000.0, -1.0, 0.0, 2.0, 1000.0])
+    p = scoring.calibrate(logits, scale=0.5, offset=-1.0)
+    assert np.all(np.diff(p) > 0)
+    assert p[2] == pytest.approx(1 / (1 + np.e))
+    assert p[0] >= 0
+    assert p[-1] <= 1
+
+
+def test_nothing_scored_is_inconclusive_with_the_main_reason():
+    verdict = decide(None, [gap(0), gap(1), gap(2, GapReason.DAMAGED)])
+    assert verdict.prediction is Prediction.INCONCLUSIVE
+    assert verdict.gap is GapReason.NO_FACE
+    assert verdict.confidence is None
+    assert "No face was found" in verdict.reasons[0]
+
+
+def test_no_samples_at_all_is_too_short():
+    assert decide(None, []).gap is GapReason.TOO_SHORT
+
+
+@pytest.mark.parametrize("p", [0.01, 0.99])
+def test_too_little_coverage_is_inconclusive_whatever_the_score(p):
+    verdict = decide(p, [scored(0, p), gap(1), gap(2)])
+    assert verdict.prediction is Prediction.INCONCLUSIVE
+    assert verdict.gap is GapReason.LOW_COVERAGE
+    assert "33%" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("p", "prediction", "grade"),
+    [
+        (0.30, Prediction.REAL, Grade.NONE_FOUND),
+        (0.31, Prediction.INCONCLUSIVE, Grade.INCONCLUSIVE),
+        (0.59, Prediction.INCONCLUSIVE, Grade.INCONCLUSIVE),
+        (0.60, Prediction.FAKE, Grade.WEAK),
+        (0.75, Prediction.FAKE, Grade.MODERATE),
+        (0.95, Prediction.FAKE, Grade.STRONG),
+    ],
+)
+def test_three_verdicts_from_two_thresholds(p, prediction, grade):
+    verdict = decide(p, [scored(0, p)])
+    assert (verdict.prediction, verdict.grade) == (prediction, grade)
+    if prediction is Prediction.FAKE:
+        assert DISCLAIMER not in verdict.reasons
+        assert verdict.confidence == pytest.approx(max(p, 1 - p))
+    else:
+        assert DISCLAIMER in verdict.reasons
+
+
+def test_an_uncalibrated_detector_is_never_strong_and_says_so():
+    verdict = decide(0.99, [scored(0, 0.99)], calibrated=False)
+    assert verdict.grade is Grade.MODERATE
+    assert any("not calibrated" in reason for reason in verdict.reasons)
+
+
+def test_one_altered_face_among_three_is_not_averaged_away():
+    scores = [scored(i, 0.9, (1, 0.05), (2, 0.9), (3, 0.05)) for i in range(4)]
+    assert scoring.highest_person(scores) == pytest.approx(0.9)
+    rows = scoring.person_scores(scores, THRESHOLDS, calibrated=True)
+    assert [row.person for row in rows] == [1, 2, 3]
+    assert [row.grade for row in rows] == [Grade.NONE_FOUND, Grade.STRONG, Grade.NONE_FOUND]
+    assert (rows[1].first_s, rows[1].last_s, rows[1].samples) == (0.0, 3.0, 4)
+
+
+def test_a_passer_by_seen_once_does_not_decide():
+    scores = [scored(i, 0.1, (1, 0.1)) for i in range(5)] + [scored(5, 0.95, (1, 0.1), (2, 0.95))]
+    assert scoring.highest_person(scores) == pytest.approx(0.1)
+
+
+def test_when_everybody_is_seen_briefly_they_all_count():
+    assert scoring.highest_person([scored(0, 0.95, (1, 0.2), (2, 0.95))]) == pytest.approx(0.95)
+    assert scoring.highest_person([scored(0, 0.7, (None, 0.2), (None, 0.7))]) == pytest.approx(0.7)
+    assert scoring.highest_person([gap(0)]) is None
+
+
+def test_mean_and_coverage_leave_gaps_out_of_the_mean_and_in_the_coverage():
+    scores = [scored(0, 0.2), gap(1), scored(2, 0.6), gap(3)]
+    assert scoring.mean_p_fake(scores) == pytest.approx(0.4)
+    assert scoring.coverage(scores) == 0.5
+    assert scoring.coverage([]) == 0
+    assert scoring.mean_p_fake([gap(0)]) is None

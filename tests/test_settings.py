@@ -1,0 +1,60 @@
+"""Settings: YAML, then .env, then the environment; misspelt names are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drishtiksha.errors import ConfigError
+from drishtiksha.settings import ROOT, load_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text("device: cpu\nretention_hours: 5\nlimits: {max_bytes: 1000}\n")
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(path))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_environment_wins_over_env_file_over_yaml(config, tmp_path, monkeypatch):
+    assert load_settings().retention_hours == 5
+    (tmp_path / ".env").write_text("DRISHTIKSHA_RETENTION_HOURS=6\nDRISHTIKSHA_DEVICE=cuda\nUNRELATED=1\n")
+    assert load_settings().retention_hours == 6
+    monkeypatch.setenv("DRISHTIKSHA_RETENTION_HOURS", "7")
+    settings = load_settings()
+    assert (settings.retention_hours, settings.device) == (7, "cuda")
+
+
+def test_one_nested_limit_is_overridden_and_the_others_stay(config, monkeypatch):
+    monkeypatch.setenv("DRISHTIKSHA_LIMITS__MAX_DURATION_S", "60")
+    limits = load_settings().limits
+    assert (limits.max_duration_s, limits.max_bytes) == (60, 1000)
+
+
+def test_a_misspelt_setting_is_refused(config):
+    config.write_text("retention_hour: 5\n")
+    with pytest.raises(ConfigError, match="retention_hour"):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", ["retention_hours: -1\n", "limits: {max_byte: 3}\n", "a: [\n", "- list\n"])
+def test_what_cannot_be_used_is_a_config_error(config, text):
+    config.write_text(text)
+    with pytest.raises(ConfigError):
+        load_settings()
+
+
+def test_an_absent_file_is_a_config_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(tmp_path / "absent.yaml"))
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_settings()
+
+
+def test_checkpoints_are_found_from_the_models_folder_the_root_or_as_given(config, tmp_path):
+    settings = load_settings(models_dir=tmp_path / "mine")
+    assert settings.checkpoint(Path("models/x.pt")) == tmp_path / "mine" / "x.pt"
+    assert settings.checkpoint(Path("elsewhere/x.pt")) == ROOT / "elsewhere/x.pt"
+    assert settings.checkpoint(tmp_path / "x.pt") == tmp_path / "x.pt"
