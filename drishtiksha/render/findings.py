@@ -11,10 +11,12 @@ import numpy as np
 from drishtiksha.render import words
 from drishtiksha.render.heatmap import blend
 from drishtiksha.render.overlay import crop_around, draw_faces, most_suspicious_face
-from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaKind, SampleScore
+from drishtiksha.results import AnalysisResult, Heatmap, MediaKind, SampleScore
 
 HEIGHT = 480
 """px of a composed picture: enough for a screen, small enough to send at once."""
+FACE_MARGIN = 0.25
+"""How much of its size a face box is widened by on each side, to show what surrounds it."""
 MARGIN = 4
 """px between the parts of a composed picture."""
 
@@ -40,7 +42,7 @@ class Finding:
         return ", ".join([*parts, f"score {value:.2f}"])
 
 
-def findings(result: AnalysisResult, count: int = 6) -> list[Finding]:
+def findings(result: AnalysisResult, count: int = 4) -> list[Finding]:
     """The `count` samples with the highest scores, those with a heatmap first among equals; only what has pixels."""
     maps: dict[int, Heatmap] = {}
     for heatmap in result.heatmaps:
@@ -56,34 +58,24 @@ def findings(result: AnalysisResult, count: int = 6) -> list[Finding]:
 def compose(image: np.ndarray, finding: Finding, result: AnalysisResult) -> np.ndarray:
     """One picture (RGB uint8, `HEIGHT` px high): the frame with boxes; to its right the enlarged face above its heatmap."""
     boxed = _to_height(draw_faces(image, finding.score.faces, result.thresholds), HEIGHT)
-    region = _explained_region(finding)
-    if region is None and finding.heatmap is None:
-        return boxed
-    plain = image
-    warm = blend(image, finding.heatmap) if finding.heatmap is not None else None
-    if region is not None:
-        plain = crop_around(image, region)
-        warm = crop_around(warm, region) if warm is not None else None
-    parts = [part for part in ((plain if region is not None else None), warm) if part is not None]
-    return _beside(boxed, parts)
-
-
-def _explained_region(finding: Finding) -> FaceBox | None:
-    if finding.heatmap is not None:
-        return finding.heatmap.face_box
-    face = most_suspicious_face(finding.score)
-    return face.face_box if face is not None else None
+    if finding.heatmap is None:
+        face = most_suspicious_face(finding.score)
+        return boxed if face is None else _beside(boxed, [crop_around(image, face.face_box, FACE_MARGIN)])
+    warm = blend(image, finding.heatmap)
+    region = finding.heatmap.face_box
+    if region is None:
+        return np.hstack([boxed, _bar(HEIGHT, MARGIN), _to_height(warm, HEIGHT)])
+    return _beside(boxed, [crop_around(image, region, 0.0), crop_around(warm, region, 0.0)])
 
 
 def _beside(main: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """`parts` stacked in a column of equal cells to the right of `main`; empty space is dark."""
+    """One or two `parts` in a column of equal cells to the right of `main`; empty space is dark."""
     cell = (HEIGHT - MARGIN) // 2
-    if len(parts) == 1 and parts[0].shape[1] > parts[0].shape[0] * 1.2:
-        return np.hstack([main, _bar(HEIGHT, MARGIN), _to_height(parts[0], HEIGHT)])
     column = _bar(HEIGHT, cell)
+    first = (HEIGHT - len(parts) * (cell + MARGIN) + MARGIN) // 2
     for row, part in enumerate(parts):
         fitted = _fit(part, cell)
-        top = row * (cell + MARGIN) + (cell - fitted.shape[0]) // 2
+        top = first + row * (cell + MARGIN) + (cell - fitted.shape[0]) // 2
         left = (cell - fitted.shape[1]) // 2
         column[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
     return np.hstack([main, _bar(HEIGHT, MARGIN), column])

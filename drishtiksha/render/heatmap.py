@@ -5,18 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from drishtiksha.render import words
 from drishtiksha.results import Heatmap
 
 STRENGTH = 0.75
 """How much of the brightest place is colour rather than photograph: what was looked at must stay visible."""
-
-METHODS = {
-    "gradcam": "Grad-CAM",
-    "occlusion": "occlusion",
-    "attention": "attention",
-    "time-frequency": "time and frequency",
-}
 
 
 def blend(image: np.ndarray, heatmap: Heatmap) -> np.ndarray:
@@ -37,11 +29,6 @@ def blend(image: np.ndarray, heatmap: Heatmap) -> np.ndarray:
     part = out[top:bottom, left:right].astype(np.float32)
     out[top:bottom, left:right] = np.round(part * (1 - alpha) + colours.astype(np.float32) * alpha).astype(np.uint8)
     return out
-
-
-def caption(heatmap: Heatmap) -> str:
-    """What the picture shows and what it does not."""
-    return f"{heatmap.caption.rstrip('.')}. {words.HEATMAP_CAPTION} (Method: {METHODS[heatmap.method]}.)"
 
 
 def _region(heatmap: Heatmap, width: int, height: int) -> tuple[int, int, int, int]:

@@ -31,7 +31,7 @@ def draw_faces(image: np.ndarray, faces: Sequence[FaceScore], thresholds: Thresh
     return np.asarray(picture)
 
 
-def crop_around(image: np.ndarray, box: FaceBox, margin: float = 0.25) -> np.ndarray:
+def crop_around(image: np.ndarray, box: FaceBox, margin: float) -> np.ndarray:
     """The square part of `image` around a box, widened by `margin` of its size on each side and cut at the edges.
 
     Raises: ValueError when the box lies outside the picture.

@@ -9,10 +9,6 @@ from drishtiksha import __version__
 from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
-HEATMAP_CAPTION = (
-    "Bright areas are where the picture moved this detector's score most. They are not a map of what was altered, "
-    "and a bright area is not proof."
-)
 
 Tone = Literal["strong", "moderate", "weak", "neutral", "grey"]
 Icon = Literal["alert", "warning", "notice", "search", "question", "minus"]

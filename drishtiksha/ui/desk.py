@@ -42,6 +42,14 @@ class Case:
     opened: float = field(default_factory=time.time)
     result: AnalysisResult | None = None
     cancel: CancelToken | None = None
+    remarks: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def close(self) -> None:
+        """Stop what runs; its answer must not appear on a page that shows something else by now."""
+        self.closed = True
+        if self.cancel is not None:
+            self.cancel.cancel()
 
 
 class Desk:
@@ -77,13 +85,17 @@ class Desk:
             "This case is no longer here: it was deleted, or the server was restarted. Upload it again."
         )
 
+    def has(self, case_id: str) -> bool:
+        """Whether a case is open."""
+        with self._lock:
+            return case_id in self._cases
+
     def delete(self, case_id: str) -> None:
         """Stop what runs on a case and remove every file of it: the evidence, its copies and its results."""
         case = self.case(case_id)
         with self._lock:
             self._cases.pop(case_id, None)
-        if case.cancel is not None:
-            case.cancel.cancel()
+        case.close()
         for folder in (case.evidence.case_dir, case.shown_dir):
             if folder is not None:
                 shutil.rmtree(folder)

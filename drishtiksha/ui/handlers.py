@@ -19,7 +19,7 @@ from drishtiksha.render import words
 from drishtiksha.render.findings import findings
 from drishtiksha.render.timeline import has_timeline, time_of_click
 from drishtiksha.results import AnalysisResult, MediaKind
-from drishtiksha.ui import panels, picker, shown
+from drishtiksha.ui import panels, picker, quicklook, shown
 from drishtiksha.ui.desk import Case, Desk, discard_upload
 from drishtiksha.ui.runner import Clockwork, Heartbeat, watch
 
@@ -56,8 +56,20 @@ def choose_model(desk: Desk, case_id: str | None, model_name: str | None) -> Upd
     return {"facts": _facts(desk, case, model_name)}
 
 
+def look_quickly(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
+    """Right after a file was taken: add what a glance at faces and sound tells. A failure here leaves the facts as they are."""
+    try:
+        case = desk.case(case_id)
+        case.remarks = quicklook.remarks(case.evidence, desk.settings)
+    except DrishtikshaError as error:
+        log.info("no quick look: %s", error)
+        return {}
+    return {"facts": _facts(desk, case, model_name)}
+
+
 def run(desk: Desk, case_id: str | None, model_name: str | None, progress: ReportProgress) -> Iterator[Update]:
     """Analyze, streaming progress, the preliminary answer and the final one. Failures become panels."""
+    case: Case | None = None
     try:
         case = desk.case(case_id) if case_id else None
         if case is None or not model_name:
@@ -67,11 +79,10 @@ def run(desk: Desk, case_id: str | None, model_name: str | None, progress: Repor
         yield cleared() | {"status": panels.status(f"Starting {model_name}."), **_running(True)}
         yield from _stream(desk, case, model_name, progress)
     except AnalysisCancelledError:
-        yield {"verdict": panels.cancelled(), "status": panels.status("Cancelled."), "timeline": ""}
+        if case is not None and not case.closed:
+            yield {"verdict": panels.cancelled(), "status": panels.status("Cancelled.")}
     except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
         yield _failed(error)
-    finally:
-        log.debug("analysis handler left for case %s", case_id)
     yield _running(False) | {"models": _models(desk, case_id, model_name)}
 
 
@@ -96,11 +107,13 @@ def delete(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
         return _failed(error)
     gone = panels.status("The case was deleted: the file, its copies and its results are gone.")
-    return close(desk, model_name) | {"status": gone}
+    return close(desk, None, model_name) | {"status": gone}
 
 
-def close(desk: Desk, model_name: str | None) -> Update:
-    """Back to the empty page; the case stays until it is deleted or its time is over."""
+def close(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
+    """Back to the empty page; what runs is stopped. The case stays until its time is over."""
+    if case_id and desk.has(case_id):
+        desk.case(case_id).close()
     return cleared() | {
         "case": "",
         "facts": "",
@@ -233,7 +246,7 @@ def _answer(desk: Desk, case: Case, result: AnalysisResult) -> Update:
         "people": panels.people(result),
         "gallery_box": gr.update(visible=bool(pictures)),
         "gallery": gr.update(value=pictures, selected_index=None),
-        "gallery_caption": panels.hint(shown.gallery_caption(result)),
+        "gallery_caption": panels.heading(*shown.gallery_caption(result)),
         "report_box": gr.update(visible=True),
         "sentence": words.sentence(result),
         "download": gr.update(value=str(shown.json_file(case, result))),
@@ -244,7 +257,7 @@ def _answer(desk: Desk, case: Case, result: AnalysisResult) -> Update:
 
 def _facts(desk: Desk, case: Case, model_name: str | None) -> str:
     media = case.evidence.media
-    remarks = [remark for remark in (shown.playback_remark(media),) if remark]
+    remarks = [*case.remarks, *(remark for remark in (shown.playback_remark(media),) if remark)]
     config = desk.manager.get_active_model_configs().get(model_name or "")
     if config is not None:
         remarks = picker.remarks(config, media) + remarks
@@ -252,10 +265,7 @@ def _facts(desk: Desk, case: Case, model_name: str | None) -> str:
 
 
 def _models(desk: Desk, case_id: str | None, selected: str | None) -> Any:
-    try:
-        media = desk.case(case_id).evidence.media if case_id else None
-    except DrishtikshaError:
-        media = None
+    media = desk.case(case_id).evidence.media if case_id and desk.has(case_id) else None
     return gr.update(value=selected, markup=picker.markup(desk.manager.describe(), selected, media))
 
 
@@ -264,10 +274,7 @@ def _running(running: bool) -> Update:
 
 
 def _result(desk: Desk, case_id: str | None) -> AnalysisResult | None:
-    try:
-        return desk.case(case_id).result
-    except DrishtikshaError:
-        return None
+    return desk.case(case_id).result if case_id and desk.has(case_id) else None
 
 
 def _seek(time_s: float | None) -> Update:

@@ -44,6 +44,11 @@ def hint(text: str) -> str:
     return f'<p class="dk-hint">{escape(text)}</p>'
 
 
+def heading(title: str, text: str) -> str:
+    """The head of a box."""
+    return f"<h3>{escape(title)}</h3>{hint(text)}"
+
+
 def limits(max_bytes: int, max_duration_s: float, max_pixels: int) -> str:
     """What may be uploaded, said before anybody tries."""
     return (
@@ -123,10 +128,10 @@ def score_over_time(result: AnalysisResult) -> str:
         f'src="data:image/png;base64,{_b64(timeline.timeline_png(result, dark=dark, narrow=narrow))}">'
         for dark, narrow, names in variants
     )
+    hatched = "Hatched stretches could not be judged. " if timeline.gaps(result) else ""
     return (
         '<section class="dk-timeline" aria-label="Score over time"><h3>Score over time</h3>'
-        f'<div class="dk-plot">{pictures}</div><p class="dk-hint">Hatched stretches could not be judged. '
-        "Click a moment to go there in the player.</p></section>"
+        f'<div class="dk-plot">{pictures}</div>{hint(hatched + "Click a moment to go there in the player.")}</section>'
     )
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 from drishtiksha.media.image import read_image
 from drishtiksha.render.findings import compose, findings
 from drishtiksha.render.moments import QUALITY, moment_pixels
-from drishtiksha.render.words import HEATMAP_CAPTION
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 from drishtiksha.ui.desk import Case
@@ -58,12 +57,16 @@ def gallery(case: Case, result: AnalysisResult, limits: MediaLimits) -> list[tup
     return items
 
 
-def gallery_caption(result: AnalysisResult) -> str:
-    """What the pictures are and are not."""
+def gallery_caption(result: AnalysisResult) -> tuple[str, str]:
+    """Heading of the pictures, and what they are and are not."""
+    title = "Where the score came from" if result.media.kind is MediaKind.IMAGE else "Highest-scoring moments"
     if not result.heatmaps:
-        return "Boxes show the faces that were judged."
-    captions = dict.fromkeys(heatmap.caption.rstrip(".") + "." for heatmap in result.heatmaps)
-    return f"Frame with the judged faces; beside it one face enlarged and its heatmap. {' '.join(captions)} {HEATMAP_CAPTION}"
+        return title, "Boxes show the faces that were judged."
+    captions = " ".join(dict.fromkeys(heatmap.caption for heatmap in result.heatmaps))
+    return (
+        title,
+        f"The judged faces; beside them one face enlarged, and below it the same face under its heatmap. {captions}",
+    )
 
 
 def json_file(case: Case, result: AnalysisResult) -> Path:

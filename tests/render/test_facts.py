@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from sample_results import SHA, media, result
+
 from drishtiksha.render.facts import custody_facts, media_facts
 from drishtiksha.results import MediaKind
-from tests.render.sample_results import SHA, media, result
 
 
 def test_facts_of_a_clip() -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sample_results import clean_picture, no_face, result, sample
 
 from drishtiksha.render import timeline
 from drishtiksha.results import FaceScore, GapReason, Grade, PersonScore
-from tests.render.sample_results import clean_picture, no_face, result, sample
 
 
 def test_gaps_of_one_reason_join_and_reach_half_way() -> None:
@@ -98,11 +102,10 @@ def test_the_picture_is_described_in_words() -> None:
 
 
 def test_pyplot_is_not_used() -> None:
-    import subprocess
-    import sys
-
     code = (
-        "import sys; from tests.render.sample_results import result; from drishtiksha.render.timeline import timeline_png;"
+        "import sys; from sample_results import result; from drishtiksha.render.timeline import timeline_png;"
         "timeline_png(result()); assert 'matplotlib.pyplot' not in sys.modules; assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    tests = Path(__file__).parents[1]
+    paths = os.pathsep.join((str(tests), str(tests.parent)))
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": paths})

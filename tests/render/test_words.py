@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from sample_results import SHA, clean_picture, no_face, result
 
 from drishtiksha.render import words
 from drishtiksha.results import DISCLAIMER, Grade
-from tests.render.sample_results import SHA, clean_picture, no_face, result
 
 
 @pytest.mark.parametrize(

@@ -159,13 +159,12 @@ def _result(parts: Parts) -> None:
     parts.add("faces", html("", elem_id="dk-faces"))
     parts.add("people", html(elem_id="dk-people", js_on_load=PEOPLE_JS))
     with parts.add("gallery_box", gr.Column(visible=False, elem_classes="dk-box")):
-        html("<h3>Most suspicious moments</h3>")
-        parts.add("gallery_caption", html(""))
+        parts.add("gallery_caption", html())
         parts.add(
             "gallery",
             gr.Gallery(
                 show_label=False,
-                label="Most suspicious moments",
+                label="Highest-scoring moments",
                 columns=2,
                 object_fit="contain",
                 height="auto",
@@ -182,6 +181,7 @@ def _result(parts: Parts) -> None:
                 show_label=False,
                 label="A sentence ready to paste",
                 lines=4,
+                max_lines=16,
                 interactive=False,
                 buttons=["copy"],
                 elem_id="dk-sentence",
@@ -196,21 +196,28 @@ def _wire_evidence(parts: Parts, desk: Desk, examples: list[tuple[Any, Path]]) -
     def upload(path: str | None, model: str | None) -> dict[Any, Any]:
         return parts.update(handlers.take_upload(desk, path, model) | {"drop": None})
 
-    parts["drop"].upload(upload, [parts["drop"], parts["models"]], parts.outputs, concurrency_limit=4, **PRIVATE)
+    def look(case_id: str, model: str | None) -> dict[Any, Any]:
+        return parts.update(handlers.look_quickly(desk, case_id, model))
+
+    def take(event: Any, fn: Any, inputs: list[Any]) -> None:
+        taken = event(fn, inputs, parts.outputs, concurrency_limit=4, **PRIVATE)
+        taken.then(look, [parts["case"], parts["models"]], parts.outputs, concurrency_limit=2, **PRIVATE)
+
+    take(parts["drop"].upload, upload, [parts["drop"], parts["models"]])
     for button, path in examples:
 
         def example(model: str | None, path: Path = path) -> dict[Any, Any]:
             return parts.update(handlers.take_example(desk, path, model))
 
-        button.click(example, [parts["models"]], parts.outputs, concurrency_limit=4, **PRIVATE)
+        take(button.click, example, [parts["models"]])
 
-    def another(model: str | None) -> dict[Any, Any]:
-        return parts.update(handlers.close(desk, model))
+    def another(case_id: str, model: str | None) -> dict[Any, Any]:
+        return parts.update(handlers.close(desk, case_id, model))
 
     def delete(case_id: str, model: str | None) -> dict[Any, Any]:
         return parts.update(handlers.delete(desk, case_id, model))
 
-    parts["another"].click(another, [parts["models"]], parts.outputs, queue=False, **PRIVATE)
+    parts["another"].click(another, [parts["case"], parts["models"]], parts.outputs, queue=False, **PRIVATE)
     parts["delete"].click(delete, [parts["case"], parts["models"]], parts.outputs, queue=False, **PRIVATE)
 
 
@@ -218,7 +225,7 @@ def _wire_analysis(parts: Parts, desk: Desk) -> None:
     def choose(case_id: str, model: str | None) -> dict[Any, Any]:
         return parts.update(handlers.choose_model(desk, case_id, model))
 
-    def analyze(case_id: str, model: str | None, progress: gr.Progress = gr.Progress()) -> Iterator[dict[Any, Any]]:  # noqa: B008 - how gradio finds it
+    def run(case_id: str, model: str | None, progress: gr.Progress = gr.Progress()) -> Iterator[dict[Any, Any]]:  # noqa: B008 - how gradio finds it
         for update in handlers.run(desk, case_id, model, progress):
             yield parts.update(update)
 
@@ -227,7 +234,7 @@ def _wire_analysis(parts: Parts, desk: Desk) -> None:
 
     parts["models"].input(choose, [parts["case"], parts["models"]], parts.outputs, queue=False, **PRIVATE)
     parts["analyze"].click(
-        analyze,
+        run,
         [parts["case"], parts["models"]],
         parts.outputs,
         concurrency_limit=desk.settings.max_queue,

@@ -1,0 +1,75 @@
+"""A glance at a file before any analysis: are there faces, how large, and is the sound track silent?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drishtiksha.media.audio import read_audio
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.image import read_image
+from drishtiksha.media.sampling import evenly_spaced
+from drishtiksha.media.video import frames_at
+from drishtiksha.render.words import counted, duration
+from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.settings import Settings
+
+FRAMES = 4
+LONGEST_SOUND_S = 120.0
+"""Longer sound tracks are not read for a glance."""
+SAMPLE_RATE = 8000
+BLOCK_S = 0.1
+QUIET = 10 ** (-50 / 20)
+"""Root mean square of a block under -50 dB of full scale counts as silence."""
+
+
+def remarks(evidence: Evidence, settings: Settings) -> list[str]:
+    """Sentences on faces and sound. Raises: MediaError, WeightsMissingError without the face finder's file."""
+    media = evidence.media
+    found = []
+    if media.has_video:
+        found.append(_faces(evidence, settings))
+    if media.has_audio and (media.duration_s or 0) <= LONGEST_SOUND_S:
+        found.append(_sound(evidence, settings))
+    return found
+
+
+def _faces(evidence: Evidence, settings: Settings) -> str:
+    from drishtiksha.faces.detect import BlazeFaceFinder
+
+    finder = BlazeFaceFinder(settings.checkpoints_dir)
+    looked, most, largest = 0, 0, 0.0
+    for image in _pictures(evidence, settings):
+        faces = finder.find(image)
+        looked += 1
+        most = max(most, len(faces))
+        largest = max([largest, *(face.size for face in faces)])
+    where = _where(evidence.media, looked)
+    if most == 0:
+        return f"Quick look: no face found {where}."
+    return f"Quick look: {counted(most, 'face')} found {where}, the largest {largest:.0f} px."
+
+
+def _where(media: MediaInfo, looked: int) -> str:
+    return "in the picture" if media.kind is MediaKind.IMAGE else f"at once in {counted(looked, 'frame')}"
+
+
+def _pictures(evidence: Evidence, settings: Settings) -> list[np.ndarray]:
+    limits, media = settings.limits, evidence.media
+    if media.kind is MediaKind.IMAGE:
+        return [read_image(evidence.path, limits=limits, name=media.name)]
+    with frames_at(
+        evidence.path, evenly_spaced(media.frame_count or 1, FRAMES), limits=limits, name=media.name
+    ) as frames:
+        return [frame.image for frame in frames]
+
+
+def _sound(evidence: Evidence, settings: Settings) -> str:
+    waveform = read_audio(evidence.path, SAMPLE_RATE, limits=settings.limits, name=evidence.media.name)
+    block = round(SAMPLE_RATE * BLOCK_S)
+    padded = np.pad(waveform, (0, -len(waveform) % block)).reshape(-1, block)
+    loud = int((np.sqrt((padded**2).mean(axis=1)) > QUIET).sum())
+    if loud == 0:
+        return "Quick look: the sound track is silent."
+    return (
+        f"Quick look: {duration(loud * BLOCK_S)} of sound that is not silence (whether it is speech was not checked)."
+    )

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from drishtiksha.ui import blocks, theme
+from drishtiksha.ui.desk import Desk
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def demo(desk: Desk) -> gr.Blocks:
+    return blocks.build(desk.settings, desk.manager)
+
+
+def test_the_page_is_built_without_heavy_libraries() -> None:
+    code = (
+        "import sys, app; heavy = {'torch', 'timm', 'transformers', 'librosa', 'matplotlib', 'torchvision'} & set(sys.modules);"
+        "assert not heavy, heavy; assert app.demo.fns"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_entry_point_is_short() -> None:
+    assert len((ROOT / "app.py").read_text().splitlines()) < 40
+
+
+def test_only_analyze_and_list_models_are_public(demo: gr.Blocks) -> None:
+    public = {fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"}
+    assert public == {"analyze", "list_models"}
+    assert not [fn for fn in demo.fns.values() if fn.api_visibility == "undocumented"]
+
+
+def test_the_queue_is_bounded_and_cannot_be_skipped(demo: gr.Blocks, desk: Desk) -> None:
+    assert demo.api_open is False
+    assert demo._queue.max_size == desk.settings.max_queue
+    skipping = [fn for fn in demo.fns.values() if not fn.queue and fn.fn is not None]
+    assert not [fn for fn in skipping if fn.api_visibility == "public"]
+
+
+def test_listeners_of_one_group_state_one_limit(demo: gr.Blocks, desk: Desk) -> None:
+    limits = {fn.concurrency_limit for fn in demo.fns.values() if fn.concurrency_id == "analyze"}
+    assert limits == {desk.settings.max_queue}
+
+
+def test_temporary_files_outlive_a_running_job_but_not_the_retention(demo: gr.Blocks, desk: Desk) -> None:
+    assert demo.delete_cache is not None
+    _, age = demo.delete_cache
+    assert age == desk.settings.retention_hours * 3600
+
+
+def test_nothing_is_reported_shared_or_recorded(desk: Desk, demo: gr.Blocks) -> None:
+    options = blocks.launch_options(desk.settings)
+    assert set(options) <= set(inspect.signature(gr.Blocks.launch).parameters)
+    assert options["share"] is False
+    assert options["run_history"] is False
+    assert options["ssr_mode"] is False
+    assert options["max_file_size"] == desk.settings.limits.max_bytes
+    assert str(desk.settings.cases_dir) in options["blocked_paths"]
+    assert demo.analytics_enabled is False
+
+
+def test_players_do_not_re_encode(demo: gr.Blocks) -> None:
+    for block in demo.blocks.values():
+        if isinstance(block, gr.Video):
+            assert block.format is None
+            assert not block.interactive
+        if isinstance(block, gr.Image):
+            assert (block.type, block.image_mode, block.interactive) == ("filepath", None, False)
+        if isinstance(block, gr.Audio):
+            assert (block.type, block.format, block.interactive) == ("filepath", None, False)
+        if isinstance(block, gr.File):
+            assert block.type == "filepath"
+
+
+def test_progress_stands_on_the_status_line_alone(demo: gr.Blocks) -> None:
+    streaming = [fn for fn in demo.fns.values() if inspect.isgeneratorfunction(fn.fn)]
+    assert streaming
+    for fn in streaming:
+        assert [block.elem_id for block in fn.show_progress_on] == ["dk-status"]
+
+
+def test_state_holds_only_a_small_string(demo: gr.Blocks) -> None:
+    assert [block.value for block in demo.blocks.values() if isinstance(block, gr.State)] == [""]
+
+
+def test_fonts_and_style_ask_nobody() -> None:
+    made = theme.theme()
+    made._get_theme_css()
+    assert made._stylesheets == [], "a web font would be fetched"
+    assert not re.search(r"https?://|@import", theme.CSS_PATH.read_text())

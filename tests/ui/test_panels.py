@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from sample_results import SHA, clean_picture, media, no_face, result
+
+from drishtiksha.render import words
+from drishtiksha.results import DISCLAIMER, GapReason, Grade, Prediction
+from drishtiksha.ui import panels
+
+NASTY = '<img src=x onerror=alert(1)>"${alert(2)}.mp4'
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.mark.parametrize("make", [no_face, clean_picture])
+def test_a_low_score_carries_the_disclaimer_once(make) -> None:
+    assert text_of(panels.verdict(make())).count(DISCLAIMER) == 1
+
+
+def test_the_disclaimer_is_not_repeated_when_the_reasons_hold_it() -> None:
+    shown = panels.verdict(clean_picture().model_copy(update={"reasons": ("Nothing was found.", DISCLAIMER)}))
+    assert text_of(shown).count(DISCLAIMER) == 1
+
+
+@pytest.mark.parametrize("grade", list(Grade))
+def test_every_grade_is_words_and_a_hidden_icon(grade: Grade) -> None:
+    inconclusive = grade in (Grade.INCONCLUSIVE, Grade.NOT_APPLICABLE)
+    changes = {"prediction": Prediction.INCONCLUSIVE, "confidence": None} if inconclusive else {}
+    html = panels.verdict(result(grade=grade, **changes))
+    assert words.GRADE_LOOKS[grade].title in html
+    assert 'aria-hidden="true"' in html
+    assert "green" not in html
+
+
+def test_a_verdict_says_score_coverage_and_reason() -> None:
+    text = text_of(panels.verdict(result()))
+    for part in (
+        "Moderate evidence of manipulation",
+        "0.78",
+        "Coverage 78 %",
+        "14 of 18 samples judged",
+        "threshold for manipulation",
+    ):
+        assert part in text
+
+
+def test_nothing_scored_shows_no_score_and_no_pin() -> None:
+    html = panels.verdict(no_face())
+    assert "Inconclusive" in html
+    assert "No face was found" in html
+    assert "dk-pin" not in html
+    assert "0.00" not in html
+
+
+def test_an_early_answer_says_that_it_is_early() -> None:
+    assert "Preliminary" in panels.verdict(result(), preliminary=True)
+    assert "Preliminary" not in panels.verdict(result())
+
+
+def test_names_from_files_are_escaped_everywhere() -> None:
+    nasty = result(media=media(name=NASTY, encoder=NASTY), reasons=(NASTY,), notes=(NASTY,), model_name=NASTY)
+    for html in (
+        panels.verdict(nasty),
+        panels.evidence(nasty.media, [NASTY]),
+        panels.problem(NASTY, NASTY, NASTY),
+        panels.custody(nasty),
+        panels.status(NASTY, NASTY),
+        panels.score_over_time(nasty),
+        panels.people(nasty),
+    ):
+        assert "<img src=x" not in html
+
+
+def test_an_error_is_an_alert_and_concludes_nothing() -> None:
+    html = panels.problem("clip.mp4 cannot be read.", "ab12")
+    assert 'role="alert"' in html
+    assert "Nothing was concluded" in html
+    assert "ab12" in html
+
+
+def test_the_timeline_has_light_dark_wide_and_narrow_pictures_and_words() -> None:
+    html = panels.score_over_time(result())
+    assert html.count("data:image/png;base64,") == 4
+    assert "Highest score 0.90" in html
+    assert "Hatched stretches" in html
+    assert "Hatched stretches" not in panels.score_over_time(result(scores=result().scores[:7]))
+
+
+def test_a_picture_has_faces_instead_of_a_timeline() -> None:
+    assert panels.score_over_time(clean_picture()) == ""
+    assert "Face 1" in panels.faces_of_picture(clean_picture())
+    assert panels.faces_of_picture(result()) == ""
+
+
+def test_people_are_buttons_the_most_suspicious_first() -> None:
+    html = panels.people(result())
+    assert re.findall(r'<button type="button" data-person="(\d)"', html) == ["1", "2"]
+    assert "No evidence found" in html
+    assert panels.people(clean_picture()) == ""
+
+
+def test_facts_show_the_hash_and_the_remarks() -> None:
+    html = panels.evidence(media(), ["It fits."])
+    assert SHA in html
+    assert "It fits." in html
+
+
+def test_status_speaks_politely() -> None:
+    assert 'aria-live="polite"' in panels.status("Scoring")
+
+
+def test_gap_reason_of_a_low_coverage_is_readable() -> None:
+    shown = panels.verdict(
+        no_face().model_copy(update={"gap": GapReason.LOW_COVERAGE, "reasons": ("Only 3 % could be judged.",)})
+    )
+    assert "Only 3 %" in shown
