@@ -17,7 +17,7 @@ for _name, _value in {
 
 import pytest  # noqa: E402
 
-from drishtiksha.media.limits import MediaLimits  # noqa: E402
+from drishtiksha.settings import MediaLimits  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

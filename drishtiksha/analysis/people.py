@@ -7,18 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from drishtiksha.contract import Face, Sample
-from drishtiksha.faces.crop import face_crop
-from drishtiksha.faces.tracks import assign_people
+from drishtiksha.faces.tracks import assign_people, face_appearance
 from drishtiksha.results import SampleScore
-
-LOOK_PX = 16
-"""Side of the thumbnail of a face that tells a scene cut from a movement."""
 
 
 def looks(sample: Sample) -> tuple[np.ndarray, ...]:
-    """One small thumbnail per face, for `number_people`."""
+    """One appearance per face, for `number_people`."""
     assert sample.frame is not None
-    return tuple(face_crop(sample.frame, face.box, LOOK_PX, margin=0.0) for face in sample.faces)
+    return tuple(face_appearance(sample.frame, face) for face in sample.faces)
 
 
 def number_people(scores: Sequence[SampleScore], looks_of: Mapping[int, tuple[np.ndarray, ...]]) -> list[SampleScore]:

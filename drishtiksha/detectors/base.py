@@ -125,7 +125,7 @@ class Detector(ABC):
         network.eval().requires_grad_(False)
         self._network = network
         self._check_canary()
-        network.to(device=device, memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last).to(device)
         return self
 
     def _check_canary(self) -> None:

@@ -13,7 +13,7 @@ import soxr
 from drishtiksha.errors import MediaLimitError, WrongMediaKindError
 from drishtiksha.media.container import audio_stream, open_container, origin_s, stalled, unreadable, video_stream
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
-from drishtiksha.media.limits import MediaLimits
+from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from av import AudioFrame
@@ -97,7 +97,7 @@ def _on_time(
             hole = stamp - origin - at
             if hole > (GAP_S if at else 0.0):
                 silence = min(hole, limits.max_duration_s)
-                yield np.zeros(round(silence * rate), np.float32), rate
+                yield from _silence(round(silence * rate), rate)
                 at += silence
             elif not at and hole < 0:
                 samples = samples[round(-hole * rate) :]
@@ -108,6 +108,12 @@ def _on_time(
                 "Cut out the part in question."
             )
         yield samples, rate
+
+
+def _silence(samples: int, rate: int) -> Iterator[tuple[np.ndarray, int]]:
+    """In pieces of a second: a wrong time stamp can ask for half an hour."""
+    for start in range(0, samples, rate):
+        yield np.zeros(min(rate, samples - start), np.float32), rate
 
 
 def _decoded(

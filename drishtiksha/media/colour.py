@@ -11,8 +11,11 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 HD_HEIGHT = 720
 """From this many lines on, players take BT.709 for a frame that does not name its matrix, below it BT.601."""
 
-UNSPECIFIED_MATRIX = 2
-"""AVCOL_SPC_UNSPECIFIED in FFmpeg's libavutil/pixfmt.h."""
+KNOWN_MATRICES = (0, 1, 4, 5, 6, 7, 9)
+"""Of AVColorSpace (libavutil/pixfmt.h): RGB, BT.709, FCC, BT.601 twice, SMPTE 240M, BT.2020. swscale refuses the others."""
+
+KNOWN_PRIMARIES = (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22)
+"""Of AVColorPrimaries: all that are named, and "unspecified"."""
 
 HDR_TRANSFERS = (ColorTrc.SMPTE2084.value, ColorTrc.ARIB_STD_B67.value)
 
@@ -31,15 +34,19 @@ class RgbConverter:
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """Matrix, range and, for HDR (PQ and HLG), transfer and primaries follow the frame's own tags."""
         options: dict[str, int] = {}
-        if frame.colorspace == UNSPECIFIED_MATRIX and not frame.format.is_rgb:
-            options["src_colorspace"] = (Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601).value
-        if frame.color_trc in HDR_TRANSFERS:
+        hdr = frame.color_trc in HDR_TRANSFERS
+        if frame.colorspace not in KNOWN_MATRICES:
+            usual = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
+            options["src_colorspace"] = (Colorspace.BT2020 if hdr else usual).value
+        if hdr:
             # Shown as they are, PQ and HLG look pale and grey, nothing like the faces that networks were trained on.
             options |= {
                 "dst_colorspace": Colorspace.ITU709.value,
                 "dst_color_trc": ColorTrc.IEC61966_2_1.value,
                 "dst_color_primaries": ColorPrimaries.BT709.value,
             }
+            if frame.color_primaries not in KNOWN_PRIMARIES:
+                frame.color_primaries = ColorPrimaries.BT2020.value
         rgb = self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG.value, **options)
         return turn(rgb.to_ndarray(), display_matrix(frame))
 

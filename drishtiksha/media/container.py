@@ -9,7 +9,7 @@ import av
 import av.error
 
 from drishtiksha.errors import DecodeStalledError, UnreadableMediaError, WrongMediaKindError
-from drishtiksha.media.limits import MediaLimits
+from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

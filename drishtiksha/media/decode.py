@@ -16,7 +16,7 @@ from drishtiksha.media.colour import RgbConverter
 from drishtiksha.media.container import open_container, picture_stream, stalled, unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
-from drishtiksha.media.limits import MediaLimits
+from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -108,13 +108,19 @@ class Decoder:
             with contextlib.closing(self._from_key(group[0], key)) as pictures:
                 for i, time_s, picture in pictures:
                     if todo.takes(i, self._report):
-                        yield Frame(i, time_s, to_rgb(picture))
+                        yield Frame(i, time_s, self._converted(to_rgb, picture))
                     if todo.done:
                         break
             self._report.missing.extend(todo.rest)
         self._report.missing.extend(i for i in wanted if i >= len(self._index))
         if there and not self._report.frames_decoded:
             raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
+
+    def _converted(self, to_rgb: RgbConverter, picture: VideoFrame) -> np.ndarray:
+        try:
+            return to_rgb(picture)
+        except av.error.FFmpegError as error:
+            raise unreadable(self._name, "its colours are stored in a way that is not known here") from error
 
     def _groups(self, wanted: Sequence[int], seek: bool) -> list[tuple[Sequence[int], int | None]]:
         """What to decode in one go, with the place in `keyframes` to start from (None: the start of the file)."""

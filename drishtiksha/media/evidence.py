@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drishtiksha.errors import MediaError, MediaLimitError, UnreadableMediaError
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.probe import probe
 from drishtiksha.results import MediaInfo
+from drishtiksha.settings import MediaLimits
 
 CHUNK = 1 << 20
 

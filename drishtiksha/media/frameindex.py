@@ -14,7 +14,7 @@ import numpy as np
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.container import open_container, origin_s, picture_stream, stalled
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
-from drishtiksha.media.limits import MediaLimits
+from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from av.container import InputContainer

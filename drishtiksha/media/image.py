@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.container import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
-from drishtiksha.media.limits import MediaLimits
+from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
 

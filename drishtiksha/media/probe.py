@@ -12,9 +12,9 @@ from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.container import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import ORIENTATION, load_pixels, open_picture
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.settings import MediaLimits
 
 HEAD = 1024
 

@@ -16,8 +16,8 @@ from drishtiksha.media.container import audio_stream, open_container, picture_st
 from drishtiksha.media.decode import too_many_pixels
 from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.results import MediaKind
+from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

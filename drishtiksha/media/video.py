@@ -9,7 +9,7 @@ from drishtiksha.media.container import open_container, picture_stream
 from drishtiksha.media.decode import Decoder, DecodeReport, Frame
 from drishtiksha.media.frameindex import FrameIndex, count_frames, frame_times, index_stream, read_index
 from drishtiksha.media.guard import Pulse, guarded, no_check
-from drishtiksha.media.limits import MediaLimits
+from drishtiksha.settings import MediaLimits
 
 __all__ = [
     "DecodeReport",

@@ -139,8 +139,8 @@ def test_no_face_is_inconclusive_with_the_reason_never_real(make, threshold):
 
 def test_a_face_with_too_few_pixels_is_a_gap_of_its_own(make, tmp_path):
     portrait = Image.open(ROOT / "assets" / "portrait.jpg").convert("RGB")
-    canvas = Image.new("RGB", (320, 320), (90, 110, 90))
-    canvas.paste(portrait.resize((96, 96)), (100, 100))
+    canvas = Image.new("RGB", (200, 200), (90, 110, 90))
+    canvas.paste(portrait.resize((96, 96)), (50, 50))
     canvas.save(tmp_path / "small.png")
     result = analyze(open_(tmp_path / "small.png"), make(faces=True))
     assert result.prediction is Prediction.INCONCLUSIVE

@@ -16,8 +16,8 @@ from drishtiksha.errors import (
 )
 from drishtiksha.events import CancelToken
 from drishtiksha.media.audio import read_audio
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.video import iter_frames
+from drishtiksha.settings import MediaLimits
 
 
 def level_at(waveform: np.ndarray, rate: int, hz: float) -> float:

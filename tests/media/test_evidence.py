@@ -8,8 +8,8 @@ from media_factory import coded_frames, write_video
 
 from drishtiksha.errors import MediaError, MediaLimitError, UnreadableMediaError
 from drishtiksha.media.evidence import MAX_NAME, Evidence, display_name
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.results import MediaKind
+from drishtiksha.settings import MediaLimits
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.image import read_image
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.probe import probe
+from drishtiksha.settings import MediaLimits
 
 PICTURE = coded_frame(37)
 

@@ -14,9 +14,9 @@ from PIL import Image, PngImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media import video
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.probe import probe
 from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.settings import MediaLimits
 
 SOUND = (speech_like(1.2, 48_000), 48_000)
 

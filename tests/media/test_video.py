@@ -19,8 +19,8 @@ from drishtiksha.errors import (
     WrongMediaKindError,
 )
 from drishtiksha.events import CancelToken
-from drishtiksha.media.limits import MediaLimits
 from drishtiksha.media.video import count_frames, frame_times, frames_at, iter_frames, read_index
+from drishtiksha.settings import MediaLimits
 
 FILES = {
     "h264.mp4": {},

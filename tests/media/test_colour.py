@@ -1,0 +1,50 @@
+import itertools
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_factory import coded_frames, write_video
+
+from drishtiksha.media.colour import RgbConverter, clockwise_degrees, turn
+from drishtiksha.media.video import iter_frames
+from drishtiksha.settings import MediaLimits
+
+
+@pytest.mark.parametrize(
+    ("matrix", "transfer"), itertools.product([0, 1, 2, 3, 5, 6, 9, 10, 14, 17, 100], [1, 2, 3, 16, 18])
+)
+def test_every_tag_gives_a_picture(matrix: int, transfer: int) -> None:
+    """Files carry reserved and mistaken tags; a mid grey stays a grey under all of them."""
+    for primaries in (0, 1, 2, 3, 9, 100):
+        frame = av.VideoFrame(32, 32, "yuv420p10le")
+        for plane in frame.planes:
+            plane.update(np.full(plane.buffer_size // 2, 512, np.uint16).tobytes())
+        frame.colorspace, frame.color_trc, frame.color_primaries = matrix, transfer, primaries
+        image = RgbConverter()(frame)
+        assert image.shape == (32, 32, 3)
+        grey = image.reshape(-1, 3).mean(axis=0)
+        assert np.ptp(grey) < 6
+        assert 90 < grey.mean() < 210
+
+
+def test_stored_rgb_is_unchanged(tmp_path: Path, limits: MediaLimits) -> None:
+    frames = coded_frames(3)
+    path = write_video(tmp_path / "lossless.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    for frame, original in zip(iter_frames(path, limits=limits), frames, strict=True):
+        assert np.array_equal(frame.image, original)
+
+
+def test_turns() -> None:
+    image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    assert np.array_equal(turn(image, (1, 0, 0, 1)), image)
+    assert np.array_equal(turn(image, (0, 1, -1, 0)), np.rot90(image, -1))
+    assert np.array_equal(turn(image, (-1, 0, 0, -1)), np.rot90(image, 2))
+    assert np.array_equal(turn(image, (0, -1, 1, 0)), np.rot90(image, 1))
+    assert np.array_equal(turn(image, (-1, 0, 0, 1)), image[:, ::-1])
+    assert [clockwise_degrees(m) for m in ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))] == [
+        0,
+        90,
+        180,
+        270,
+    ]
