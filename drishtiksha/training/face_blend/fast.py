@@ -24,7 +24,17 @@ class _DepthwiseConv(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         wanted = [ctx.needs_input_grad[0], True, False]
         grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
-            grad.float(), x.float(), weight, None, ctx.stride, ctx.padding, [1, 1], False, [0, 0], weight.shape[0], wanted
+            grad.float(),
+            x.float(),
+            weight,
+            None,
+            ctx.stride,
+            ctx.padding,
+            [1, 1],
+            False,
+            [0, 0],
+            weight.shape[0],
+            wanted,
         )
         return (None if grad_x is None else grad_x.to(x.dtype)), grad_weight, None, None
 

@@ -19,6 +19,9 @@ SAME_FEATURES = 0.69
 SAME_TOGETHER = 1.15
 """Limits on either measure and on their sum, set by looking at the pairs in order of likeness: above them lie nearly all
 pairs that are one person, and many that are not, which costs nothing."""
+TOO_ALIKE_TO_TEST = 0.53
+"""Faces of val and test this alike (by features) to one of another split are left out of them: among such pairs about one in
+six was the same person in another photograph."""
 _ANCHORS = [33, 133, 362, 263, 1, 61, 291, 152]
 
 
@@ -75,3 +78,13 @@ def group(pixels: np.ndarray, features: np.ndarray) -> np.ndarray:
     for one, two in np.argwhere(np.triu(alike, 1)):
         number[number == number[two]] = number[one]
     return number
+
+
+def without_lookalikes(splits: dict[str, list[int]], features: np.ndarray) -> dict[str, list[int]]:
+    """Drop from val who resembles someone in train, and from test who resembles someone in train or val."""
+
+    def strangers(members: list[int], known: list[int]) -> list[int]:
+        return [member for member in members if features[member, known].max(initial=-1) <= TOO_ALIKE_TO_TEST]
+
+    train, val, test = splits["train"], splits["val"], splits["test"]
+    return {"train": train, "val": strangers(val, train), "test": strangers(test, train + val)}

@@ -10,12 +10,20 @@ import torch
 
 from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
 from drishtiksha.training.face_blend.data import FaceCache, build_cache, load_cache, split_groups
-from drishtiksha.training.face_blend.groups import aligned_faces, feature_likeness, group, pixel_likeness
+from drishtiksha.training.face_blend.groups import (
+    aligned_faces,
+    feature_likeness,
+    group,
+    pixel_likeness,
+    without_lookalikes,
+)
 
 Splits = dict[str, list[int]]
 
 
-def prepare(portraits: Path, models_dir: Path, folder: Path, start: dict[str, torch.Tensor], seed: int) -> tuple[FaceCache, Splits]:
+def prepare(
+    portraits: Path, models_dir: Path, folder: Path, start: dict[str, torch.Tensor], seed: int
+) -> tuple[FaceCache, Splits]:
     """Build the cache and the split, or read them where an earlier run left them.
 
     start: ImageNet weights, by which look-alikes are found. Also writes likeness.npz for a look at the closest pairs.
@@ -30,5 +38,6 @@ def prepare(portraits: Path, models_dir: Path, folder: Path, start: dict[str, to
         pixels, features = pixel_likeness(faces), feature_likeness(faces, network.eval())
         groups = group(pixels, features)
         np.savez(folder / "likeness.npz", pixels=pixels, features=features, groups=groups)
-        (folder / "splits.json").write_text(json.dumps(split_groups(groups, seed)))
+        splits = without_lookalikes(split_groups(groups, seed), features)
+        (folder / "splits.json").write_text(json.dumps(splits))
     return cache, json.loads((folder / "splits.json").read_text())
