@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,8 +21,10 @@ from drishtiksha.media.video import Frame, frames_at, iter_frames, read_index
 from drishtiksha.results import GapReason, MediaKind, SampleScore
 from drishtiksha.settings import EMBEDDED_DIR, MediaLimits
 
-SPARSE_ABOVE_S = 30.0
-"""Below this a whole clip is decoded in about the time of a sparse pass, which then would only decode it twice."""
+HOLD_BYTES = 256_000_000
+"""Wanted frames of a clip are kept in memory up to this, so that the quick first answer does not decode it twice."""
+HOLD_BELOW_S = 30.0
+"""A longer video gets its first answer by seeking: decoding all of it first would take too long."""
 SEEK_EVERY_S = 8.0
 """Wanted frames farther apart than this are reached by seeking: keyframes seldom lie farther apart than that."""
 SPARSE_WINDOWS = 8
@@ -98,40 +100,50 @@ class FrameSource:
             self.index = read_index(job.evidence.path, limits=job.limits, check=job.check, name=media.name)
         self.frames = evenly_spaced(self.index.declared, plan.count)
         everything = list(range(len(self.frames)))
-        long = (media.duration_s or 0.0) > SPARSE_ABOVE_S and len(everything) > 2 * plan.sparse
-        self.passes = [part for part in sparse_first(everything, plan.sparse) if part] if long else [everything]
+        sparse = len(everything) > 2 * plan.sparse
+        self.passes = list(sparse_first(everything, plan.sparse)) if sparse else [everything]
+        needed = len(everything) * (media.width or 0) * (media.height or 0) * 3
+        self._hold = needed <= HOLD_BYTES and (media.duration_s or 0.0) <= HOLD_BELOW_S
+        self._held: dict[int, Frame | None] = {}
 
     def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+        wanted = set(indices)
+        if self._held:
+            decoded: Iterable[tuple[int, Frame | None]] = ((i, self._held.pop(i)) for i in indices)
+        else:
+            decoded = self._decode(range(len(self.frames)) if self._hold else indices)
+        for i, frame in decoded:
+            if i in wanted:
+                yield self._sample(i, frame)
+            else:
+                self._held[i] = frame
+
+    def _decode(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame | None]]:
+        """Sample index and frame in order; None for a frame that the decoder could not give."""
         pending = list(indices)
         wanted = [self.frames[i] for i in pending]
-        spacing = (self.job.evidence.media.duration_s or 0.0) / max(len(wanted), 1)
-        read = frames_at if spacing > SEEK_EVERY_S else iter_frames
         media = self.job.evidence.media
-        stream = read(
-            self.job.evidence.path,
-            wanted,
-            limits=self.job.limits,
-            check=self.job.check,
-            index=self.index,
-            name=media.name,
-        )
-        with stream:
+        spacing = (media.duration_s or 0.0) / max(len(wanted), 1)
+        read = frames_at if spacing > SEEK_EVERY_S else iter_frames
+        path, check = self.job.evidence.path, self.job.check
+        with read(path, wanted, limits=self.job.limits, check=check, index=self.index, name=media.name) as stream:
             while (frame := self._next(stream)) is not None:
                 while len(pending) > 1 and self.frames[pending[1]] <= frame.index:
-                    yield self._damaged(pending.pop(0))
+                    yield pending.pop(0), None
                 if pending:
-                    sample = Sample(pending.pop(0), frame.time_s, None, frame.index, frame.image)
-                    yield with_faces(self.job, sample, self.plan.faces)
-        for i in pending:
-            yield self._damaged(i)
+                    yield pending.pop(0), frame
+        yield from ((i, None) for i in pending)
 
     def _next(self, stream: Iterator[Frame]) -> Frame | None:
         with self.job.clock("decode"):
             return next(stream, None)
 
-    def _damaged(self, i: int) -> SampleScore:
-        frame = self.frames[i]
-        return SampleScore(index=i, time_s=self.index.time_s(frame), frame_index=frame, gap=GapReason.DAMAGED)
+    def _sample(self, i: int, frame: Frame | None) -> Sample | SampleScore:
+        if frame is None:
+            at = self.frames[i]
+            return SampleScore(index=i, time_s=self.index.time_s(at), frame_index=at, gap=GapReason.DAMAGED)
+        sample = Sample(i, frame.time_s, None, frame.index, frame.image)
+        return with_faces(self.job, sample, self.plan.faces)
 
 
 class SoundSource:
