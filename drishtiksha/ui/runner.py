@@ -17,6 +17,8 @@ from drishtiksha.results import AnalysisResult
 TICK_S = 0.2
 """How long the caller waits for news before it is given a heartbeat."""
 
+GRACE_S = 0.4
+
 PHASES = {
     "wait": "Waiting for another analysis",
     "load": "Loading the detector",
@@ -40,8 +42,9 @@ News = ProgressEvent | Heartbeat | AnalysisResult
 def watch(work: Work, cancel: CancelToken) -> Iterator[News]:
     """Run `work(reporter)` in a thread; yield progress (only the newest, but every preview) and last the result.
 
-    When the caller closes this generator (the tab was closed), the work is cancelled.
-    Raises: whatever `work` raises.
+    When the caller closes this generator (the tab was closed), the work is cancelled. Work that does not stop within
+    `GRACE_S` of a cancel (it may be loading a network) is left to end by itself, and its answer is dropped.
+    Raises: whatever `work` raises; AnalysisCancelledError.
     """
     news: queue.SimpleQueue[ProgressEvent] = queue.SimpleQueue()
     answer: list[AnalysisResult] = []
@@ -55,10 +58,15 @@ def watch(work: Work, cancel: CancelToken) -> Iterator[News]:
 
     thread = threading.Thread(target=run, name="analysis", daemon=True)
     thread.start()
+    asked_at: float | None = None
     try:
         while thread.is_alive():
             yield from _newest(news)
             thread.join(0.01)
+            if cancel.cancelled:
+                asked_at = asked_at or time.monotonic()
+                if time.monotonic() - asked_at > GRACE_S:
+                    cancel.check()
         yield from _drain(news)
     finally:
         cancel.cancel()

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from desk_names import ABSENT, BRIGHT
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from PIL import Image
 
 from drishtiksha.ui.desk import Desk
-
-BRIGHT, ABSENT = "BRIGHTNESS", "ABSENT"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import BRIGHT
+from desk_names import BRIGHT
 
 from drishtiksha.errors import AnalysisCancelledError
 from drishtiksha.events import CancelToken, silent

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ABSENT, BRIGHT
+from desk_names import ABSENT, BRIGHT
 from media_factory import coded_frames, write_video
 from sample_results import result
 

@@ -86,6 +86,23 @@ def test_closing_the_stream_cancels_the_work() -> None:
     assert stopped.wait(1)
 
 
+def test_work_that_cannot_stop_at_once_does_not_keep_the_user_waiting() -> None:
+    token, release = CancelToken(), threading.Event()
+
+    def work(report) -> AnalysisResult:
+        release.wait(10)
+        return result()
+
+    stream = watch(work, token)
+    next(stream)
+    token.cancel()
+    started = time.monotonic()
+    with pytest.raises(AnalysisCancelledError):
+        list(stream)
+    assert time.monotonic() - started < 1
+    release.set()
+
+
 def test_the_time_left_follows_the_rate_of_the_phase() -> None:
     now = [100.0]
     clockwork = Clockwork(lambda: now[0])

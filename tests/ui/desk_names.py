@@ -1,0 +1,3 @@
+"""The models of the `desk` fixture."""
+
+BRIGHT, ABSENT = "BRIGHTNESS", "ABSENT"
