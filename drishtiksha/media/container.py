@@ -24,6 +24,9 @@ FORMATS = (
 """The demuxers that may open evidence. Playlists and scripts (hls, dash, concat, sdp, image2 ...) are left out because
 they read other files or the network; picture formats are left out because Pillow decodes pictures."""
 
+PIXEL_SLACK = 4
+"""How far beyond `max_video_pixels` a decoder may go to find out a picture's size."""
+
 CLOCKED = ("mpegts", "mpeg", "flv")
 """Formats whose time stamps begin anywhere; players show their first moment as 0."""
 
@@ -44,7 +47,7 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
             options={
                 "format_whitelist": FORMATS,
                 "protocol_whitelist": "file",
-                "max_pixels": str(limits.max_video_pixels),
+                **decoder_options(limits),
             },
             metadata_errors="replace",
             timeout=limits.stall_s,
@@ -56,6 +59,12 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
         raise stalled(name, limits) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise unreadable(name, _what_ffmpeg_says(error)) from error
+
+
+def decoder_options(limits: MediaLimits) -> dict[str, str]:
+    """Keep decoders from taking memory for a monstrous picture that a header hides; what is merely too large still opens,
+    so that it can be refused with its size."""
+    return {"max_pixels": str(PIXEL_SLACK * limits.max_video_pixels)}
 
 
 def stalled(name: str, limits: MediaLimits) -> DecodeStalledError:
@@ -72,7 +81,7 @@ def unreadable(
 
 
 def _what_ffmpeg_says(error: Exception) -> str:
-    if isinstance(error, av.error.InvalidDataError):
+    if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
         return "its content is of no known media format, or it is cut off or damaged"
     if isinstance(error, av.error.FileNotFoundError):
         return "the file is no longer there"

@@ -13,7 +13,7 @@ import numpy as np
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.colour import RgbConverter
-from drishtiksha.media.container import open_container, picture_stream, stalled, unreadable
+from drishtiksha.media.container import decoder_options, open_container, picture_stream, stalled, unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.settings import MediaLimits
@@ -161,7 +161,7 @@ class Decoder:
         with open_container(self._path, self._name, self._limits) as container:
             stream = picture_stream(container, self._name)
             stream.thread_type = "AUTO"
-            stream.codec_context.options = {"max_pixels": str(self._limits.max_video_pixels)}
+            stream.codec_context.options = decoder_options(self._limits)
             yield container, stream
 
     def _pictures(

@@ -128,16 +128,28 @@ def index_stream(
     if origin and len(stamps):
         # FFmpeg leaves some first packets out of its start time.
         origin = min(origin, float(stamps[0]) * scale)
-    lost = max(0, stream.frames - len(rows) - hidden) if container.format.name in EXACT_COUNTS else 0
+    last_end = max((row[0] + row[1] for row in rows), default=0)
+    lost = _lost(stream, len(rows), hidden, last_end) if container.format.name in EXACT_COUNTS else 0
     return FrameIndex(
         times=stamps * scale - origin,
         pts=stamps if all(packet[0] is not None for packet in packets) else None,
         keyframes=np.flatnonzero([row[2] for row in rows]),
-        end_s=max((row[0] + row[1] for row in rows), default=0) * scale - origin,
+        end_s=last_end * scale - origin,
         origin_s=origin,
         lost=lost,
         damaged=broken or lost > 0,
     )
+
+
+def _lost(stream: VideoStream, found: int, hidden: int, last_end: int) -> int:
+    """Frames that the header counts beyond those found. A clip trimmed by an edit list also counts frames that are never
+    shown: then nothing is lost as long as the found ones reach the stated end."""
+    uncounted = max(0, stream.frames - found - hidden)
+    if not uncounted or not found or stream.duration is None:
+        return uncounted
+    begin = stream.start_time or 0
+    step = (last_end - begin) / found
+    return uncounted if begin + stream.duration - last_end > step / 2 else 0
 
 
 def _stamped(packets: Sequence[Packet], stream: VideoStream) -> list[tuple[int, int, bool]]:

@@ -125,15 +125,13 @@ def _put(items: queue.Queue[object], item: object, pulse: Pulse) -> None:
 def _next_item(
     items: queue.Queue[object], pulse: Pulse, name: str, stall_s: float, check: Callable[[], None]
 ) -> object:
-    waiting_since = time.monotonic()
     while True:
         check()
         try:
             return items.get(timeout=POLL_S)
         except queue.Empty:
-            # While the caller was busy a full queue may have kept the worker silent: that is not a stall.
-            quiet = time.monotonic() - max(pulse.last_beat, waiting_since)
-            if quiet > stall_s:
+            # A worker that waits for room in the queue beats too: a slow caller is no stall.
+            if time.monotonic() - pulse.last_beat > stall_s:
                 raise DecodeStalledError(
                     f"{name} could not be decoded: nothing came out of it for {stall_s:g} seconds, so it was stopped. "
                     "The file may be damaged or its disk too slow; convert it to MP4 (H.264) and try again."

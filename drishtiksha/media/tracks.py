@@ -12,7 +12,15 @@ import av.error
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.colour import clockwise_degrees, display_matrix
-from drishtiksha.media.container import audio_stream, open_container, picture_stream, stalled, unreadable, video_stream
+from drishtiksha.media.container import (
+    audio_stream,
+    decoder_options,
+    open_container,
+    picture_stream,
+    stalled,
+    unreadable,
+    video_stream,
+)
 from drishtiksha.media.decode import too_many_pixels
 from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
@@ -109,7 +117,7 @@ def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, vi
         stream = video_stream(container) if video else audio_stream(container)
         if stream is None or stream.codec_context is None:
             raise unreadable(name, "it is made with a codec that is not known here")
-        stream.codec_context.options = {"max_pixels": str(limits.max_video_pixels)}
+        stream.codec_context.options = decoder_options(limits)
         frame = _first_frame(container, stream, name, limits, pulse)
     if frame is None:
         raise unreadable(name, "it is damaged, or made with a codec that is not known here")

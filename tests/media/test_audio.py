@@ -94,6 +94,20 @@ def test_a_sound_track_that_starts_late_begins_with_silence(
     assert np.abs(read[: round((start_s - 0.05) * 16_000)]).max() < 1e-3
 
 
+def test_a_recording_starts_with_its_first_sample(tmp_path: Path, limits: MediaLimits) -> None:
+    path = tmp_path / "late.mkv"
+    values = (click_at(0.2, 1.0) * 32_767).astype(np.int16)
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(values[None], format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, 8_000
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    read = read_audio(path, 16_000, limits=limits)
+    assert onset_s(read, 16_000) == pytest.approx(0.2, abs=0.002)
+    assert len(read) == pytest.approx(16_000, abs=32)
+
+
 def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path: Path, limits: MediaLimits) -> None:
     path = tmp_path / "hole.mkv"
     with av.open(str(path), "w") as output:

@@ -99,6 +99,7 @@ def test_a_file_that_grows_while_copied_is_cut_off(clip: Path, tmp_path: Path, m
         return os.stat_result(facts)
 
     monkeypatch.setattr(os, "fstat", before_it_grew)
+    monkeypatch.setattr("drishtiksha.media.evidence.probe", lambda *_: pytest.fail("copied in spite of its size"))
     with pytest.raises(MediaLimitError):
         Evidence.take(clip, tmp_path, MediaLimits(max_bytes=size - 1))
     assert list(tmp_path.iterdir()) == []

@@ -212,6 +212,16 @@ class TestLimits:
             with pytest.raises(MediaLimitError, match=says):
                 facts(path, MediaLimits(**bound))
 
+    @pytest.mark.parametrize("file", ["a.ts", "a.avi", "a.mkv"])
+    def test_of_pixels_where_only_a_decoder_finds_the_size(self, tmp_path: Path, file: str) -> None:
+        codec = {"a.ts": "mpeg2video", "a.avi": "mjpeg", "a.mkv": "ffv1"}[file]
+        pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        path = write_video(tmp_path / file, coded_frames(10), codec=codec, pix_fmt=pix_fmt)
+        with pytest.raises(MediaLimitError, match="128 x 96"):
+            facts(path, MediaLimits(max_video_pixels=128 * 96 - 1))
+        with pytest.raises(UnreadableMediaError):
+            facts(path, MediaLimits(max_video_pixels=100))
+
     def test_of_a_recording(self, tmp_path: Path) -> None:
         path = write_audio(tmp_path / "talk.wav", np.stack([speech_like(2.0)] * 3, axis=1), 16_000)
         with pytest.raises(MediaLimitError, match="lasts"):

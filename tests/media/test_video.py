@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_factory import coded_frames, cut_short, read_code, speech_like, write_audio, write_video
+from media_factory import coded_frames, read_code, speech_like, write_audio, write_video
 
 from drishtiksha.errors import (
     AnalysisCancelledError,
@@ -28,6 +28,9 @@ FILES = {
     "h264.mkv": {},
     "h264.avi": {},
     "h264.ts": {},
+    "short_groups.ts": {"options": {"g": "5"}},
+    "short_groups.mpg": {"codec": "mpeg2video", "options": {"g": "6", "bf": "2"}},
+    "short_groups.webm": {"codec": "libvpx-vp9", "options": {"g": "5"}},
     "bare.h264": {},
     "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "log-level=error"}},
     "hevc_open_groups.mp4": {
@@ -196,73 +199,26 @@ def test_a_live_clock_becomes_zero(tmp_path: Path, limits: MediaLimits) -> None:
     assert [f.time_s for f in iter_frames(path, limits=limits)] == pytest.approx([i / 25 for i in range(20)], abs=2e-3)
 
 
-class TestDamage:
-    @pytest.fixture
-    def fast_start(self, tmp_path: Path) -> Path:
-        """Its header lies before its frames, so that a cut leaves a readable beginning."""
-        rng = np.random.default_rng(1)
-        frames = [np.clip(f + rng.integers(-20, 20, f.shape), 0, 255).astype(np.uint8) for f in coded_frames(60)]
-        whole = tmp_path / "whole.mp4"
-        write_video(whole, frames, options={"g": "10"})
-        moved = tmp_path / "faststart.mp4"
-        with av.open(str(whole)) as source, av.open(str(moved), "w", options={"movflags": "faststart"}) as target:
-            stream = target.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(video=0):
-                if packet.dts is not None:
-                    packet.stream = stream
-                    target.mux(packet)
-        return moved
-
-    @pytest.mark.parametrize("read", [iter_frames, frames_at])
-    def test_a_cut_off_file_gives_its_beginning_and_names_the_rest(
-        self, fast_start: Path, tmp_path: Path, limits: MediaLimits, read: object
-    ) -> None:
-        cut = cut_short(fast_start, tmp_path / "cut.mp4", 0.5)
-        frames = read(cut, range(60), limits=limits)  # type: ignore[operator]
-        seen = {frame.index: read_code(frame.image) for frame in frames}
-        assert 10 < len(seen) < 50
-        assert all(index == code for index, code in seen.items())
-        assert frames.report.damaged
-        assert sorted([*seen, *frames.report.missing]) == list(range(60))
-
-    def test_the_index_of_a_cut_off_file_still_knows_its_whole_length(
-        self, fast_start: Path, tmp_path: Path, limits: MediaLimits
-    ) -> None:
-        index = read_index(cut_short(fast_start, tmp_path / "cut.mp4", 0.5), limits=limits)
-        assert index.damaged
-        assert index.declared == 60
-        assert index.lost == 60 - len(index) > 0
-        assert index.time_s(59) == pytest.approx(59 / 25, abs=0.15)
-
-    def test_broken_packets_leave_gaps_and_the_rest_keeps_its_index(
-        self, fast_start: Path, tmp_path: Path, limits: MediaLimits
-    ) -> None:
-        data = bytearray(fast_start.read_bytes())
-        with av.open(str(fast_start)) as container:
-            packets = [p for p in container.demux(video=0) if p.size]
-            keys = [p for p in packets if p.is_keyframe]
-            hit = keys[2]
-            start, size = hit.pos, hit.size
-        data[start : start + size] = bytes(size)
-        broken = tmp_path / "broken.mp4"
-        broken.write_bytes(data)
-        frames = iter_frames(broken, [0, 5, 20, 55, 59], limits=limits)
-        seen = {frame.index: read_code(frame.image) for frame in frames}
-        assert frames.report.damaged
-        assert 20 in frames.report.missing
-        assert {0, 5, 55, 59} <= set(seen)
-        assert all(index == code for index, code in seen.items())
-
-    def test_nothing_decodable_is_unreadable(self, tmp_path: Path, limits: MediaLimits) -> None:
-        path = write_video(tmp_path / "clip.mp4", coded_frames(5))
-        data = bytearray(path.read_bytes())
-        with av.open(str(path)) as container:
-            spans = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
-        for start, size in spans:
-            data[start : start + size] = bytes(size)
-        path.write_bytes(data)
-        with pytest.raises(UnreadableMediaError, match=r"clip\.mp4"):
-            list(iter_frames(path, limits=limits))
+def test_a_clip_trimmed_by_an_edit_list_begins_where_players_begin(tmp_path: Path, limits: MediaLimits) -> None:
+    """Phones trim without re-encoding: frames back to the last keyframe are in the file but are not shown."""
+    whole = write_video(tmp_path / "whole.mp4", coded_frames(30), options={"g": "5"})
+    trimmed = tmp_path / "trimmed.mp4"
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(trimmed), "w", container_options={"avoid_negative_ts": "disabled"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        shift = round(7 / 25 / source.streams.video[0].time_base)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                target.mux(packet)
+    for read in (iter_frames(trimmed, limits=limits), frames_at(trimmed, range(23), limits=limits)):
+        seen = [(frame.index, read_code(frame.image), round(frame.time_s, 3)) for frame in read]
+        assert seen == [(i, i + 7, round(i / 25, 3)) for i in range(23)]
+        assert read.report.missing == []
+    assert read_index(trimmed, limits=limits).declared == 23
 
 
 def test_no_picture_is_the_wrong_kind(tmp_path: Path, limits: MediaLimits) -> None:
