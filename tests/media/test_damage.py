@@ -8,6 +8,7 @@ import pytest
 from media_factory import coded_frames, cut_short, read_code, write_video
 
 from drishtiksha.errors import UnreadableMediaError
+from drishtiksha.media.decode import DecodeReport, Wanted
 from drishtiksha.media.video import frames_at, iter_frames, read_index
 from drishtiksha.settings import MediaLimits
 
@@ -82,3 +83,44 @@ def test_nothing_decodable_is_unreadable(tmp_path: Path, limits: MediaLimits) ->
     path.write_bytes(data)
     with pytest.raises(UnreadableMediaError, match=r"clip\.mp4"):
         list(iter_frames(path, limits=limits))
+
+
+def test_leading_pictures_that_cannot_be_shown_are_replaced_not_called_damaged(
+    tmp_path: Path, limits: MediaLimits
+) -> None:
+    """A clip cut from a longer one at an open group: the pictures shown before its first keyframe need the part cut away,
+    and decoders leave them out."""
+    whole = write_video(
+        tmp_path / "whole.mkv",
+        coded_frames(40),
+        codec="libx265",
+        options={"x265-params": "keyint=10:min-keyint=10:open-gop=1:bframes=3:scenecut=0:log-level=error"},
+    )
+    cut = tmp_path / "cut.mkv"
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        second_key = [place for place, packet in enumerate(packets) if packet.is_keyframe][1]
+        for packet in packets[second_key:]:
+            packet.stream = stream
+            target.mux(packet)
+    first_shown = int(read_index(cut, limits=limits).keyframes[0])
+    assert first_shown > 0, "the test needs leading pictures"
+    frames = iter_frames(cut, [0, first_shown + 5], limits=limits)
+    seen = [(frame.index, read_code(frame.image)) for frame in frames]
+    assert [index for index, _ in seen] == [first_shown, first_shown + 5]
+    assert seen[1][1] - seen[0][1] == 5
+    assert frames.report.missing == []
+    assert not frames.report.damaged
+
+
+def test_wanted_names_what_damage_took_and_replaces_what_the_decoder_left_out() -> None:
+    damaged, sound = DecodeReport(damaged=True), DecodeReport()
+    todo = Wanted([1, 2, 5])
+    assert [i for i in (0, 3, 4, 5) if todo.takes(i, damaged)] == [5]
+    assert damaged.missing == [1, 2]
+    assert todo.done
+    todo = Wanted([1, 2, 5, 9])
+    assert [i for i in (0, 3, 4, 5) if todo.takes(i, sound)] == [3, 5]
+    assert sound.missing == []
+    assert todo.rest == [9]
