@@ -26,7 +26,7 @@ def face_crop(frame: np.ndarray, box: FaceBox, size: int, margin: float) -> np.n
     Raises: ValueError when the box is empty or wholly outside the frame.
     """
     height, width = frame.shape[:2]
-    x0, y0, x1, y1 = square_around(box, margin)
+    x0, y0, x1, _ = square_around(box, margin)
     side = max(round(x1 - x0), 1)
     left, top = round(x0), round(y0)
     inside_x = max(left, 0), min(left + side, width)

@@ -92,7 +92,7 @@ def test_mesh_is_the_same_at_another_size(
 
 
 def test_no_landmarks_where_there_is_no_face(mesh: FaceMesh) -> None:
-    y, x = np.mgrid[:300, :300]
+    _, x = np.mgrid[:300, :300]
     picture = np.stack([x * 255 // 300] * 3, axis=-1).astype(np.uint8)
     assert mesh.landmarks(picture, Face(box=(50, 50, 250, 250), score=1.0)) is None
 

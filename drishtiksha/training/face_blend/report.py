@@ -13,7 +13,7 @@ from drishtiksha.training.face_blend.evaluate import FAKE_DELIVERIES, Crops
 from drishtiksha.training.face_blend.heldout import FAKES
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - after the backend is chosen
+from matplotlib import pyplot as plt
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
