@@ -47,7 +47,7 @@ def custody_facts(result: AnalysisResult) -> Rows:
     run = result.provenance
     rows: Rows = [
         ("SHA-256 of the original", result.media.sha256),
-        ("Started (UTC)", run.started_utc),
+        ("Started", words.moment(run.started_utc)),
         ("Model", result.model_name),
         ("Checkpoint SHA-256", run.checkpoint_sha256 or "not known"),
         ("Device", f"{run.device}, {run.dtype}"),

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LEGEND_ROW = 0.07
+"""Of the figure's height, for each further row of the legend."""
 MAX_LINES = 6
-"""More people than this are left to the table: lines could no longer be told apart."""
+"""More people than this are left to the list: lines could no longer be told apart."""
 GAP_WORDS = {
     GapReason.NO_FACE: "no face",
     GapReason.FACE_TOO_SMALL: "face too small",
@@ -115,21 +117,19 @@ def draw_timeline(result: AnalysisResult, dark: bool = False, narrow: bool = Fal
     width, height = (5.2, 3.4) if narrow else (9.6, 3.1)
     figure = Figure(figsize=(width, height), dpi=160 if narrow else 120, facecolor=look.background)
     left = _left_edge(narrow)
-    axes = figure.add_axes((left, AXES_BOTTOM, AXES_RIGHT - left, AXES_TOP - AXES_BOTTOM))
-    _style(axes, result, look)
+    drawn = lines(result)
+    columns = 3 if narrow else MAX_LINES + 1
+    hidden = len(result.people) - len(drawn) if len(result.people) > 1 else 0
+    rows = -(-(len(drawn) + bool(hidden)) // columns) if len(drawn) > 1 else 1
+    top = AXES_TOP - LEGEND_ROW * (rows - 1)
+    axes = figure.add_axes((left, AXES_BOTTOM, AXES_RIGHT - left, top - AXES_BOTTOM))
+    _style(axes, result, look, ticks=5 if narrow else 8)
     _draw_gaps(axes, result, look, label_from=0.3 if narrow else 0.14)
     _draw_thresholds(axes, result, look)
-    drawn = lines(result)
     for number, line in enumerate(drawn):
         _draw_line(axes, line, look.people[number % MAX_LINES], MARKERS[number % MAX_LINES])
-    hidden = len(result.people) - len(drawn) if len(result.people) > 1 else 0
     if len(drawn) > 1:
-        more = f"and {hidden} more in the table" if hidden > 0 else None
-        legend = axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3 if narrow else 6, frameon=False, fontsize=8, title=more
-        )
-        for text in (*legend.get_texts(), legend.get_title()):
-            text.set_color(look.text)
+        _draw_legend(axes, look, columns, hidden)
     return figure
 
 
@@ -177,7 +177,7 @@ def _gap_words(reason: GapReason) -> str:
     return GAP_WORDS.get(reason, reason.value.replace("_", " "))
 
 
-def _style(axes: Axes, result: AnalysisResult, look: Ground) -> None:
+def _style(axes: Axes, result: AnalysisResult, look: Ground, ticks: int) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     start, end = bounds(result)
@@ -185,8 +185,8 @@ def _style(axes: Axes, result: AnalysisResult, look: Ground) -> None:
     axes.set_xlim(start, end)
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 3, 5, 6, 10]))
-    short = end - start < 4
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 3, 5, 6, 10]))
+    short = end - start < ticks
     axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: words.fine_clock(s) if short else words.clock(s)))
     axes.set_ylabel("score", color=look.muted, fontsize=9)
     axes.set_xlabel("time in the file", color=look.muted, fontsize=9)
@@ -237,6 +237,14 @@ def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
             bbox={"facecolor": look.background, "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
             zorder=2.5,
         )
+
+
+def _draw_legend(axes: Axes, look: Ground, columns: int, hidden: int) -> None:
+    if hidden:
+        axes.plot([], [], linestyle="none", label=f"and {hidden} more in the list")
+    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set_color(look.text)
 
 
 def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from drishtiksha import __version__
-from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade
+from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
 
@@ -111,12 +112,23 @@ def time_range(result: AnalysisResult) -> str | None:
 
 
 def judged(result: AnalysisResult) -> str:
-    """ "28 of 32 samples judged (88 %)"."""
+    """ "28 of 32 samples judged"; of a picture whether it was."""
     scored = sum(score.p_fake is not None for score in result.scores)
     planned = len(result.scores)
     if planned == 0:
         return "nothing could be judged"
-    return f"{scored} of {counted(planned, 'sample')} judged ({share(result.coverage)})"
+    if result.media.kind is MediaKind.IMAGE:
+        return "the picture was judged" if scored else "the picture could not be judged"
+    return f"{scored} of {counted(planned, 'sample')} judged"
+
+
+def moment(iso: str) -> str:
+    """ "2026-11-23T12:00:00+00:00" -> "2026-11-23 12:00:00 UTC"; anything else stays as it is."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if when.tzinfo else iso
 
 
 def sentence(result: AnalysisResult) -> str:
@@ -126,12 +138,12 @@ def sentence(result: AnalysisResult) -> str:
     if result.p_fake is not None and result.grade in MANIPULATED:
         score += f", threshold {result.thresholds.fake:.2f}"
     span = time_range(result)
-    where = judged(result) + (f", {span} of the file" if span else "")
+    where = f"{judged(result)}, coverage {share(result.coverage)}" + (f", {span} of the file" if span else "")
     why = f" {GAP_TEXT[result.gap]}" if result.gap is not None else ""
     calibration = "" if result.calibrated else " The score is not calibrated."
     return (
         f'Drishtiksha {__version__} with the model {result.model_name} examined "{media.name}" '
-        f"(SHA-256 {media.sha256}) on {result.provenance.started_utc}. Result: {result.grade.value} ({score}; {where})."
+        f"(SHA-256 {media.sha256}) on {moment(result.provenance.started_utc)}. Result: {result.grade.value} ({score}; {where})."
         f"{why}{calibration} {disclaimer(result)}"
     )
 

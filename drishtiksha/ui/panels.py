@@ -18,13 +18,17 @@ EMPTY = (
 )
 
 
+PEOPLE_SHOWN = 6
+"""People beyond these are folded away, so that the pictures stay near."""
+
+
 def header(retention_hours: float) -> str:
     """The page's title and its promise about files."""
     kept = f"{retention_hours:g} hours" if retention_hours != 1 else "an hour"
     return (
         f'<div class="dk-header"><div class="dk-mark">{icon("eye")}</div><div><h1>Drishtiksha</h1>'
-        "<p>Examine suspicious pictures, video and sound. Files are examined here, sent nowhere else, "
-        f"and deleted after {kept}.</p></div></div>"
+        "<p>Examine suspicious pictures, video and sound. "
+        f"Files are sent nowhere else and deleted after {kept}.</p></div></div>"
     )
 
 
@@ -162,9 +166,17 @@ def people(result: AnalysisResult) -> str:
         )
     if not rows:
         return ""
+    shown, rest = rows[:PEOPLE_SHOWN], rows[PEOPLE_SHOWN:]
+    more = (
+        f'<details class="dk-people-more"><summary>{words.counted(len(rest), "more person", "more people")}</summary>'
+        f'<ul class="dk-people">{"".join(rest)}</ul></details>'
+        if rest
+        else ""
+    )
     return (
         '<section class="dk-faces" aria-label="Person by person"><h3>Person by person</h3>'
-        f'<p class="dk-hint">Choose a person to go to the moment of the highest score.</p><ul class="dk-people">{"".join(rows)}</ul></section>'
+        f"{hint('Choose a person to go to the moment of the highest score.')}"
+        f'<ul class="dk-people">{"".join(shown)}</ul>{more}</section>'
     )
 
 
@@ -213,7 +225,7 @@ def _coverage(result: AnalysisResult) -> str:
     span = words.time_range(result)
     return (
         f'<p class="dk-coverage"><span>Coverage</span> <b>{words.share(result.coverage)}</b> '
-        f"{escape(words.judged(result).split(' (')[0])}{f', {span}' if span else ''}</p>"
+        f"{escape(words.judged(result))}{f', {span}' if span else ''}</p>"
     )
 
 

@@ -10,7 +10,7 @@ from drishtiksha.media.image import read_image
 from drishtiksha.media.sampling import evenly_spaced
 from drishtiksha.media.video import frames_at
 from drishtiksha.render.words import counted, duration
-from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.results import MediaKind
 from drishtiksha.settings import Settings
 
 FRAMES = 4
@@ -43,14 +43,12 @@ def _faces(evidence: Evidence, settings: Settings) -> str:
         looked += 1
         most = max(most, len(faces))
         largest = max([largest, *(face.size for face in faces)])
-    where = _where(evidence.media, looked)
+    picture = evidence.media.kind is MediaKind.IMAGE
+    where = "in the picture" if picture else f"in {counted(looked, 'frame')}"
     if most == 0:
         return f"Quick look: no face found {where}."
-    return f"Quick look: {counted(most, 'face')} found {where}, the largest {largest:.0f} px."
-
-
-def _where(media: MediaInfo, looked: int) -> str:
-    return "in the picture" if media.kind is MediaKind.IMAGE else f"at once in {counted(looked, 'frame')}"
+    number = counted(most, "face") if picture else f"up to {counted(most, 'face')} at once"
+    return f"Quick look: {number} {where}, the largest {largest:.0f} px."
 
 
 def _pictures(evidence: Evidence, settings: Settings) -> list[np.ndarray]:

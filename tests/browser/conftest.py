@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from running_app import ARGUMENTS, CHROMIUM, MODEL, ROOT, App, models_folder, wait_until_up
+from running_app import ARGUMENTS, CHROMIUM, MODEL, ROOT, TIMEOUT_MS, App, models_folder, wait_until_up
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def open_page(browser, app: App):
         context = browser.new_context(**({"viewport": {"width": 1360, "height": 900}} | options))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(45_000)
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("request", lambda request: _note(request.url, app.url, foreign))
         page.goto(app.url)
         page.wait_for_selector("#dk-analyze")

@@ -27,6 +27,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 START_S = 90
+TIMEOUT_MS = 120_000
+"""Generous: the machine may be training a network at the same time."""
 
 
 @dataclass

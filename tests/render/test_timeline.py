@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sample_results import clean_picture, no_face, result, sample
+from sample_results import clean_picture, media, no_face, result, sample
 
 from drishtiksha.render import timeline
 from drishtiksha.results import FaceScore, GapReason, Grade, PersonScore
@@ -54,7 +54,29 @@ def test_a_crowd_keeps_the_most_suspicious_people() -> None:
     crowd = result(people=people, scores=(sample(0, p=0.5, faces=faces), sample(1, p=0.5, faces=faces)))
     assert [line.person for line in timeline.lines(crowd)] == [5, 6, 7, 8, 9, 10]
     legend = timeline.draw_timeline(crowd).axes[0].get_legend()
-    assert legend.get_title().get_text() == "and 4 more in the table"
+    assert legend.get_texts()[-1].get_text() == "and 4 more in the list"
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_legend_stays_inside_the_picture(narrow: bool) -> None:
+    people = tuple(
+        PersonScore(person=n, first_s=0, last_s=1, samples=2, p_fake=0.5, highest_p_fake=0.5, grade=Grade.WEAK)
+        for n in range(1, 11)
+    )
+    figure = timeline.draw_timeline(result(people=people), narrow=narrow)
+    figure.canvas.draw()
+    box = figure.axes[0].get_legend().get_window_extent()
+    assert box.y1 <= figure.bbox.y1
+    assert box.x1 <= figure.bbox.x1
+
+
+def test_a_short_clip_has_no_two_equal_labels_on_its_axis() -> None:
+    scores = tuple(sample(i, p=0.5, time_s=i * 0.14) for i in range(31))
+    for narrow in (False, True):
+        figure = timeline.draw_timeline(result(scores=scores, people=(), media=media(duration_s=4.2)), narrow=narrow)
+        figure.canvas.draw()
+        labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+        assert len(set(labels)) == len(labels), labels
 
 
 def test_a_picture_has_no_timeline() -> None:

@@ -65,7 +65,8 @@ def test_sentence_names_everything_a_reader_needs() -> None:
         "moderate evidence",
         "0.78",
         "0.65",
-        "14 of 18",
+        "14 of 18 samples judged, coverage 78 %",
+        "2026-11-23 12:00:00 UTC",
         "00:00-00:08",
     ):
         assert part in text
@@ -90,3 +91,9 @@ def test_uncalibrated_scores_are_said_to_be_so() -> None:
 
 def test_time_range_of_a_picture_is_none() -> None:
     assert words.time_range(clean_picture()) is None
+
+
+def test_a_time_without_zone_is_not_given_one() -> None:
+    assert words.moment("2026-11-23T12:00:00") == "2026-11-23T12:00:00"
+    assert words.moment("2026-11-23T14:00:00+02:00") == "2026-11-23 12:00:00 UTC"
+    assert words.moment("yesterday") == "yesterday"

@@ -54,10 +54,7 @@ def test_what_is_no_media_is_an_error_in_the_panel(desk: Desk, upload, content: 
     assert not any(desk.settings.cases_dir.glob("*"))
 
 
-def test_a_clip_is_analyzed_with_progress_and_a_preliminary_answer(
-    desk: Desk, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("drishtiksha.analysis.sources.SPARSE_ABOVE_S", 0.1)
+def test_a_clip_is_analyzed_with_progress_and_a_preliminary_answer(desk: Desk, clip: Path) -> None:
     case = handlers.take_example(desk, clip, BRIGHT)["case"]
     updates = list(handlers.run(desk, case, BRIGHT, lambda count, desc: None))
     early = [update["verdict"] for update in updates if "Preliminary" in str(update.get("verdict"))]

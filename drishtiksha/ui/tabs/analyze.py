@@ -37,6 +37,11 @@ element.addEventListener('click', event => {
   trigger('select', {person: Number(chosen.dataset.person)});
 });
 """
+SHOW_RESULT_JS = """() => {
+  const top = document.querySelector('#dk-result-top');
+  const box = top.getBoundingClientRect();
+  if (box.top < 0 || box.top > window.innerHeight * 0.7) top.scrollIntoView({behavior: 'smooth', block: 'start'});
+}"""
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -152,7 +157,7 @@ def _detector(parts: Parts, desk: Desk) -> None:
 
 
 def _result(parts: Parts) -> None:
-    html(panels.step(3, "Verdict"))
+    html(panels.step(3, "Verdict"), elem_id="dk-result-top")
     parts.add("status", html(panels.status(""), elem_id="dk-status"))
     parts.add("verdict", html(panels.EMPTY, elem_id="dk-verdict"))
     parts.add("timeline", html("", elem_id="dk-timeline", js_on_load=TIMELINE_JS))
@@ -243,6 +248,7 @@ def _wire_analysis(parts: Parts, desk: Desk) -> None:
         show_progress_on=parts["status"],
         api_visibility="private",
     )
+    parts["analyze"].click(None, None, None, js=SHOW_RESULT_JS, api_visibility="private")
     parts["cancel"].click(cancel, [parts["case"]], parts.outputs, queue=False, **PRIVATE)
 
 
