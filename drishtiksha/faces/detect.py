@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from drishtiksha.contract import Face
-from drishtiksha.errors import WeightsMissingError
+from drishtiksha.faces.tflite import TFLiteNetwork
 
 MODEL_FILE = "blazeface_full_range.tflite"
 INPUT_PX = 192
@@ -80,25 +79,13 @@ def _tile_starts(length: int, tile: int) -> list[int]:
 class BlazeFaceFinder:
     """Finds frontal and turned faces from about 6 % of a frame's longer side; smaller ones by tiles in large frames.
 
-    Safe to share between threads: OpenCV's networks are not, so each thread has its own (about 1 MB).
+    Safe to share between threads.
     """
 
     def __init__(self, models_dir: Path) -> None:
         """Raises: WeightsMissingError when the model file is not in `models_dir`."""
-        self._path = Path(models_dir) / MODEL_FILE
-        if not self._path.is_file():
-            raise WeightsMissingError(
-                f"The face finder {self._path} is missing; it comes with Drishtiksha. Restore it from the repository "
-                f"(git checkout -- models/{MODEL_FILE}) or set the models folder in the settings."
-            )
+        self._network = TFLiteNetwork(Path(models_dir) / MODEL_FILE, "face finder")
         self._anchors = _anchors()
-        self._local = threading.local()
-
-    def _net(self) -> cv2.dnn.Net:
-        if not hasattr(self._local, "net"):
-            self._local.net = cv2.dnn.readNetFromTFLite(str(self._path), cv2.dnn.ENGINE_CLASSIC)
-            self._local.outputs = self._local.net.getUnconnectedOutLayersNames()
-        return self._local.net
 
     def _one_pass(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Detections of one look at a picture: (N, 16) xy pairs in its px (box corners, six keypoints), and scores."""
@@ -110,9 +97,7 @@ class BlazeFaceFinder:
         left, top = (INPUT_PX - size[0]) // 2, (INPUT_PX - size[1]) // 2
         padded = np.zeros((INPUT_PX, INPUT_PX, 3), np.float32)
         padded[top : top + size[1], left : left + size[0]] = small / np.float32(127.5) - 1
-        net = self._net()
-        net.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))
-        by_width = {out.shape[-1]: out[0] for out in net.forward(self._local.outputs)}
+        by_width = {out.shape[-1]: out[0] for out in self._network.run(padded)}
         logits, raw = by_width[1][:, 0], by_width[16]
         chosen = logits > np.log(MIN_SCORE / (1 - MIN_SCORE))
         points = raw[chosen].reshape(-1, 8, 2).astype(np.float64) / INPUT_PX

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from drishtiksha.contract import Face
-from drishtiksha.errors import WeightsMissingError
+from drishtiksha.faces.tflite import TFLiteNetwork
 
 MODEL_FILE = "face_mesh_468.tflite"
 INPUT_PX = 192
@@ -48,23 +47,11 @@ def face_roi(face: Face) -> tuple[np.ndarray, float, float]:
 
 
 class FaceMesh:
-    """468 landmarks of one face. Safe to share between threads: each has its own OpenCV network (about 3 MB)."""
+    """468 landmarks of one face. Safe to share between threads."""
 
     def __init__(self, models_dir: Path) -> None:
         """Raises: WeightsMissingError when the model file is not in `models_dir`."""
-        self._path = Path(models_dir) / MODEL_FILE
-        if not self._path.is_file():
-            raise WeightsMissingError(
-                f"The face mesh {self._path} is missing; it comes with Drishtiksha. Restore it from the repository "
-                f"(git checkout -- models/{MODEL_FILE}) or set the models folder in the settings."
-            )
-        self._local = threading.local()
-
-    def _net(self) -> cv2.dnn.Net:
-        if not hasattr(self._local, "net"):
-            self._local.net = cv2.dnn.readNetFromTFLite(str(self._path), cv2.dnn.ENGINE_CLASSIC)
-            self._local.outputs = self._local.net.getUnconnectedOutLayersNames()
-        return self._local.net
+        self._network = TFLiteNetwork(Path(models_dir) / MODEL_FILE, "face mesh")
 
     def landmarks(self, frame: np.ndarray, face: Face) -> np.ndarray | None:
         """The mesh of one face, (468, 2) float32 px in the frame; some points may lie outside a cut face's frame.
@@ -77,9 +64,7 @@ class FaceMesh:
         turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         matrix = np.hstack([turn, (INPUT_PX / 2 - turn @ centre)[:, None]])
         crop = self._upright(frame, matrix, scale)
-        net = self._net()
-        net.setInput(np.ascontiguousarray((crop.astype(np.float32) / 255).transpose(2, 0, 1)[None]))
-        by_size = {out.size: out.ravel() for out in net.forward(self._local.outputs)}
+        by_size = {out.size: out.ravel() for out in self._network.run(crop.astype(np.float32) / 255)}
         if 1 / (1 + np.exp(-float(by_size[1][0]))) <= MIN_PRESENCE:
             return None
         points = by_size[3 * 468].reshape(468, 3)[:, :2].astype(np.float64)
