@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import timm
@@ -39,6 +41,8 @@ class FaceBlendNetwork(nn.Module):
     Tan & Le, EfficientNet (ICML 2019), the Lite0 variant without squeeze-and-excitation and with ReLU6;
     trained on self-blended images (Shiohara & Yamasaki, CVPR 2022).
     """
+
+    backbone: Any
 
     def __init__(self, drop_rate: float = 0.0) -> None:
         super().__init__()

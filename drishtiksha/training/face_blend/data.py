@@ -70,7 +70,8 @@ def build_cache(portraits: Path, models_dir: Path, folder: Path) -> FaceCache:
     if not names:
         raise ValueError(f"no face was found in any picture of {portraits}; it must hold portraits as *.jpg")
     np.save(folder / "crops.npy", np.stack(crops))
-    np.savez(folder / "faces.npz", meshes=np.float32(meshes), boxes=np.float32(boxes), native_px=np.float32(native))
+    stored = [np.array(values, np.float32) for values in (meshes, boxes, native)]
+    np.savez(folder / "faces.npz", meshes=stored[0], boxes=stored[1], native_px=stored[2])
     (folder / "names.json").write_text(json.dumps(names))
     (folder / "skipped.json").write_text(json.dumps(skipped))
     return load_cache(folder)
@@ -94,7 +95,7 @@ def split_groups(groups: np.ndarray, seed: int) -> dict[str, list[int]]:
     dealt = 0
     for group in order:
         members = np.flatnonzero(groups == group)
-        name = list(SPLITS)[int(min(np.searchsorted(bounds, dealt, side="right"), len(SPLITS) - 1))]
+        name = list(SPLITS)[min(int(np.searchsorted(bounds, dealt, side="right")), len(SPLITS) - 1)]
         splits[name].extend(int(member) for member in members)
         dealt += len(members)
     return {name: sorted(members) for name, members in splits.items()}

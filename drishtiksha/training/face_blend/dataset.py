@@ -31,7 +31,7 @@ def view_matrix(box: np.ndarray, size: int, rng: np.random.Generator | None) -> 
         side *= rng.uniform(0.85, 1.2)
         centre = centre + rng.uniform(-0.06, 0.06, 2) * side
         angle = rng.normal(0, 5) if rng.random() < 0.8 else rng.uniform(-25, 25)
-    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, size / side)
+    matrix = np.asarray(cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, size / side), np.float64)
     matrix[:, 2] += size / 2 - centre
     return matrix
 

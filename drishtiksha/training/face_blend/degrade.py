@@ -18,7 +18,7 @@ def jpeg(image: np.ndarray, quality: int, chroma_full: bool = False) -> np.ndarr
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if chroma_full else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     _, data = cv2.imencode(".jpg", image[..., ::-1], flags)
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def h264(image: np.ndarray, crf: int, frames: int = 1, step: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -36,12 +36,12 @@ def h264(image: np.ndarray, crf: int, frames: int = 1, step: tuple[float, float]
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for index in range(frames):
             back = frames - 1 - index
-            matrix = np.float32([[1, 0, step[0] * back], [0, 1, step[1] * back]])
+            matrix = np.array([[1, 0, step[0] * back], [0, 1, step[1] * back]])
             moved = cv2.warpAffine(even, matrix, size, borderMode=cv2.BORDER_REPLICATE) if back else even
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(moved), format="rgb24")))
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(moved, np.uint8), format="rgb24")))
         out.mux(stream.encode())
     file.seek(0)
-    with av.open(file) as source:
+    with av.open(file, "r") as source:
         last = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)][-1]
     return last[:height, :width]
 
@@ -89,8 +89,8 @@ def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
-    kernel = cv2.warpAffine(kernel, turn, (length, length))
-    return cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6))
+    turned = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), np.float32)
+    return cv2.filter2D(image, -1, turned / np.float32(max(turned.sum(), 1e-6)))
 
 
 def _noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

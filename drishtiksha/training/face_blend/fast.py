@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ def _forward(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
         x = x.to(torch.bfloat16)
     padding = list(conv.padding)
     if type(conv).__name__ == "Conv2dSame":
-        x, padding = pad_same(x, conv.kernel_size, conv.stride, conv.dilation), [0, 0]
+        x, padding = pad_same(x, list(conv.kernel_size), list(conv.stride), list(conv.dilation)), [0, 0]
     return _DepthwiseConv.apply(x, conv.weight, list(conv.stride), padding)
 
 
@@ -52,4 +53,4 @@ def speed_up_depthwise(network: nn.Module) -> None:
     """Replace the forward of every depthwise convolution in place; the state dict stays as it was."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups > 1:
-            module.forward = lambda x, conv=module: _forward(conv, x)  # type: ignore[method-assign]
+            module.forward = partial(_forward, module)  # type: ignore[method-assign]

@@ -46,7 +46,7 @@ def pixel_likeness(faces: np.ndarray) -> np.ndarray:
 
     def vectors(images: np.ndarray) -> np.ndarray:
         grey = [cv2.resize(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), (28, 28), interpolation=cv2.INTER_AREA) for i in images]
-        flat = np.float32(grey).reshape(len(grey), -1)
+        flat = np.array(grey, np.float32).reshape(len(grey), -1)
         flat = (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + 1e-6)
         flat = flat - flat.mean(0)
         return flat / np.linalg.norm(flat, axis=1, keepdims=True)

@@ -4,6 +4,7 @@ use, real and faked, as they are and as they arrive."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -35,10 +36,10 @@ def scaled(image: np.ndarray, factor: float) -> np.ndarray:
 
 DELIVERIES: dict[str, Delivery] = {
     "clean": lambda image: image,
-    **{f"jpeg_{q}": (lambda image, q=q: jpeg(image, q)) for q in (90, 70, 50, 30)},
-    **{f"h264_crf{c}": (lambda image, c=c: h264(image, c, frames=3, step=(1.5, 0.5))) for c in (23, 28, 34, 40)},
-    "resized_0.5": lambda image: scaled(image, 0.5),
-    "resized_0.25": lambda image: scaled(image, 0.25),
+    **{f"jpeg_{quality}": partial(jpeg, quality=quality) for quality in (90, 70, 50, 30)},
+    **{f"h264_crf{crf}": partial(h264, crf=crf, frames=3, step=(1.5, 0.5)) for crf in (23, 28, 34, 40)},
+    "resized_0.5": partial(scaled, factor=0.5),
+    "resized_0.25": partial(scaled, factor=0.25),
     "resized_0.5_jpeg_70": lambda image: jpeg(scaled(image, 0.5), 70),
 }
 
@@ -52,11 +53,11 @@ def poisson_swap(target: Region, source: Region, rng: np.random.Generator) -> np
     size = image.shape[0]
     steps = np.arange(0, size, 4)
     grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    flow = LinearNDInterpolator(mesh, source[1], fill_value=-1)(grid).reshape(len(steps), len(steps), 2)
-    flow = cv2.resize(flow.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+    sparse = LinearNDInterpolator(mesh, source[1], fill_value=-1)(grid).reshape(len(steps), len(steps), 2)
+    flow = cv2.resize(sparse.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
     warped = cv2.remap(source[0], flow[..., 0], flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = hull_mask(mesh, size, str(rng.choice(["oval", "inner"])), rng).astype(np.uint8)
-    mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(size // 50, 2))
+    hull = hull_mask(mesh, size, str(rng.choice(["oval", "inner"])), rng).astype(np.uint8)
+    mask = cv2.erode(hull, np.ones((3, 3), np.uint8), iterations=max(size // 50, 2))
     mask[[0, 1, -2, -1]], mask[:, [0, 1, -2, -1]] = 0, 0
     x, y, width, height = cv2.boundingRect(mask)
     centre = (x + width // 2, y + height // 2)
@@ -112,7 +113,7 @@ class HeldOut:
         part = self.frames[person][place[1] : place[3], place[0] : place[2]]
         side = max(part.shape[:2])
         square = cv2.copyMakeBorder(part, 0, side - part.shape[0], 0, side - part.shape[1], cv2.BORDER_REPLICATE)
-        return (square, self.meshes[person] - np.float32(place[:2])), place
+        return (square, self.meshes[person] - np.array(place[:2], np.float32)), place
 
     def fake(self, person: int, kind: str, draw: int = 0) -> np.ndarray:
         """The frame of one person with the face faked. `draw` numbers the fakes of one kind."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -126,8 +127,9 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint under another name first: a crash while writing leaves the old one."""
-        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "ema": self.ema}
-        state |= {"step": self.step, "spent_s": self.spent_s, "loss": self.loss}
+        state: dict[str, Any] = {"network": self.network.state_dict(), "ema": self.ema}
+        state |= {"optimizer": self.optimizer.state_dict(), "loss": self.loss}
+        state |= {"step": self.step, "spent_s": self.spent_s}
         torch.save(state, self.folder / "last.pt.part")
         (self.folder / "last.pt.part").replace(self.folder / "last.pt")
         new = not (self.folder / "log.csv").exists()
