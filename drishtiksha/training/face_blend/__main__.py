@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
-from drishtiksha.training.face_blend.deliver import deliver
+from drishtiksha.training.face_blend.deliver import Place, deliver
 from drishtiksha.training.face_blend.prepare import prepare
 from drishtiksha.training.face_blend.train import TrainConfig, imagenet_weights, train
 
@@ -48,9 +48,8 @@ def main() -> None:
         "n_test": len(splits["test"]),
     }
     given.out.mkdir(parents=True, exist_ok=True)
-    measured = deliver(
-        state["ema"], given.data, cache.names, splits, given.models, given.runs, given.out, given.seed, facts
-    )
+    place = Place(given.data, given.models, given.runs, given.out, given.seed)
+    measured = deliver(state["ema"], cache.names, splits, place, facts)
     print(json.dumps(measured, indent=1))
 
 

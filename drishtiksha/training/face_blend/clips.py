@@ -12,9 +12,10 @@ from drishtiksha.faces.crop import face_crop
 from drishtiksha.faces.detect import BlazeFaceFinder
 from drishtiksha.networks.efficientnet_lite import CROP_MARGIN, INPUT_SIZE, FaceBlendNetwork
 from drishtiksha.training.face_blend.evaluate import logits_of
-from drishtiksha.training.face_blend.heldout import MIN_FACE_PX
 
 FRAMES = 32
+MIN_FACE_PX = 64
+"""As the detector leaves out smaller faces."""
 
 
 def _frames(path: Path) -> list[np.ndarray]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +51,22 @@ def save_weights(weights: dict[str, torch.Tensor], path: Path) -> FaceBlendNetwo
     return network.eval()
 
 
-def _heldout_crops(
-    portraits: Path, names: list[str], split: list[int], models: Path, runs: Path, test: bool, seed: int
-) -> Crops:
-    store = runs / ("test_crops.npz" if test else "val_crops.npz")
-    chosen = [names[member] for member in split]
-    heldout = HeldOut(portraits, [] if store.exists() else chosen, models, seed + test)
-    return make_crops(heldout, tuple(DELIVERIES) if test else CALIBRATION_DELIVERIES, 2, test, store)
+@dataclass(frozen=True)
+class Place:
+    """Where a run reads and writes. data: holds portraits/ and clips/. models: finder and mesh. runs: checkpoints and
+    caches. out: what ships. seed: of all pictures kept out."""
+
+    data: Path
+    models: Path
+    runs: Path
+    out: Path
+    seed: int
+
+    def crops(self, names: list[str], test: bool) -> Crops:
+        """The pictures of people kept out, made once: all deliveries to test with, some to calibrate with."""
+        store = self.runs / ("test_crops.npz" if test else "val_crops.npz")
+        heldout = HeldOut(self.data / "portraits", [] if store.exists() else names, self.models, self.seed + test)
+        return make_crops(heldout, tuple(DELIVERIES) if test else CALIBRATION_DELIVERIES, 2, test, store)
 
 
 def _write_scores(path: Path, data: Crops, p: np.ndarray) -> None:
@@ -66,60 +77,46 @@ def _write_scores(path: Path, data: Crops, p: np.ndarray) -> None:
             writer.writerow([person, kind, delivery, f"{value:.4f}"])
 
 
-def deliver(
-    weights: dict[str, torch.Tensor],
-    data: Path,
-    names: list[str],
-    splits: dict[str, list[int]],
-    models: Path,
-    runs: Path,
-    out: Path,
-    seed: int,
-    facts: dict[str, object],
-) -> dict:
-    """Calibrate on val, measure on test, and write everything into `out`. Returns the measured numbers.
+def _canary(network: FaceBlendNetwork) -> dict[str, object]:
+    with torch.inference_mode():
+        logits = [round(float(value), 5) for value in network(canary_input())]
+    shape = [2, 3, INPUT_SIZE, INPUT_SIZE]
+    return {"seed": CANARY_SEED, "shape": shape, "logits": logits, "tolerance": CANARY_TOLERANCE}
 
-    facts: what the card says of the run (steps, minutes, machine).
+
+def _write_report(place: Place, sidecar: dict, test: Crops, p: np.ndarray) -> None:
+    report = place.out / f"{MODEL_NAME}-report"
+    report.mkdir(exist_ok=True)
+    _write_scores(report / "test_scores.csv", test, p)
+    (report / "measured.json").write_text(json.dumps(sidecar["measured"], indent=1) + "\n")
+    if (place.runs / "log.csv").exists():
+        shutil.copyfile(place.runs / "log.csv", report / "training_log.csv")
+    draw_curves(report / "curves.png", test, p, sidecar["thresholds"]["fake"])
+    write_card(place.out / f"{MODEL_NAME}.md", sidecar)
+
+
+def deliver(
+    weights: dict[str, torch.Tensor], names: list[str], splits: dict[str, list[int]], place: Place, facts: dict
+) -> dict:
+    """Calibrate on val, measure on test, and write everything that ships. Returns the measured numbers.
+
+    facts: what the card says of the run, such as its steps and minutes.
     """
-    path = out / f"{MODEL_NAME}.safetensors"
+    path = place.out / f"{MODEL_NAME}.safetensors"
     network = save_weights(weights, path)
-    val = _heldout_crops(data / "portraits", names, splits["val"], models, runs, False, seed)
-    test = _heldout_crops(data / "portraits", names, splits["test"], models, runs, True, seed)
+    val = place.crops([names[member] for member in splits["val"]], test=False)
+    test = place.crops([names[member] for member in splits["test"]], test=True)
     val_logits, test_logits = logits_of(network, val.crops), logits_of(network, test.crops)
     scale, offset = fit_platt(val_logits, val.fake)
     thresholds = choose_thresholds(expit(scale * val_logits + offset), val)
-    measured = judge(test_logits, test, scale, offset, thresholds, seed)
-    measured["clips"] = judge_clips(network, data / "clips", models, scale, offset, thresholds)
+    measured = judge(test_logits, test, scale, offset, thresholds, place.seed)
+    measured["clips"] = judge_clips(network, place.data / "clips", place.models, scale, offset, thresholds)
     measured["run"] = facts
-    with torch.inference_mode():
-        canary = [round(float(v), 5) for v in network(canary_input())]
-    sidecar = {
-        "sha256": sha256_of(path),
-        "canary": {
-            "seed": CANARY_SEED,
-            "shape": [2, 3, INPUT_SIZE, INPUT_SIZE],
-            "logits": canary,
-            "tolerance": CANARY_TOLERANCE,
-        },
-        "calibration": {
-            "method": "platt",
-            "scale": scale,
-            "offset": offset,
-            "data": "portraits of people in neither train nor test, real and faked, "
-            f"as {', '.join(CALIBRATION_DELIVERIES)}",
-            "n_real": int((~val.fake).sum()),
-            "n_fake": int(val.fake.sum()),
-        },
-        "thresholds": thresholds,
-        "measured": measured,
-    }
-    (out / f"{MODEL_NAME}.json").write_text(json.dumps(sidecar, indent=1) + "\n")
-    report = out / f"{MODEL_NAME}-report"
-    report.mkdir(exist_ok=True)
-    _write_scores(report / "test_scores.csv", test, expit(scale * test_logits + offset))
-    (report / "measured.json").write_text(json.dumps(measured, indent=1) + "\n")
-    if (runs / "log.csv").exists():
-        (report / "training_log.csv").write_text((runs / "log.csv").read_text())
-    draw_curves(report / "curves.png", test, expit(scale * test_logits + offset), thresholds["fake"])
-    write_card(out / f"{MODEL_NAME}.md", sidecar)
+    people = f"portraits of people in neither train nor test, real and faked, as {', '.join(CALIBRATION_DELIVERIES)}"
+    calibration = {"method": "platt", "scale": scale, "offset": offset, "data": people}
+    calibration |= {"n_real": int((~val.fake).sum()), "n_fake": int(val.fake.sum())}
+    sidecar = {"sha256": sha256_of(path), "canary": _canary(network), "calibration": calibration}
+    sidecar |= {"thresholds": thresholds, "measured": measured}
+    path.with_suffix(".json").write_text(json.dumps(sidecar, indent=1) + "\n")
+    _write_report(place, sidecar, test, expit(scale * test_logits + offset))
     return measured
