@@ -40,6 +40,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "theme": theme.theme(),
         "css_paths": theme.CSS_PATH,
         "head": theme.HEAD,
+        "favicon_path": theme.FAVICON_PATH,
         "share": False,
         "run_history": False,
         "ssr_mode": False,

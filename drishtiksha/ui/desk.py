@@ -117,8 +117,8 @@ class Desk:
 
         def run() -> None:
             while True:
-                time.sleep(every_s)
                 self.sweep()
+                time.sleep(every_s)
 
         threading.Thread(target=run, name="retention", daemon=True).start()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ from drishtiksha.render.timeline import has_timeline, time_of_click
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.ui import panels, picker, quicklook, shown
 from drishtiksha.ui.desk import Case, Desk, discard_upload
-from drishtiksha.ui.runner import Clockwork, Heartbeat, watch
+from drishtiksha.ui.runner import Clockwork, watch
 
 log = logging.getLogger(__name__)
 
 Update = dict[str, Any]
 ReportProgress = Callable[..., Any]
+
+YIELD_S = 1.0
+"""A closed tab is noticed only when an answer is sent; so one is sent at least this often."""
 
 
 def take_upload(desk: Desk, upload: str | None, model_name: str | None) -> Update:
@@ -76,7 +80,8 @@ def run(desk: Desk, case_id: str | None, model_name: str | None, progress: Repor
             what = "a file" if case is None else "a detector"
             yield cleared() | {"verdict": panels.problem(f"Choose {what} first.", title="Nothing to analyze yet")}
             return
-        yield cleared() | {"status": panels.status(f"Starting {model_name}."), **_running(True)}
+        waiting = panels.waiting(model_name, case.evidence.media.name)
+        yield cleared() | {"verdict": waiting, "status": panels.status("Starting"), **_running(True)}
         yield from _stream(desk, case, model_name, progress)
     except AnalysisCancelledError:
         if case is not None and not case.closed:
@@ -215,26 +220,30 @@ def _take(desk: Desk, path: Path, model_name: str | None) -> Update:
 
 
 def _stream(desk: Desk, case: Case, model_name: str, progress: ReportProgress) -> Iterator[Update]:
+    """Progress is told at every step; answers are sent only when something changed and once every `YIELD_S`, since
+    gradio takes its progress bar away at each."""
     token = CancelToken()
     case.cancel = token
     clockwork = Clockwork()
-    phase = ""
+    told: tuple[tuple[int, int] | float, str] = (0.0, "")
+    phase, sent = "", time.monotonic()
     for news in watch(lambda report: desk.analyze(case.evidence, model_name, report, token), token):
-        if isinstance(news, Heartbeat):
-            yield {}
-        elif isinstance(news, ProgressEvent):
-            count, sentence = clockwork.read(news)
-            progress(count, desc=sentence)
-            update: Update = {}
-            if news.phase != phase:
-                phase = news.phase
-                update["status"] = panels.status(news.message)
-            if news.preview is not None:
-                update |= {"verdict": panels.verdict(news.preview, preliminary=True)}
-            yield update
-        else:
+        update: Update = {}
+        if isinstance(news, AnalysisResult):
             case.result = news
             yield _answer(desk, case, news)
+            return
+        if isinstance(news, ProgressEvent):
+            told = clockwork.read(news)
+            if news.phase != phase:
+                phase = news.phase
+                update["status"] = panels.status(told[1])
+            if news.preview is not None:
+                update["verdict"] = panels.verdict(news.preview, preliminary=True)
+        progress(told[0], desc=told[1])
+        if update or time.monotonic() - sent > YIELD_S:
+            sent = time.monotonic()
+            yield update
 
 
 def _answer(desk: Desk, case: Case, result: AnalysisResult) -> Update:

@@ -97,6 +97,14 @@ def verdict(result: AnalysisResult, preliminary: bool = False) -> str:
     )
 
 
+def waiting(model_name: str, file_name: str) -> str:
+    """Holds the place of the verdict until the first answer."""
+    return (
+        f'<div class="dk-empty dk-waiting">{icon("eye")}<p><b>{escape(model_name)}</b> examines '
+        f"{escape(file_name)}. A first answer appears here as soon as some of it was judged.</p></div>"
+    )
+
+
 def problem(message: str, reference: str | None = None, title: str = "This could not be analyzed") -> str:
     """An error, in the place where the verdict would be, so that it stays readable."""
     tail = f'<p class="dk-hint">Reference for the log: <code>{escape(reference)}</code></p>' if reference else ""

@@ -94,19 +94,21 @@ def _drain(news: queue.SimpleQueue[ProgressEvent]) -> Iterator[News]:
 
 
 class Clockwork:
-    """Turns progress events into (count, total, sentence with the time left of the phase)."""
+    """Turns progress events into a count and a sentence with the time left of the phase."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._phase = ""
         self._started = 0.0
 
-    def read(self, event: ProgressEvent) -> tuple[tuple[int, int | None], str]:
-        """The count for `gr.Progress` and its description."""
+    def read(self, event: ProgressEvent) -> tuple[tuple[int, int] | float, str]:
+        """The count for `gr.Progress` (0.0 while the total is unknown) and its description."""
         if event.phase != self._phase:
             self._phase, self._started = event.phase, self._now()
         words = PHASES.get(event.phase, event.message)
-        if not event.total or not 0 < event.progress < event.total:
+        if not event.total:
+            return 0.0, words
+        if not 0 < event.progress < event.total:
             return (event.progress, event.total), words
         words = f"{words}, {event.progress} of {event.total}"
         left = (self._now() - self._started) / event.progress * (event.total - event.progress)

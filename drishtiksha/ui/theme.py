@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 CSS_PATH = Path(__file__).with_name("style.css")
+FAVICON_PATH = Path(__file__).with_name("favicon.svg")
 
 HEAD = """
 <meta name="description" content="Drishtiksha: an open desk for examining suspicious media">

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
-from running_app import ARGUMENTS, CHROMIUM, MODEL, ROOT, TIMEOUT_MS, App, models_folder, wait_until_up
+from running_app import ARGUMENTS, CHROMIUM, TIMEOUT_MS, App, serving
 
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    folder = tmp_path_factory.mktemp("app")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = App(f"http://127.0.0.1:{port}", folder / "data", folder / "gradio")
-    environment = os.environ | {
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(app.temp),
-        "DRISHTIKSHA_DATA_DIR": str(app.data),
-        "DRISHTIKSHA_MODELS_DIR": str(models_folder(folder)),
-        "DRISHTIKSHA_ACTIVE_MODELS": f'["{MODEL}"]',
-    }
-    with (folder / "app.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until_up(app.url, process, folder / "app.log")
+    with serving(tmp_path_factory.mktemp("app")) as app:
         yield app
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="session")

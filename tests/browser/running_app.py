@@ -1,13 +1,17 @@
-"""The real app in a process of its own, and a real browser that may speak to nobody else."""
+"""The real app in a process of its own, for the browser tests and the screenshots."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +42,31 @@ class App:
     url: str
     data: Path
     temp: Path
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[App]:
+    """The real app on a free port of this machine, with its data below `folder`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = App(f"http://127.0.0.1:{port}", folder / "data", folder / "gradio")
+    environment = os.environ | {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(app.temp),
+        "DRISHTIKSHA_DATA_DIR": str(app.data),
+        "DRISHTIKSHA_MODELS_DIR": str(models_folder(folder)),
+        "DRISHTIKSHA_ACTIVE_MODELS": f'["{MODEL}"]',
+    }
+    with (folder / "app.log").open("w") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        wait_until_up(app.url, process, folder / "app.log")
+        yield app
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def models_folder(folder: Path) -> Path:

@@ -79,7 +79,7 @@ def test_a_clip_with_sound_has_timeline_people_and_moments_that_seek(open_page) 
     facts = upload(page, asset("clip_with_sound.mp4"))
     assert "aac" in facts
     page.wait_for_function("document.querySelector('#dk-facts').innerText.includes('Quick look')")
-    assert re.search(r"Quick look: \d+ face", page.inner_text("#dk-facts"))
+    assert re.search(r"Quick look: up to \d+ face", page.inner_text("#dk-facts"))
     check_verdict(page, analyze(page))
     position = "document.querySelector('.dk-evidence-box video').currentTime"
     picture = page.locator("#dk-timeline img:visible")
@@ -187,6 +187,15 @@ def test_the_keyboard_reaches_everything_and_starts_an_analysis(open_page) -> No
     assert "Choose a file first" in page.inner_text("#dk-verdict")
 
 
+def test_the_page_about_the_api_names_the_two_endpoints_and_asks_nobody(open_page) -> None:
+    page = open_page()
+    page.click("text=Use via API")
+    page.wait_for_selector("text=/list_models")
+    text = page.inner_text("body")
+    assert "/analyze" in text
+    assert "/take_upload" not in text
+
+
 def test_labels_for_those_who_listen(open_page) -> None:
     page = open_page()
     assert page.locator("#dk-status [role=status][aria-live=polite]").count() == 1
@@ -205,7 +214,12 @@ def test_a_phone_shows_all_without_scrolling_sideways_in_the_dark_too(open_page)
     assert page.evaluate("document.body.classList.contains('dark')")
     upload(page, asset("clip_silent.mp4"))
     no_sideways_scroll(page)
-    check_verdict(page, analyze(page))
+    assert page.evaluate("document.querySelector('#dk-analyze').getBoundingClientRect().bottom") <= 844, (
+        "always at hand"
+    )
+    text = analyze(page)
+    assert -10 < page.evaluate("document.querySelector('#dk-result-top').getBoundingClientRect().top") < 600
+    check_verdict(page, text)
     no_sideways_scroll(page)
     assert page.locator("#dk-timeline img:visible").get_attribute("class") == "dk-dark dk-narrow"
     page.click("#dk-shade")

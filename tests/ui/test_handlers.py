@@ -130,6 +130,16 @@ def test_cancel_ends_in_a_cancelled_panel(desk: Desk, clip: Path) -> None:
     assert desk.case(case).result is None
 
 
+def test_closing_the_tab_stops_the_analysis(desk: Desk, clip: Path) -> None:
+    case = desk.case(handlers.take_example(desk, clip, BRIGHT)["case"])
+    stream = handlers.run(desk, case.case_id, BRIGHT, lambda count, desc: None)
+    next(stream)
+    next(stream)
+    stream.close()
+    assert case.cancel is not None
+    assert case.cancel.cancelled
+
+
 def test_choosing_another_file_stops_the_old_analysis_without_a_word_on_the_new_page(desk: Desk, clip: Path) -> None:
     case = handlers.take_example(desk, clip, BRIGHT)["case"]
     stream = handlers.run(desk, case, BRIGHT, lambda count, desc: None)

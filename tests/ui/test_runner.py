@@ -116,7 +116,7 @@ def test_the_time_left_follows_the_rate_of_the_phase() -> None:
 
 
 def test_an_unknown_total_gives_no_estimate() -> None:
-    assert Clockwork().read(event(3, "load", None)) == ((3, None), "Loading the detector")
+    assert Clockwork().read(event(3, "load", None)) == (0.0, "Loading the detector")
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ element.addEventListener('click', event => {
 });
 """
 SHOW_RESULT_JS = """() => {
-  const top = document.querySelector('#dk-result-top');
-  const box = top.getBoundingClientRect();
-  if (box.top < 0 || box.top > window.innerHeight * 0.7) top.scrollIntoView({behavior: 'smooth', block: 'start'});
+  const place = document.querySelector('#dk-result-top');
+  const box = place.getBoundingClientRect();
+  if (box.top < 0 || box.top > window.innerHeight * 0.7) place.scrollIntoView({block: 'start'});
 }"""
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -89,7 +89,7 @@ def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
     examples = []
     html(panels.step(1, "Evidence"))
     with parts.add("chooser", gr.Column(elem_classes="dk-chooser")):
-        parts.add("drop", gr.File(type="filepath", label="Drop a file here or click to choose", height=150))
+        parts.add("drop", gr.File(type="filepath", label="Evidence file", show_label=False, height=150))
         html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
         present = [(name, title) for name, title in EXAMPLES.items() if (ROOT / "assets" / name).is_file()]
         if present:
@@ -140,7 +140,7 @@ def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
 def _detector(parts: Parts, desk: Desk) -> None:
     statuses = desk.manager.describe()
     selected = picker.choose(statuses, None, None)
-    html(panels.step(2, "Detector"))
+    html(panels.step(2, "Detector"), elem_id="dk-step-detector")
     parts.add(
         "models",
         html(
