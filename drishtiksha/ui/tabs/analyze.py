@@ -193,7 +193,7 @@ def _result(parts: Parts) -> None:
             ),
         )
         parts.add("download", gr.DownloadButton("Download the full result (JSON)", size="sm", elem_id="dk-download"))
-        with gr.Accordion("How this was made: hashes, versions, settings, times", open=False):
+        with gr.Accordion("How this was made: hashes, versions, thresholds, times", open=False):
             parts.add("custody", html("", elem_id="dk-custody"))
 
 
