@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
@@ -21,11 +21,12 @@ from drishtiksha.analysis import analyze
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.registry import ModelManager
+from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.results import AnalysisResult
 from drishtiksha.settings import Settings
 
 _CASE_ID = re.compile(r"[0-9a-f]{32}")
+_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
 
 
 class CaseGoneError(DrishtikshaError):
@@ -122,6 +123,13 @@ class Desk:
 
         threading.Thread(target=run, name="retention", daemon=True).start()
 
+    def models(self) -> list[ModelStatus]:
+        """The model list, fit to be shown to visitors."""
+        return [
+            replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
+            for status in self.manager.describe()
+        ]
+
     def analyze(self, evidence: Evidence, model_name: str, report: Reporter, cancel: CancelToken) -> AnalysisResult:
         """Load the model if needed and run it, one analysis at a time on each device.
 
@@ -148,6 +156,11 @@ class Desk:
             yield
         finally:
             lock.release()
+
+
+def without_server_paths(text: str) -> str:
+    """Absolute paths cut to their folder and file, "models/x.pt": where the server keeps things is its own business."""
+    return _ABSOLUTE_PATH.sub(r"\1", text)
 
 
 def discard_upload(upload: Path) -> None:

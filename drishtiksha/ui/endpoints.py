@@ -49,7 +49,7 @@ def list_models(desk: Desk) -> list[dict[str, Any]]:
             "remedy": status.remedy,
             "licence": status.licence,
         }
-        for status in desk.manager.describe()
+        for status in desk.models()
     ]
 
 

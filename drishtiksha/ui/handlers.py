@@ -21,7 +21,7 @@ from drishtiksha.render.findings import findings
 from drishtiksha.render.timeline import has_timeline, time_of_click
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.ui import panels, picker, quicklook, shown
-from drishtiksha.ui.desk import Case, Desk, discard_upload
+from drishtiksha.ui.desk import Case, Desk, discard_upload, without_server_paths
 from drishtiksha.ui.runner import Clockwork, watch
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def close(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
         "audio": gr.update(value=None, visible=False),
         "verdict": panels.EMPTY,
         "status": panels.status(""),
-        "models": gr.update(markup=picker.markup(desk.manager.describe(), model_name)),
+        "models": gr.update(markup=picker.markup(desk.models(), model_name)),
     }
 
 
@@ -183,7 +183,7 @@ def seek_timeline(desk: Desk, case_id: str | None, fraction: float, narrow: bool
 def failure_sentence(error: BaseException) -> tuple[str, str | None]:
     """What to tell the user, and a reference into the log for what nobody foresaw."""
     if isinstance(error, DrishtikshaError):
-        return str(error), None
+        return without_server_paths(str(error)), None
     reference = secrets.token_hex(4)
     log.error("unexpected failure, reference %s", reference, exc_info=error)
     return (
@@ -199,7 +199,7 @@ def _take(desk: Desk, path: Path, model_name: str | None) -> Update:
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
         return _failed(error, title="This file could not be opened")
     media = case.evidence.media
-    chosen = picker.choose(desk.manager.describe(), model_name, media)
+    chosen = picker.choose(desk.models(), model_name, media)
     players = {
         kind.value: gr.update(value=str(copy) if media.kind is kind else None, visible=media.kind is kind)
         for kind in MediaKind
@@ -275,7 +275,7 @@ def _facts(desk: Desk, case: Case, model_name: str | None) -> str:
 
 def _models(desk: Desk, case_id: str | None, selected: str | None) -> Any:
     media = desk.case(case_id).evidence.media if case_id and desk.has(case_id) else None
-    return gr.update(value=selected, markup=picker.markup(desk.manager.describe(), selected, media))
+    return gr.update(value=selected, markup=picker.markup(desk.models(), selected, media))
 
 
 def _running(running: bool) -> Update:

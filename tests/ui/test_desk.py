@@ -10,7 +10,7 @@ from desk_names import BRIGHT
 
 from drishtiksha.errors import AnalysisCancelledError
 from drishtiksha.events import CancelToken, silent
-from drishtiksha.ui.desk import CaseGoneError, Desk, discard_upload
+from drishtiksha.ui.desk import CaseGoneError, Desk, discard_upload, without_server_paths
 
 
 def test_a_case_is_a_copy_known_by_a_random_id(desk: Desk, bright_picture: Path) -> None:
@@ -92,3 +92,19 @@ def test_one_analysis_at_a_time_on_a_device_and_waiting_can_be_cancelled(desk: D
         assert failure, "a waiting analysis must stop within a second"
     result = desk.analyze(case.evidence, BRIGHT, silent, CancelToken())
     assert result.p_fake is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Put it at /srv/app/models/x.pt.", "Put it at models/x.pt."),
+        ("The checkpoint /x.pt is not", "The checkpoint /x.pt is not"),
+        (
+            "See https://example.org/a/b/c.pt and (/home/me/models/y.pt)",
+            "See https://example.org/a/b/c.pt and (models/y.pt)",
+        ),
+        ("It takes pictures and/or video, 3/4 of it", "It takes pictures and/or video, 3/4 of it"),
+    ],
+)
+def test_server_paths_are_not_shown(text: str, shown: str) -> None:
+    assert without_server_paths(text) == shown

@@ -92,6 +92,7 @@ def test_missing_weights_answer_with_the_remedy(desk: Desk, bright_picture: Path
     state, _ = run(desk, handlers.take_example(desk, bright_picture, ABSENT)["case"], ABSENT)
     assert 'role="alert"' in state["verdict"]
     assert "absent.pt" in state["verdict"]
+    assert str(bright_picture.parent) not in str(state), "no server path"
     assert state["analyze"]["interactive"] is True
 
 

@@ -138,7 +138,7 @@ def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
 
 
 def _detector(parts: Parts, desk: Desk) -> None:
-    statuses = desk.manager.describe()
+    statuses = desk.models()
     selected = picker.choose(statuses, None, None)
     html(panels.step(2, "Detector"), elem_id="dk-step-detector")
     parts.add(
