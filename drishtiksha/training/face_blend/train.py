@@ -114,6 +114,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=config.peak_lr)
         self.ema = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.step, self.spent_s, self.loss = 0, 0.0, math.log(2)
+        self.clock = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "last.pt").exists():
             self._resume()
@@ -152,19 +153,21 @@ class Trainer:
             first = self.step * self.config.pairs + self.rank * share
             yield torch.stack([pairs[item] for item in range(first, first + share)])
 
-    def _agree(self, spent_s: float) -> float:
+    def _agree(self) -> None:
         """Average the gradients of all workers, and their clocks, so that all of them stop at the same step."""
+        now = time.monotonic()
+        self.spent_s, self.clock = self.spent_s + now - self.clock, now
         if self.config.workers == 1:
-            return spent_s
+            return
         grads = [p.grad for p in self.network.parameters() if p.grad is not None]
-        flat = torch.cat([*(g.flatten() for g in grads), torch.tensor([spent_s])])
+        flat = torch.cat([*(g.flatten() for g in grads), torch.tensor([self.spent_s])])
         distributed.all_reduce(flat)
         flat /= self.config.workers
         for grad, part in zip(grads, flat[:-1].split([g.numel() for g in grads]), strict=True):
             grad.copy_(part.view_as(grad))
-        return float(flat[-1])
+        self.spent_s = float(flat[-1])
 
-    def _learn(self, pairs: torch.Tensor, started: float) -> None:
+    def _learn(self, pairs: torch.Tensor) -> None:
         batch = pairs.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         smooth = self.config.smoothing
         goal = torch.tensor([smooth, 1 - smooth]).repeat(len(pairs))
@@ -175,7 +178,7 @@ class Trainer:
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), goal)
         self.optimizer.zero_grad()
         loss.backward()
-        self.spent_s = self._agree(self.spent_s + time.monotonic() - started)
+        self._agree()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.step += 1
@@ -190,18 +193,16 @@ class Trainer:
 
     def run(self) -> Weights:
         """Train to the end of the time. Returns the averaged weights."""
-        saved = time.monotonic()
+        saved = self.clock = time.monotonic()
         while not self._finished():
             size = self._wanted_size()
             if size == INPUT_SIZE:
                 _freeze_first(self.network, 2)
-            started = time.monotonic()
             for pairs in self._batches(size):
-                self._learn(pairs, started)
-                started = time.monotonic()
-                if self.rank == 0 and started - saved > self.config.checkpoint_s:
+                self._learn(pairs)
+                if self.rank == 0 and self.clock - saved > self.config.checkpoint_s:
                     self.save()
-                    saved = started
+                    saved = self.clock
                 if self._finished() or self._wanted_size() != size:
                     break
         if self.rank == 0:
