@@ -17,7 +17,6 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
-from drishtiksha.analysis import analyze
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter
 from drishtiksha.media.evidence import Evidence
@@ -135,6 +134,8 @@ class Desk:
 
         Raises: ModelRegistryError, WeightsError, MediaError, AnalysisCancelledError.
         """
+        from drishtiksha.analysis import analyze  # here, because the first page need not wait for it
+
         with self._device(model_name, report, cancel):
             report(ProgressEvent(model_name, 0, None, "load", f"Loading {model_name}"))
             with self.manager.use(model_name) as detector:

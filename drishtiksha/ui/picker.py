@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from drishtiksha.analysis.fit import unfit
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render.facts import KIND_NAMES
@@ -55,6 +54,8 @@ def misfit(config: DetectorConfig, media: MediaInfo) -> str | None:
 
 def remarks(config: DetectorConfig, media: MediaInfo) -> list[str]:
     """Fitness of a file for a model, in sentences: a misfit, or what may weaken the answer."""
+    from drishtiksha.analysis.fit import unfit  # here, because the first page need not wait for it
+
     if (reason := unfit(media, config, config.model_name)) is not None:
         return [reason]
     found = [f"{config.model_name} can examine this file."]

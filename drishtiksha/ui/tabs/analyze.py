@@ -99,42 +99,47 @@ def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
                     button = gr.Button(title, size="sm", min_width=100)
                     examples.append((button, ROOT / "assets" / name))
     with parts.add("evidence", gr.Column(visible=False, elem_classes="dk-evidence-box")):
-        parts.add(
-            "video",
-            gr.Video(
-                label="A copy of the video", show_label=False, interactive=False, visible=False, buttons=[], height=260
-            ),
-        )
-        parts.add(
-            "image",
-            gr.Image(
-                label="A copy of the picture",
-                show_label=False,
-                type="filepath",
-                image_mode=None,
-                interactive=False,
-                visible=False,
-                buttons=["fullscreen"],
-                height=260,
-                alt_text="The picture to be examined",
-            ),
-        )
-        parts.add(
-            "audio",
-            gr.Audio(
-                label="A copy of the recording",
-                type="filepath",
-                format=None,
-                interactive=False,
-                visible=False,
-                buttons=[],
-            ),
-        )
+        _players(parts)
         parts.add("facts", html(elem_id="dk-facts"))
         with gr.Row(elem_classes="dk-actions"):
             parts.add("another", gr.Button("Choose another file", size="sm"))
             parts.add("delete", gr.Button("Delete this case", size="sm", variant="stop"))
     return examples
+
+
+def _players(parts: Parts) -> None:
+    """Each shows a copy as it is: nothing here may re-encode."""
+    parts.add(
+        "video",
+        gr.Video(
+            label="A copy of the video", show_label=False, interactive=False, visible=False, buttons=[], height=260
+        ),
+    )
+    parts.add(
+        "image",
+        gr.Image(
+            label="A copy of the picture",
+            show_label=False,
+            type="filepath",
+            image_mode=None,
+            interactive=False,
+            visible=False,
+            buttons=["fullscreen"],
+            height=260,
+            alt_text="The picture to be examined",
+        ),
+    )
+    parts.add(
+        "audio",
+        gr.Audio(
+            label="A copy of the recording",
+            type="filepath",
+            format=None,
+            interactive=False,
+            visible=False,
+            buttons=[],
+        ),
+    )
 
 
 def _detector(parts: Parts, desk: Desk) -> None:
