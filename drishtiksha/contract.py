@@ -83,10 +83,12 @@ class Face:
 
 @dataclass(frozen=True)
 class FaceRequest:
-    """Asks the analysis to find faces before `preprocess`. Faces smaller than `min_size` px are left out."""
+    """Asks the analysis to find faces before `preprocess`. Left out are faces smaller than `min_size` px, and with
+    `facing` those that are turned away from the camera."""
 
     finder: Literal["blazeface", "mtcnn"] = "blazeface"
     min_size: int = 40
+    facing: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,9 @@ class Detector(Protocol):
     @property
     def thresholds(self) -> Thresholds: ...
 
-    @property
-    def calibrated(self) -> bool: ...
+    def calibrated(self, media: MediaInfo) -> bool:
+        """Whether p_fake was calibrated on held-out media of this kind."""
+        ...
 
     def sampling(self, media: MediaInfo) -> SamplingPlan:
         """Which frames or windows to decode."""

@@ -43,6 +43,7 @@ class GapReason(StrEnum):
 
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
+    FACE_TURNED = "face_turned"
     NO_AUDIO = "no_audio"
     NO_VIDEO = "no_video"
     NO_SPEECH = "no_speech"
@@ -56,6 +57,7 @@ class GapReason(StrEnum):
 GAP_TEXT: dict[GapReason, str] = {
     GapReason.NO_FACE: "No face was found, so there was nothing for this detector to judge.",
     GapReason.FACE_TOO_SMALL: "A face was found, but it has too few pixels to be judged.",
+    GapReason.FACE_TURNED: "A face was found, but it is turned too far away to be judged.",
     GapReason.NO_AUDIO: "There is no sound track.",
     GapReason.NO_VIDEO: "There is no picture.",
     GapReason.NO_SPEECH: "No speech was found in the sound.",

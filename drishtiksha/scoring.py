@@ -118,7 +118,11 @@ def decide(
     if grade is Grade.INCONCLUSIVE:
         return _inconclusive(GapReason.BETWEEN_THRESHOLDS)
     caveats = (
-        () if calibrated else ("This detector's scores are not calibrated: read them as an ordering, not as odds.",)
+        ()
+        if calibrated
+        else (
+            "This detector's scores are not calibrated for this kind of media: read them as an ordering, not as odds.",
+        )
     )
     if grade is Grade.NONE_FOUND:
         text = (

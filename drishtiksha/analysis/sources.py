@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol
 
 import numpy as np
 
 from drishtiksha.contract import AudioPlan, Face, FaceRequest, FramePlan, Sample, SamplingPlan
+from drishtiksha.faces.fitness import usable_faces
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
@@ -170,16 +171,15 @@ class SoundSource:
 
 
 def with_faces(job: Job, sample: Sample, request: FaceRequest | None) -> Sample | SampleScore:
-    """The sample with its faces, or a gap where the request finds none that is large enough."""
+    """The sample with the faces that meet the request, or a gap where there are none."""
     if request is None or sample.frame is None:
         return sample
     job.check()
     with job.clock("faces"):
         found = _finder(request.finder)(sample.frame)
-    large = tuple(face for face in found if face.size >= request.min_size)
-    if large:
-        return Sample(sample.index, sample.time_s, sample.end_s, sample.frame_index, sample.frame, large)
-    reason = GapReason.FACE_TOO_SMALL if found else GapReason.NO_FACE
+    faces, reason = usable_faces(found, request)
+    if faces:
+        return replace(sample, faces=faces)
     return SampleScore(index=sample.index, time_s=sample.time_s, frame_index=sample.frame_index, gap=reason)
 
 

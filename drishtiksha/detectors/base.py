@@ -92,8 +92,7 @@ class Detector(ABC):
         stored = self._sidecar.thresholds if self._sidecar else None
         return self.config.thresholds or stored or Thresholds()
 
-    @property
-    def calibrated(self) -> bool:
+    def calibrated(self, media: MediaInfo) -> bool:
         return self._sidecar is not None and self._sidecar.calibration is not None
 
     @property

@@ -12,7 +12,10 @@ from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weight
 
 from drishtiksha.detectors.base import resolve_device
 from drishtiksha.errors import ConfigError, ModelRegistryError
+from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.weights import sha256_of
+
+PORTRAIT = MediaInfo(name="a.png", sha256="0" * 64, size_bytes=1, kind=MediaKind.IMAGE, container="png")
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def test_calibration_and_thresholds_come_from_the_sidecar(weights, tmp_path, mon
     calibration = {"method": "platt", "scale": 2.0, "offset": -1.0}
     sidecar(weights, calibration=calibration, thresholds={"real": 0.2, "fake": 0.8})
     detector = load(weights, tmp_path, monkeypatch)
-    assert detector.calibrated
+    assert detector.calibrated(PORTRAIT)
     assert (detector.thresholds.real, detector.thresholds.fake) == (0.2, 0.8)
     logit = 10 * (0.7 - 0.5)
     p_fake = detector.score(torch.full((1, 3, 8, 8), 0.7))[0]
@@ -47,7 +50,7 @@ def test_the_configuration_overrules_the_sidecars_thresholds(weights, tmp_path, 
 
 
 def test_without_a_sidecar_it_is_not_calibrated(weights, tmp_path, monkeypatch):
-    assert not load(weights, tmp_path, monkeypatch).calibrated
+    assert not load(weights, tmp_path, monkeypatch).calibrated(PORTRAIT)
 
 
 def test_another_hash_is_refused(weights, tmp_path, monkeypatch):

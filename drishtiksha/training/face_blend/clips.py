@@ -8,14 +8,14 @@ import av
 import numpy as np
 from scipy.special import expit
 
+from drishtiksha.detectors.face_blend import FACES
 from drishtiksha.faces.crop import face_crop
 from drishtiksha.faces.detect import BlazeFaceFinder
+from drishtiksha.faces.fitness import usable_faces
 from drishtiksha.networks.efficientnet_lite import CROP_MARGIN, INPUT_SIZE, FaceBlendNetwork
 from drishtiksha.training.face_blend.evaluate import logits_of
 
 FRAMES = 32
-MIN_FACE_PX = 64
-"""As the detector leaves out smaller faces."""
 
 
 def _frames(path: Path) -> list[np.ndarray]:
@@ -51,7 +51,7 @@ def _judge_clip(
     boxes: list[list[np.ndarray]] = []
     crops: list[np.ndarray] = []
     for frame in _frames(path):
-        faces = [face for face in finder.find(frame) if face.size >= MIN_FACE_PX]
+        faces, _ = usable_faces(finder.find(frame), FACES)
         boxes.append([np.array(face.box) for face in faces])
         crops += [face_crop(frame, face.box, INPUT_SIZE, CROP_MARGIN) for face in faces]
     p = expit(scale * logits_of(network, np.stack(crops)) + offset)
