@@ -12,6 +12,7 @@ from drishtiksha.training.face_blend.dataset import Pairs, mirrored, view, view_
 from drishtiksha.training.face_blend.degrade import degrade, h264, jpeg
 from drishtiksha.training.face_blend.groups import group, without_lookalikes
 from drishtiksha.training.face_blend.masks import KINDS, deform, hull_mask, random_mask, soften
+from drishtiksha.training.face_blend.stress import STRESSES, stressed
 
 SIZE = 128
 
@@ -200,3 +201,13 @@ def test_who_resembles_someone_in_training_is_not_tested() -> None:
     features[3, 5] = features[5, 3] = 0.6
     kept = without_lookalikes({"train": [0, 1], "val": [2, 3], "test": [4, 5]}, features)
     assert kept == {"train": [0, 1], "val": [3], "test": [4]}
+
+
+@pytest.mark.parametrize("name", list(STRESSES))
+def test_stresses_change_a_face_and_repeat_by_seed(name: str) -> None:
+    crops = np.stack([drawn_face(seed)[0] for seed in range(3)])
+    changed = stressed(crops, name, seed=4)
+    assert changed.shape == crops.shape
+    assert changed.dtype == np.uint8
+    assert cv2.absdiff(changed[1], crops[1]).max() > 2
+    np.testing.assert_array_equal(changed, stressed(crops, name, seed=4))

@@ -24,9 +24,11 @@ from drishtiksha.training.face_blend.evaluate import (
     judge,
     logits_of,
     make_crops,
+    rate_at,
 )
 from drishtiksha.training.face_blend.heldout import DELIVERIES, HeldOut
 from drishtiksha.training.face_blend.report import draw_curves, write_card
+from drishtiksha.training.face_blend.stress import STRESSES, stressed
 
 MODEL_NAME = "FACE-BLEND-LITE-V1"
 CANARY_SEED = 1234
@@ -84,6 +86,15 @@ def _canary(network: FaceBlendNetwork) -> dict[str, object]:
     return {"seed": CANARY_SEED, "shape": shape, "logits": logits, "tolerance": CANARY_TOLERANCE}
 
 
+def _judge_stress(network: FaceBlendNetwork, test: Crops, scale: float, offset: float, at: float, seed: int) -> dict:
+    """False alarms on clean reals under each of STRESSES."""
+    rows = np.flatnonzero((test.kind == "real") & (test.delivery == "clean"))
+    some = Crops(test.crops[rows], test.person[rows], test.kind[rows], test.delivery[rows])
+    everyone = np.ones(len(rows), bool)
+    scores = {name: expit(scale * logits_of(network, stressed(some.crops, name, seed)) + offset) for name in STRESSES}
+    return {name: rate_at(p, some, everyone, at, seed) for name, p in scores.items()}
+
+
 def _write_report(place: Place, sidecar: dict, test: Crops, p: np.ndarray) -> None:
     report = place.out / f"{MODEL_NAME}-report"
     report.mkdir(exist_ok=True)
@@ -111,6 +122,7 @@ def deliver(
     thresholds = choose_thresholds(expit(scale * val_logits + offset), val)
     measured = judge(test_logits, test, scale, offset, thresholds, place.seed)
     measured["clips"] = judge_clips(network, place.data / "clips", place.models, scale, offset, thresholds)
+    measured["stress_false_alarms"] = _judge_stress(network, test, scale, offset, thresholds["fake"], place.seed)
     measured["run"] = facts
     people = f"portraits of people in neither train nor test, real and faked, as {', '.join(CALIBRATION_DELIVERIES)}"
     calibration = {"method": "platt", "scale": scale, "offset": offset, "data": people}

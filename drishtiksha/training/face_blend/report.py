@@ -55,6 +55,8 @@ def _tables(measured: dict) -> dict[str, str]:
     discrimination = ["| pictures | real/fake | AUC | EER | AP | recall |", "|---|---|---|---|---|---|", *rows]
     alarms = ["| delivery | n | false alarms |", "|---|---|---|"]
     alarms += [f"| {name} | {cell['n']} | {_percent(cell)} |" for name, cell in measured["false_alarms"].items()]
+    stress = ["| clean real faces, made | n | false alarms |", "|---|---|---|"]
+    stress += [f"| {name} | {cell['n']} | {_percent(cell)} |" for name, cell in measured["stress_false_alarms"].items()]
     recall = ["| delivery | " + " | ".join(FAKES) + " |", "|---|" + "---|" * len(FAKES)]
     for name in FAKE_DELIVERIES:
         recall.append(f"| {name} | " + " | ".join(_percent(measured["recall"][kind][name]) for kind in FAKES) + " |")
@@ -67,7 +69,13 @@ def _tables(measured: dict) -> dict[str, str]:
         spread = f"{clip['p_fake_median']:.2f}, {clip['p_fake_90_percent']:.2f}"
         faces = f"{clip['faces']} ({clip['frames_with_face']} of {clip['frames']})"
         clips.append(f"| {name} | {faces} | {clip['faces_called_fake']:.1%} | {spread} | {tracks} |")
-    tables = {"discrimination": discrimination, "false_alarms": alarms, "recall": recall, "clips": clips}
+    tables = {
+        "discrimination": discrimination,
+        "false_alarms": alarms,
+        "recall": recall,
+        "clips": clips,
+        "stress": stress,
+    }
     return {name: "\n".join(lines) for name, lines in tables.items()}
 
 
