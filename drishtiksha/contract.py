@@ -147,8 +147,9 @@ class Detector(Protocol):
     @property
     def model_name(self) -> str: ...
 
-    @property
-    def thresholds(self) -> Thresholds: ...
+    def thresholds(self, media: MediaInfo) -> Thresholds:
+        """Where REAL ends and FAKE begins for such a file."""
+        ...
 
     def calibrated(self, media: MediaInfo) -> bool:
         """Whether p_fake was calibrated on held-out media of this kind."""

@@ -143,7 +143,7 @@ class _Run:
 
     def _conclude(self, heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
         scores, detector = self._ordered(), self.detector
-        thresholds, calibrated = detector.thresholds, detector.calibrated(self.media)
+        thresholds, calibrated = detector.thresholds(self.media), detector.calibrated(self.media)
         aggregate = detector.aggregate(scores)
         verdict = scoring.decide(aggregate.p_fake, scores, thresholds, calibrated, detector.config.min_coverage)
         return AnalysisResult(

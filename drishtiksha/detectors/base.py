@@ -87,8 +87,7 @@ class Detector(ABC):
         assert self._network is not None
         return self._network
 
-    @property
-    def thresholds(self) -> Thresholds:
+    def thresholds(self, media: MediaInfo) -> Thresholds:
         stored = self._sidecar.thresholds if self._sidecar else None
         return self.config.thresholds or stored or Thresholds()
 

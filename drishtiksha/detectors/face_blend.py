@@ -12,7 +12,7 @@ from pydantic import Field
 from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, DetectorConfig, FaceRequest, FramePlan, Sample
 from drishtiksha.detectors.base import Detector
-from drishtiksha.results import FaceBox, MediaInfo, MediaKind, SampleScore
+from drishtiksha.results import FaceBox, MediaInfo, MediaKind, SampleScore, Thresholds
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +26,7 @@ posed portraits, which look at the camera: both are left as gaps. See the card."
 class FaceBlendConfig(DetectorConfig):
     num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
     min_face_px: int = Field(default=FACES.min_size, gt=0, description="smaller faces are a gap")
+    video_fake: float = Field(default=0.95, ge=0, le=1, description="FAKE begins here in a video, if not later")
 
 
 class FaceBlendDetector(Detector):
@@ -61,6 +62,13 @@ class FaceBlendDetector(Detector):
         highest = max((face.p_fake for face in faces), default=None)
         metrics = {"faces_scored": len(faces), "people": len(people) or len(faces), "highest_face_p_fake": highest}
         return Aggregate(scoring.highest_person(scores), metrics)
+
+    def thresholds(self, media: MediaInfo) -> Thresholds:
+        """Stricter for video: the highest of several people decides, over many frames in any light. See the card."""
+        base = super().thresholds(media)
+        if media.kind is not MediaKind.VIDEO:
+            return base
+        return Thresholds(real=base.real, fake=max(base.fake, self.config.video_fake))
 
     def calibrated(self, media: MediaInfo) -> bool:
         """Calibration data were pictures; no moving faces were at hand to calibrate video with."""

@@ -37,7 +37,7 @@ def test_calibration_and_thresholds_come_from_the_sidecar(weights, tmp_path, mon
     sidecar(weights, calibration=calibration, thresholds={"real": 0.2, "fake": 0.8})
     detector = load(weights, tmp_path, monkeypatch)
     assert detector.calibrated(PORTRAIT)
-    assert (detector.thresholds.real, detector.thresholds.fake) == (0.2, 0.8)
+    assert (detector.thresholds(PORTRAIT).real, detector.thresholds(PORTRAIT).fake) == (0.2, 0.8)
     logit = 10 * (0.7 - 0.5)
     p_fake = detector.score(torch.full((1, 3, 8, 8), 0.7))[0]
     assert p_fake == pytest.approx(1 / (1 + np.exp(-(2 * logit - 1))), abs=1e-5)
@@ -46,7 +46,7 @@ def test_calibration_and_thresholds_come_from_the_sidecar(weights, tmp_path, mon
 def test_the_configuration_overrules_the_sidecars_thresholds(weights, tmp_path, monkeypatch):
     sidecar(weights, thresholds={"real": 0.2, "fake": 0.8})
     detector = load(weights, tmp_path, monkeypatch, thresholds={"real": 0.1, "fake": 0.9})
-    assert (detector.thresholds.real, detector.thresholds.fake) == (0.1, 0.9)
+    assert (detector.thresholds(PORTRAIT).real, detector.thresholds(PORTRAIT).fake) == (0.1, 0.9)
 
 
 def test_without_a_sidecar_it_is_not_calibrated(weights, tmp_path, monkeypatch):

@@ -64,26 +64,6 @@ def _light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image * lamp[..., None].astype(np.float32), 0, 255).astype(np.uint8)
 
 
-def _hard_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Sun from one side: a shadow edge across the face, and a bright side that burns out."""
-    size = image.shape[0]
-    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
-    angle, place, edge = rng.uniform(0, 2 * np.pi), rng.uniform(-0.4, 0.4), rng.uniform(2, 12)
-    lit = 1 / (1 + np.exp(-edge * (x * np.cos(angle) + y * np.sin(angle) - place)))
-    gain = rng.uniform(0.45, 0.95) * (1 - lit) + rng.uniform(1.1, 2.3) * lit
-    return np.clip(image * gain[..., None].astype(np.float32), 0, 255).astype(np.uint8)
-
-
-def _tilt(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The plane of the picture turned away: faces of people who look down or aside are foreshortened."""
-    size = image.shape[0]
-    corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
-    squeeze = np.array([rng.uniform(0.75, 1.0), rng.uniform(0.75, 1.0)])
-    moved = (corners - size / 2) * squeeze + size / 2 + rng.uniform(-0.06, 0.06, (4, 2)) * size
-    matrix = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    return cv2.warpPerspective(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-
-
 def _whole_filter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What cameras, phones and editors do to whole pictures without faking anything."""
     kind = int(rng.integers(0, 7))
@@ -105,7 +85,7 @@ def _whole_filter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.6:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.0))
-    length = int(rng.integers(3, 14))
+    length = int(rng.integers(3, 9))
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
@@ -130,20 +110,16 @@ def _compress(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def degrade(image: np.ndarray, size: int, seed: int | list[int]) -> np.ndarray:
-    """The common chain: view, light, filters, blur, noise, another size, compression (twice for some), and the network's size.
+    """The common chain: filters, blur, noise, another size, compression (twice for some), and the network's size.
 
     image: uint8 RGB (S, S, 3). Knows no label, and draws nothing from the picture: one seed gives real and fake
     the same steps with the same strengths. Returns uint8 RGB (size, size, 3).
     """
     rng = np.random.default_rng(seed)
-    steps = rng.random(8)
-    if steps[6] < 0.3:
-        image = _tilt(image, rng)
-    if steps[7] < 0.25:
-        image = _hard_light(image, rng)
+    steps = rng.random(6)
     if steps[0] < 0.3:
         image = _whole_filter(image, rng)
-    if steps[1] < 0.3:
+    if steps[1] < 0.2:
         image = _blur(image, rng)
     if steps[2] < 0.15:
         image = _noise(image, rng)

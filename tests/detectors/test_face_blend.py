@@ -1,0 +1,41 @@
+"""What FACE-BLEND-LITE-V1 itself decides, with the weights that ship."""
+
+from __future__ import annotations
+
+import pytest
+
+from drishtiksha.detectors.face_blend import FaceBlendDetector
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import MediaKind, Prediction
+from drishtiksha.settings import ROOT, load_settings
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceBlendDetector:
+    return ModelManager(load_settings(device="cpu")).load_model("FACE-BLEND-LITE-V1")
+
+
+def test_a_video_needs_more_for_fake_and_is_not_called_calibrated(detector):
+    picture = detector.analyze(ROOT / "assets" / "portrait.jpg", explain=False)
+    video = detector.analyze(ROOT / "assets" / "clip_silent.mp4", explain=False)
+    assert (picture.media.kind, video.media.kind) == (MediaKind.IMAGE, MediaKind.VIDEO)
+    assert video.thresholds.fake >= detector.config.video_fake > picture.thresholds.fake
+    assert video.thresholds.real == picture.thresholds.real
+    assert picture.calibrated
+    assert not video.calibrated
+
+
+def test_the_altered_example_scores_above_the_untouched_one(detector):
+    untouched = detector.analyze(ROOT / "assets" / "portrait.jpg")
+    altered = detector.analyze(ROOT / "assets" / "portrait_altered.jpg")
+    assert untouched.prediction is not Prediction.FAKE
+    assert altered.p_fake > untouched.p_fake + 0.3
+    assert altered.heatmaps[0].method == "gradcam"
+    assert altered.heatmaps[0].array().max() > 0.9
+
+
+@pytest.mark.parametrize("name", ["stage_360p.mp4", "street_faces_1080p.mp4"])
+def test_genuine_clips_are_not_called_fake(detector, shared, name):
+    result = detector.analyze(shared / "data" / "clips" / name, explain=False)
+    assert result.prediction is not Prediction.FAKE
+    assert result.people
