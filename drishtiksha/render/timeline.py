@@ -221,18 +221,18 @@ def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
     limits = result.thresholds
     _, end = axes.get_xlim()
     axes.axhspan(limits.fake, 1.03, facecolor=look.suspicious, zorder=0)
-    for level, label, below in (
-        (limits.fake, f"suspicious from {limits.fake:.2f}", False),
-        (limits.real, f"nothing found up to {limits.real:.2f}", True),
+    for level, label in (
+        (limits.fake, f"suspicious from {limits.fake:.2f}"),
+        (limits.real, f"nothing found up to {limits.real:.2f}"),
     ):
         axes.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
         axes.annotate(
             label,
             (end, level),
-            xytext=(-4, -4 if below else 4),
+            xytext=(-4, 4),
             textcoords="offset points",
             ha="right",
-            va="top" if below else "bottom",
+            va="bottom",
             color=look.muted,
             fontsize=8.5,
             bbox={"facecolor": look.background, "edgecolor": "none", "alpha": 0.75, "pad": 1.5},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from drishtiksha.training.face_blend.evaluate import (
 from drishtiksha.training.face_blend.heldout import DELIVERIES, HeldOut
 from drishtiksha.training.face_blend.report import draw_curves, write_card
 from drishtiksha.training.face_blend.stress import STRESSES, stressed
+from drishtiksha.weights import sha256_of
 
 MODEL_NAME = "FACE-BLEND-LITE-V1"
 CANARY_SEED = 1234
@@ -38,11 +38,6 @@ CANARY_TOLERANCE = 0.05
 def canary_input() -> torch.Tensor:
     """The fixed input whose logits the sidecar holds, float32 (2, 3, S, S)."""
     return torch.randn((2, 3, INPUT_SIZE, INPUT_SIZE), generator=torch.Generator().manual_seed(CANARY_SEED))
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save_weights(weights: dict[str, torch.Tensor], path: Path) -> FaceBlendNetwork:
