@@ -71,8 +71,9 @@ class _Run:
             self._score_all(source.samples(part))
             if number < len(source.passes):
                 message = f"First answer from {len(part)} of {self.total} samples; looking closer"
-                self._report("score", self.seen, message, self._conclude(()))
-        result = self._conclude(self._explain() if explain else ())
+                self._report("score", self.seen, message, self._conclude(self._ordered(), ()))
+        scores = self._ordered()
+        result = self._conclude(scores, self._explain(scores) if explain else ())
         self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
         return result
 
@@ -127,12 +128,13 @@ class _Run:
             heapq.heappop(self.suspects)
 
     def _ordered(self) -> list[SampleScore]:
+        """What was scored so far, in time order, with people numbered."""
         scores = [self.scores[index] for index in sorted(self.scores)]
         return number_people(scores, self.looks) if self.looks else scores
 
-    def _explain(self) -> tuple[Heatmap, ...]:
+    def _explain(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
         """Heatmaps for the most suspicious samples, most suspicious first."""
-        by_index = {score.index: score for score in self._ordered()}
+        by_index = {score.index: score for score in scores}
         maps: list[Heatmap] = []
         for done, (_, index, sample) in enumerate(sorted(self.suspects, reverse=True)):
             self.job.check()
@@ -141,8 +143,8 @@ class _Run:
                 maps.extend(self.detector.explain(sample, by_index[index]))
         return tuple(maps)
 
-    def _conclude(self, heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
-        scores, detector = self._ordered(), self.detector
+    def _conclude(self, scores: list[SampleScore], heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
+        detector = self.detector
         thresholds, calibrated = detector.thresholds(self.media), detector.calibrated(self.media)
         aggregate = detector.aggregate(scores)
         verdict = scoring.decide(aggregate.p_fake, scores, thresholds, calibrated, detector.config.min_coverage)

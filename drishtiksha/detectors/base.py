@@ -72,6 +72,8 @@ class Detector(ABC):
         tensors = self.preprocess(sample)
         face = max(range(len(score.faces)), key=lambda i: score.faces[i].p_fake) if score.faces else None
         tensor = tensors[face or 0]
+        if tensor.ndim != 3:  # a waveform, say: only the detector itself knows what a picture of it would be
+            return []
         own = self.config.explain == "auto"
         values, method = self.importance(tensor) if own else Detector.importance(self, tensor)
         return [to_heatmap(values, sample, score, method, face=face, region=self.region(sample, face))]

@@ -50,11 +50,6 @@ class FaceBlendNetwork(nn.Module):
         # timm scales a classifier's first weights by its outputs: far too large for one.
         nn.init.normal_(self.backbone.classifier.weight, std=0.01)
 
-    @property
-    def cam_layer(self) -> nn.Module:
-        """The last layer with a map of places, (B, 1280, S/32, S/32): what Grad-CAM looks at."""
-        return self.backbone.bn2
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: float (B, 3, S, S) as `preprocess_face` makes it. Returns the fake logit (B,)."""
         return self.backbone(x).flatten(0)
