@@ -36,6 +36,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha.report": 7,
     "drishtiksha.store": 7,
     "drishtiksha.batch": 8,
+    "drishtiksha.evaluation": 8,
     "drishtiksha.ui": 9,
     "drishtiksha.server": 9,
     "drishtiksha.cli": 9,
