@@ -4,6 +4,7 @@ from drishtiksha.weights.fetching import pull
 from drishtiksha.weights.files import (
     Calibration,
     Canary,
+    Reference,
     Sidecar,
     WeightsState,
     read_sidecar,
@@ -18,6 +19,7 @@ from drishtiksha.weights.loading import load_into, load_state_dict
 __all__ = [
     "Calibration",
     "Canary",
+    "Reference",
     "Sidecar",
     "WeightsState",
     "load_into",
