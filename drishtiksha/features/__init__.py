@@ -1,0 +1,1 @@
+"""What is computed from pictures and sound before any detector's network sees it."""
