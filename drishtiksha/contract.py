@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drishtiksha.results import FaceBox, Heatmap, MediaInfo, MediaKind, SampleScore, Thresholds
 
@@ -65,6 +65,35 @@ class DetectorConfig(BaseModel):
         if media.kind is MediaKind.AUDIO:
             return self.isAudio
         return self.isVideo or self.isMultiModal or (self.isAudio and media.has_audio)
+
+    def only_hears(self, media: MediaInfo) -> bool:
+        """Whether it would judge the sound of this video alone, and nothing in its picture."""
+        return media.kind is MediaKind.VIDEO and self.accepts(media) and not (self.isVideo or self.isMultiModal)
+
+
+def _sorted(scores: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(scores))
+
+
+Scores = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1)], ...],
+    AfterValidator(_sorted),
+    Field(description="p_fake in [0, 1] of one media file each, ascending"),
+]
+
+
+class Reference(BaseModel):
+    """How held-out media of one kind scored, so that a score can be set against them. Nothing of it was trained on.
+
+    Several files of one person or speaker count as several here: then the bounds drawn from them are too narrow.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field(description="what the genuine media were, to end a sentence: 'portraits of 111 people'")
+    fake_data: str = Field(default="", description="the same for the fakes: 'faces blended into those portraits'")
+    p_fake: Scores = Field(default=(), description="of the genuine media")
+    fake_p_fake: Scores = Field(default=(), description="of the fakes")
 
 
 @dataclass(frozen=True)
@@ -153,6 +182,10 @@ class Detector(Protocol):
 
     def calibrated(self, media: MediaInfo) -> bool:
         """Whether p_fake was calibrated on held-out media of this kind."""
+        ...
+
+    def reference(self, media: MediaInfo) -> Reference | None:
+        """How held-out media of this kind scored; None where nobody measured it."""
         ...
 
     def sampling(self, media: MediaInfo) -> SamplingPlan:

@@ -163,6 +163,10 @@ class Heatmap(_Frozen):
     p_fake: float = Field(ge=0, le=1)
     method: Literal["gradcam", "occlusion", "attention", "time-frequency"]
     caption: str
+    end_s: float | None = Field(default=None, description="of sound: the columns run from time_s to here")
+    top_hz: float | None = Field(
+        default=None, description="of sound: the rows run from 0 Hz (the first row) up to here, evenly"
+    )
     height: int
     width: int
     data: Base64Bytes = Field(description="height x width bytes, row by row; value / 255 is in [0, 1]")
@@ -200,6 +204,22 @@ class Thresholds(_Frozen):
         return self
 
 
+class ErrorRates(_Frozen):
+    """How often held-out media of this kind scored like this file. Shares in [0, 1]; None where none were measured.
+
+    Each `..._95` is the upper end of the one-sided 95 % Clopper-Pearson interval of the share before it.
+    """
+
+    data: str = Field(description="what the genuine media were, to end a sentence")
+    fake_data: str = Field(default="", description="what the fakes were")
+    n_genuine: int = Field(ge=0)
+    genuine_as_high: float | None = Field(description="share of the genuine media that scored at least this p_fake")
+    genuine_as_high_95: float | None
+    n_fake: int = Field(ge=0)
+    fake_as_low: float | None = Field(description="share of the fakes that scored at most this p_fake")
+    fake_as_low_95: float | None
+
+
 class RunProvenance(_Frozen):
     """What it takes to repeat the run."""
 
@@ -225,6 +245,10 @@ class AnalysisResult(_Frozen):
     coverage: float = Field(ge=0, le=1, description="scored samples / planned samples")
     thresholds: Thresholds
     calibrated: bool
+    error_rates: ErrorRates | None = Field(
+        default=None, description="None: not measured for such media, or too little was judged"
+    )
+    experimental: bool = Field(default=False, description="the detector did not prove itself; never graded `strong`")
     scores: tuple[SampleScore, ...] = ()
     people: tuple[PersonScore, ...] = ()
     heatmaps: tuple[Heatmap, ...] = ()

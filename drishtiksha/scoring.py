@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from drishtiksha.results import DISCLAIMER, GAP_TEXT, GapReason, Grade, PersonScore, Prediction, SampleScore, Thresholds
+from drishtiksha.contract import DetectorConfig, Reference
+from drishtiksha.results import (
+    DISCLAIMER,
+    GAP_TEXT,
+    AnalysisResult,
+    ErrorRates,
+    GapReason,
+    Grade,
+    MediaKind,
+    PersonScore,
+    Prediction,
+    SampleScore,
+    Thresholds,
+)
 
 MODERATE_AT = 1 / 3
 """Part of the way from the `fake` threshold to 1 where weak evidence becomes moderate; ours, by convention."""
@@ -16,6 +30,19 @@ STRONG_AT = 2 / 3
 """Part of the way from the `fake` threshold to 1 where moderate evidence becomes strong; ours, by convention."""
 MIN_PERSON_SAMPLES = 3
 """A person seen in fewer samples does not decide a video in which another was seen in more: single frames err."""
+ROUNDING = 5e-4
+"""Scores of held-out media are kept with three decimals; nearer than this they are the same."""
+BOUND = 0.95
+"""Confidence of the upper bounds of error rates."""
+NO_ERROR_RATE = "No error rate is known for this kind of media."
+NO_ERROR_RATE_FOR_LITTLE = "No error rate applies, since too little of the file was judged."
+PLURALS = {MediaKind.IMAGE: "pictures", MediaKind.VIDEO: "clips", MediaKind.AUDIO: "recordings"}
+NOT_CALIBRATED = (
+    "This detector's scores are not calibrated for this kind of media: read them as an ordering, not as odds."
+)
+EXPERIMENTAL = (
+    "Experimental: this detector did not prove itself on media kept out of its training. Give its score little weight."
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +79,64 @@ def mean_p_fake(scores: Sequence[SampleScore]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, calibrated: bool) -> tuple[PersonScore, ...]:
+def error_rates(p_fake: float | None, reference: Reference | None) -> ErrorRates | None:
+    """How held-out media scored against this p_fake; None without a score or a reference."""
+    if p_fake is None or reference is None:
+        return None
+    genuine, fake = np.asarray(reference.p_fake), np.asarray(reference.fake_p_fake)
+    high, high_bound = _share(int((genuine >= p_fake - ROUNDING).sum()), len(genuine))
+    low, low_bound = _share(int((fake <= p_fake + ROUNDING).sum()), len(fake))
+    return ErrorRates(
+        data=reference.data,
+        fake_data=reference.fake_data,
+        n_genuine=len(genuine),
+        genuine_as_high=high,
+        genuine_as_high_95=high_bound,
+        n_fake=len(fake),
+        fake_as_low=low,
+        fake_as_low_95=low_bound,
+    )
+
+
+def _share(count: int, n: int) -> tuple[float | None, float | None]:
+    """count / n with the upper end of its one-sided Clopper-Pearson interval; None where n is 0."""
+    if n == 0:
+        return None, None
+    from scipy.special import betaincinv
+
+    return count / n, 1.0 if count == n else float(betaincinv(count + 1, n - count, BOUND))
+
+
+def odds(result: AnalysisResult) -> tuple[str, ...]:
+    """What the score is worth, in sentences: how often genuine media score as high, or fakes as low, with n."""
+    rates, kind = result.error_rates, PLURALS[result.media.kind]
+    if result.p_fake is None:
+        return ()
+    if result.gap is GapReason.LOW_COVERAGE:
+        return (NO_ERROR_RATE_FOR_LITTLE,)
+    sentences = []
+    if rates is not None and rates.genuine_as_high is not None and result.prediction is not Prediction.REAL:
+        told = _of_100(
+            f"genuine {kind} like these", "high", rates.genuine_as_high, rates.genuine_as_high_95, rates.n_genuine
+        )
+        sentences.append(f"{told} These were {rates.data.rstrip('.')}; other {kind} may differ.")
+    if rates is not None and rates.fake_as_low is not None and result.prediction is not Prediction.FAKE:
+        told = _of_100("fakes like ours", "low", rates.fake_as_low, rates.fake_as_low_95, rates.n_fake)
+        ours = f"Ours were {rates.fake_data.rstrip('.')}; other" if rates.fake_data else "Other"
+        sentences.append(f"{told} {ours} fakes may differ.")
+    return tuple(sentences) or (NO_ERROR_RATE,)
+
+
+def _of_100(what: str, way: str, share: float, bound: float | None, n: int) -> str:
+    at_most = math.ceil(100 * (1.0 if bound is None else bound))
+    if share == 0:
+        return f"None of n = {n} {what} scored this {way}, so fewer than about {at_most} of 100 would."
+    about = f"about {round(100 * share)}" if round(100 * share) else "fewer than 1"
+    more = f", possibly up to {at_most}" if at_most > round(100 * share) else ""
+    return f"Of 100 {what}, {about} would score this {way}{more} (n = {n})."
+
+
+def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven: bool) -> tuple[PersonScore, ...]:
     """One row per person, by the mean of that person's face scores; ordered by person number."""
     seen: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for score in scores:
@@ -71,7 +155,7 @@ def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, calibra
                 samples=len(values),
                 p_fake=mean,
                 highest_p_fake=max(p_fakes),
-                grade=grade_of(mean, thresholds, calibrated),
+                grade=grade_of(mean, thresholds, proven),
             )
         )
     return tuple(rows)
@@ -93,37 +177,35 @@ def highest_person(scores: Sequence[SampleScore]) -> float | None:
     return max(candidates + loose, default=None)
 
 
-def grade_of(p_fake: float, thresholds: Thresholds, calibrated: bool) -> Grade:
-    """The verdict in words. A detector that was not calibrated is never given `strong`."""
+def grade_of(p_fake: float, thresholds: Thresholds, proven: bool) -> Grade:
+    """The verdict in words. A detector that is not `proven` (calibrated, and not experimental) never gets `strong`."""
     if p_fake < thresholds.fake:
         return Grade.NONE_FOUND if p_fake <= thresholds.real else Grade.INCONCLUSIVE
     way = (p_fake - thresholds.fake) / max(1 - thresholds.fake, 1e-9)
-    if way >= STRONG_AT and calibrated:
+    if way >= STRONG_AT and proven:
         return Grade.STRONG
     return Grade.MODERATE if way >= MODERATE_AT else Grade.WEAK
 
 
 def decide(
-    p_fake: float | None, scores: Sequence[SampleScore], thresholds: Thresholds, calibrated: bool, min_coverage: float
+    p_fake: float | None,
+    scores: Sequence[SampleScore],
+    thresholds: Thresholds,
+    calibrated: bool,
+    config: DetectorConfig,
 ) -> Verdict:
-    """The verdict. Nothing scored, or less than `min_coverage` of it, is INCONCLUSIVE, whatever the score."""
+    """The verdict. Nothing scored, or less than `config.min_coverage` of it, is INCONCLUSIVE, whatever the score."""
     share = coverage(scores)
     if p_fake is None:
         return _inconclusive(main_gap(scores) or GapReason.TOO_SHORT)
-    if share < min_coverage:
+    caveats = (*(() if calibrated else (NOT_CALIBRATED,)), *((EXPERIMENTAL,) if config.experimental else ()))
+    if share < config.min_coverage:
         why = main_gap(scores)
         detail = f"Only {share:.0%} of the samples could be judged." + (f" {GAP_TEXT[why]}" if why else "")
-        return _inconclusive(GapReason.LOW_COVERAGE, detail)
-    grade = grade_of(p_fake, thresholds, calibrated)
+        return _inconclusive(GapReason.LOW_COVERAGE, detail, caveats)
+    grade = grade_of(p_fake, thresholds, calibrated and not config.experimental)
     if grade is Grade.INCONCLUSIVE:
-        return _inconclusive(GapReason.BETWEEN_THRESHOLDS)
-    caveats = (
-        ()
-        if calibrated
-        else (
-            "This detector's scores are not calibrated for this kind of media: read them as an ordering, not as odds.",
-        )
-    )
+        return _inconclusive(GapReason.BETWEEN_THRESHOLDS, caveats=caveats)
     if grade is Grade.NONE_FOUND:
         text = (
             f"The score {p_fake:.2f} is at or below {thresholds.real:.2f}: nothing this detector looks for was found."
@@ -133,6 +215,6 @@ def decide(
     return Verdict(Prediction.FAKE, grade, max(p_fake, 1 - p_fake), None, (text, *caveats))
 
 
-def _inconclusive(gap: GapReason, detail: str | None = None) -> Verdict:
-    reasons = (detail or GAP_TEXT[gap], DISCLAIMER)
+def _inconclusive(gap: GapReason, detail: str | None = None, caveats: tuple[str, ...] = ()) -> Verdict:
+    reasons = (detail or GAP_TEXT[gap], DISCLAIMER, *caveats)
     return Verdict(Prediction.INCONCLUSIVE, Grade.INCONCLUSIVE, None, gap, reasons)

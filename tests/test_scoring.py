@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from drishtiksha import scoring
+from drishtiksha.contract import DetectorConfig
 from drishtiksha.results import DISCLAIMER, FaceScore, GapReason, Grade, Prediction, SampleScore, Thresholds
 
 THRESHOLDS = Thresholds(real=0.3, fake=0.6)
@@ -20,8 +23,11 @@ def gap(index: int, reason: GapReason = GapReason.NO_FACE) -> SampleScore:
     return SampleScore(index=index, time_s=float(index), gap=reason)
 
 
-def decide(p, scores, calibrated=True):
-    return scoring.decide(p, scores, THRESHOLDS, calibrated, min_coverage=0.5)
+def decide(p, scores, calibrated=True, experimental=False):
+    config = DetectorConfig(
+        class_name="X", description="", model_path=Path("x"), min_coverage=0.5, experimental=experimental
+    )
+    return scoring.decide(p, scores, THRESHOLDS, calibrated, config)
 
 
 def test_calibration_is_monotonic_and_platts():
@@ -80,10 +86,18 @@ def test_an_uncalibrated_detector_is_never_strong_and_says_so():
     assert any("not calibrated" in reason for reason in verdict.reasons)
 
 
+def test_an_experimental_detector_is_never_strong_and_says_so():
+    verdict = decide(0.99, [scored(0, 0.99)], experimental=True)
+    assert verdict.grade is Grade.MODERATE
+    assert any(reason.startswith("Experimental: ") for reason in verdict.reasons)
+    assert scoring.EXPERIMENTAL in decide(0.1, [scored(0, 0.1)], experimental=True).reasons
+    assert scoring.EXPERIMENTAL not in decide(0.1, [scored(0, 0.1)]).reasons
+
+
 def test_one_altered_face_among_three_is_not_averaged_away():
     scores = [scored(i, 0.9, (1, 0.05), (2, 0.9), (3, 0.05)) for i in range(4)]
     assert scoring.highest_person(scores) == pytest.approx(0.9)
-    rows = scoring.person_scores(scores, THRESHOLDS, calibrated=True)
+    rows = scoring.person_scores(scores, THRESHOLDS, proven=True)
     assert [row.person for row in rows] == [1, 2, 3]
     assert [row.grade for row in rows] == [Grade.NONE_FOUND, Grade.STRONG, Grade.NONE_FOUND]
     assert (rows[1].first_s, rows[1].last_s, rows[1].samples) == (0.0, 3.0, 4)

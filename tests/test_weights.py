@@ -206,6 +206,9 @@ SIDECAR = {
     "canary": {"seed": 7, "shape": [1, 3, 224, 224], "logits": [0.5], "tolerance": 0.001},
     "calibration": {"method": "platt", "scale": 1.5, "offset": -0.2, "data": "held-out", "n_real": 9, "n_fake": 8},
     "thresholds": {"real": 0.3, "fake": 0.7},
+    "reference": {
+        "image": {"data": "portraits", "fake_data": "", "p_fake": [0.1, 0.25], "fake_p_fake": [0.9]},
+    },
     "measured": {"auc": 0.9, "false_alarms": {"clean": 0.01}},
 }
 

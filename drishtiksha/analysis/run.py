@@ -144,11 +144,12 @@ class _Run:
         return tuple(maps)
 
     def _conclude(self, scores: list[SampleScore], heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
-        detector = self.detector
+        detector, experimental = self.detector, self.detector.config.experimental
         thresholds, calibrated = detector.thresholds(self.media), detector.calibrated(self.media)
         aggregate = detector.aggregate(scores)
-        verdict = scoring.decide(aggregate.p_fake, scores, thresholds, calibrated, detector.config.min_coverage)
-        return AnalysisResult(
+        verdict = scoring.decide(aggregate.p_fake, scores, thresholds, calibrated, detector.config)
+        comparable = None if verdict.gap is GapReason.LOW_COVERAGE else aggregate.p_fake
+        result = AnalysisResult(
             model_name=detector.model_name,
             media=self.media,
             prediction=verdict.prediction,
@@ -160,8 +161,10 @@ class _Run:
             coverage=scoring.coverage(scores),
             thresholds=thresholds,
             calibrated=calibrated,
+            error_rates=scoring.error_rates(comparable, detector.reference(self.media)),
+            experimental=experimental,
             scores=tuple(scores),
-            people=scoring.person_scores(scores, thresholds, calibrated),
+            people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
             heatmaps=heatmaps,
             metrics=dict(aggregate.metrics),
             processing_time=time.perf_counter() - self.started,
@@ -172,6 +175,7 @@ class _Run:
                 **detector.run_facts(),
             ),
         )
+        return result.model_copy(update={"reasons": result.reasons + scoring.odds(result)})
 
     def _report(
         self,

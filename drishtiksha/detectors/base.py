@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, DetectorConfig, Sample, SamplingPlan
+from drishtiksha.contract import Aggregate, DetectorConfig, Reference, Sample, SamplingPlan
 from drishtiksha.errors import ConfigError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
 from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
@@ -95,6 +95,9 @@ class Detector(ABC):
 
     def calibrated(self, media: MediaInfo) -> bool:
         return self._sidecar is not None and self._sidecar.calibration is not None
+
+    def reference(self, media: MediaInfo) -> Reference | None:
+        return self._sidecar.reference.get(media.kind) if self._sidecar else None
 
     @property
     def memory_bytes(self) -> int:

@@ -1,10 +1,10 @@
 """Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
 
+from drishtiksha.contract import Reference
 from drishtiksha.weights.fetching import pull
 from drishtiksha.weights.files import (
     Calibration,
     Canary,
-    Reference,
     Sidecar,
     WeightsState,
     read_sidecar,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from drishtiksha.contract import WeightsSource
+from drishtiksha.contract import Reference, WeightsSource
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
 from drishtiksha.results import MediaKind, Thresholds
 
@@ -49,28 +49,6 @@ class Calibration(BaseModel):
     data: str = Field(default="", description="what it was fitted on, in words")
     n_real: int | None = None
     n_fake: int | None = None
-
-
-def _sorted(scores: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(sorted(scores))
-
-
-Scores = Annotated[
-    tuple[Annotated[float, Field(ge=0, le=1)], ...],
-    AfterValidator(_sorted),
-    Field(description="calibrated p_fake in [0, 1] of one media file each, ascending"),
-]
-
-
-class Reference(BaseModel):
-    """How held-out media of one kind scored, so that a score can be set against them. Nothing of it was trained on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: str = Field(description="what the genuine media were, in short, to end a sentence: 'portraits of 111 people'")
-    fake_data: str = Field(default="", description="the same for the fakes: 'faces blended into those portraits'")
-    p_fake: Scores = Field(default=(), description="of the genuine media")
-    fake_p_fake: Scores = Field(default=(), description="of the fakes")
 
 
 class Sidecar(BaseModel):
