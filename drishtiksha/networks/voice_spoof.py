@@ -21,8 +21,8 @@ BINS = FFT_SIZE // 2
 """Of the spectrogram: 31.25 Hz each, the lowest (0 Hz) left out."""
 FRAMES = WINDOW // HOP
 """Of the spectrogram: 12.5 ms each."""
-FLOOR = 1e-5
-"""Added to the power of every bin: what lies 60 dB and more below the loudest speech counts as silence, so that the
+FLOOR = 1e-6
+"""Added to the power of every bin: what lies some 60 dB below the loudest speech counts as silence, so that the
 noise floor of a recording tells little."""
 SMOOTHING = 33
 """Bins (1 kHz) over which the mean spectrum is smoothed before it is taken away."""
