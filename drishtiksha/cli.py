@@ -23,6 +23,7 @@ from drishtiksha import __version__
 from drishtiksha.errors import (
     ConfigError,
     DrishtikshaError,
+    ManifestError,
     MediaError,
     ModelRegistryError,
     WeightsMissingError,
@@ -57,7 +58,9 @@ def exit_code(error: DrishtikshaError) -> Exit:
         return Exit.USAGE
     if isinstance(error, MediaError):
         return Exit.UNREADABLE
-    usage = isinstance(error, ConfigError) or (isinstance(error, ModelRegistryError) and error.__cause__ is None)
+    usage = isinstance(error, ConfigError | ManifestError) or (
+        isinstance(error, ModelRegistryError) and error.__cause__ is None
+    )
     return Exit.USAGE if usage else Exit.FAILED
 
 
@@ -162,6 +165,26 @@ def _write_json(path: Path, results: list[AnalysisResult], *, several: bool) -> 
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
+
+
+@app.command()
+def evaluate(
+    manifest: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: file, label[, group, source].")],
+    models: Annotated[str, typer.Option("--models", "-m", help="Names that `drishtiksha models` lists: A,B.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="For scores, report and plots; resumes from it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge only so many of the files, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of --limit.")] = 0,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+) -> None:
+    """Measure detectors on labelled files: AUC, EER, false alarms and the like, by group."""
+    from drishtiksha.evaluation.terminal import show_evaluation
+
+    names = [name.strip() for name in models.split(",")]
+    with _failures_as_exit_codes():
+        manager = ModelManager(load_settings(**({"device": device} if device else {})))
+        all_read = show_evaluation(manifest, names, manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+    raise typer.Exit(Exit.DONE if all_read else Exit.UNREADABLE)
 
 
 @app.command()

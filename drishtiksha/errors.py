@@ -49,6 +49,10 @@ class ModelRegistryError(DrishtikshaError):
     """A model name is not configured, its class is not found, or it could not be loaded."""
 
 
+class ManifestError(DrishtikshaError):
+    """A list of labelled files cannot be used as it is written."""
+
+
 class AnalysisCancelledError(DrishtikshaError):
     """The user stopped the analysis."""
 

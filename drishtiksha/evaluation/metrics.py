@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.stats import binomtest
 
 Statistic = Callable[[np.ndarray, np.ndarray], float | None]
 
@@ -123,6 +124,26 @@ def bootstrap(
     if not values:
         return None
     low, high = np.quantile(values, INTERVAL)
+    return float(low), float(high)
+
+
+def share_interval(
+    hits: np.ndarray, sources: np.ndarray, seed: int = 0, draws: int = 1000
+) -> tuple[float, float] | None:
+    """95 % interval of the share of hits (bool (N,)), by drawing whole sources again; None for fewer than two.
+
+    Where all are hits, or none is, every draw is alike and would promise certainty: then the exact binomial interval
+    (Clopper and Pearson 1934) of as many trials as there are sources is given.
+    """
+    names, place = np.unique(sources, return_inverse=True)
+    if len(names) < 2:
+        return None
+    if hits.all() or not hits.any():
+        exact = binomtest(len(names) * int(hits.all()), len(names)).proportion_ci(INTERVAL[1] - INTERVAL[0])
+        return float(exact.low), float(exact.high)
+    hit, count = np.bincount(place, hits), np.bincount(place)
+    drawn = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
+    low, high = np.quantile(hit[drawn].sum(axis=1) / count[drawn].sum(axis=1), INTERVAL)
     return float(low), float(high)
 
 

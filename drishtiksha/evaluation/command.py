@@ -1,0 +1,91 @@
+"""One evaluation from a manifest to its files: what `drishtiksha evaluate` and the training reports run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from drishtiksha import __version__
+from drishtiksha.evaluation import report as words
+from drishtiksha.evaluation.manifest import drawn, read_manifest
+from drishtiksha.evaluation.report import EvaluationReport, ModelReport
+from drishtiksha.evaluation.run import Note, score_files
+from drishtiksha.evaluation.scores import Score, ScoreFile
+from drishtiksha.evaluation.summary import summarize
+from drishtiksha.registry import ModelManager
+from drishtiksha.weights import sha256_of
+
+DRAWS = 1000
+SCORES, REPORT, PAGE = "scores.csv", "report.json", "report.md"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The report, and the scores that it was drawn from, model by model in the manifest's order."""
+
+    report: EvaluationReport
+    scores: list[Score]
+
+
+def evaluate(
+    manifest: Path,
+    names: Sequence[str],
+    manager: ModelManager,
+    note: Note,
+    *,
+    out: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge the files of `manifest` with each model, and write scores, report and pictures into `out`.
+
+    Stopped in the middle, it goes on from `out`/scores.csv at the next call.
+
+    Raises: ManifestError and ModelRegistryError before any file is judged.
+    """
+    items = drawn(read_manifest(manifest), limit, seed)
+    manager.preload(names)
+    kept = ScoreFile(out / SCORES) if out else None
+    scores: list[Score] = []
+    models: dict[str, ModelReport] = {}
+    for name in dict.fromkeys(names):
+        rows = score_files(items, name, manager, note, kept)
+        scores += rows
+        models[name] = _model_report(manager, name, rows, seed)
+    report = EvaluationReport(
+        manifest=manifest.name,
+        manifest_sha256=sha256_of(manifest),
+        files=len(items),
+        seed=seed,
+        draws=DRAWS,
+        made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        models=models,
+    )
+    if out and kept:
+        kept.tidy()
+        write(out, report, scores)
+    return Evaluation(report, scores)
+
+
+def _model_report(manager: ModelManager, name: str, rows: list[Score], seed: int) -> ModelReport:
+    overall, groups = summarize(rows, seed, DRAWS)
+    thresholds = {
+        row.kind: (row.threshold_real, row.threshold_fake)
+        for row in rows
+        if row.kind and row.threshold_real is not None and row.threshold_fake is not None
+    }
+    sha256 = manager.load_model(name).run_facts()["checkpoint_sha256"]
+    return ModelReport(checkpoint_sha256=sha256, thresholds=thresholds, overall=overall, groups=groups)
+
+
+def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> None:
+    """report.json, report.md and the pictures."""
+    from drishtiksha.evaluation.plots import draw_all
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = draw_all(folder, report, scores)
+    (folder / REPORT).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / PAGE).write_text(words.markdown(report, pictures), encoding="utf-8")

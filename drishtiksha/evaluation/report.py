@@ -1,0 +1,164 @@
+"""The report of an evaluation: a model that JSON round-trips, and the same as tables in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drishtiksha.evaluation.summary import Measure, Summary
+
+ALL_FILES = "all files"
+
+
+class ModelReport(BaseModel):
+    """How one model did."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    checkpoint_sha256: str | None
+    thresholds: dict[str, tuple[float, float]] = Field(description="media kind -> (REAL up to, FAKE from)")
+    overall: Summary
+    groups: dict[str, Summary] = {}
+
+
+class EvaluationReport(BaseModel):
+    """One evaluation: everything but the scores, which are in scores.csv."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: str = Field(description="the file's name, without its folder")
+    manifest_sha256: str
+    files: int = Field(description="rows that were judged")
+    seed: int
+    draws: int = Field(description="of the bootstrap, over whole sources")
+    made_utc: str
+    version: str
+    models: dict[str, ModelReport]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts in rows, the first column to the left, for a page or a terminal."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        lines = (self.header, ("---",) + ("--:",) * (len(self.header) - 1), *self.rows)
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def number(measure: Measure | None) -> str:
+    """Such as `0.884 (0.861 to 0.907)`; a dash where there is no answer."""
+    return _worded(measure, "{:.3f}".format)
+
+
+def percent(measure: Measure | None) -> str:
+    """Such as `1.8 % (0.0 to 4.5)`."""
+    return _worded(measure, lambda value: f"{100 * value:.1f}", " %")
+
+
+def _worded(measure: Measure | None, form: Callable[[float], str], unit: str = "") -> str:
+    if measure is None:
+        return "-"
+    span = "" if measure.low is None or measure.high is None else f" ({form(measure.low)} to {form(measure.high)})"
+    return form(measure.value) + unit + span
+
+
+Column = Callable[[Summary], str]
+
+DISCRIMINATION: dict[str, Column] = {
+    "real/fake": lambda s: f"{s.scored_real}/{s.scored_fake}",
+    "AUC": lambda s: number(s.auc),
+    "EER": lambda s: percent(s.eer),
+    "AP": lambda s: number(s.ap),
+    "ECE": lambda s: number(s.ece),
+    "ECE, balanced": lambda s: number(s.ece_balanced),
+    "Brier": lambda s: number(s.brier),
+    "against": lambda s: s.against or "",
+}
+VERDICTS: dict[str, Column] = {
+    "real/fake": lambda s: f"{s.n_real}/{s.n_fake}",
+    "not scored": lambda s: str(sum(s.gaps.values())),
+    "false alarms": lambda s: percent(s.false_alarms),
+    "recall": lambda s: percent(s.recall),
+    "reals called REAL": lambda s: percent(s.real_called_real),
+    "fakes called REAL": lambda s: percent(s.fake_called_real),
+}
+COMPARED: dict[str, Column] = {
+    "AUC": lambda s: number(s.auc),
+    "False alarms": lambda s: percent(s.false_alarms),
+    "Recall": lambda s: percent(s.recall),
+}
+
+
+def rows_of(report: ModelReport) -> dict[str, Summary]:
+    """All files together first, then the groups."""
+    return {ALL_FILES: report.overall, **report.groups}
+
+
+def model_tables(name: str, report: ModelReport) -> Iterator[Table]:
+    """How well the scores tell fake from real, the verdicts, and why files were not scored."""
+    rows = rows_of(report)
+    answered = {key: row for key, row in rows.items() if row.auc}
+    if answered:
+        yield _table(f"{name}: the scores", DISCRIMINATION, answered)
+    yield _table(f"{name}: the verdicts", VERDICTS, rows)
+    gaps = [(key, reason, str(count)) for key, row in rows.items() for reason, count in row.gaps.items()]
+    if gaps:
+        yield Table(f"{name}: not scored", ("group", "reason", "files"), tuple(gaps))
+
+
+def comparison(report: EvaluationReport) -> Iterator[Table]:
+    """Models side by side; nothing for a single one."""
+    if len(report.models) < 2:
+        return
+    rows = {name: rows_of(model) for name, model in report.models.items()}
+    for title, column in COMPARED.items():
+        lines = [(key, *(column(of[key]) for of in rows.values())) for key in next(iter(rows.values()))]
+        kept = tuple(line for line in lines if set(line[1:]) != {"-"})
+        if kept:
+            yield Table(f"{title}, side by side", ("group", *rows), kept)
+
+
+def _table(title: str, columns: dict[str, Column], rows: dict[str, Summary]) -> Table:
+    shown = {name: [column(row) for row in rows.values()] for name, column in columns.items()}
+    shown = {name: cells for name, cells in shown.items() if set(cells) - {"", "-"}}
+    return Table(title, ("group", *shown), tuple(zip(rows, *shown.values(), strict=True)))
+
+
+def markdown(report: EvaluationReport, pictures: tuple[str, ...]) -> str:
+    """The whole report as one page. `pictures`: file names beside it."""
+    parts = [
+        "# Evaluation",
+        f"{report.files} files of `{report.manifest}` (SHA-256 `{report.manifest_sha256}`), judged by drishtiksha "
+        f"{report.version} on {report.made_utc}. In brackets: 95 % intervals from {report.draws} bootstrap draws of whole "
+        f"sources (seed {report.seed}).",
+    ]
+    for name, model in report.models.items():
+        limits = "; ".join(
+            f"{kind}: REAL up to {a:.3f}, FAKE from {b:.3f}" for kind, (a, b) in model.thresholds.items()
+        )
+        parts += [f"## {name}", f"Checkpoint SHA-256 `{model.checkpoint_sha256}`. {limits or 'Nothing was scored'}."]
+        parts += [part for table in model_tables(name, model) for part in (f"### {table.title}", table.markdown())]
+    sides = list(comparison(report))
+    if sides:
+        parts += ["## Side by side", "Each model over the files that it scored."]
+        parts += [part for table in sides for part in (f"### {table.title}", table.markdown())]
+    parts += [f"![{name}]({name})" for name in pictures]
+    return "\n\n".join([*parts, HOW_TO_READ]) + "\n"
+
+
+HOW_TO_READ = """## How to read it
+
+- Shares are of the files that were scored; what could not be scored is counted apart and is neither right nor wrong.
+- AUC: the chance that a fake scores higher than a real. EER: where false alarms and misses are equally many. AP: average
+  precision, which rises with the share of fakes in the list.
+- `against`: a group of fakes alone is set against the reals of groups with the same ending, else against all reals.
+- ECE: how far p_fake lies from the share of fakes, every file weighing the same; balanced: both classes weighing the same,
+  which is what p_fake was calibrated for. Where fakes are rarer than in the list, a p_fake means less.
+- False alarms: reals called FAKE; recall: fakes called FAKE, at the thresholds in use. The rest is REAL or undecided.
+- Where all files of a row fare alike, the interval is the exact binomial one of as many trials as there are sources."""

@@ -1,0 +1,102 @@
+"""Every labelled file through a model, end to end, by the services that the app uses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from drishtiksha import __version__
+from drishtiksha.analysis import analyze
+from drishtiksha.contract import Detector
+from drishtiksha.errors import (
+    DecodeStalledError,
+    MediaError,
+    MediaLimitError,
+    UnreadableMediaError,
+    WrongMediaKindError,
+)
+from drishtiksha.evaluation.manifest import Item
+from drishtiksha.evaluation.scores import DECIMALS, HASH_DIGITS, Score, ScoreFile
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import AnalysisResult, GapReason
+from drishtiksha.settings import MediaLimits
+from drishtiksha.weights import read_sidecar, sha256_of
+
+Note = Callable[[int, int, str], None]
+"""Told how many files a model has done, of how many, and which was the last."""
+
+UNREADABLE = "unreadable"
+REASONS: dict[type[MediaError], str] = {
+    UnreadableMediaError: UNREADABLE,
+    MediaLimitError: "over_limits",
+    DecodeStalledError: "decoder_stalled",
+    WrongMediaKindError: "other_kind_of_media",
+}
+"""Why a file could not be examined at all; what was examined without a score has a `GapReason`."""
+
+PROSE = ("description", "looks_at", "limits", "experimental", "weights")
+"""Fields of a model's configuration that do not touch its scores."""
+
+
+def score_files(
+    items: list[Item], name: str, manager: ModelManager, note: Note, kept: ScoreFile | None = None
+) -> list[Score]:
+    """One score per item by the model `name`, in order; what `kept` knows of the same bytes is not done again.
+
+    Raises: ModelRegistryError; WeightsError.
+    """
+    scores: list[Score] = []
+    with manager.use(name) as detector:
+        recipe = recipe_of(detector)
+        for item in items:
+            digest = sha256_of(item.path)[:HASH_DIGITS]
+            blank = Score(item.name, item.label, item.group, item.source, name, sha256=digest, recipe=recipe)
+            old = kept.same(blank) if kept else None
+            if old is not None:
+                score = replace(old, label=item.label, group=item.group, source=item.source)
+            else:
+                score = _score(item, blank, detector, manager.settings.limits)
+                if kept:
+                    kept.add(score)
+            scores.append(score)
+            note(len(scores), len(items), f"{name}: {item.name}")
+    return scores
+
+
+def recipe_of(detector: Detector) -> str:
+    """Hex digits that change with whatever a score depends on beside the file: weights, calibration, configuration,
+    device and release. Changed code is not noticed."""
+    facts = detector.run_facts()
+    config = {key: value for key, value in facts["config"].items() if key not in PROSE}
+    sidecar = read_sidecar(detector.config.model_path)
+    calibration = sidecar.model_dump(mode="json", include={"calibration", "thresholds"}) if sidecar else {}
+    text = json.dumps([__version__, facts | {"config": config}, calibration], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def _score(item: Item, blank: Score, detector: Detector, limits: MediaLimits) -> Score:
+    try:
+        evidence = Evidence.open(item.path, limits)
+        result = analyze(evidence, detector, explain=False, limits=limits)
+    except MediaError as error:
+        return replace(blank, reason=REASONS.get(type(error), UNREADABLE))
+    return _scored(blank, result)
+
+
+def _scored(blank: Score, result: AnalysisResult) -> Score:
+    """Too little coverage for a verdict is no score, whatever number the few samples gave."""
+    judged = result.p_fake is not None and result.gap is not GapReason.LOW_COVERAGE
+    return replace(
+        blank,
+        kind=result.media.kind.value,
+        p_fake=round(result.p_fake, DECIMALS) if judged and result.p_fake is not None else None,
+        prediction=result.prediction.value,
+        coverage=round(result.coverage, DECIMALS),
+        reason=result.gap.value if result.gap else "",
+        threshold_real=round(result.thresholds.real, DECIMALS),
+        threshold_fake=round(result.thresholds.fake, DECIMALS),
+        seconds=round(result.processing_time, DECIMALS),
+    )

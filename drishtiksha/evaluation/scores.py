@@ -1,0 +1,124 @@
+"""What one model says about each labelled file, and the CSV that keeps it: written row by row, so that a run that was
+stopped goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from drishtiksha.errors import ManifestError
+from drishtiksha.results import MediaKind, Prediction
+
+HASH_DIGITS = 16
+"""Hex digits of a SHA-256 that a row keeps: 64 bits tell files apart, and the table stays small."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One file by one model. `p_fake` is None when the file was not scored, and `reason` says why; `kind`, `coverage`
+    and thresholds are None for a file that could not be opened."""
+
+    file: str
+    label: str
+    group: str
+    source: str
+    model: str
+    kind: str | None = None
+    p_fake: float | None = None
+    prediction: str | None = None
+    coverage: float | None = None
+    reason: str = ""
+    threshold_real: float | None = None
+    threshold_fake: float | None = None
+    seconds: float | None = None
+    sha256: str = ""
+    recipe: str = ""
+
+    @property
+    def fake(self) -> bool:
+        return self.label == "fake"
+
+    @property
+    def scored(self) -> bool:
+        return self.p_fake is not None
+
+    @property
+    def called(self) -> Prediction | None:
+        return None if self.prediction is None else Prediction(self.prediction)
+
+
+COLUMNS = tuple(field.name for field in fields(Score))
+NUMBERS = ("p_fake", "coverage", "threshold_real", "threshold_fake", "seconds")
+DECIMALS = 6
+
+
+class ScoreFile:
+    """`scores.csv` of a folder: every new score is on the disk at once; the newest of a file and a model stays."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises: ManifestError when the file there is of other columns."""
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._known = {_place(score): score for score in read_scores(path)} if path.is_file() else {}
+        self.tidy()
+
+    def same(self, wanted: Score) -> Score | None:
+        """The score kept for this file and model, if its bytes and the recipe are those of `wanted`."""
+        kept = self._known.get(_place(wanted))
+        return kept if kept and (kept.sha256, kept.recipe) == (wanted.sha256, wanted.recipe) else None
+
+    def add(self, score: Score) -> None:
+        self._known[_place(score)] = score
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            _writer(file).writerow(_texts(score))
+
+    def tidy(self) -> None:
+        """Write the file anew, without rows that were cut short or replaced."""
+        write_scores(self.path, self._known.values())
+
+
+def _place(score: Score) -> tuple[str, str]:
+    return score.file, score.model
+
+
+def write_scores(path: Path, scores: Iterable[Score], columns: tuple[str, ...] = COLUMNS) -> None:
+    """Replace `path`, in one step, by these rows; `columns` may leave some out."""
+    new = path.with_suffix(".new")
+    with new.open("w", newline="", encoding="utf-8") as file:
+        writer = _writer(file, columns)
+        writer.writeheader()
+        writer.writerows(map(_texts, scores))
+    new.replace(path)
+
+
+def read_scores(path: Path) -> list[Score]:
+    """Whole rows only: one that was cut short by a crash is left out. Raises: ManifestError for other columns."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ManifestError(f"{path} is not a table of scores of this version. Choose another folder or delete it.")
+        rows = [row for row in reader if None not in row and None not in row.values()]
+    return [_from_texts(row) for row in rows]
+
+
+def _writer(file: Any, columns: tuple[str, ...] = COLUMNS) -> csv.DictWriter[str]:
+    return csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+
+
+def _texts(score: Score) -> dict[str, str]:
+    row = asdict(score)
+    for name in NUMBERS:
+        row[name] = "" if row[name] is None else f"{row[name]:.{DECIMALS}f}".rstrip("0").rstrip(".")
+    return {name: "" if value is None else str(value) for name, value in row.items()}
+
+
+def _from_texts(row: dict[str, str]) -> Score:
+    values: dict[str, Any] = dict(row)
+    for name in NUMBERS:
+        values[name] = float(row[name]) if row[name] else None
+    values["kind"] = MediaKind(row["kind"]).value if row["kind"] else None
+    values["prediction"] = row["prediction"] or None
+    return Score(**values)

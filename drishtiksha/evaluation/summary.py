@@ -1,0 +1,138 @@
+"""From scores to numbers with intervals: overall and by group, for each model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from drishtiksha.evaluation import metrics
+from drishtiksha.evaluation.scores import Score
+from drishtiksha.results import Prediction
+
+OVERALL = ""
+"""The group of rows that name none; as a key of tables: all files together."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measure(_Frozen):
+    """A number and its 95 % interval; without one where fewer than two sources were scored."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Summary(_Frozen):
+    """What a model did with one set of files. A measure is None where the files cannot answer it.
+
+    Shares are of the scored files: `n_real` and `n_fake` count all, `scored_real` and `scored_fake` those with a score.
+    """
+
+    n_real: int
+    n_fake: int
+    scored_real: int
+    scored_fake: int
+    sources: int = Field(description="people, speakers or files that were scored")
+    gaps: dict[str, int] = Field(default={}, description="files without a score, by reason")
+    against: str | None = Field(default=None, description="fakes only: which reals AUC and EER set them against")
+    auc: Measure | None = None
+    eer: Measure | None = None
+    ap: Measure | None = Field(default=None, description="average precision: depends on the share of fakes")
+    ece: Measure | None = Field(default=None, description="calibration error, every file weighing the same")
+    ece_balanced: Measure | None = Field(default=None, description="the same, both classes weighing the same")
+    brier: Measure | None = Field(
+        default=None, description="mean squared error of p_fake, every file weighing the same"
+    )
+    false_alarms: Measure | None = Field(default=None, description="share of reals called FAKE")
+    recall: Measure | None = Field(default=None, description="share of fakes called FAKE")
+    real_called_real: Measure | None = None
+    fake_called_real: Measure | None = None
+
+
+def ece_balanced(labels: np.ndarray, p: np.ndarray) -> float | None:
+    return metrics.expected_calibration_error(labels, p, balanced=True)
+
+
+ORDER: dict[str, metrics.Statistic] = {"auc": metrics.auc, "eer": metrics.eer}
+"""What compares fakes with any reals."""
+MIX: dict[str, metrics.Statistic] = {
+    "ap": metrics.average_precision,
+    "ece": metrics.expected_calibration_error,
+    "ece_balanced": ece_balanced,
+    "brier": metrics.brier,
+}
+"""What also depends on the mix of fakes and reals, so that only files listed together answer it."""
+
+
+def summarize(scores: Sequence[Score], seed: int, draws: int) -> tuple[Summary, dict[str, Summary]]:
+    """Overall, and by group (in the order of the rows; without the rows that name none)."""
+    groups: dict[str, list[Score]] = {}
+    for score in scores:
+        groups.setdefault(score.group, []).append(score)
+    groups.pop(OVERALL, None)
+    by_group = {name: _summary(rows, *_reals_for(name, rows, scores), seed, draws) for name, rows in groups.items()}
+    return _summary(scores, [], None, seed, draws), by_group
+
+
+def _reals_for(name: str, rows: Sequence[Score], scores: Sequence[Score]) -> tuple[list[Score], str | None]:
+    """The reals to set a group of fakes alone against, and which they are: those that arrived in the same way (the part
+    after the last slash), else all."""
+    if not all(row.fake for row in rows):
+        return [], None
+    reals = [score for score in scores if not score.fake]
+    same = [score for score in reals if "/" in name and score.group.rpartition("/")[1:] == name.rpartition("/")[1:]]
+    if same:
+        return same, ", ".join(dict.fromkeys(score.group for score in same))
+    return reals, "all reals" if reals else None
+
+
+def _summary(rows: Sequence[Score], reals: Sequence[Score], against: str | None, seed: int, draws: int) -> Summary:
+    scored = [row for row in rows if row.scored]
+    real, fake = ([row for row in scored if row.fake is side] for side in (False, True))
+    compared = [*scored, *(row for row in reals if row.scored)]
+    measures = {name: _bootstrapped(measure, compared, seed, draws) for name, measure in ORDER.items()}
+    measures |= {name: _bootstrapped(measure, scored, seed, draws) for name, measure in MIX.items()}
+    return Summary(
+        n_real=sum(not row.fake for row in rows),
+        n_fake=sum(row.fake for row in rows),
+        scored_real=len(real),
+        scored_fake=len(fake),
+        sources=len({row.source for row in scored}),
+        gaps=dict(Counter(row.reason for row in rows if not row.scored).most_common()),
+        against=against if measures["auc"] else None,
+        **measures,
+        false_alarms=_share_called(Prediction.FAKE, real, seed, draws),
+        recall=_share_called(Prediction.FAKE, fake, seed, draws),
+        real_called_real=_share_called(Prediction.REAL, real, seed, draws),
+        fake_called_real=_share_called(Prediction.REAL, fake, seed, draws),
+    )
+
+
+def arrays(rows: Sequence[Score]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """labels bool (N,), p_fake float64 (N,) and sources str (N,) of scored rows."""
+    labels = np.array([row.fake for row in rows], bool)
+    return labels, np.array([row.p_fake for row in rows], np.float64), np.array([row.source for row in rows], str)
+
+
+def _bootstrapped(statistic: metrics.Statistic, rows: Sequence[Score], seed: int, draws: int) -> Measure | None:
+    labels, p, sources = arrays(rows)
+    value = statistic(labels, p) if rows else None
+    if value is None:
+        return None
+    low, high = metrics.bootstrap(statistic, labels, p, sources, seed, draws) or (None, None)
+    return Measure(value=value, low=low, high=high)
+
+
+def _share_called(called: Prediction, rows: Sequence[Score], seed: int, draws: int) -> Measure | None:
+    if not rows:
+        return None
+    hits = np.array([row.called is called for row in rows])
+    sources = np.array([row.source for row in rows], str)
+    low, high = metrics.share_interval(hits, sources, seed, draws) or (None, None)
+    return Measure(value=float(hits.mean()), low=low, high=high)

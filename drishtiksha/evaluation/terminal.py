@@ -1,0 +1,93 @@
+"""An evaluation on the command line: progress on standard error, the numbers on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from drishtiksha.evaluation import report as words
+from drishtiksha.evaluation.command import Evaluation, evaluate
+from drishtiksha.evaluation.run import UNREADABLE
+from drishtiksha.registry import ModelManager
+
+WIDTH = 132
+"""Columns of the tables where no terminal says how wide it is."""
+
+
+def show_evaluation(
+    manifest: Path,
+    names: Sequence[str],
+    manager: ModelManager,
+    *,
+    out: Path | None,
+    limit: int | None,
+    seed: int,
+    as_json: bool,
+) -> bool:
+    """Evaluate and print; whether every file could be read.
+
+    Raises: as `evaluate`, and KeyboardInterrupt after saying what was kept.
+    """
+    err = Console(stderr=True)
+    done = _with_progress(manifest, names, manager, err, out, limit, seed)
+    unreadable = sorted({score.file for score in done.scores if score.reason == UNREADABLE})
+    for file in unreadable:
+        err.print(f"{file} could not be read.", style="bold", markup=False, highlight=False)
+    if as_json:
+        print(done.report.model_dump_json(indent=1))
+    else:
+        _print(done)
+    if out:
+        err.print(f"Wrote {out}", markup=False, highlight=False)
+    return not unreadable
+
+
+def _with_progress(
+    manifest: Path,
+    names: Sequence[str],
+    manager: ModelManager,
+    err: Console,
+    out: Path | None,
+    limit: int | None,
+    seed: int,
+) -> Evaluation:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("Loading", total=None)
+
+        def note(done: int, total: int, message: str) -> None:
+            progress.update(task, description=escape(message), completed=done, total=total)
+
+        try:
+            return evaluate(manifest, names, manager, note, out=out, limit=limit, seed=seed)
+        except KeyboardInterrupt:
+            kept = (
+                f"What was scored is kept in {out}; the same command goes on from there." if out else "Nothing is kept."
+            )
+            err.print(f"Stopped. {kept}", markup=False, highlight=False)
+            raise
+
+
+def _print(done: Evaluation) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    tables = [table for name, model in done.report.models.items() for table in words.model_tables(name, model)]
+    for table in (*tables, *words.comparison(done.report)):
+        first, *rest = map(escape, table.header)
+        shown = Table(
+            Column(first, overflow="fold"),
+            *(Column(name, justify="right") for name in rest),
+            title=escape(table.title),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+        )
+        for row in table.rows:
+            shown.add_row(*map(escape, row))
+        console.print(shown)
