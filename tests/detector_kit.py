@@ -13,6 +13,7 @@ import yaml
 from torch import nn
 
 import drishtiksha.detectors
+from drishtiksha.contract import AudioPlan
 from drishtiksha.detectors.base import Detector
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
@@ -130,6 +131,12 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
     config.write_text(yaml.safe_dump({"models": models, "data_dir": str(tmp_path / "data"), "device": "cpu"}))
     monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
     return ModelManager(load_settings(**settings))
+
+
+def hears(detector_class: type[Detector]) -> bool:
+    """Whether the detector asks for sound rather than for frames."""
+    config = detector_class.Config(class_name=detector_class.__name__, description="", model_path=Path("none.pt"))
+    return isinstance(detector_class(config).sampling(None), AudioPlan)
 
 
 def stand_in_weights(detector_class: type[Detector], path: Path, **fields: Any) -> Path:

@@ -40,6 +40,30 @@ def to_heatmap(
     )
 
 
+def to_sound_heatmap(
+    values: np.ndarray,
+    sample: Sample,
+    score: SampleScore,
+    method: Method,
+    *,
+    span_s: tuple[float, float],
+    top_hz: float,
+) -> Heatmap:
+    """`values`: (bins, frames) in [0, 1]; bins run from 0 Hz up to `top_hz`, frames over `span_s` of the recording."""
+    if score.p_fake is None:
+        raise ValueError("a gap has no heatmap")
+    return Heatmap.from_array(
+        values,
+        sample_index=sample.index,
+        time_s=span_s[0],
+        end_s=span_s[1],
+        top_hz=top_hz,
+        p_fake=score.p_fake,
+        method=method,
+        caption=CAPTIONS[method],
+    )
+
+
 def normalise(values: np.ndarray) -> np.ndarray:
     """Cut at 0 and scaled to a maximum of 1; all zeros stay zeros. float32, same shape."""
     positive = np.maximum(values, 0.0).astype(np.float32)
