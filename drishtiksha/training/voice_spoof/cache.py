@@ -1,0 +1,121 @@
+"""The data of the voice detector: everything it learns from, brought to one form and listed in one table.
+
+    python -m drishtiksha.training.voice_spoof.cache --data ../shared/data --cache runs/voice_spoof/cache
+
+Rows that are there are kept; a run that was cut off goes on. Prints what is in the cache, by side of the split. With
+`--vocoders FOLDER` the copies of the neural vocoders in that folder are added too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from drishtiksha.training.voice_spoof.copies import MAKERS, Copy, Maker, copies, planned
+from drishtiksha.training.voice_spoof.corpora import SHORTEST_S, SOUNDS, Made, asterisk, librispeech, libritts
+from drishtiksha.training.voice_spoof.engines import engines
+from drishtiksha.training.voice_spoof.index import Recording, append, read_index, waveform
+from drishtiksha.training.voice_spoof.split import SIDES, split
+
+PROCESSES = 2
+
+SEED = 3
+"""Of the split."""
+
+
+def add_recordings(data: Path, sounds: Path, cache: Path) -> int:
+    """People, the published synthetic speech and the engines; how many recordings are new.
+
+    data: the shared data folder; sounds: where Asterisk's are. Recordings that are too short to hear are left out.
+    """
+    done = {row.path for row in read_index(cache)}
+    made = chain(librispeech(data, done), libritts(data, done), asterisk(sounds, done), engines(done))
+    return append(cache, (pair for pair in made if pair[0].seconds >= SHORTEST_S))
+
+
+def add_copies(cache: Path) -> int:
+    """The copies of every real recording that need no training; how many are new."""
+    rows = read_index(cache)
+    done = {row.path for row in rows}
+    work = [
+        (origin, [copy for copy in planned(origin) if copy.of(origin).path not in done]) for origin in originals(rows)
+    ]
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        made = pool.map(partial(_copies_of, cache), [pair for pair in work if pair[1]], chunksize=4)
+        return append(cache, chain.from_iterable(made))
+
+
+def _copies_of(cache: Path, work: tuple[Recording, list[Copy]]) -> list[Made]:
+    origin, wanted = work
+    return list(copies(origin, waveform(cache, origin), MAKERS, wanted))
+
+
+def add_copies_of(makers: Mapping[str, Maker], cache: Path) -> int:
+    """A fake copy of every real recording by each of these makers, such as a neural vocoder; how many are new."""
+    rows = read_index(cache)
+    done = {row.path for row in rows}
+    return append(cache, _wanted(makers, originals(rows), done, cache))
+
+
+def _wanted(makers: Mapping[str, Maker], origins: list[Recording], done: set[str], cache: Path) -> Iterator[Made]:
+    for origin in origins:
+        wanted = [copy for name in makers if (copy := Copy(name)).of(origin).path not in done]
+        if wanted:
+            yield from copies(origin, waveform(cache, origin), makers, wanted)
+
+
+def originals(rows: list[Recording]) -> list[Recording]:
+    """The real recordings that are no copies."""
+    return [row for row in rows if not row.fake and not row.origin]
+
+
+def neural_makers(folder: Path) -> dict[str, Maker]:
+    """The vocoders that were trained into `folder`, as makers of copies."""
+    from drishtiksha.training.voice_spoof.vocoder_networks import FAMILIES
+    from drishtiksha.training.voice_spoof.vocoders import resynthesise
+
+    def maker(family: str) -> Maker:
+        return lambda samples, _: resynthesise(family, folder, samples)
+
+    return {family: maker(family) for family in FAMILIES}
+
+
+def table(rows: list[Recording]) -> str:
+    """Recordings and minutes for each corpus, system and language, and how many of them are on each side."""
+    side_of = {row.path: side for side, members in split(rows, SEED).items() for row in members}
+    key: tuple[str, ...]
+    counts: Counter[tuple[str, ...]] = Counter()
+    minutes: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for row in rows:
+        key = (row.label, row.corpus, row.system, row.language)
+        counts[(*key, side_of.get(row.path, "unused"))] += 1
+        minutes[key] += row.seconds / 60
+    columns = (*SIDES, "unused")
+    lines = [f"{'label':5} {'corpus':12} {'system':22} {'lang':4} {'min':>6} " + " ".join(f"{c:>6}" for c in columns)]
+    for key in sorted(minutes, reverse=True):
+        numbers = " ".join(f"{counts[(*key, column)]:6d}" for column in columns)
+        lines.append(f"{key[0]:5} {key[1]:12} {key[2]:22} {key[3]:4} {minutes[key]:6.1f} {numbers}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the shared data folder")
+    parser.add_argument("--cache", type=Path, default=Path("runs/voice_spoof/cache"))
+    parser.add_argument("--sounds", type=Path, default=SOUNDS, help="where Asterisk's sounds are installed")
+    parser.add_argument("--vocoders", type=Path, help="add the copies of the vocoders in this folder")
+    options = parser.parse_args(arguments)
+    print(f"{add_recordings(options.data, options.sounds, options.cache)} new recordings", flush=True)
+    print(f"{add_copies(options.cache)} new copies", flush=True)
+    if options.vocoders:
+        print(f"{add_copies_of(neural_makers(options.vocoders), options.cache)} new neural copies", flush=True)
+    print(table(read_index(options.cache)))
+
+
+if __name__ == "__main__":
+    main()
