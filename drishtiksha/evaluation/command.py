@@ -71,14 +71,14 @@ def evaluate(
 
 
 def _model_report(manager: ModelManager, name: str, rows: list[Score], seed: int) -> ModelReport:
-    overall, groups = summarize(rows, seed, DRAWS)
+    overall, merged, groups = summarize(rows, seed, DRAWS)
     thresholds = {
         row.kind: (row.threshold_real, row.threshold_fake)
         for row in rows
         if row.kind and row.threshold_real is not None and row.threshold_fake is not None
     }
     sha256 = manager.load_model(name).run_facts()["checkpoint_sha256"]
-    return ModelReport(checkpoint_sha256=sha256, thresholds=thresholds, overall=overall, groups=groups)
+    return ModelReport(checkpoint_sha256=sha256, thresholds=thresholds, overall=overall, merged=merged, groups=groups)
 
 
 def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> None:

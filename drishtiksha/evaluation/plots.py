@@ -27,7 +27,8 @@ PANEL_IN = (7.0, 4.2)
 """Width and height of one panel, inches."""
 GROUP_ROW_IN = 0.26
 MAX_GROUPS = 60
-"""More rows than this are left to the tables."""
+"""With more rows than this only the merged ones are drawn; the tables have all."""
+GROUP_TITLES = {"false_alarms": "false alarms: reals called FAKE", "recall": "recall: fakes called FAKE"}
 
 Panel = Callable[["Axes", Sequence[Score]], None]
 
@@ -43,7 +44,7 @@ def draw_all(folder: Path, report: EvaluationReport, scores: Sequence[Score]) ->
         figures["errors.png"] = _panels(both, _errors, "share of the files", report)
         figures["reliability.png"] = _panels(both, _reliability, "share that is fake, both classes alike")
     if shown:
-        figures["scores.png"] = _panels(shown, _spread, "files", report)
+        figures["scores.png"] = _panels(shown, _spread, "share of the reals, of the fakes", report)
     if any(model.groups for model in report.models.values()):
         figures["groups.png"] = _groups(report)
     for name, figure in figures.items():
@@ -132,44 +133,49 @@ def _spread(one: Axes, rows: Sequence[Score]) -> None:
     labels, p, _ = arrays(rows)
     edges = np.linspace(0, 1, 2 * BINS + 1)
     for side, colour, hatch, name in ((~labels, REAL, "", "real"), (labels, FAKE, "//", "fake")):
-        if side.any():
+        count = int(side.sum())
+        if count:
             one.hist(
                 p[side],
                 edges.tolist(),
+                weights=np.full(count, 1 / count),
                 color=colour,
-                alpha=0.45,
                 edgecolor=colour,
+                alpha=0.45,
                 hatch=hatch,
-                label=f"{name} ({side.sum()})",
+                label=f"{name} ({count})",
             )
 
 
 def _groups(report: EvaluationReport) -> Figure:
     """Reals called FAKE to the left, fakes called FAKE to the right, with intervals."""
-    names = list(dict.fromkeys(group for model in report.models.values() for group in model.groups))[:MAX_GROUPS]
-    per_side = max(len(_having(report, names, measure)) for measure in ("false_alarms", "recall"))
-    height = 1.6 + GROUP_ROW_IN * per_side * max(1, len(report.models) / 2)
-    figure, (left, right) = _figure(11, height, columns=2)
-    _dots(left, report, _having(report, names, "false_alarms"), "false_alarms")
-    _dots(right, report, _having(report, names, "recall"), "recall")
-    left.set(title="false alarms: reals called FAKE")
-    right.set(title="recall: fakes called FAKE", xlim=(-2, 102))
+    models = report.models.values()
+    merged = dict.fromkeys(name for model in models for name in model.merged)
+    groups = dict.fromkeys(name for model in models for name in model.groups)
+    names = [*merged, *groups] if len(merged) + len(groups) <= MAX_GROUPS else [*(merged or groups)][:MAX_GROUPS]
+    sides = {measure: found for measure in GROUP_TITLES if (found := _having(report, names, measure))}
+    most = max(map(len, sides.values()), default=0)
+    height = 1.8 + GROUP_ROW_IN * most * max(1, len(report.models) / 2)
+    figure, axes = _figure(5.5 * max(len(sides), 1), height, columns=max(len(sides), 1))
+    for one, (measure, found) in zip(axes, sides.items(), strict=False):
+        _dots(one, report, found, measure)
+        one.set_title(GROUP_TITLES[measure])
     if len(report.models) > 1:
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def _having(report: EvaluationReport, names: Sequence[str], measure: str) -> list[str]:
     models = report.models.values()
-    return [n for n in names if any(getattr(m.groups.get(n), measure, None) for m in models)]
+    return [n for n in names if any(getattr(m.rows().get(n), measure, None) for m in models)]
 
 
 def _dots(one: Axes, report: EvaluationReport, names: list[str], measure: str) -> None:
     for number, (model, of) in enumerate(report.models.items()):
         shift = (number - (len(report.models) - 1) / 2) * 0.25
-        colour = LIGHT.people[number % len(LIGHT.people)]
+        colour, rows = LIGHT.people[number % len(LIGHT.people)], of.rows()
         found: list[tuple[int, Measure]] = [
-            (place, value) for place, name in enumerate(names) if (value := getattr(of.groups.get(name), measure, None))
+            (place, value) for place, name in enumerate(names) if (value := getattr(rows.get(name), measure, None))
         ]
         at = [place + shift for place, _ in found]
         for y, (_, value) in zip(at, found, strict=True):

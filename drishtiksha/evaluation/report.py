@@ -20,7 +20,12 @@ class ModelReport(BaseModel):
     checkpoint_sha256: str | None
     thresholds: dict[str, tuple[float, float]] = Field(description="media kind -> (REAL up to, FAKE from)")
     overall: Summary
+    merged: dict[str, Summary] = Field(default={}, description="groups put together, such as swap/* and */jpeg_70")
     groups: dict[str, Summary] = {}
+
+    def rows(self) -> dict[str, Summary]:
+        """All files together first, then what is merged, then the groups."""
+        return {ALL_FILES: self.overall, **self.merged, **self.groups}
 
 
 class EvaluationReport(BaseModel):
@@ -82,7 +87,7 @@ DISCRIMINATION: dict[str, Column] = {
 }
 VERDICTS: dict[str, Column] = {
     "real/fake": lambda s: f"{s.n_real}/{s.n_fake}",
-    "not scored": lambda s: str(sum(s.gaps.values())),
+    "not scored": lambda s: ", ".join(f"{count} {reason}" for reason, count in s.gaps.items()),
     "false alarms": lambda s: percent(s.false_alarms),
     "recall": lambda s: percent(s.recall),
     "reals called REAL": lambda s: percent(s.real_called_real),
@@ -95,28 +100,20 @@ COMPARED: dict[str, Column] = {
 }
 
 
-def rows_of(report: ModelReport) -> dict[str, Summary]:
-    """All files together first, then the groups."""
-    return {ALL_FILES: report.overall, **report.groups}
-
-
 def model_tables(name: str, report: ModelReport) -> Iterator[Table]:
-    """How well the scores tell fake from real, the verdicts, and why files were not scored."""
-    rows = rows_of(report)
+    """How well the scores tell fake from real, and the verdicts with what was not scored."""
+    rows = report.rows()
     answered = {key: row for key, row in rows.items() if row.auc}
     if answered:
         yield _table(f"{name}: the scores", DISCRIMINATION, answered)
     yield _table(f"{name}: the verdicts", VERDICTS, rows)
-    gaps = [(key, reason, str(count)) for key, row in rows.items() for reason, count in row.gaps.items()]
-    if gaps:
-        yield Table(f"{name}: not scored", ("group", "reason", "files"), tuple(gaps))
 
 
 def comparison(report: EvaluationReport) -> Iterator[Table]:
     """Models side by side; nothing for a single one."""
     if len(report.models) < 2:
         return
-    rows = {name: rows_of(model) for name, model in report.models.items()}
+    rows = {name: model.rows() for name, model in report.models.items()}
     for title, column in COMPARED.items():
         lines = [(key, *(column(of[key]) for of in rows.values())) for key in next(iter(rows.values()))]
         kept = tuple(line for line in lines if set(line[1:]) != {"-"})
@@ -157,8 +154,10 @@ HOW_TO_READ = """## How to read it
 - Shares are of the files that were scored; what could not be scored is counted apart and is neither right nor wrong.
 - AUC: the chance that a fake scores higher than a real. EER: where false alarms and misses are equally many. AP: average
   precision, which rises with the share of fakes in the list.
+- `swap/*` puts the groups of that name together, `*/clean` those of that ending.
 - `against`: a group of fakes alone is set against the reals of groups with the same ending, else against all reals.
 - ECE: how far p_fake lies from the share of fakes, every file weighing the same; balanced: both classes weighing the same,
-  which is what p_fake was calibrated for. Where fakes are rarer than in the list, a p_fake means less.
+  which is what p_fake was calibrated for. Where fakes are rarer than in the list, a p_fake means less. Its interval lies
+  high: drawing again adds noise, which it counts as error.
 - False alarms: reals called FAKE; recall: fakes called FAKE, at the thresholds in use. The rest is REAL or undecided.
 - Where all files of a row fare alike, the interval is the exact binomial one of as many trials as there are sources."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +14,7 @@ from drishtiksha.evaluation.scores import Score
 from drishtiksha.results import Prediction
 
 OVERALL = ""
-"""The group of rows that name none; as a key of tables: all files together."""
+"""The group of rows that name none."""
 
 
 class _Frozen(BaseModel):
@@ -70,14 +71,32 @@ MIX: dict[str, metrics.Statistic] = {
 """What also depends on the mix of fakes and reals, so that only files listed together answer it."""
 
 
-def summarize(scores: Sequence[Score], seed: int, draws: int) -> tuple[Summary, dict[str, Summary]]:
-    """Overall, and by group (in the order of the rows; without the rows that name none)."""
+class Summaries(NamedTuple):
+    """`groups` as the rows name them. `merged`: of groups named `what/how`, all of one kind (`swap/*`) and all that
+    arrived in one way (`*/jpeg_70`), where that puts several groups together."""
+
+    overall: Summary
+    merged: dict[str, Summary]
+    groups: dict[str, Summary]
+
+
+def summarize(scores: Sequence[Score], seed: int, draws: int) -> Summaries:
+    """All measures of these scores of one model; rows that name no group count in `overall` only."""
     groups: dict[str, list[Score]] = {}
+    parts: dict[str, dict[str, None]] = {}
     for score in scores:
         groups.setdefault(score.group, []).append(score)
+        what, slash, how = score.group.rpartition("/")
+        if slash:
+            for part in (f"{what}/*", f"*/{how}"):
+                parts.setdefault(part, {})[score.group] = None
     groups.pop(OVERALL, None)
-    by_group = {name: _summary(rows, *_reals_for(name, rows, scores), seed, draws) for name, rows in groups.items()}
-    return _summary(scores, [], None, seed, draws), by_group
+    merged = {part: [s for s in scores if s.group in names] for part, names in parts.items() if len(names) > 1}
+
+    def all_of(lists: dict[str, list[Score]]) -> dict[str, Summary]:
+        return {name: _summary(rows, *_reals_for(name, rows, scores), seed, draws) for name, rows in lists.items()}
+
+    return Summaries(_summary(scores, [], None, seed, draws), all_of(dict(sorted(merged.items()))), all_of(groups))
 
 
 def _reals_for(name: str, rows: Sequence[Score], scores: Sequence[Score]) -> tuple[list[Score], str | None]:

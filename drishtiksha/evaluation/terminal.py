@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from drishtiksha.evaluation import report as words
 from drishtiksha.evaluation.command import Evaluation, evaluate
 from drishtiksha.evaluation.run import UNREADABLE
 from drishtiksha.registry import ModelManager
 
-WIDTH = 132
+WIDTH = 150
 """Columns of the tables where no terminal says how wide it is."""
 
 
@@ -80,14 +81,20 @@ def _print(done: Evaluation) -> None:
         console = Console(width=WIDTH)
     tables = [table for name, model in done.report.models.items() for table in words.model_tables(name, model)]
     for table in (*tables, *words.comparison(done.report)):
-        first, *rest = map(escape, table.header)
+        first, *rest = table.header
         shown = Table(
-            Column(first, overflow="fold"),
-            *(Column(name, justify="right") for name in rest),
-            title=escape(table.title),
+            Column(first, no_wrap=True),
+            *(Column(name, justify="right", overflow="fold") for name in rest),
+            title=Text(table.title),
             title_justify="left",
             box=box.SIMPLE_HEAD,
+            collapse_padding=True,
         )
         for row in table.rows:
-            shown.add_row(*map(escape, row))
+            shown.add_row(*(Text(cell) for cell in (row[0], *map(_narrow, row[1:]))))
         console.print(shown)
+
+
+def _narrow(cell: str) -> str:
+    """The interval below its number."""
+    return cell.replace(" (", "\n(").replace(" to ", "-")
