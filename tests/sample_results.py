@@ -151,3 +151,39 @@ def clean_picture() -> AnalysisResult:
         people=(),
         heatmaps=(),
     )
+
+
+def recording() -> AnalysisResult:
+    """14 s of sound in windows of 4 s, with no speech in the middle."""
+    scores = tuple(
+        sample(
+            index,
+            p=None if index in (1, 2) else (0.5, 0.0, 0.0, 0.9, 0.7, 0.2)[index],
+            gap=GapReason.NO_SPEECH if index in (1, 2) else None,
+            time_s=index * 2.0,
+            end_s=index * 2.0 + 4,
+            frame_index=None,
+        )
+        for index in range(6)
+    )
+    values = np.zeros((32, 40))
+    values[24:, 30:] = 1.0
+    warm = Heatmap.from_array(
+        values,
+        sample_index=3,
+        time_s=6.0,
+        end_s=10.0,
+        top_hz=8000,
+        p_fake=0.9,
+        method="time-frequency",
+        caption="Bright.",
+    )
+    facts = {"name": "call.wav", "kind": MediaKind.AUDIO, "container": "wav", "duration_s": 14.0, "video_codec": None}
+    return result(
+        model_name="VOICE-SPOOF-LITE-V1",
+        media=media(**facts, width=None, height=None, fps=None),
+        coverage=4 / 6,
+        scores=scores,
+        people=(),
+        heatmaps=(warm,),
+    )

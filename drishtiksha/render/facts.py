@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drishtiksha import scoring
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 
@@ -48,10 +49,11 @@ def custody_facts(result: AnalysisResult) -> Rows:
     rows: Rows = [
         ("SHA-256 of the original", result.media.sha256),
         ("Started", words.moment(run.started_utc)),
-        ("Model", result.model_name),
+        ("Model", f"{result.model_name} (experimental)" if result.experimental else result.model_name),
         ("Checkpoint SHA-256", run.checkpoint_sha256 or "not known"),
         ("Device", f"{run.device}, {run.dtype}"),
         ("Scores", "calibrated on held-out data" if result.calibrated else "not calibrated"),
+        ("Error rates", " ".join(scoring.odds(result)) or "none, since nothing was scored"),
         (
             "Thresholds",
             f"up to {result.thresholds.real:.2f} nothing found, from {result.thresholds.fake:.2f} suspicious",

@@ -11,7 +11,7 @@ import numpy as np
 from drishtiksha.render import words
 from drishtiksha.render.heatmap import blend
 from drishtiksha.render.overlay import crop_around, draw_faces, most_suspicious_face
-from drishtiksha.results import AnalysisResult, Heatmap, MediaKind, SampleScore
+from drishtiksha.results import AnalysisResult, Heatmap, SampleScore
 
 HEIGHT = 480
 """px of a composed picture: enough for a screen, small enough to send at once."""
@@ -23,7 +23,7 @@ MARGIN = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """One suspicious sample that can be shown: a frame of a video or the picture itself."""
+    """One suspicious sample that can be shown: a frame of a video, the picture itself, or a stretch of sound."""
 
     score: SampleScore
     heatmap: Heatmap | None
@@ -32,10 +32,14 @@ class Finding:
     def frame_index(self) -> int:
         return self.score.frame_index or 0
 
+    @property
+    def is_sound(self) -> bool:
+        return self.score.time_s is not None and self.score.frame_index is None
+
     def title(self) -> str:
-        """ "00:03.2, Person 1, score 0.91" """
+        """ "00:03.2, Person 1, score 0.91"; of sound "00:04.0-00:08.0, score 0.91" """
         face = most_suspicious_face(self.score)
-        parts = [] if self.score.time_s is None else [words.fine_clock(self.score.time_s)]
+        parts = [] if self.score.time_s is None else [words.place(self.score)]
         if face is not None and face.person is not None:
             parts.append(f"Person {face.person}")
         value = self.score.p_fake if face is None else face.p_fake
@@ -43,14 +47,13 @@ class Finding:
 
 
 def findings(result: AnalysisResult, count: int = 4) -> list[Finding]:
-    """The `count` samples with the highest scores, those with a heatmap first among equals; only what has pixels."""
+    """The `count` samples with the highest scores, those with a heatmap first among equals."""
     maps: dict[int, Heatmap] = {}
     for heatmap in result.heatmaps:
         best = maps.get(heatmap.sample_index)
         if best is None or heatmap.p_fake > best.p_fake:
             maps[heatmap.sample_index] = heatmap
-    picture = result.media.kind is MediaKind.IMAGE
-    scored = [s for s in result.scores if s.p_fake is not None and (picture or s.frame_index is not None)]
+    scored = [score for score in result.scores if score.p_fake is not None]
     scored.sort(key=lambda score: (score.p_fake, score.index in maps), reverse=True)
     return [Finding(score, maps.get(score.index)) for score in scored[:count]]
 

@@ -1,42 +1,72 @@
-"""The pixels of the most suspicious moments, decoded again from the evidence itself."""
+"""Pictures of the most suspicious moments, made again from the evidence itself."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.media.video import frames_at
 from drishtiksha.render.findings import Finding, compose, findings
+from drishtiksha.render.spectrogram import draw_window
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.settings import MediaLimits
 
 QUALITY = 88
 """Of the JPEG files."""
+SOUND_RATE = 16_000
+"""Hz: pitches up to 8 kHz are drawn, which holds what a voice is made of."""
 
 
 def write_moments(evidence: Evidence, result: AnalysisResult, folder: Path, limits: MediaLimits) -> list[Path]:
-    """One JPEG per moment, most suspicious first: the frame with boxes, beside it the face and its heatmap.
+    """One JPEG per moment, as `moment_pictures` draws it.
 
     Named after the first eight digits of the file's SHA-256, so that several files can share `folder`.
     """
-    found = findings(result)
-    pixels = moment_pixels(evidence, found, limits)
     folder.mkdir(parents=True, exist_ok=True)
     model = re.sub(r"[^\w.-]", "_", result.model_name)
     paths = []
-    for number, finding in enumerate(f for f in found if f.frame_index in pixels):
-        path = folder / f"{result.media.sha256[:8]}-{model}-{number + 1}.jpg"
-        Image.fromarray(compose(pixels[finding.frame_index], finding, result)).save(path, quality=QUALITY)
+    for number, (_, picture) in enumerate(moment_pictures(evidence, result, limits), start=1):
+        path = folder / f"{result.media.sha256[:8]}-{model}-{number}.jpg"
+        Image.fromarray(picture).save(path, quality=QUALITY)
         paths.append(path)
     return paths
 
 
-def moment_pixels(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:
+def moment_pictures(
+    evidence: Evidence, result: AnalysisResult, limits: MediaLimits
+) -> Iterator[tuple[Finding, np.ndarray]]:
+    """Each moment with its picture, uint8 RGB (H, W, 3), the most suspicious first.
+
+    Of a frame: its faces, beside it one of them and its heatmap. Of sound: its spectrogram, below it its heatmap. What can
+    no longer be decoded is left out.
+    """
+    found = findings(result)
+    if any(finding.is_sound for finding in found):
+        yield from _sounds(evidence, found, limits)
+        return
+    pixels = _pixels(evidence, found, limits)
+    for finding in found:
+        if finding.frame_index in pixels:
+            yield finding, compose(pixels[finding.frame_index], finding, result)
+
+
+def _sounds(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> Iterator[tuple[Finding, np.ndarray]]:
+    waveform = read_audio(evidence.path, SOUND_RATE, limits=limits, name=evidence.media.name)
+    for finding in found:
+        start_s, end_s = finding.score.time_s or 0.0, finding.score.end_s
+        part = waveform[round(start_s * SOUND_RATE) : None if end_s is None else round(end_s * SOUND_RATE)]
+        if part.size:
+            yield finding, draw_window(part, SOUND_RATE, start_s, finding.heatmap)
+
+
+def _pixels(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:
     """Frame index (0 for a picture) to uint8 RGB (H, W, 3); frames that can no longer be decoded are left out."""
     if not found:
         return {}

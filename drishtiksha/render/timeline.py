@@ -151,15 +151,15 @@ def time_of_click(result: AnalysisResult, fraction: float, narrow: bool = False)
 
 def describe(result: AnalysisResult) -> str:
     """The picture in words, for those who do not see it."""
-    scored = [(score.p_fake, score.time_s) for score in result.scores if score.p_fake is not None]
+    scored = [score for score in result.scores if score.p_fake is not None]
     parts = [f"Score over time, {words.time_range(result)}."]
     if scored:
-        highest, when = max(scored, key=lambda pair: pair[0])
-        parts.append(f"Highest score {highest:.2f} at {words.fine_clock(when or 0.0)}.")
+        highest = max(scored, key=lambda score: score.p_fake or 0.0)
+        parts.append(f"Highest score {highest.p_fake:.2f} at {words.place(highest)}.")
     missing = gaps(result)
     if missing:
         listed = "; ".join(
-            f"{words.clock(gap.start_s)}-{words.clock(gap.end_s)} {_gap_words(gap.reason)}" for gap in missing[:5]
+            f"{words.clock(gap.start_s)}-{words.clock(gap.end_s)} {gap_words(gap.reason)}" for gap in missing[:5]
         )
         parts.append(f"Not judged: {listed}{' and more' if len(missing) > 5 else ''}.")
     return " ".join(parts)
@@ -174,7 +174,8 @@ def _middle(score: SampleScore) -> float:
     return start if score.end_s is None else (start + score.end_s) / 2
 
 
-def _gap_words(reason: GapReason) -> str:
+def gap_words(reason: GapReason) -> str:
+    """A reason in two or three words, to stand in a picture."""
     return GAP_WORDS.get(reason, reason.value.replace("_", " "))
 
 
@@ -207,7 +208,7 @@ def _draw_gaps(axes: Axes, result: AnalysisResult, look: Ground, label_from: flo
             axes.text(
                 (gap.start_s + gap.end_s) / 2,
                 0.1,
-                f"not judged: {_gap_words(gap.reason)}",
+                f"not judged: {gap_words(gap.reason)}",
                 color=look.text,
                 fontsize=8.5,
                 ha="center",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from drishtiksha import __version__
-from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind
+from drishtiksha import __version__, scoring
+from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind, SampleScore
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
 
@@ -61,6 +61,14 @@ def fine_clock(seconds: float) -> str:
     """3.24 -> "00:03.2": a moment that a player can be set to."""
     tenths = max(0, round(seconds * 10))
     return f"{clock(tenths / 10 + 0.01)}.{tenths % 10}"
+
+
+def place(score: SampleScore) -> str:
+    """ "00:03.2" of a frame, "00:04.0-00:08.0" of a window; "" of a picture."""
+    if score.time_s is None:
+        return ""
+    start = fine_clock(score.time_s)
+    return start if score.end_s is None else f"{start}-{fine_clock(score.end_s)}"
 
 
 def duration(seconds: float) -> str:
@@ -142,11 +150,13 @@ def sentence(result: AnalysisResult) -> str:
     span = time_range(result)
     where = f"{judged(result)}, coverage {share(result.coverage)}" + (f", {span} of the file" if span else "")
     why = f" {GAP_TEXT[result.gap]}" if result.gap is not None else ""
-    calibration = "" if result.calibrated else " The score is not calibrated."
+    calibration = "" if result.calibrated or result.p_fake is None else " The score is not calibrated."
+    odds = "".join(f" {one}" for one in scoring.odds(result))
+    kind = "experimental model" if result.experimental else "model"
     return (
-        f'Drishtiksha {__version__} with the model {result.model_name} examined "{media.name}" '
+        f'Drishtiksha {__version__} with the {kind} {result.model_name} examined "{media.name}" '
         f"(SHA-256 {media.sha256}) on {moment(result.provenance.started_utc)}. Result: {result.grade.value} ({score}; {where})."
-        f"{why}{calibration} {disclaimer(result)}"
+        f"{why}{calibration}{odds} {disclaimer(result)}"
     )
 
 

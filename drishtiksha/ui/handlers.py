@@ -17,8 +17,6 @@ import gradio as gr
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.render import words
-from drishtiksha.render.findings import findings
-from drishtiksha.render.timeline import has_timeline, time_of_click
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.ui import panels, picker, quicklook, shown
 from drishtiksha.ui.desk import Case, Desk, discard_upload, without_server_paths
@@ -51,13 +49,7 @@ def take_example(desk: Desk, path: Path, model_name: str | None) -> Update:
 
 def choose_model(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
     """Another model was picked: say whether it fits the file."""
-    if not case_id:
-        return {}
-    try:
-        case = desk.case(case_id)
-    except DrishtikshaError as error:
-        return _failed(error)
-    return {"facts": _facts(desk, case, model_name)}
+    return _on_case(desk, case_id, lambda case: {"facts": _facts(desk, case, model_name)})
 
 
 def look_quickly(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
@@ -93,15 +85,13 @@ def run(desk: Desk, case_id: str | None, model_name: str | None, progress: Repor
 
 def cancel(desk: Desk, case_id: str | None) -> Update:
     """Stop what runs on this case; the running handler writes the answer."""
-    if not case_id:
-        return {}
-    try:
-        case = desk.case(case_id)
-    except DrishtikshaError as error:
-        return _failed(error)
-    if case.cancel is not None:
-        case.cancel.cancel()
-    return {"status": panels.status("Cancelling...")}
+
+    def stop(case: Case) -> Update:
+        if case.cancel is not None:
+            case.cancel.cancel()
+        return {"status": panels.status("Cancelling...")}
+
+    return _on_case(desk, case_id, stop)
 
 
 def delete(desk: Desk, case_id: str | None, model_name: str | None) -> Update:
@@ -149,37 +139,6 @@ def cleared() -> Update:
     }
 
 
-def seek_person(desk: Desk, case_id: str | None, person: int) -> Update:
-    """Go to the moment where this person's score was highest."""
-    result = _result(desk, case_id)
-    if result is None:
-        return {}
-    seen = [
-        (face.p_fake, score.time_s)
-        for score in result.scores
-        for face in score.faces
-        if face.person == person and score.time_s is not None
-    ]
-    return _seek(max(seen)[1] if seen else None)
-
-
-def seek_finding(desk: Desk, case_id: str | None, number: int) -> Update:
-    """Go to the moment of a picture in the gallery."""
-    result = _result(desk, case_id)
-    found = findings(result) if result is not None else []
-    if not 0 <= number < len(found):
-        return {}
-    return _seek(found[number].score.time_s)
-
-
-def seek_timeline(desk: Desk, case_id: str | None, fraction: float, narrow: bool) -> Update:
-    """Go to the moment under a click on the timeline (its wide or its narrow picture); `fraction` of its width."""
-    result = _result(desk, case_id)
-    if result is None or not has_timeline(result):
-        return {}
-    return _seek(time_of_click(result, fraction, narrow))
-
-
 def failure_sentence(error: BaseException) -> tuple[str, str | None]:
     """What to tell the user, and a reference into the log for what nobody foresaw."""
     if isinstance(error, DrishtikshaError):
@@ -190,6 +149,17 @@ def failure_sentence(error: BaseException) -> tuple[str, str | None]:
         "Something failed that should not have. The file was not judged. Please report it with the reference.",
         reference,
     )
+
+
+def _on_case(desk: Desk, case_id: str | None, act: Callable[[Case], Update]) -> Update:
+    """What `act` makes of the open case: nothing without an id, a failure where the case is gone."""
+    if not case_id:
+        return {}
+    try:
+        case = desk.case(case_id)
+    except DrishtikshaError as error:
+        return _failed(error)
+    return act(case)
 
 
 def _take(desk: Desk, path: Path, model_name: str | None) -> Update:
@@ -267,9 +237,7 @@ def _answer(desk: Desk, case: Case, result: AnalysisResult) -> Update:
 def _facts(desk: Desk, case: Case, model_name: str | None) -> str:
     media = case.evidence.media
     remarks = [*case.remarks, *(remark for remark in (shown.playback_remark(media),) if remark)]
-    config = desk.manager.get_active_model_configs().get(model_name or "")
-    if config is not None:
-        remarks = picker.remarks(config, media) + remarks
+    remarks = picker.remarks(desk.models(), model_name, media) + remarks
     return panels.evidence(media, remarks)
 
 
@@ -280,14 +248,6 @@ def _models(desk: Desk, case_id: str | None, selected: str | None) -> Any:
 
 def _running(running: bool) -> Update:
     return {"analyze": gr.update(interactive=not running), "cancel": gr.update(visible=running)}
-
-
-def _result(desk: Desk, case_id: str | None) -> AnalysisResult | None:
-    return desk.case(case_id).result if case_id and desk.has(case_id) else None
-
-
-def _seek(time_s: float | None) -> Update:
-    return {} if time_s is None else {"video": gr.update(playback_position=time_s)}
 
 
 def _failed(error: BaseException, title: str = "This could not be analyzed") -> Update:

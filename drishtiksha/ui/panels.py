@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from drishtiksha import scoring
 from drishtiksha.render import facts, timeline, words
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, MediaKind, PersonScore
 from drishtiksha.ui.icons import icon
@@ -85,12 +86,14 @@ def verdict(result: AnalysisResult, preliminary: bool = False) -> str:
     )
     main, *others = _own_reasons(result) or [look.meaning]
     more = "".join(f"<li>{escape(reason)}</li>" for reason in (*others, *result.notes))
+    chip = ' <span class="dk-chip">Experimental</span>' if result.experimental else ""
     return (
         f'<section class="dk-verdict dk-{look.tone}{" dk-prelim" if preliminary else ""}" aria-label="Verdict">{early}'
         f'<div class="dk-grade"><div class="dk-badge">{icon(look.icon)}</div><div><h2>{escape(look.title)}</h2>'
-        f'<p class="dk-model">{escape(result.model_name)} on {escape(result.media.name)}</p></div></div>'
+        f'<p class="dk-model">{escape(result.model_name)} on {escape(result.media.name)}{chip}</p></div></div>'
         f'<p class="dk-reason">{escape(main)}</p>'
         + _scale(result)
+        + "".join(f'<p class="dk-odds">{escape(one)}</p>' for one in scoring.odds(result))
         + _coverage(result)
         + (f'<ul class="dk-more">{more}</ul>' if more else "")
         + f'<p class="dk-disclaimer">{escape(words.disclaimer(result))}</p></section>'
@@ -140,11 +143,21 @@ def score_over_time(result: AnalysisResult) -> str:
         f'src="data:image/png;base64,{_b64(timeline.timeline_png(result, dark=dark, narrow=narrow))}">'
         for dark, narrow, names in variants
     )
-    hatched = "Hatched stretches could not be judged. " if timeline.gaps(result) else ""
     return (
         '<section class="dk-timeline" aria-label="Score over time"><h3>Score over time</h3>'
-        f'<div class="dk-plot">{pictures}</div>{hint(hatched + "Click a moment to go there in the player.")}</section>'
+        f'<div class="dk-plot">{pictures}</div>{hint(_reading(result))}</section>'
     )
+
+
+def _reading(result: AnalysisResult) -> str:
+    """How to read the timeline: what a point stands for, and why parts of it are hatched."""
+    window = next(
+        (score.end_s - score.time_s for score in result.scores if score.end_s and score.time_s is not None), None
+    )
+    point = f"Each point stands for {words.duration(window)} of sound. " if window else ""
+    why = ", ".join(dict.fromkeys(timeline.gap_words(gap.reason) for gap in timeline.gaps(result)))
+    hatched = f"Hatched stretches could not be judged ({why}). " if why else ""
+    return f"{point}{hatched}Click a moment to go there in the player."
 
 
 def faces_of_picture(result: AnalysisResult) -> str:
@@ -199,8 +212,9 @@ def custody(result: AnalysisResult) -> str:
 
 
 def _own_reasons(result: AnalysisResult) -> list[str]:
-    """The reasons without the disclaimer, which has its own place."""
-    return [reason for reason in result.reasons if reason != DISCLAIMER]
+    """The reasons without the disclaimer and the error rates, which have places of their own."""
+    elsewhere = {DISCLAIMER, *scoring.odds(result)}
+    return [reason for reason in result.reasons if reason not in elsewhere]
 
 
 def _rows(rows: Sequence[tuple[str, str]], mono: Sequence[str] = ()) -> str:

@@ -7,8 +7,7 @@ from html import escape
 
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.registry import ModelStatus
-from drishtiksha.render.facts import KIND_NAMES
-from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.results import MediaInfo
 
 STATE_WORDS = {
     "loaded": "Loaded",
@@ -42,38 +41,53 @@ def made_for(config: DetectorConfig) -> str:
     return " and ".join(names).capitalize() or "Other"
 
 
-def misfit(config: DetectorConfig, media: MediaInfo) -> str | None:
-    """Why the model cannot look at this file, in words; None when it can."""
-    if config.accepts(media):
-        return None
-    if config.isAudio and media.kind is MediaKind.VIDEO:
-        return "This video has no sound track, and the model listens to sound."
-    kind = KIND_NAMES[media.kind].lower()
-    return f"Made for {made_for(config).lower()}; this file is a {kind} file."
-
-
-def remarks(config: DetectorConfig, media: MediaInfo) -> list[str]:
-    """Fitness of a file for a model, in sentences: a misfit, or what may weaken the answer."""
+def remarks(statuses: Sequence[ModelStatus], chosen: str | None, media: MediaInfo) -> list[str]:
+    """Fitness of a file for the chosen model, in sentences: a misfit, or what may weaken the answer or add to it."""
     from drishtiksha.analysis.fit import unfit  # here, because the first page need not wait for it
 
+    config = next((status.config for status in statuses if status.name == chosen), None)
+    if config is None:
+        return []
     if (reason := unfit(media, config, config.model_name)) is not None:
         return [reason]
     found = [f"{config.model_name} can examine this file."]
+    if config.only_hears(media):
+        return [*found, "It listens to the sound alone and judges nothing in the picture."]
     if media.width and media.height and min(media.width, media.height) < SMALL_SIDE:
         found.append(f"It is only {media.width} × {media.height} px on screen: faces may be too small to judge.")
     if config.isMultiModal and not media.has_audio:
         found.append("It has no sound track, which this model also needs.")
+    if listener := next((status for status in _offered(statuses, media) if status.config.only_hears(media)), None):
+        found.append(f"This video has sound. {listener.name} can listen to it: choose it for a second analysis.")
     return found
 
 
 def choose(statuses: Sequence[ModelStatus], current: str | None, media: MediaInfo | None) -> str | None:
-    """The model to select: the current one while it fits, else the first usable that fits, else the first."""
+    """The model to select: the current one while it was made for this kind of file, else the first usable that was,
+    else the first. One that is experimental is selected by a person only."""
     by_name = {status.name: status for status in statuses}
-    if current in by_name and (media is None or by_name[current].config.accepts(media)):
+    if current in by_name and (media is None or _made_for_all_of(by_name[current], media)):
         return current
-    fitting = [status for status in statuses if media is None or status.config.accepts(media)]
-    usable = [status for status in fitting if status.state not in UNUSABLE]
-    return next((status.name for status in (*usable, *fitting, *statuses)), None)
+    default = [status for status in statuses if not status.config.experimental]
+    if media is None:
+        offered = [status for status in default if status.state not in UNUSABLE]
+        return next((status.name for status in (*offered, *default)), None)
+    offered = sorted(_offered(statuses, media), key=lambda status: status.config.only_hears(media))
+    fitting = [status for status in default if status.config.accepts(media)]
+    return next((status.name for status in (*offered, *fitting, *default)), None)
+
+
+def _made_for_all_of(status: ModelStatus, media: MediaInfo) -> bool:
+    return status.config.accepts(media) and not status.config.only_hears(media)
+
+
+def _offered(statuses: Sequence[ModelStatus], media: MediaInfo) -> list[ModelStatus]:
+    """Those that can examine this file now and proved themselves."""
+    return [
+        status
+        for status in statuses
+        if status.config.accepts(media) and status.state not in UNUSABLE and not status.config.experimental
+    ]
 
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
@@ -93,7 +107,7 @@ def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaIn
 
 def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
     config = status.config
-    reason = misfit(config, media) if media is not None else None
+    reason = _misfit(status, media) if media is not None else None
     experimental = '<span class="dk-chip">Experimental</span>' if config.experimental else ""
     more = [
         ("Looks at", config.looks_at),
@@ -111,3 +125,9 @@ def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
         + (f'<span class="dk-misfit">Does not fit: {escape(reason)}</span>' if reason else "")
         + f'<dl class="dk-card-more">{rows}</dl></span></label>'
     )
+
+
+def _misfit(status: ModelStatus, media: MediaInfo) -> str | None:
+    from drishtiksha.analysis.fit import misfit  # here, because the first page need not wait for it
+
+    return misfit(media, status.config, status.name)

@@ -1,4 +1,4 @@
-"""A glance at a file before any analysis: are there faces, how large, and is the sound track silent?"""
+"""A glance at a file before any analysis: are there faces, how large, and does somebody speak?"""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.media.sampling import evenly_spaced
 from drishtiksha.media.video import frames_at
-from drishtiksha.render.words import counted, duration
+from drishtiksha.render.words import counted
 from drishtiksha.results import MediaKind
 from drishtiksha.settings import Settings
 
 FRAMES = 4
 LONGEST_SOUND_S = 120.0
 """Longer sound tracks are not read for a glance."""
-SAMPLE_RATE = 8000
-BLOCK_S = 0.1
+SAMPLE_RATE = 16_000
 QUIET = 10 ** (-50 / 20)
-"""Root mean square of a block under -50 dB of full scale counts as silence."""
+"""A sound track that never reaches -50 dB of full scale is called silent."""
 
 
 def remarks(evidence: Evidence, settings: Settings) -> list[str]:
-    """Sentences on faces and sound. Raises: MediaError, WeightsMissingError without the face finder's file."""
+    """Sentences on faces and sound. Raises: MediaError, WeightsMissingError without the files that find faces and speech."""
     media = evidence.media
     found = []
     if media.has_video:
@@ -62,12 +61,12 @@ def _pictures(evidence: Evidence, settings: Settings) -> list[np.ndarray]:
 
 
 def _sound(evidence: Evidence, settings: Settings) -> str:
+    from drishtiksha.features.speech import speech_spans
+
     waveform = read_audio(evidence.path, SAMPLE_RATE, limits=settings.limits, name=evidence.media.name)
-    block = round(SAMPLE_RATE * BLOCK_S)
-    padded = np.pad(waveform, (0, -len(waveform) % block)).reshape(-1, block)
-    loud = int((np.sqrt((padded**2).mean(axis=1)) > QUIET).sum())
-    if loud == 0:
-        return "Quick look: the sound track is silent."
-    return (
-        f"Quick look: {duration(loud * BLOCK_S)} of sound that is not silence (whether it is speech was not checked)."
-    )
+    whole_s = len(waveform) / SAMPLE_RATE
+    spoken_s = sum(end_s - start_s for start_s, end_s in speech_spans(waveform, SAMPLE_RATE))
+    if spoken_s > 0:
+        return f"Quick look: speech: about {spoken_s:.0f} s of {whole_s:.0f} s."
+    silent = float(np.abs(waveform).max()) < QUIET
+    return "Quick look: the sound track is silent." if silent else "Quick look: no speech found in the sound."

@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from drishtiksha.media.image import read_image
-from drishtiksha.render.findings import compose, findings
-from drishtiksha.render.moments import QUALITY, moment_pixels
+from drishtiksha.render.findings import findings
+from drishtiksha.render.moments import QUALITY, moment_pictures
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 from drishtiksha.ui.desk import Case
@@ -46,23 +46,23 @@ def playback_remark(media: MediaInfo) -> str | None:
 
 def gallery(case: Case, result: AnalysisResult, limits: MediaLimits) -> list[tuple[str, str]]:
     """(path, caption) of the most suspicious moments, composed from the evidence's own pixels."""
-    found = findings(result)
-    pixels = moment_pixels(case.evidence, found, limits)
     items = []
-    for number, finding in enumerate(found):
-        if finding.frame_index in pixels:
-            path = case.shown_dir / f"finding-{number}.jpg"
-            Image.fromarray(compose(pixels[finding.frame_index], finding, result)).save(path, quality=QUALITY)
-            items.append((str(path), finding.title()))
+    for number, (finding, picture) in enumerate(moment_pictures(case.evidence, result, limits)):
+        path = case.shown_dir / f"finding-{number}.jpg"
+        Image.fromarray(picture).save(path, quality=QUALITY)
+        items.append((str(path), finding.title()))
     return items
 
 
 def gallery_caption(result: AnalysisResult) -> tuple[str, str]:
     """Heading of the pictures, and what they are and are not."""
     title = "Where the score came from" if result.media.kind is MediaKind.IMAGE else "Highest-scoring moments"
-    if not result.heatmaps:
-        return title, "Boxes show the faces that were judged."
     captions = " ".join(dict.fromkeys(heatmap.caption for heatmap in result.heatmaps))
+    if any(finding.is_sound for finding in findings(result)):
+        below = f"; below it the same sound under its heatmap. {captions}" if captions else "."
+        return title, f"Each stretch of sound over time, low pitches at the bottom, loud ones bright{below}"
+    if not captions:
+        return title, "Boxes show the faces that were judged."
     return (
         title,
         f"The judged faces; beside them one face enlarged, and below it the same face under its heatmap. {captions}",

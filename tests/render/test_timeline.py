@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sample_results import clean_picture, media, no_face, result, sample
+from sample_results import clean_picture, media, no_face, recording, result, sample
 
 from drishtiksha.render import timeline
 from drishtiksha.results import FaceScore, GapReason, Grade, PersonScore
@@ -121,6 +121,18 @@ def test_the_picture_is_described_in_words() -> None:
     text = timeline.describe(result())
     assert "Highest score 0.90 at 00:07.0" in text
     assert "00:03-00:05 no face" in text
+
+
+def test_a_recording_is_drawn_at_the_middle_of_its_windows_with_its_pauses() -> None:
+    (line,) = timeline.lines(recording())
+    assert list(line.times_s) == [2, 4, 6, 8, 10, 12]
+    assert [(gap.start_s, gap.end_s, gap.reason) for gap in timeline.gaps(recording())] == [(3, 7, GapReason.NO_SPEECH)]
+    assert timeline.bounds(recording()) == (0, 14)
+    texts = [text.get_text() for text in timeline.draw_timeline(recording()).axes[0].texts]
+    assert "not judged: no speech" in texts
+    described = timeline.describe(recording())
+    assert "Highest score 0.90 at 00:06.0-00:10.0." in described
+    assert "00:03-00:07 no speech" in described
 
 
 def test_pyplot_is_not_used() -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from desk_names import ABSENT, BRIGHT
 from media_factory import coded_frames, write_video
-from sample_results import result
+from sample_results import recording, result
 
 from drishtiksha.results import DISCLAIMER
-from drishtiksha.ui import endpoints, handlers
+from drishtiksha.ui import endpoints, handlers, seeking
 from drishtiksha.ui.desk import Desk
 
 
@@ -173,14 +174,29 @@ def test_a_quick_look_counts_faces_and_sound(desk: Desk, clip: Path) -> None:
 
 def test_seeking(desk: Desk, clip: Path) -> None:
     case = desk.case(handlers.take_example(desk, clip, BRIGHT)["case"])
-    assert handlers.seek_person(desk, case.case_id, 1) == {}, "nothing to go to before a result"
+    assert seeking.seek_person(desk, case.case_id, 1) == {}, "nothing to go to before a result"
     case.result = result()
-    assert handlers.seek_person(desk, case.case_id, 1)["video"]["playback_position"] == 7.0
-    assert handlers.seek_person(desk, case.case_id, 9) == {}
-    assert handlers.seek_finding(desk, case.case_id, 0)["video"]["playback_position"] == 7.0
-    assert handlers.seek_finding(desk, case.case_id, 99) == {}
-    assert handlers.seek_timeline(desk, case.case_id, 1.0, False)["video"]["playback_position"] == pytest.approx(9.2)
-    assert handlers.seek_finding(desk, "0" * 32, 0) == {}
+    assert seeking.seek_person(desk, case.case_id, 1)["video"]["playback_position"] == 7.0
+    assert seeking.seek_person(desk, case.case_id, 9) == {}
+    assert seeking.seek_finding(desk, case.case_id, 0)["video"]["playback_position"] == 7.0
+    assert seeking.seek_finding(desk, case.case_id, 99) == {}
+    assert seeking.seek_timeline(desk, case.case_id, 1.0, False)["video"]["playback_position"] == pytest.approx(9.2)
+    assert seeking.seek_finding(desk, "0" * 32, 0) == {}
+
+
+def test_a_recording_is_sought_in_its_own_player(desk: Desk, clip: Path) -> None:
+    case = desk.case(handlers.take_example(desk, clip, BRIGHT)["case"])
+    case.result = recording()
+    assert seeking.seek_finding(desk, case.case_id, 0) == {"audio": gr.update(playback_position=6.0)}
+    moved = seeking.seek_timeline(desk, case.case_id, 1.0, False)
+    assert list(moved) == ["audio"]
+    assert moved["audio"]["playback_position"] == pytest.approx(14.0)
+
+
+@pytest.mark.parametrize("handler", [lambda desk, case: handlers.choose_model(desk, case, BRIGHT), handlers.cancel])
+def test_a_case_that_is_gone_is_said_by_every_handler(desk: Desk, handler) -> None:
+    assert "no longer here" in handler(desk, "0" * 32)["verdict"]
+    assert handler(desk, "") == {}
 
 
 def test_the_endpoint_answers_the_result_and_keeps_nothing(desk: Desk, upload, bright_picture: Path) -> None:
@@ -194,8 +210,6 @@ def test_the_endpoint_answers_the_result_and_keeps_nothing(desk: Desk, upload, b
 
 @pytest.mark.parametrize(("model", "words"), [("NOPE", "No model is called"), (ABSENT, "absent.pt")])
 def test_the_endpoint_fails_with_a_sentence(desk: Desk, upload, bright_picture: Path, model: str, words: str) -> None:
-    import gradio as gr
-
     with pytest.raises(gr.Error, match=words):
         endpoints.analyze(desk, str(upload(bright_picture, "bright.png")), model)
     assert not any(desk.settings.cases_dir.glob("*"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from sample_results import SHA, clean_picture, media, no_face, result
+from sample_results import SHA, clean_picture, media, no_face, recording, result
 
 from drishtiksha.render import words
 from drishtiksha.results import DISCLAIMER, GapReason, Grade, Prediction
@@ -86,8 +86,20 @@ def test_the_timeline_has_light_dark_wide_and_narrow_pictures_and_words() -> Non
     html = panels.score_over_time(result())
     assert html.count("data:image/png;base64,") == 4
     assert "Highest score 0.90" in html
-    assert "Hatched stretches" in html
+    assert "Hatched stretches could not be judged (no face)." in html
+    assert "Each point" not in html
     assert "Hatched stretches" not in panels.score_over_time(result(scores=result().scores[:7]))
+
+
+def test_the_timeline_of_a_recording_says_what_its_points_and_gaps_are() -> None:
+    text = text_of(panels.score_over_time(recording()))
+    assert "Each point stands for 4.0 s of sound." in text
+    assert "Hatched stretches could not be judged (no speech)." in text
+
+
+def test_an_experimental_model_is_marked_in_the_verdict() -> None:
+    assert "Experimental" in text_of(panels.verdict(result(experimental=True)))
+    assert "Experimental" not in text_of(panels.verdict(result()))
 
 
 def test_a_picture_has_faces_instead_of_a_timeline() -> None:

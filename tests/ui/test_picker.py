@@ -18,6 +18,7 @@ def status(name: str, state: str = "ready", remedy: str | None = None, **kinds: 
 
 FACES = status("FACES", isImage=True, isVideo=True)
 VOICE = status("VOICE", isAudio=True)
+NEW = status("NEW", isImage=True, isVideo=True, experimental=True)
 LIPS = status("LIPS", "missing", "Run: drishtiksha weights pull LIPS", isMultiModal=True)
 
 
@@ -41,22 +42,48 @@ def test_exactly_the_selected_model_is_checked() -> None:
 
 
 def test_a_misfit_is_marked_with_its_reason_and_stays_selectable() -> None:
-    html = picker.markup([FACES, VOICE], "FACES", media(kind=MediaKind.IMAGE))
-    assert "Does not fit: Made for sound; this file is a picture file." in html
+    html = picker.markup([FACES, VOICE], "FACES", media(name="a.jpg", kind=MediaKind.IMAGE))
+    assert "Does not fit: a.jpg is a picture; VOICE takes sound." in html
+    assert html.count("Does not fit") == 1
     assert "disabled" not in html
 
 
 def test_a_silent_video_says_what_the_sound_model_lacks() -> None:
-    assert "no sound track" in (picker.misfit(VOICE.config, media(audio_codec=None)) or "")
-    assert picker.misfit(VOICE.config, media()) is None
+    assert "clip.mp4 has no sound track; VOICE needs one." in picker.markup([VOICE], None, media(audio_codec=None))
+    assert "Does not fit" not in picker.markup([VOICE], None, media())
 
 
 @pytest.mark.parametrize(
     ("current", "kind", "expected"),
-    [("FACES", MediaKind.VIDEO, "FACES"), ("FACES", MediaKind.AUDIO, "VOICE"), (None, MediaKind.VIDEO, "FACES")],
+    [
+        ("FACES", MediaKind.VIDEO, "FACES"),
+        ("FACES", MediaKind.AUDIO, "VOICE"),
+        ("VOICE", MediaKind.IMAGE, "FACES"),
+        ("VOICE", MediaKind.VIDEO, "FACES"),
+        ("NEW", MediaKind.IMAGE, "NEW"),
+        (None, MediaKind.VIDEO, "FACES"),
+        (None, MediaKind.IMAGE, "FACES"),
+        (None, None, "VOICE"),
+    ],
 )
-def test_a_fitting_usable_model_is_chosen(current: str | None, kind: MediaKind, expected: str) -> None:
-    assert picker.choose([LIPS, FACES, VOICE], current, media(kind=kind)) == expected
+def test_the_first_usable_model_made_for_the_file_is_chosen(
+    current: str | None, kind: MediaKind | None, expected: str
+) -> None:
+    """One that hears a video's sound alone gives way to one that looks; an experimental one is a person's choice."""
+    models = [LIPS, NEW, VOICE, FACES]
+    assert picker.choose(models, current, media(kind=kind) if kind else None) == expected
+
+
+def test_an_experimental_model_is_never_the_default_and_is_marked() -> None:
+    assert picker.choose([NEW], None, None) is None
+    assert picker.choose([NEW], None, media(kind=MediaKind.IMAGE)) is None
+    assert picker.choose([NEW, VOICE], None, media(kind=MediaKind.IMAGE)) == "VOICE"
+    assert ">Experimental<" in picker.markup([NEW], None)
+    assert "checked" not in picker.markup([NEW], None)
+
+
+def test_only_sound_in_a_video_falls_to_the_sound_model_when_there_is_no_other() -> None:
+    assert picker.choose([VOICE, LIPS], None, media()) == "VOICE"
 
 
 def test_without_a_fitting_model_one_is_still_shown() -> None:
@@ -65,8 +92,34 @@ def test_without_a_fitting_model_one_is_still_shown() -> None:
 
 
 def test_remarks_warn_of_small_pictures() -> None:
-    assert any("too small" in text for text in picker.remarks(FACES.config, media(width=160, height=120)))
-    assert not any("too small" in text for text in picker.remarks(FACES.config, media()))
+    assert any("too small" in text for text in picker.remarks([FACES], "FACES", media(width=160, height=120)))
+    assert not any("too small" in text for text in picker.remarks([FACES], "FACES", media()))
+
+
+def test_remarks_on_a_misfit_say_what_to_choose_instead() -> None:
+    (reason,) = picker.remarks([VOICE], "VOICE", media(audio_codec=None))
+    assert reason == "clip.mp4 has no sound track; VOICE needs one. Choose a model that looks at the picture."
+    (reason,) = picker.remarks([FACES], "FACES", media(kind=MediaKind.AUDIO))
+    assert (
+        reason
+        == "clip.mp4 is a sound recording; FACES takes pictures and videos. Choose a model made for a sound recording."
+    )
+
+
+def test_a_video_with_sound_points_to_the_model_that_listens() -> None:
+    hint = "VOICE can listen to it"
+    assert any(hint in text for text in picker.remarks([FACES, VOICE], "FACES", media()))
+    for statuses, file in (
+        ([FACES, VOICE], media(audio_codec=None)),
+        ([FACES, VOICE], media(kind=MediaKind.IMAGE, audio_codec=None)),
+        ([FACES], media()),
+        ([FACES, status("VOICE", "missing", isAudio=True)], media()),
+        ([FACES, status("VOICE", isAudio=True, experimental=True)], media()),
+    ):
+        assert not any(hint in text for text in picker.remarks(statuses, "FACES", file))
+    assert any("sound alone" in text for text in picker.remarks([FACES, VOICE], "VOICE", media()))
+    assert not any("sound alone" in text for text in picker.remarks([VOICE], "VOICE", media(kind=MediaKind.AUDIO)))
+    assert picker.remarks([FACES], None, media()) == []
 
 
 def test_names_are_escaped() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.settings import ROOT
-from drishtiksha.ui import handlers, panels, picker
+from drishtiksha.ui import handlers, panels, picker, seeking
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
 
@@ -258,16 +258,16 @@ def _wire_analysis(parts: Parts, desk: Desk) -> None:
 
 
 def _wire_seeking(parts: Parts, desk: Desk) -> None:
-    outputs = [parts["video"]]
+    outputs = [parts["video"], parts["audio"]]
 
     def person(case_id: str, event: gr.EventData) -> dict[Any, Any]:
-        return parts.update(handlers.seek_person(desk, case_id, int(event.person)))
+        return parts.update(seeking.seek_person(desk, case_id, int(event.person)))
 
     def finding(case_id: str, event: gr.SelectData) -> dict[Any, Any]:
-        return parts.update(handlers.seek_finding(desk, case_id, event.index))
+        return parts.update(seeking.seek_finding(desk, case_id, event.index))
 
     def moment(case_id: str, event: gr.EventData) -> dict[Any, Any]:
-        return parts.update(handlers.seek_timeline(desk, case_id, float(event.fraction), bool(event.narrow)))
+        return parts.update(seeking.seek_timeline(desk, case_id, float(event.fraction), bool(event.narrow)))
 
     parts["people"].select(person, [parts["case"]], outputs, queue=False, **PRIVATE)
     parts["gallery"].select(finding, [parts["case"]], outputs, queue=False, **PRIVATE)
