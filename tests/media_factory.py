@@ -149,6 +149,23 @@ def tone(seconds: float, rate: int = 16_000, hz: float = 440.0, peak: float = 0.
     return (peak * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
+def noise(seconds: float, rate: int = 16_000, level: float = 0.1) -> np.ndarray:
+    """float32 (n,): white noise with this root mean square."""
+    return (level * np.random.default_rng(0).standard_normal(round(seconds * rate))).astype(np.float32)
+
+
+def chords(seconds: float, rate: int = 16_000) -> np.ndarray:
+    """float32 (n,), peak 0.5: two struck three-note chords a second, ten harmonics to a note."""
+    time_s = np.arange(round(seconds * rate)) / rate
+    since = time_s % 0.5
+    root = 2 ** (np.array([0, 5, 7, 3])[(time_s * 2).astype(int) % 4] / 12)
+    played = np.zeros_like(time_s)
+    for note in (220.0, 277.2, 329.6):
+        for harmonic in range(1, 11):
+            played += np.exp(-6 * since) / harmonic * np.sin(2 * np.pi * note * root * harmonic * since)
+    return (0.5 * played / np.abs(played).max()).astype(np.float32)
+
+
 def click_at(at_s: float, seconds: float, rate: int = 16_000) -> np.ndarray:
     """float32 (n,): silence with 20 ms of a 1 kHz tone that begins at `at_s`."""
     waveform = np.zeros(round(seconds * rate), np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from media_factory import speech_like, tone
+from media_factory import chords, noise, speech_like, tone
 
 from drishtiksha.features.speech import FRAME_S, speech_probability, speech_share, speech_spans
 from drishtiksha.media.audio import read_audio
@@ -33,24 +33,6 @@ def librispeech(shared) -> np.ndarray:
 def spoken(limits) -> np.ndarray:
     """3.6 s: a sentence between two silences."""
     return read_audio(ROOT / "assets" / "clip_with_sound.mp4", RATE, limits=limits)
-
-
-def chords(seconds: float) -> np.ndarray:
-    """Struck three-note chords with ten harmonics each, two a second."""
-    time_s = np.arange(round(seconds * RATE)) / RATE
-    played = np.zeros_like(time_s)
-    for beat in range(round(seconds * 2)):
-        since = time_s - beat / 2
-        for note in (220.0, 277.2, 329.6):
-            pitch = note * 2 ** ((0, 5, 7, 3)[beat % 4] / 12)
-            for harmonic in range(1, 11):
-                strength = np.exp(-6 * np.clip(since, 0, None)) / harmonic
-                played += np.where(since >= 0, strength * np.sin(2 * np.pi * pitch * harmonic * since), 0.0)
-    return (0.5 * played / np.abs(played).max()).astype(np.float32)
-
-
-def noise(seconds: float, level: float = 0.1) -> np.ndarray:
-    return (level * np.random.default_rng(0).standard_normal(round(seconds * RATE))).astype(np.float32)
 
 
 def test_probabilities_are_those_of_the_published_network(librispeech):

@@ -21,6 +21,9 @@ STRETCH = 5
 """Scored windows (12 s of unbroken speech) that decide together. A noise of half a second reaches two of them and cannot
 decide alone; a forged passage of this length decides within however long a recording."""
 
+MARGIN_S = 0.05
+"""Kept before and after the speech, as in training, so that no consonant is cut."""
+
 
 class VoiceSpoofConfig(DetectorConfig):
     min_speech_s: float = Field(default=1.0, gt=0, le=4, description="windows with less speech are a gap")
@@ -104,21 +107,22 @@ class VoiceSpoofDetector(Detector):
             return network.head(network.features(spectrogram)).sigmoid().cpu().numpy()
 
     def _spoken(self, sample: Sample) -> tuple[int, int]:
-        """First and last sample (exclusive) of the speech in a window.
+        """First and last sample (exclusive) of the speech in a window, without its zero-padding.
 
         Raises: SkipSample without speech, or with less than `min_speech_s` of it.
         """
         from drishtiksha.features.speech import speech_spans
 
         assert sample.waveform is not None
-        rate = PLAN.sample_rate
-        length = round(((sample.end_s or PLAN.window_s) - (sample.time_s or 0.0)) * rate)
+        rate, begin_s = PLAN.sample_rate, sample.time_s or 0.0
+        length = len(sample.waveform) if sample.end_s is None else round((sample.end_s - begin_s) * rate)
         spans = speech_spans(sample.waveform[:length], rate)
         if not spans:
             raise SkipSample(GapReason.NO_SPEECH)
         if sum(end - begin for begin, end in spans) < self.config.min_speech_s:
             raise SkipSample(GapReason.TOO_SHORT)
-        return round(spans[0][0] * rate), round(spans[-1][1] * rate)
+        margin = round(MARGIN_S * rate)
+        return max(0, round(spans[0][0] * rate) - margin), min(length, round(spans[-1][1] * rate) + margin)
 
 
 def _seconds(heard: Sequence[SampleScore]) -> float:
