@@ -9,6 +9,7 @@ Rows that are there are kept; a run that was cut off goes on. Prints what is in 
 from __future__ import annotations
 
 import argparse
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -70,8 +71,9 @@ def _wanted(makers: Mapping[str, Maker], origins: list[Recording], done: set[str
 
 
 def originals(rows: list[Recording]) -> list[Recording]:
-    """The real recordings that are no copies."""
-    return [row for row in rows if not row.fake and not row.origin]
+    """The real recordings that are no copies, in mixed order: the copies of a run that was cut off are of all corpora."""
+    found = [row for row in rows if not row.fake and not row.origin]
+    return sorted(found, key=lambda row: zlib.crc32(row.path.encode()))
 
 
 def neural_makers(folder: Path) -> dict[str, Maker]:

@@ -31,8 +31,6 @@ LOW_RATE = {
 }
 """The codecs of copies in the cache: what `through_codec` is told."""
 
-CODECS_PER_RECORDING = 2
-
 LPC_FFT, LPC_HOP = 512, 128
 """Samples, 32 and 8 ms."""
 
@@ -136,15 +134,11 @@ class Copy:
 
 
 def planned(origin: Recording) -> list[Copy]:
-    """A copy of each of MAKERS; and for some codecs, drawn by the recording's path, a real copy and one of a drawn maker:
+    """A copy of each of MAKERS; and through one codec, drawn by the recording's path, a real copy and one of a drawn maker:
     so no codec tells the sides apart."""
     draw = drawn_by(origin.path)
-    coded = [
-        Copy(system, codec)
-        for codec in draw.choice(sorted(LOW_RATE), CODECS_PER_RECORDING, replace=False).tolist()
-        for system in ("human", str(draw.choice(sorted(MAKERS))))
-    ]
-    return [Copy(name) for name in MAKERS] + coded
+    codec, coded = str(draw.choice(sorted(LOW_RATE))), str(draw.choice(sorted(MAKERS)))
+    return [*(Copy(name) for name in MAKERS), Copy("human", codec), Copy(coded, codec)]
 
 
 def copies(
