@@ -1,0 +1,83 @@
+"""Pairs of a genuine picture and its reconstruction: made once by each autoencoder, then drawn from a seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from drishtiksha.networks.face_synth import to_input
+from drishtiksha.training.face_blend.data import FaceCache
+from drishtiksha.training.face_synth.chain import as_soft_as, delivered, genuine
+from drishtiksha.training.face_synth.generate import STATES, clean_picture, cut, load_autoencoder
+from drishtiksha.training.face_synth.generators import RECIPES, Recipe, reconstruct
+
+PICTURE_PX = 192
+
+
+@dataclass(frozen=True)
+class Pool:
+    """members (N,): places in the face cache; pictures by recipe's name: uint8 RGB (3, N, 192, 192, 3): real,
+    fake, and the real one filtered to the fake's sharpness."""
+
+    members: list[int]
+    pictures: dict[str, np.ndarray]
+
+    def places(self, members: list[int]) -> list[int]:
+        """Where those of `members` that are in the pool lie in it."""
+        wanted = set(members)
+        return [place for place, member in enumerate(self.members) if member in wanted]
+
+
+def _fill(recipe: Recipe, cache: FaceCache, members: list[int], generators: Path, seed: int) -> np.ndarray:
+    number = RECIPES.index(recipe)
+    autoencoders = {state: load_autoencoder(recipe, generators, state) for state in STATES}
+    pictures = np.empty((3, len(members), PICTURE_PX, PICTURE_PX, 3), np.uint8)
+    for place, member in enumerate(members):
+        rng = np.random.default_rng([seed, number, member])
+        pictures[0, place] = cut(clean_picture(cache, member, rng, PICTURE_PX), PICTURE_PX, rng)
+        state = STATES[int(rng.random() < 0.7)]
+        pictures[1, place] = reconstruct(autoencoders[state], torch.from_numpy(pictures[0, place])[None])[0]
+        pictures[2, place] = as_soft_as(pictures[0, place], pictures[1, place])
+    return pictures
+
+
+def make_pool(cache: FaceCache, members: list[int], generators: Path, folder: Path, seed: int) -> Pool:
+    """Reconstruct every member by every recipe, at another size and place each time; what is in `folder` is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for recipe in RECIPES:
+        path = folder / f"{recipe.name}.npy"
+        if not path.exists():
+            np.save(path, _fill(recipe, cache, members, generators, seed))
+    (folder / "members.json").write_text(json.dumps(members))
+    return load_pool(folder)
+
+
+def load_pool(folder: Path) -> Pool:
+    """What `make_pool` stored, memory-mapped."""
+    members = json.loads((folder / "members.json").read_text())
+    return Pool(members, {recipe.name: np.load(folder / f"{recipe.name}.npy", mmap_mode="r") for recipe in RECIPES})
+
+
+class Pairs:
+    """Item i: real and fake of one picture after the same chain. Depends on (seed, i) alone."""
+
+    def __init__(self, pool: Pool, places: list[int], recipes: list[Recipe], seed: int) -> None:
+        self.pool, self.places, self.recipes, self.seed = pool, places, recipes, seed
+
+    def images(self, item: int) -> tuple[np.ndarray, np.ndarray]:
+        """The real and the fake as uint8 RGB (TRAINING_PX, TRAINING_PX, 3)."""
+        rng = np.random.default_rng([self.seed, item])
+        recipe = self.recipes[item % len(self.recipes)]
+        real, fake, soft = self.pool.pictures[recipe.name][:, int(rng.choice(self.places))]
+        real = genuine(real, soft, rng)
+        chain = [self.seed, item, 1]
+        return delivered(real, chain), delivered(fake, chain)
+
+    def batch(self, first: int, count: int) -> torch.Tensor:
+        """Items `first` to `first + count`, float32 (2 * count, 3, S, S): real, fake, real, fake, ..."""
+        images = [image for item in range(first, first + count) for image in self.images(item)]
+        return torch.stack([to_input(image) for image in images]).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,49 @@
+"""How well it knows families of autoencoders that it never saw: one training per family left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from drishtiksha.networks.face_synth import log_spectrum, neighbour_residuals, pixels
+from drishtiksha.training.face_synth.generators import RECIPES
+from drishtiksha.training.face_synth.leak import plain_auc
+from drishtiksha.training.face_synth.pairs import Pairs, Pool
+from drishtiksha.training.face_synth.train import Plan, judge, train
+from drishtiksha.training.loop import Schedule
+
+TRIED_ON = "subpixel"
+"""The family left out when the views of a picture are compared."""
+PLANS = (
+    *(Plan(view, TRIED_ON) for view in (neighbour_residuals, pixels, log_spectrum)),
+    *(Plan(left_out=family) for family in ("transposed", "nearest", "bilinear")),
+)
+LEAK_PAIRS = 1200
+
+
+def validate(
+    pool: Pool, splits: dict[str, list[int]], folder: Path, minutes: float, seed: int
+) -> dict[str, dict[str, dict]]:
+    """Train every plan and judge it on people of val, on the family left out and on what nobody trains on.
+
+    What `folder`/left_out.json holds already is not done again. Returns its content: numbers by plan.
+    """
+    store = folder / "left_out.json"
+    report = json.loads(store.read_text()) if store.exists() else {}
+    for plan in PLANS:
+        if plan.name not in report:
+            schedule = Schedule(minutes, seed, warm_steps=40, ema_decay=0.99, checkpoint_s=60)
+            network = train(plan, pool, splits["train"], folder / plan.name, schedule)
+            unseen = [recipe for recipe in RECIPES if recipe.kept_out or recipe.family == plan.left_out]
+            report[plan.name] = judge(network, pool, splits["val"], unseen)
+            store.write_text(json.dumps(report, indent=1) + "\n")
+            clean = {name: rows["clean"] for name, rows in report[plan.name].items()}
+            print(plan.name, json.dumps(clean), flush=True)
+    return report
+
+
+def check_leak(pool: Pool, splits: dict[str, list[int]], seed: int) -> dict[str, float]:
+    """AUC of classifiers on sharpness, noise and colour alone, trained on train and asked about val."""
+    recipes = Plan().recipes
+    train_pairs, val_pairs = (Pairs(pool, pool.places(splits[name]), recipes, seed) for name in ("train", "val"))
+    return plain_auc(train_pairs, val_pairs, LEAK_PAIRS)
