@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import soundfile
 import torch
 
 from drishtiksha.training.voice_spoof import vocoder_training, vocoders
+from drishtiksha.training.voice_spoof.index import Recording, append, read_index
 from drishtiksha.training.voice_spoof.vocoder_networks import FAMILIES, SAMPLE_RATE, Mel, build
 from drishtiksha.training.voice_spoof.vocoder_training import Crops, read_speech, spectral_loss, train_vocoder
-from drishtiksha.training.voice_spoof.vocoders import resynthesise, training_files
+from drishtiksha.training.voice_spoof.vocoders import add_copies, resynthesise, training_files
 
 A_LONG_TIME = 600.0
 
@@ -93,8 +95,29 @@ def test_a_copy_is_as_long_as_its_recording_and_of_the_same_state(
         assert copy.shape == waveform.shape
         assert copy.dtype == np.float32
         assert np.isfinite(copy).all()
+        assert copy.std() == pytest.approx(waveform.std(), rel=0.05)
     assert not np.array_equal(copies["early"], copies["last"])
     assert np.array_equal(copies["last"], resynthesise(family, tmp_path, waveform))
+
+
+def test_every_recording_of_a_person_is_copied_once(speech: list[Path], tmp_path: Path) -> None:
+    for family in FAMILIES:
+        train_vocoder(family, speech, tmp_path, minutes=1 / 60, seed=1)
+    person = Recording("librispeech/human/0001.npy", "real", "librispeech", "human", "one", "en", "", "", 1.5, 16000)
+    coded = replace(
+        person, path="librispeech/human+g711/human_0001.npy", system="g711", codec="g711", origin=person.path
+    )
+    machine = replace(person, path="libritts/ns2/0002.npy", label="fake", system="ns2", speaker="two")
+    samples = read_speech(speech[0])[:24000]
+    append(tmp_path, [(row, samples) for row in (person, coded, machine)])
+    assert add_copies(tmp_path, tmp_path) == 6
+    assert add_copies(tmp_path, tmp_path) == 0
+    copies = read_index(tmp_path)[3:]
+    assert {row.system.split("_")[0] for row in copies} == set(FAMILIES)
+    assert sum(row.system in FAMILIES for row in copies) == 3
+    for row in copies:
+        assert (row.label, row.origin, row.speaker) == ("fake", person.path, "one")
+        assert (tmp_path / row.path).exists()
 
 
 def test_what_is_missing_or_unfit_is_said(tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ def train_vocoder(
         optimizer.step()
         run.note(spectral=spectral.item(), adversarial=float(adversarial.detach()), discriminator=float(discriminating))
         _keep_states(run)
+    _keep_states(run)
     return run
 
 
