@@ -197,7 +197,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         return
     table = Table(Column("model", no_wrap=True), "state", "takes", "looks at", "remedy")
     for status in statuses:
-        row = (status.name, status.state, _takes(status), status.config.looks_at, status.remedy or "")
+        state = f"{status.state}, experimental" if status.config.experimental else status.state
+        row = (status.name, state, _takes(status), status.config.looks_at, status.remedy or "")
         table.add_row(*map(escape, row), style=STATE_STYLE[status.state])
     out.print(table)
 
@@ -271,7 +272,7 @@ def weights_verify(
     names: Annotated[list[str] | None, typer.Argument(help="Default: every one that is here.")] = None,
 ) -> None:
     """Check SHA-256 and canary score of checkpoints, loading each once."""
-    from drishtiksha.weights import WeightsState, state
+    from drishtiksha.weights import WeightsState, read_sidecar, state
 
     with _failures_as_exit_codes():
         manager = ModelManager(load_settings())
@@ -280,7 +281,10 @@ def weights_verify(
         ]
         for name in names or present:
             detector = manager.load_model(name)
-            out.print(f"{name}: {detector.run_facts()['checkpoint_sha256']} as expected", markup=False, highlight=False)
+            config = manager.get_active_model_configs()[name]
+            known = config.weights.sha256 or read_sidecar(config.model_path)
+            found = "as expected" if known else "is its hash; none is known that it could be compared with"
+            out.print(f"{name}: {detector.run_facts()['checkpoint_sha256']} {found}", markup=False, highlight=False)
             manager.unload(name)
 
 

@@ -9,11 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from detector_kit import stand_in_weights
 from typer.testing import CliRunner
 
+from drishtiksha import scoring
 from drishtiksha.cli import Exit, app
+from drishtiksha.detectors.face_blend import FaceBlendDetector
 from drishtiksha.registry import ModelManager
+from drishtiksha.results import AnalysisResult
 from drishtiksha.settings import ROOT, load_settings
+from drishtiksha.weights import sha256_of
 
 ASSETS = ROOT / "assets"
 MODEL = "FACE-BLEND-LITE-V1"
@@ -131,6 +136,32 @@ def test_weights_verify_proves_the_embedded_checkpoint(tmp_path, monkeypatch):
     assert refused.exit_code == Exit.FAILED
     assert "SHA-256" in refused.output
     assert Path(copy).exists()
+
+
+def test_weights_verify_says_when_there_was_nothing_to_compare_with(tmp_path, monkeypatch):
+    checkpoint = stand_in_weights(FaceBlendDetector, tmp_path / "own.pt")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"models: {{OWN: {{class_name: FaceBlendDetector, description: d, isImage: true, experimental: true, "
+        f"model_path: {checkpoint}}}}}"
+    )
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    done = run("weights", "verify", "OWN")
+    assert done.exit_code == Exit.DONE, done.output
+    assert sha256_of(checkpoint) in done.output
+    assert "as expected" not in done.output
+    assert "none is known" in " ".join(done.output.split())
+    assert "experimental" in run("models").output
+
+
+def test_what_the_score_is_worth_is_printed_and_in_the_json(tmp_path):
+    done = run("predict", ASSETS / "portrait.jpg", "--model", MODEL, "--json", tmp_path / "r.json")
+    result = AnalysisResult.model_validate_json((tmp_path / "r.json").read_text())
+    assert result.p_fake is not None
+    assert scoring.odds(result)
+    for sentence in scoring.odds(result):
+        assert sentence in " ".join(done.output.split())
+        assert sentence in result.reasons
 
 
 def test_weights_list_names_file_and_licence():

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from drishtiksha import cli
 from drishtiksha.settings import MediaLimits, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -105,7 +106,6 @@ def test_pre_commit_works_offline():
 
 
 def test_the_command_is_there():
-    cli = pytest.importorskip("drishtiksha.cli")
     assert tomllib.loads(read("pyproject.toml"))["project"]["scripts"] == {"drishtiksha": "drishtiksha.cli:main"}
     assert callable(cli.main)
 

@@ -179,16 +179,12 @@ def assert_light(statement: str, heavy: set[str]) -> None:
 
 def test_discovery_imports_nothing_heavy():
     files = sorted((ROOT / "drishtiksha/detectors").glob("*.py"))
-    if not files or not (ROOT / "drishtiksha/registry.py").is_file():
-        pytest.skip("no detectors yet")
     names = [f"drishtiksha.detectors.{path.stem}" for path in files if path.stem != "__init__"]
     assert_light("import " + ", ".join(["drishtiksha.registry", *names]), HEAVY)
 
 
 @pytest.mark.parametrize("name", ["drishtiksha.cli", "drishtiksha.ui.blocks", "drishtiksha.analysis"])
 def test_starting_does_not_import_torch(name):
-    if not list(ROOT.glob(name.replace(".", "/") + "*")):
-        pytest.skip(f"{name} is not written yet")
     assert_light(f"import {name}", TORCH)
 
 

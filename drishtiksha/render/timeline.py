@@ -33,7 +33,7 @@ GAP_WORDS = {
     GapReason.TOO_SHORT: "too short",
     GapReason.DAMAGED: "damaged",
 }
-AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.985, 0.2, 0.88
+AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.97, 0.2, 0.88
 """Fractions of the figure: fixed, so that a click on the picture can be turned into a time."""
 
 

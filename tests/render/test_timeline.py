@@ -79,6 +79,15 @@ def test_a_short_clip_has_no_two_equal_labels_on_its_axis() -> None:
         assert len(set(labels)) == len(labels), labels
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_last_label_of_the_axis_is_not_cut(narrow: bool) -> None:
+    figure = timeline.draw_timeline(recording(), narrow=narrow)
+    figure.canvas.draw()
+    labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text() == "00:14"]
+    assert all(label.get_window_extent().x1 <= figure.bbox.x1 for label in labels)
+    assert narrow or labels
+
+
 def test_a_picture_has_no_timeline() -> None:
     assert not timeline.has_timeline(clean_picture())
     with pytest.raises(ValueError, match="no timeline"):
