@@ -92,7 +92,7 @@ class VoiceSpoofNetwork(nn.Module):
     ) -> None:
         """stem, widths: channels of the first convolution and of each block; a block that widens halves both axes."""
         super().__init__()
-        self.stem = nn.Conv2d(2, stem, 5, 2, 2, bias=False)
+        self.stem = nn.Conv2d(2, stem, (5, 7), (2, 4), (2, 3), bias=False)
         self.stem_norm = nn.BatchNorm2d(stem)
         before = (stem, *widths[:-1])
         strides = [1 if out == into else 2 for into, out in zip(before, widths, strict=True)]
@@ -115,7 +115,7 @@ class VoiceSpoofNetwork(nn.Module):
             return (log_power - smooth.transpose(1, 2)).unsqueeze(1)
 
     def features(self, spectrogram: torch.Tensor) -> torch.Tensor:
-        """spectrogram: (B, 1, BINS, FRAMES). Returns (B, C, BINS / 16, FRAMES / 16)."""
+        """spectrogram: (B, 1, BINS, FRAMES). Returns (B, C, BINS / 16, FRAMES / 32)."""
         # Convolutions look alike everywhere, and what is natural at 300 Hz may not be at 7 kHz.
         height = torch.linspace(-1, 1, spectrogram.shape[2], device=spectrogram.device, dtype=spectrogram.dtype)
         x = torch.cat([spectrogram, height.view(1, 1, -1, 1).expand_as(spectrogram)], dim=1)

@@ -8,13 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import soundfile
 import soxr
+from av.audio.stream import AudioStream
 
+from drishtiksha.training.voice_spoof.cache import add_copies, add_recordings
 from drishtiksha.training.voice_spoof.codecs import CODECS
+from drishtiksha.training.voice_spoof.corpora import SOUNDS
 from drishtiksha.training.voice_spoof.degrade import Chain
 from drishtiksha.training.voice_spoof.index import SAMPLE_RATE, Recording, read_index, waveform
 
@@ -53,11 +57,10 @@ def write_heldout(data: Path, out: Path) -> Path:
     The recordings come from the cache beside `out`. Where there is none, everything but the copies of the three neural
     vocoders is made anew from `data` and Debian's packages, and their absence is printed.
     """
-    from drishtiksha.training.voice_spoof.cache import build_cache
-
     cache = out.parent / "cache"
     if not read_index(cache):
-        build_cache(data, cache)
+        add_recordings(data, SOUNDS, cache)
+        add_copies(cache)
     rows = chosen(read_index(cache), json.loads(RUN.read_text())["split"]["test"])
     made = {row.system for row in rows}
     missing = sorted(set(json.loads(RUN.read_text())["test_systems"]) - made)
@@ -104,11 +107,12 @@ def _drawn(rows: Sequence[Recording], reals: int, fakes: int) -> Iterator[Record
     for name, members in sorted(groups.items()):
         order = np.random.default_rng([SEED, len(members), len(name)]).permutation(len(members))
         turns: defaultdict[str, int] = defaultdict(int)
-        ranked = []
+        ranks: dict[int, int] = {}
         for member in order:
             turns[members[member].speaker] += 1
-            ranked.append((turns[members[member].speaker], len(ranked), members[member]))
-        yield from (row for _, _, row in sorted(ranked)[: fakes if members[0].fake else reals])
+            ranks[int(member)] = turns[members[member].speaker]
+        ranked = sorted(ranks, key=ranks.__getitem__)
+        yield from (members[member] for member in ranked[: fakes if members[0].fake else reals])
 
 
 def _write(row: Recording, number: int, name: str, cache: Path, out: Path) -> str:
@@ -136,7 +140,7 @@ def write_coded(path: Path, samples: np.ndarray, delivery: Delivery) -> None:
     sent = np.clip(soxr.resample(samples, SAMPLE_RATE, delivery.rate, quality="HQ"), -1, 1)
     values = (sent * 32767).astype(np.int16) if codec.sample_format == "s16" else sent.astype(np.float32)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec.encoder, rate=delivery.rate)
+        stream = cast(AudioStream, container.add_stream(codec.encoder, rate=delivery.rate))
         stream.codec_context.layout, stream.codec_context.format = "mono", codec.sample_format
         stream.bit_rate = delivery.bit_rate
         frame = av.AudioFrame.from_ndarray(values[None], format=codec.sample_format, layout="mono")
