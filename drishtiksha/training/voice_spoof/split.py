@@ -41,7 +41,7 @@ HELD_LANGUAGES = {"it": "val", "ru": "test"}
 """Of engines: voices of these languages are on this side, not their engine's; but a test engine stays where it is."""
 
 TEST_COPIES = ("subpixel",)
-"""Copies that are only tested, whoever spoke: a vocoder family, at any state of its training, of which nothing is learned."""
+"""Copies that are only tested, whoever spoke: a vocoder family, in all its states, of which nothing is learned."""
 
 
 def split(index: list[Recording], seed: int) -> dict[str, list[Recording]]:
