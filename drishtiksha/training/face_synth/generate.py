@@ -161,7 +161,7 @@ def load_autoencoder(recipe: Recipe, folder: Path, state: str) -> Autoencoder:
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing: the autoencoders are not in the repository. Train them again with "
-            "python -m drishtiksha.training.face_synth --data <folder> --only generators"
+            "python -m drishtiksha.training.face_synth --data <folder> --imagenet <file> --until generators"
         )
     autoencoder = Autoencoder(recipe.up, recipe.factor)
     autoencoder.load_state_dict(load_file(path))

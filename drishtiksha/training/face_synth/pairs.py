@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from drishtiksha.networks.face_synth import to_input
 from drishtiksha.training.face_blend.data import FaceCache
 from drishtiksha.training.face_synth.chain import as_soft_as, delivered, genuine
-from drishtiksha.training.face_synth.generate import STATES, clean_picture, cut, load_autoencoder
+from drishtiksha.training.face_synth.generate import STATES, clean_picture, cut, large_enough, load_autoencoder
 from drishtiksha.training.face_synth.generators import RECIPES, Recipe, reconstruct
 
 PICTURE_PX = 192
@@ -20,16 +19,22 @@ PICTURE_PX = 192
 
 @dataclass(frozen=True)
 class Pool:
-    """members (N,): places in the face cache; pictures by recipe's name: uint8 RGB (3, N, 192, 192, 3): real,
-    fake, and the real one filtered to the fake's sharpness."""
+    """By recipe's name. members: places in the face cache (N,). pictures: uint8 RGB (3, N, 192, 192, 3): real, fake, and
+    the real one filtered to the fake's sharpness."""
 
-    members: list[int]
+    members: dict[str, list[int]]
     pictures: dict[str, np.ndarray]
 
-    def places(self, members: list[int]) -> list[int]:
-        """Where those of `members` that are in the pool lie in it."""
+    def places(self, recipe: Recipe, members: list[int]) -> list[int]:
+        """Where those of `members` that this recipe reconstructed lie in its pictures."""
         wanted = set(members)
-        return [place for place, member in enumerate(self.members) if member in wanted]
+        return [place for place, member in enumerate(self.members[recipe.name]) if member in wanted]
+
+
+def shares(cache: FaceCache, splits: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Whom each recipe reconstructs: all of val, and every second one of train, in turn, to save time."""
+    train, val = (large_enough(cache, splits[name], PICTURE_PX) for name in ("train", "val"))
+    return {recipe.name: sorted(train[number % 2 :: 2] + val) for number, recipe in enumerate(RECIPES)}
 
 
 def _fill(recipe: Recipe, cache: FaceCache, members: list[int], generators: Path, seed: int) -> np.ndarray:
@@ -45,34 +50,32 @@ def _fill(recipe: Recipe, cache: FaceCache, members: list[int], generators: Path
     return pictures
 
 
-def make_pool(cache: FaceCache, members: list[int], generators: Path, folder: Path, seed: int) -> Pool:
-    """Reconstruct every member by every recipe, at another size and place each time; what is in `folder` is kept."""
+def make_pool(cache: FaceCache, splits: dict[str, list[int]], generators: Path, folder: Path, seed: int) -> Pool:
+    """Reconstruct people of train and val by every recipe, each time at another size and place; what is in `folder` is
+    kept."""
     folder.mkdir(parents=True, exist_ok=True)
+    members = shares(cache, splits)
     for recipe in RECIPES:
         path = folder / f"{recipe.name}.npy"
         if not path.exists():
-            np.save(path, _fill(recipe, cache, members, generators, seed))
-    (folder / "members.json").write_text(json.dumps(members))
-    return load_pool(folder)
-
-
-def load_pool(folder: Path) -> Pool:
-    """What `make_pool` stored, memory-mapped."""
-    members = json.loads((folder / "members.json").read_text())
-    return Pool(members, {recipe.name: np.load(folder / f"{recipe.name}.npy", mmap_mode="r") for recipe in RECIPES})
+            np.save(path, _fill(recipe, cache, members[recipe.name], generators, seed))
+    pictures = {recipe.name: np.load(folder / f"{recipe.name}.npy", mmap_mode="r") for recipe in RECIPES}
+    return Pool(members, pictures)
 
 
 class Pairs:
     """Item i: real and fake of one picture after the same chain. Depends on (seed, i) alone."""
 
-    def __init__(self, pool: Pool, places: list[int], recipes: list[Recipe], seed: int) -> None:
-        self.pool, self.places, self.recipes, self.seed = pool, places, recipes, seed
+    def __init__(self, pool: Pool, members: list[int], recipes: list[Recipe], seed: int) -> None:
+        self.pool, self.recipes, self.seed = pool, recipes, seed
+        self.places = [pool.places(recipe, members) for recipe in recipes]
 
     def images(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """The real and the fake as uint8 RGB (TRAINING_PX, TRAINING_PX, 3)."""
         rng = np.random.default_rng([self.seed, item])
-        recipe = self.recipes[item % len(self.recipes)]
-        real, fake, soft = self.pool.pictures[recipe.name][:, int(rng.choice(self.places))]
+        turn = item % len(self.recipes)
+        place = int(rng.choice(self.places[turn]))
+        real, fake, soft = self.pool.pictures[self.recipes[turn].name][:, place]
         real = genuine(real, soft, rng)
         chain = [self.seed, item, 1]
         return delivered(real, chain), delivered(fake, chain)

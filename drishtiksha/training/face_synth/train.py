@@ -44,13 +44,15 @@ class Plan:
         return [recipe for recipe in RECIPES if not recipe.kept_out and recipe.family != self.left_out]
 
 
-def train(plan: Plan, pool: Pool, members: list[int], folder: Path, schedule: Schedule) -> FaceSynthesisNetwork:
-    """Train until the time is used up; resumes from `folder`. Returns the network with averaged weights."""
+def train(
+    plan: Plan, pool: Pool, members: list[int], folder: Path, schedule: Schedule
+) -> tuple[FaceSynthesisNetwork, Run]:
+    """Train until the time is used up; resumes from `folder`. Returns the network with averaged weights, and the run."""
     torch.manual_seed(schedule.seed)
     network = FaceSynthesisNetwork(DROP_RATE, plan.view).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     run = Run(folder, {"network": network}, {"network": optimizer}, schedule)
-    pairs = Pairs(pool, pool.places(members), plan.recipes, schedule.seed)
+    pairs = Pairs(pool, members, plan.recipes, schedule.seed)
     goal = torch.tensor([SMOOTHING, 1 - SMOOTHING]).repeat(PAIRS)
     network.train()
     for step in run.steps():
@@ -66,7 +68,7 @@ def train(plan: Plan, pool: Pool, members: list[int], folder: Path, schedule: Sc
         run.note(loss=loss.item(), accuracy=hits)
     best = FaceSynthesisNetwork(view=plan.view)
     best.load_state_dict(run.ema["network"])
-    return best.eval()
+    return best.eval(), run
 
 
 def logits_of(network: FaceSynthesisNetwork, images: list[np.ndarray]) -> np.ndarray:
@@ -90,10 +92,9 @@ def _judged(real: np.ndarray, fake: np.ndarray) -> dict[str, float | None]:
 def judge(network: FaceSynthesisNetwork, pool: Pool, members: list[int], recipes: list[Recipe]) -> dict[str, dict]:
     """By recipe and delivery: AUC, EER and recall against the same people's genuine pictures; `soft` are those filtered to
     the sharpness of the reconstruction."""
-    places = pool.places(members)
     report: dict[str, dict] = {}
     for recipe in recipes:
-        pictures = pool.pictures[recipe.name]
+        pictures, places = pool.pictures[recipe.name], pool.places(recipe, members)
         rows: dict[str, dict] = {}
         for name, deliver in DELIVERIES.items():
             real, fake, soft = (

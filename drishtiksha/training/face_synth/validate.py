@@ -33,7 +33,7 @@ def validate(
     for plan in PLANS:
         if plan.name not in report:
             schedule = Schedule(minutes, seed, warm_steps=40, ema_decay=0.99, checkpoint_s=60)
-            network = train(plan, pool, splits["train"], folder / plan.name, schedule)
+            network, _ = train(plan, pool, splits["train"], folder / plan.name, schedule)
             unseen = [recipe for recipe in RECIPES if recipe.kept_out or recipe.family == plan.left_out]
             report[plan.name] = judge(network, pool, splits["val"], unseen)
             store.write_text(json.dumps(report, indent=1) + "\n")
@@ -45,5 +45,5 @@ def validate(
 def check_leak(pool: Pool, splits: dict[str, list[int]], seed: int) -> dict[str, float]:
     """AUC of classifiers on sharpness, noise and colour alone, trained on train and asked about val."""
     recipes = Plan().recipes
-    train_pairs, val_pairs = (Pairs(pool, pool.places(splits[name]), recipes, seed) for name in ("train", "val"))
+    train_pairs, val_pairs = (Pairs(pool, splits[name], recipes, seed) for name in ("train", "val"))
     return plain_auc(train_pairs, val_pairs, LEAK_PAIRS)
