@@ -12,10 +12,11 @@ import pytest
 import soundfile
 from media_factory import speech_like
 
-from drishtiksha.training.voice_spoof.cache import add_copies_of, originals, table
+from drishtiksha.training.voice_spoof.cache import add_copies, originals, table
 from drishtiksha.training.voice_spoof.copies import LOW_RATE, MAKERS, Copy, copies, planned
 from drishtiksha.training.voice_spoof.corpora import (
     FRAME,
+    HEADROOM,
     LONGEST_S,
     SHORTEST_S,
     asterisk,
@@ -103,21 +104,33 @@ def test_trimmed_leaves_the_speech_as_it_was() -> None:
 
 def test_prepared_is_at_one_rate_and_not_too_long() -> None:
     assert len(prepared(speech_like(2.0, rate=24_000), 24_000)) == pytest.approx(2 * SAMPLE_RATE, abs=0.4 * SAMPLE_RATE)
-    assert len(prepared(speech_like(10.0), SAMPLE_RATE)) == LONGEST_S * SAMPLE_RATE
+    long = speech_like(10.0)
+    assert len(prepared(long, SAMPLE_RATE)) == LONGEST_S * SAMPLE_RATE
+    assert np.abs(prepared(long, SAMPLE_RATE)).max() <= HEADROOM * np.abs(long).max()
 
 
 def test_cache_keeps_what_is_there_and_reads_it_back(tmp_path: Path, speech: np.ndarray) -> None:
     assert append(tmp_path, [(ORIGIN, speech)]) == 1
     louder = {"louder": lambda samples, _: samples * 3}
-    assert add_copies_of(louder, tmp_path) == 1
-    assert add_copies_of(louder, tmp_path) == 0
+    assert append(tmp_path, copies(ORIGIN, speech, louder, [Copy("louder")])) == 1
     rows = read_index(tmp_path)
     assert rows[0] == ORIGIN
     assert originals(rows) == [ORIGIN]
     assert (rows[1].label, rows[1].system, rows[1].origin) == ("fake", "louder", ORIGIN.path)
-    np.testing.assert_allclose(waveform(tmp_path, rows[1]), np.clip(speech, -1, 1), atol=1e-3)
+    np.testing.assert_allclose(waveform(tmp_path, rows[1]), speech, atol=1e-3)
     assert len(waveform(tmp_path, ORIGIN, start=16_000, length=8_000)) == 8_000
     assert "louder" in table(rows)
+
+
+def test_copies_are_added_once(tmp_path: Path, speech: np.ndarray) -> None:
+    pytest.importorskip("pyworld")
+    append(tmp_path, [(ORIGIN, speech), (replace(ORIGIN, path="librispeech/human/0013.npy"), speech[::-1])])
+    assert add_copies(tmp_path) == 2 * (len(MAKERS) + 2)
+    assert add_copies(tmp_path) == 0
+    rows = read_index(tmp_path)
+    assert len({row.path for row in rows}) == len(rows)
+    assert sum(row.fake for row in rows) == 2 * (len(MAKERS) + 1)
+    assert len(originals(rows)) == 2
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
     python -m drishtiksha.training.voice_spoof.cache --data ../shared/data --cache runs/voice_spoof/cache
 
-Rows that are there are kept; a run that was cut off goes on. Prints what is in the cache, by side of the split. With
-`--vocoders FOLDER` the copies of the neural vocoders in that folder are added too.
+Rows that are there are kept; a run that was cut off goes on. Prints what is in the cache, by side of the split. The
+copies that neural vocoders make come from `vocoders`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from drishtiksha.training.voice_spoof.copies import MAKERS, Copy, Maker, copies, planned
+from drishtiksha.training.voice_spoof.copies import MAKERS, Copy, copies, planned
 from drishtiksha.training.voice_spoof.corpora import SHORTEST_S, SOUNDS, Made, asterisk, librispeech, libritts
 from drishtiksha.training.voice_spoof.engines import engines
 from drishtiksha.training.voice_spoof.index import Recording, append, read_index, waveform
@@ -56,35 +55,10 @@ def _copies_of(cache: Path, work: tuple[Recording, list[Copy]]) -> list[Made]:
     return list(copies(origin, waveform(cache, origin), MAKERS, wanted))
 
 
-def add_copies_of(makers: Mapping[str, Maker], cache: Path) -> int:
-    """A fake copy of every real recording by each of these makers, such as a neural vocoder; how many are new."""
-    rows = read_index(cache)
-    done = {row.path for row in rows}
-    return append(cache, _wanted(makers, originals(rows), done, cache))
-
-
-def _wanted(makers: Mapping[str, Maker], origins: list[Recording], done: set[str], cache: Path) -> Iterator[Made]:
-    for origin in origins:
-        wanted = [copy for name in makers if (copy := Copy(name)).of(origin).path not in done]
-        if wanted:
-            yield from copies(origin, waveform(cache, origin), makers, wanted)
-
-
 def originals(rows: list[Recording]) -> list[Recording]:
     """The real recordings that are no copies, in mixed order: the copies of a run that was cut off are of all corpora."""
     found = [row for row in rows if not row.fake and not row.origin]
     return sorted(found, key=lambda row: zlib.crc32(row.path.encode()))
-
-
-def neural_makers(folder: Path) -> dict[str, Maker]:
-    """The vocoders that were trained into `folder`, as makers of copies."""
-    from drishtiksha.training.voice_spoof.vocoder_networks import FAMILIES
-    from drishtiksha.training.voice_spoof.vocoders import resynthesise
-
-    def maker(family: str) -> Maker:
-        return lambda samples, _: resynthesise(family, folder, samples)
-
-    return {family: maker(family) for family in FAMILIES}
 
 
 def table(rows: list[Recording]) -> str:
@@ -110,12 +84,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data folder")
     parser.add_argument("--cache", type=Path, default=Path("runs/voice_spoof/cache"))
     parser.add_argument("--sounds", type=Path, default=SOUNDS, help="where Asterisk's sounds are installed")
-    parser.add_argument("--vocoders", type=Path, help="add the copies of the vocoders in this folder")
     options = parser.parse_args(arguments)
     print(f"{add_recordings(options.data, options.sounds, options.cache)} new recordings", flush=True)
     print(f"{add_copies(options.cache)} new copies", flush=True)
-    if options.vocoders:
-        print(f"{add_copies_of(neural_makers(options.vocoders), options.cache)} new neural copies", flush=True)
     print(table(read_index(options.cache)))
 
 

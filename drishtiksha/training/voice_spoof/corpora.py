@@ -22,6 +22,9 @@ LONGEST_S = 8.0
 
 SHORTEST_S = 2.0
 
+HEADROOM = 0.5
+"""Every recording is turned down so far. A copy as loud as its origin may have higher peaks; clipping would tell it."""
+
 FRAME = 160
 """Samples, 10 ms, over which loudness is taken to find where speech starts and ends."""
 
@@ -71,10 +74,10 @@ def trimmed(waveform: np.ndarray) -> np.ndarray:
 
 
 def prepared(waveform: np.ndarray, rate: int) -> np.ndarray:
-    """float32 at SAMPLE_RATE, without silence at the ends, at most LONGEST_S: the same for every recording."""
+    """float32 at SAMPLE_RATE, turned down, without silence at the ends, at most LONGEST_S: the same for every recording."""
     samples = waveform.astype(np.float32)
     samples = samples if rate == SAMPLE_RATE else soxr.resample(samples, rate, SAMPLE_RATE, quality="HQ")
-    return trimmed(samples)[: round(LONGEST_S * SAMPLE_RATE)]
+    return HEADROOM * trimmed(samples)[: round(LONGEST_S * SAMPLE_RATE)]
 
 
 def _read(path: Path) -> np.ndarray:
@@ -198,7 +201,8 @@ def asterisk(sounds: Path, done: Container[str]) -> Iterator[Made]:
         order = drawn_by(folder).permutation(len(kept))
         for path, samples in zip(paths, _joined([kept[place] for place in order]), strict=False):
             if path not in done:
-                yield _whole(path, "real", ASTERISK, "human", speaker, language, SAMPLE_RATE, samples)
+                turned = HEADROOM * samples
+                yield _whole(path, "real", ASTERISK, "human", speaker, language, SAMPLE_RATE, turned)
 
 
 def _joined(paths: list[Path]) -> Iterator[np.ndarray]:
