@@ -41,8 +41,8 @@ class Couple:
 class Mix(Dataset):
     """Item i: float32 (2, WINDOW), real and fake as the network takes them. Depends on (seed, i) alone.
 
-    Each real corpus, each system and each kind of synthesis comes as often as the others, whatever its number of
-    recordings; each half of a couple is as long as the other.
+    Each real corpus and each maker of copies comes as often as the others, a system of whole synthesis by the square root
+    of its recordings. Each half of a couple is as long as the other.
     """
 
     def __init__(self, rows: Sequence[Recording], cache: Path, seed: int, length: int) -> None:
@@ -68,7 +68,9 @@ class Mix(Dataset):
             systems = _drawn(self.copies, rng)
             fake = _one(_drawn(systems, rng), rng)
             return Couple(self._coded(self.by_path[fake.origin], rng), fake, same=True)
-        fake = _one(_drawn(self.whole, rng), rng)
+        # A system of three recordings as often as one of a hundred: the three would be learned by heart.
+        shares = np.sqrt([len(made) for made in self.whole.values()])
+        fake = _one(list(self.whole.values())[int(rng.choice(len(shares), p=shares / shares.sum()))], rng)
         return Couple(self._coded(self._companion(fake, rng), rng), fake, same=False)
 
     def _companion(self, fake: Recording, rng: np.random.Generator) -> Recording:

@@ -72,10 +72,14 @@ def write_heldout(data: Path, out: Path) -> Path:
 
 
 def chosen(rows: Iterable[Recording], names: Iterable[str]) -> list[Recording]:
-    """The rows that `names` lists, and what was made of them; without copies that went through a codec, since the
-    deliveries do that."""
+    """The rows that `names` lists, and what was made of them; without what went through a codec."""
     listed = set(names)
-    return [row for row in rows if (row.path in listed or row.origin in listed) and not row.codec]
+    return without_codecs(row for row in rows if row.path in listed or row.origin in listed)
+
+
+def without_codecs(rows: Iterable[Recording]) -> list[Recording]:
+    """Leaves out copies that went through a codec, since the deliveries do that."""
+    return [row for row in rows if not row.codec]
 
 
 def group_of(row: Recording) -> str:
