@@ -28,16 +28,16 @@ SMOOTHING = 33
 """Bins (1 kHz) over which the mean spectrum is smoothed before it is taken away."""
 
 
-def preprocess_voice(waveform: np.ndarray) -> torch.Tensor:
+def preprocess_voice(waveform: np.ndarray, length: int = WINDOW) -> torch.Tensor:
     """Turn a stretch of sound into the network's input, the same in training and in use.
 
-    waveform: float32 (n,) at SAMPLE_RATE. What is shorter than WINDOW is repeated, since added silence would be a cue;
-    what is longer is cut. Returns float32 (WINDOW,) without offset and at the level LEVEL.
+    waveform: float32 (n,) at SAMPLE_RATE. What is shorter than `length` is repeated, since added silence would be a cue;
+    what is longer is cut. Returns float32 (length,) without offset and at the level LEVEL.
     Raises: ValueError when it is not a waveform or holds no sample.
     """
     if waveform.ndim != 1 or not waveform.size:
         raise ValueError(f"a voice window must be a waveform (n,) with samples, not {waveform.shape}")
-    samples = np.resize(waveform, WINDOW).astype(np.float32)
+    samples = np.resize(waveform, length).astype(np.float32)
     samples -= samples.mean()
     level = float(np.sqrt(np.mean(np.square(samples))))
     return torch.from_numpy(samples * np.float32(LEVEL / max(level, 1e-6)))

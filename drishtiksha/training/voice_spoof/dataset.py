@@ -39,14 +39,14 @@ class Couple:
 
 
 class Mix(Dataset):
-    """Item i: float32 (2, WINDOW), real and fake as the network takes them. Depends on (seed, i) alone.
+    """Item i: float32 (2, window), real and fake as the network takes them. Depends on (seed, i) alone.
 
     Each real corpus and each maker of copies comes as often as the others, a system of whole synthesis by the square root
     of its recordings. Each half of a couple is as long as the other.
     """
 
-    def __init__(self, rows: Sequence[Recording], cache: Path, seed: int, length: int) -> None:
-        self.cache, self.seed, self.length = cache, seed, length
+    def __init__(self, rows: Sequence[Recording], cache: Path, seed: int, length: int, window: int = WINDOW) -> None:
+        self.cache, self.seed, self.length, self.window = cache, seed, length, window
         self.by_path = {row.path: row for row in rows if not row.fake}
         self.coded = _grouped((row for row in rows if not row.fake and row.origin), "origin")
         self.people = _grouped((row for row in rows if not row.fake and not row.origin), "corpus")
@@ -84,11 +84,11 @@ class Mix(Dataset):
         return _one(choices, rng) if choices and rng.random() < CODED_SHARE else real
 
     def halves(self, item: int) -> tuple[np.ndarray, np.ndarray, Couple]:
-        """The real and the fake after the chain, float32 (n,) each, at most WINDOW samples, and what they are."""
+        """The real and the fake after the chain, float32 (n,) each, at most `window` samples, and what they are."""
         rng = np.random.default_rng([self.seed, item])
         couple = self.couple(rng)
         lengths = [round(row.seconds * SAMPLE_RATE) for row in (couple.real, couple.fake)]
-        wanted = WINDOW if rng.random() < WHOLE_WINDOW_SHARE else int(rng.integers(SHORTEST, WINDOW))
+        wanted = self.window if rng.random() < WHOLE_WINDOW_SHARE else int(rng.integers(SHORTEST, self.window))
         length = min(wanted, *lengths)
         places = [int(rng.random() * (has - length + 1)) for has in lengths]
         if couple.same:
@@ -101,7 +101,7 @@ class Mix(Dataset):
         return real, fake, couple
 
     def __getitem__(self, item: int) -> torch.Tensor:
-        return torch.stack([preprocess_voice(half) for half in self.halves(item)[:2]])
+        return torch.stack([preprocess_voice(half, self.window) for half in self.halves(item)[:2]])
 
 
 def _grouped(rows: Iterable[Recording], field: str) -> dict[str, list[Recording]]:

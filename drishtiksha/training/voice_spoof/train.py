@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from drishtiksha.networks.voice_spoof import VoiceSpoofNetwork
+from drishtiksha.networks.voice_spoof import WINDOW, VoiceSpoofNetwork
 from drishtiksha.training.loop import Run, Schedule, Weights
 from drishtiksha.training.voice_spoof.dataset import Mix
 from drishtiksha.training.voice_spoof.index import Recording
@@ -34,6 +34,9 @@ class TrainConfig:
     drop_rate: float = 0.3
     mask_bins: int = 32
     """The widest band that is hidden from the network, of 256; the longest gap is as many frames, of 320."""
+    short_window: int = WINDOW // 2
+    short_share: float = 0.75
+    """The first part of the time is spent on shorter windows, of which twice as many can be heard."""
     workers: int = 1
     """Processes that prepare the couples."""
     max_steps: int | None = None
@@ -47,13 +50,7 @@ def train(rows: Sequence[Recording], cache: Path, folder: Path, config: TrainCon
     optimizer = torch.optim.AdamW(_groups(network, config.weight_decay), lr=config.peak_lr)
     schedule = Schedule(config.minutes, config.seed, max_steps=config.max_steps)
     run = Run(folder, {"network": network}, {"network": optimizer}, schedule)
-    mix = Mix(rows, cache, config.seed, ITEMS)
-    left = range(run.step * config.couples, ITEMS)
-    batches = iter(
-        DataLoader(
-            mix, config.couples, sampler=left, num_workers=config.workers, prefetch_factor=4 if config.workers else None
-        )
-    )
+    batches = _batches(rows, cache, run, config)
     for step in run.steps():
         loss = _loss(network, next(batches), config, step)
         optimizer.zero_grad()
@@ -62,6 +59,19 @@ def train(rows: Sequence[Recording], cache: Path, folder: Path, config: TrainCon
         optimizer.step()
         run.note(loss=loss.item())
     return run.ema["network"]
+
+
+def _batches(rows: Sequence[Recording], cache: Path, run: Run, config: TrainConfig) -> Iterator[torch.Tensor]:
+    """float32 (couples, 2, window) from the run's step on; the windows grow once, at `short_share` of the time."""
+    for window, until in ((config.short_window, config.short_share), (WINDOW, float("inf"))):
+        left = range(run.step * config.couples, ITEMS)
+        mix = Mix(rows, cache, config.seed, ITEMS, window)
+        ahead = 4 if config.workers else None
+        loader = DataLoader(mix, config.couples, sampler=left, num_workers=config.workers, prefetch_factor=ahead)
+        for batch in loader if run.progress < until else ():
+            yield batch
+            if run.progress >= until:
+                break
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
@@ -74,7 +84,7 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def _loss(network: VoiceSpoofNetwork, couples: torch.Tensor, config: TrainConfig, step: int) -> torch.Tensor:
-    """couples: float32 (N, 2, WINDOW), real first. Returns the mean binary cross-entropy with smoothed labels."""
+    """couples: float32 (N, 2, window), real first. Returns the mean binary cross-entropy with smoothed labels."""
     spectrograms = network.spectrogram(couples.flatten(0, 1))
     draw = torch.Generator().manual_seed(config.seed + step)
     visible = torch.stack([_mask(spectrograms.shape[2:], config.mask_bins, draw) for _ in couples])
