@@ -155,8 +155,6 @@ class Family:
     """Samples a frame."""
     crop_frames: int
     batch: int
-    patience: float = 1.0
-    """How many times as long as the others it trains: the finer its steps, the slower they are."""
 
     @property
     def crop(self) -> int:
@@ -165,7 +163,7 @@ class Family:
 
 
 FAMILIES = {
-    "transposed": Family(hop=256, crop_frames=32, batch=8, patience=2),
+    "transposed": Family(hop=256, crop_frames=32, batch=8),
     "istft": Family(hop=256, crop_frames=48, batch=8),
     "subpixel": Family(hop=200, crop_frames=40, batch=8),
 }

@@ -103,15 +103,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the shared data folder")
     parser.add_argument("--runs", type=Path, required=True, help="where checkpoints and the cache are")
-    parser.add_argument(
-        "--minutes", type=float, default=9, help="training time of a vocoder; the slowest takes two shares"
-    )
+    parser.add_argument("--minutes", type=float, default=9, help="training time of each vocoder")
     parser.add_argument("--copies-only", action="store_true", help="train nothing; use the vocoders as they are")
     options = parser.parse_args(arguments)
     folder, cache = options.runs / "vocoders", options.runs / "cache"
     for family in () if options.copies_only else FAMILIES:
-        minutes = options.minutes * FAMILIES[family].patience
-        run = train_vocoder(family, training_files(options.data), folder, minutes, SEED)
+        run = train_vocoder(family, training_files(options.data), folder, options.minutes, SEED)
         print(f"{family}: {run.step} steps, {run.spent_s / 60:.1f} min, {run.losses}", flush=True)
     print(f"{add_copies(folder, cache)} copies added to {cache}")
 
