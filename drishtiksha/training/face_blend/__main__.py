@@ -1,56 +1,65 @@
-"""The one command that makes FACE-BLEND-LITE-V1."""
+"""The one command that makes FACE-BLEND-LITE-V1: prepare, train, calibrate, export. Go on with `training.publish`."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from pathlib import Path
 
+import cv2
 import torch
+from safetensors.torch import load_file
 
 from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
-from drishtiksha.training.face_blend.deliver import Place, deliver
+from drishtiksha.training.face_blend.calibrate import choose, logits_of, read_faces
+from drishtiksha.training.face_blend.export import save_weights, write_run, write_sidecar
+from drishtiksha.training.face_blend.heldout import MANIFEST, NAME, REPOSITORY, write_media
 from drishtiksha.training.face_blend.prepare import prepare
-from drishtiksha.training.face_blend.train import TrainConfig, imagenet_weights, train
+from drishtiksha.training.face_blend.train import TrainConfig, Trainer, imagenet_weights
+from drishtiksha.training.loop import Schedule
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="drishtiksha.training.face_blend", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds portraits/*.jpg and clips/*.mp4")
-    parser.add_argument("--out", type=Path, default=Path("models"), help="where weights, sidecar and report go")
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds portraits/*.jpg")
+    parser.add_argument("--out", type=Path, default=Path("models"), help="where weights, sidecar and record go")
     parser.add_argument("--runs", type=Path, default=Path("runs/face_blend"), help="cache, checkpoints and log")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="where the face finder and the mesh are")
     parser.add_argument("--imagenet", type=Path, required=True, help="efficientnet-lite0-57934424.pth; see the card")
-    parser.add_argument("--minutes", type=float, default=80)
+    parser.add_argument("--start", type=Path, help="*.safetensors of an earlier stage to go on from; see the card")
+    parser.add_argument("--minutes", type=float, default=86)
     parser.add_argument("--seed", type=int, default=20261123)
-    parser.add_argument("--deliver-only", action="store_true", help="export the last checkpoint without training on")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Prepare, train, measure, deliver."""
+    """Each part goes on from what an interrupted run left in `--runs`."""
     given = _arguments()
-    torch.set_num_threads(os.cpu_count() or 1)
-    config = TrainConfig(minutes=given.minutes, seed=given.seed, workers=2)
-    start = imagenet_weights(given.imagenet, FaceBlendNetwork())
-    cache, splits = prepare(given.data / "portraits", given.models, given.runs, start, given.seed)
-    if not given.deliver_only:
-        train(splits["train"], start, given.runs, config)
-    state = torch.load(given.runs / "last.pt", weights_only=True)
-    facts = {
-        "steps": state["step"],
-        "minutes": round(state["spent_s"] / 60, 1),
-        "images": state["step"] * config.pairs * 2,
-        "seed": given.seed,
-        "n_train": len(splits["train"]),
-        "n_val": len(splits["val"]),
-        "n_test": len(splits["test"]),
-    }
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    models = REPOSITORY / "models"
+    imagenet = imagenet_weights(given.imagenet, FaceBlendNetwork())
+    cache, splits = prepare(given.data / "portraits", models, given.runs, imagenet, given.seed)
+    start = load_file(given.start) if given.start else imagenet
+    schedule, config = Schedule(minutes=given.minutes, seed=given.seed, warm_steps=200), TrainConfig()
+    trainer = Trainer(cache, splits["train"], start, given.runs, schedule, config)
     given.out.mkdir(parents=True, exist_ok=True)
-    place = Place(given.data, given.models, given.runs, given.out, given.seed)
-    measured = deliver(state["ema"], cache.names, splits, place, facts)
-    print(json.dumps(measured, indent=1))
+    path = given.out / f"{NAME}.safetensors"
+    network = save_weights(trainer.run(), path)
+    names = {split: [cache.names[member] for member in members] for split, members in splits.items()}
+    manifest = given.runs / "val" / MANIFEST
+    if not manifest.exists():
+        write_media(given.data / "portraits", names["val"], models, manifest.parent)
+    faces = read_faces(manifest, models, given.runs / "val_faces.npz")
+    write_sidecar(network, path, *choose(logits_of(network, faces.crops), faces))
+    facts = {
+        "steps": trainer.loop.step,
+        "minutes": round(trainer.loop.spent_s / 60, 1),
+        "images": trainer.loop.step * config.pairs * 2,
+        "seed": given.seed,
+        "start": given.start.name if given.start else given.imagenet.name,
+        **{f"n_{split}": len(members) for split, members in names.items()},
+        "split": names,
+    }
+    write_run(given.out, facts)
 
 
 if __name__ == "__main__":

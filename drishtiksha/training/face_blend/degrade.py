@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
-import av
 import cv2
 import numpy as np
 
 from drishtiksha.training.face_blend.blend import colour_shift, unsharp
+from drishtiksha.training.face_blend.sequence import encode
 
 _RESIZERS = [cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4]
 
@@ -24,26 +22,12 @@ def jpeg(image: np.ndarray, quality: int, chroma_full: bool = False) -> np.ndarr
 def h264(image: np.ndarray, crf: int, frames: int = 1, step: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
     """Through H.264 and back, as the last of `frames` pictures that move by `step` px each.
 
-    image: uint8 RGB (H, W, 3); odd sides are padded for the encoder and cut again. crf: 0-51.
+    image: uint8 RGB (H, W, 3). crf: 0-51.
     """
-    height, width = image.shape[:2]
-    even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    size = (even.shape[1], even.shape[0])
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as out:
-        options = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency", "threads": "1"}
-        stream = out.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for index in range(frames):
-            back = frames - 1 - index
-            matrix = np.array([[1, 0, step[0] * back], [0, 1, step[1] * back]])
-            moved = cv2.warpAffine(even, matrix, size, borderMode=cv2.BORDER_REPLICATE) if back else even
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(moved, np.uint8), format="rgb24")))
-        out.mux(stream.encode())
-    file.seek(0)
-    with av.open(file, "r") as source:
-        last = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)][-1]
-    return last[:height, :width]
+    size = (image.shape[1], image.shape[0])
+    moves = [np.array([[1, 0, step[0] * back], [0, 1, step[1] * back]]) for back in range(frames - 1, 0, -1)]
+    moved = [np.asarray(cv2.warpAffine(image, move, size, borderMode=cv2.BORDER_REPLICATE), np.uint8) for move in moves]
+    return encode([*moved, image], crf)
 
 
 def resize(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -66,13 +50,15 @@ def _light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _whole_filter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What cameras, phones and editors do to whole pictures without faking anything."""
-    kind = int(rng.integers(0, 7))
+    kind = int(rng.integers(0, 8))
     if kind == 0:
         return unsharp(image, rng)
     if kind == 1:
         return cv2.bilateralFilter(image, 5, rng.uniform(15, 45), 3)
+    if kind == 7:
+        return cv2.bilateralFilter(image, 7, rng.uniform(40, 90), 5)
     if kind == 2:
-        return cv2.medianBlur(image, 3)
+        return cv2.medianBlur(image, int(rng.choice([3, 3, 5])))
     if kind == 3:
         return colour_shift(image, rng)
     if kind == 4:
@@ -85,7 +71,7 @@ def _whole_filter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.6:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.0))
-    length = int(rng.integers(3, 9))
+    length = int(rng.integers(3, 14))
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
@@ -119,7 +105,7 @@ def degrade(image: np.ndarray, size: int, seed: int | list[int]) -> np.ndarray:
     steps = rng.random(6)
     if steps[0] < 0.3:
         image = _whole_filter(image, rng)
-    if steps[1] < 0.2:
+    if steps[1] < 0.25:
         image = _blur(image, rng)
     if steps[2] < 0.15:
         image = _noise(image, rng)

@@ -1,126 +1,141 @@
-"""The pictures that the network is judged by: whole portraits of people kept out, through the same finder and crop as in
-use, real and faked, as they are and as they arrive."""
+"""The media that the network is judged by: whole portraits and clips of people kept out, real and faked, as files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
 
-from drishtiksha.faces.crop import face_crop, square_around
-from drishtiksha.faces.detect import BlazeFaceFinder
-from drishtiksha.faces.landmarks import FaceMesh
-from drishtiksha.networks.efficientnet_lite import CROP_MARGIN, INPUT_SIZE
-from drishtiksha.training.face_blend.blend import self_blend, swap
-from drishtiksha.training.face_blend.data import CACHE_MARGIN, read_rgb
-from drishtiksha.training.face_blend.degrade import h264, jpeg
-from drishtiksha.training.face_blend.masks import hull_mask
+from drishtiksha.training.face_blend.data import read_rgb
+from drishtiksha.training.face_blend.degrade import h264
+from drishtiksha.training.face_blend.heldout_clips import CRFS, clip
+from drishtiksha.training.face_blend.heldout_fakes import FAKES, Person, find_people
+from drishtiksha.training.face_blend.scene import beard, beautify, glasses, hand, make_up
+from drishtiksha.training.face_blend.stress import STRESSES
 
-FRAME_PX = 720
-"""Portraits are made this large at most, which keeps fakes and deliveries alike for both sources of portraits."""
-MIN_FACE_PX = 40
-
-Region = tuple[np.ndarray, np.ndarray]
-"""A square cut out of a frame, and the mesh in it."""
-Delivery = Callable[[np.ndarray], np.ndarray]
+NAME = "FACE-BLEND-LITE-V1"
+REPOSITORY = Path(__file__).resolve().parents[3]
+MANIFEST = "manifest.csv"
+SEED = 20261125
+"""Of everything that is drawn for these files; training has another."""
 
 
-def scaled(image: np.ndarray, factor: float) -> np.ndarray:
-    """A picture made smaller by area."""
-    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+@dataclass(frozen=True)
+class Delivery:
+    """How a picture arrives: changed, then as a file of this kind. quality: of a JPEG, 1-100; None is a PNG."""
+
+    change: Callable[[np.ndarray], np.ndarray]
+    quality: int | None = None
+
+    def write(self, picture: np.ndarray, stem: Path) -> Path:
+        """Write an RGB picture beside `stem`; returns the file."""
+        bgr = np.ascontiguousarray(self.change(picture)[..., ::-1])
+        path = stem.with_name(stem.name + (".png" if self.quality is None else ".jpg"))
+        flags = [] if self.quality is None else [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+        cv2.imwrite(str(path), bgr, flags)
+        return path
+
+
+def _same(picture: np.ndarray) -> np.ndarray:
+    return picture
+
+
+def _half(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
 DELIVERIES: dict[str, Delivery] = {
-    "clean": lambda image: image,
-    **{f"jpeg_{quality}": partial(jpeg, quality=quality) for quality in (90, 70, 50, 30)},
-    **{f"h264_crf{crf}": partial(h264, crf=crf, frames=3, step=(1.5, 0.5)) for crf in (23, 28, 34, 40)},
-    "resized_0.5": partial(scaled, factor=0.5),
-    "resized_0.25": partial(scaled, factor=0.25),
-    "resized_0.5_jpeg_70": lambda image: jpeg(scaled(image, 0.5), 70),
+    "clean": Delivery(_same),
+    "jpeg_70": Delivery(_same, 70),
+    "jpeg_30": Delivery(_same, 30),
+    "resized_0.5_jpeg_70": Delivery(_half, 70),
+    "h264_crf28": Delivery(partial(h264, crf=28, frames=3, step=(1.5, 0.5))),
 }
+WORN = (glasses, hand, make_up, beard, beautify)
+"""One of these on each person's own face, as in training."""
+SWAPPED_EVERY = 2
+"""One person in so many has a swapped clip besides the real one."""
+FEW = ("clean", "jpeg_70")
+"""How the kinds of fake other than the plain swap arrive."""
 
 
-def poisson_swap(target: Region, source: Region, rng: np.random.Generator) -> np.ndarray:
-    """A swap that training never sees: warped piece by piece along the mesh, pasted by Poisson blending.
+@dataclass(frozen=True)
+class Row:
+    """One line of the manifest."""
 
-    Perez et al., Poisson image editing (SIGGRAPH 2003), OpenCV's seamlessClone.
+    file: str
+    label: str
+    group: str
+    source: str
+
+
+def split_of(models: Path, name: str) -> list[str]:
+    """The portraits of one split (train, val, test), as the run that made the weights recorded them."""
+    run = json.loads((models / "reports" / NAME / "run.json").read_text())
+    return [str(portrait) for portrait in run["split"][name]]
+
+
+def _pictures(people: list[Person], number: int) -> Iterator[tuple[str, str, np.ndarray, str]]:
+    """(label, kind, picture, delivery) of everything that is made of one person."""
+    person = people[number]
+    for delivery in DELIVERIES:
+        yield "real", "real", person.frame, delivery
+    for index, (name, change) in enumerate(STRESSES.items()):
+        rng = np.random.default_rng([SEED, number, 1000 + index])
+        yield "real", f"real/{name}", change(person.frame, person.box, rng), "jpeg_70"
+    worn = WORN[number % len(WORN)](*person.region, np.random.default_rng([SEED, number, 3000]))
+    yield "real", "real/worn", person.with_face(worn), "jpeg_70"
+    for index, (kind, make) in enumerate(FAKES.items()):
+        rng = np.random.default_rng([SEED, number, index])
+        other = people[(number + 1 + int(rng.integers(len(people) - 1))) % len(people)]
+        made = person.with_face(make(person.region, other.region, rng).fake())
+        for delivery in DELIVERIES if kind == "swap" else FEW:
+            yield "fake", kind, made, delivery
+        if kind == "swap":
+            shaded = STRESSES["hard_shadow"](made, person.box, np.random.default_rng([SEED, number, 1000]))
+            yield "fake", "swap/hard_shadow", shaded, "jpeg_70"
+
+
+def _write_clips(people: list[Person], number: int, out: Path) -> Iterator[Row]:
+    """A real clip of everyone, and of some a swapped one too."""
+    crf, person = CRFS[number % len(CRFS)], people[number]
+    for label in ("real", "fake") if number % SWAPPED_EVERY == 0 else ("real",):
+        rng = np.random.default_rng([SEED, number, 2000])
+        other = people[(number + 1 + int(rng.integers(len(people) - 1))) % len(people)]
+        group = f"clip_{'real' if label == 'real' else 'swap'}/crf{crf}"
+        path = out / f"{Path(person.name).stem}_{group.replace('/', '_')}.mp4"
+        clip(person, other if label == "fake" else None, crf, rng, path)
+        yield Row(path.name, label, group, person.name)
+
+
+def write_media(portraits: Path, names: list[str], models: Path, out: Path) -> Path:
+    """Pictures and clips of these people as files in `out`, and a manifest of them; the same for the same people.
+
+    Returns the manifest's path.
     """
-    image, mesh = target
-    size = image.shape[0]
-    steps = np.arange(0, size, 4)
-    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    sparse = LinearNDInterpolator(mesh, source[1], fill_value=-1)(grid).reshape(len(steps), len(steps), 2)
-    flow = cv2.resize(sparse.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
-    warped = cv2.remap(source[0], flow[..., 0], flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    hull = hull_mask(mesh, size, str(rng.choice(["oval", "inner"])), rng).astype(np.uint8)
-    mask = cv2.erode(hull, np.ones((3, 3), np.uint8), iterations=max(size // 50, 2))
-    mask[[0, 1, -2, -1]], mask[:, [0, 1, -2, -1]] = 0, 0
-    x, y, width, height = cv2.boundingRect(mask)
-    centre = (x + width // 2, y + height // 2)
-    return cv2.seamlessClone(warped, image, mask * 255, centre, cv2.NORMAL_CLONE)
+    out.mkdir(parents=True, exist_ok=True)
+    people = find_people({name: read_rgb(portraits / name) for name in names}, models)
+    rows: list[Row] = []
+    for number, person in enumerate(people):
+        for label, kind, picture, delivery in _pictures(people, number):
+            group = kind if "/" in kind else f"{kind}/{delivery}"
+            path = DELIVERIES[delivery].write(picture, out / f"{Path(person.name).stem}_{group.replace('/', '_')}")
+            rows.append(Row(path.name, label, group, person.name))
+        rows += _write_clips(people, number, out)
+    with (out / MANIFEST).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "label", "group", "source"])
+        writer.writerows([row.file, row.label, row.group, row.source] for row in rows)
+    return out / MANIFEST
 
 
-def self_blended(target: Region, _other: Region, rng: np.random.Generator) -> np.ndarray:
-    """A self-blend, as in training."""
-    return self_blend(*target, rng)[0]
-
-
-def affine_swap(target: Region, other: Region, rng: np.random.Generator) -> np.ndarray:
-    """A swap of two people, as in training."""
-    size = target[0].shape[0]
-    factor = size / other[0].shape[0]
-    return swap(*target, cv2.resize(other[0], (size, size), interpolation=cv2.INTER_AREA), other[1] * factor, rng)[0]
-
-
-FAKES: dict[str, Callable[[Region, Region, np.random.Generator], np.ndarray]] = {
-    "self_blend": self_blended,
-    "swap": affine_swap,
-    "poisson_swap": poisson_swap,
-}
-
-
-class HeldOut:
-    """Makes crops of the people of one split. Every draw comes from (seed, person, kind)."""
-
-    def __init__(self, portraits: Path, names: list[str], models_dir: Path, seed: int) -> None:
-        self.names, self.seed = names, seed
-        self.finder, mesh = BlazeFaceFinder(models_dir), FaceMesh(models_dir)
-        self.originals = [read_rgb(portraits / name) for name in names]
-        self.frames = [scaled(i, FRAME_PX / max(i.shape)) if max(i.shape) > FRAME_PX else i for i in self.originals]
-        self.boxes, self.meshes = [], []
-        for frame in self.frames:
-            face = self.finder.find(frame)[0]
-            points = mesh.landmarks(frame, face)
-            if points is None:
-                raise ValueError("the mesh refuses a face that it accepted at full size; leave the portrait out")
-            self.boxes.append(face.box)
-            self.meshes.append(points)
-
-    def crop(self, frame: np.ndarray) -> np.ndarray | None:
-        """What the detector would cut out of a frame: uint8 RGB (224, 224, 3), or None without a face."""
-        faces = [face for face in self.finder.find(frame) if face.size >= MIN_FACE_PX]
-        return face_crop(frame, faces[0].box, INPUT_SIZE, CROP_MARGIN) if faces else None
-
-    def _region(self, person: int) -> tuple[Region, tuple[int, int, int, int]]:
-        """The part of the frame around the face, inside the frame, cut to a square by repeating edges."""
-        height, width = self.frames[person].shape[:2]
-        x0, y0, x1, y1 = (round(v) for v in square_around(self.boxes[person], CACHE_MARGIN))
-        place = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
-        part = self.frames[person][place[1] : place[3], place[0] : place[2]]
-        side = max(part.shape[:2])
-        square = cv2.copyMakeBorder(part, 0, side - part.shape[0], 0, side - part.shape[1], cv2.BORDER_REPLICATE)
-        return (square, self.meshes[person] - np.array(place[:2], np.float32)), place
-
-    def fake(self, person: int, kind: str, draw: int = 0) -> np.ndarray:
-        """The frame of one person with the face faked. `draw` numbers the fakes of one kind."""
-        rng = np.random.default_rng([self.seed, person, list(FAKES).index(kind), draw])
-        other = int((person + 1 + rng.integers(len(self.names) - 1)) % len(self.names))
-        target, place = self._region(person)
-        made = FAKES[kind](target, self._region(other)[0], rng)
-        frame = self.frames[person].copy()
-        frame[place[1] : place[3], place[0] : place[2]] = made[: place[3] - place[1], : place[2] - place[0]]
-        return frame
+def write_heldout(data: Path, out: Path) -> Path:
+    """Files of the test split, which was used neither for training nor for any choice. data: holds portraits/."""
+    models = REPOSITORY / "models"
+    return write_media(data / "portraits", split_of(models, "test"), models, out)

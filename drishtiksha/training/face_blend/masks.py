@@ -5,33 +5,36 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149]
-_OVAL += [150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
-_LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
-_BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
-_EYES = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7]
-_EYES += [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
+OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149]
+OVAL += [150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
+BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
+EYES = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7]
+EYES += [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
 _NOSE = [168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 48, 278]
 _LOWER = [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 4]
 KINDS = ("oval", "mesh", "inner", "lower", "mouth", "eyes", "random", "forehead")
 _WEIGHTS = np.array([0.24, 0.14, 0.16, 0.14, 0.1, 0.07, 0.08, 0.07])
+SWAP_KINDS = ("oval", "mesh", "inner", "lower", "mouth", "eyes")
+SWAP_WEIGHTS = (0.26, 0.18, 0.2, 0.12, 0.12, 0.12)
+"""What is taken from another person, and how often."""
 
 
 def _points(mesh: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
     if kind == "mesh":
         return mesh
     if kind == "inner":
-        return mesh[_BROWS + _LIPS + _NOSE]
+        return mesh[BROWS + LIPS + _NOSE]
     if kind == "lower":
         return mesh[_LOWER]
     if kind == "mouth":
-        lips = mesh[_LIPS]
+        lips = mesh[LIPS]
         return lips.mean(0) + (lips - lips.mean(0)) * rng.uniform(1.2, 2.2)
     if kind == "eyes":
-        return mesh[_BROWS + _EYES]
+        return mesh[BROWS + EYES]
     if kind == "random":
         return mesh[rng.choice(len(mesh), size=int(rng.integers(5, 14)), replace=False)]
-    oval = mesh[_OVAL]
+    oval = mesh[OVAL]
     if kind == "forehead":
         upwards = mesh[10] - mesh[152]
         return np.concatenate([oval, mesh[[10, 67, 297]] + upwards * rng.uniform(0.05, 0.25)])
