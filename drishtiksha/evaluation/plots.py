@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PICTURES = ("roc.png", "errors.png", "reliability.png", "scores.png", "groups.png")
 REAL, FAKE = LIGHT.people[0], LIGHT.people[1]
 """Blue and vermilion of Okabe & Ito, which also differ in lightness."""
 BINS = 10
@@ -34,19 +35,22 @@ Panel = Callable[["Axes", Sequence[Score]], None]
 
 
 def draw_all(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> tuple[str, ...]:
-    """Write the pictures that these scores allow into `folder`; their names."""
+    """Write the pictures that these scores allow into `folder`, in place of earlier ones; their names."""
     by_model = {name: [s for s in scores if s.model == name and s.scored] for name in report.models}
     shown = {name: rows for name, rows in by_model.items() if rows}
     both = {name: rows for name, rows in shown.items() if len({row.fake for row in rows}) == 2}
+    roc, errors, reliability, spread, groups = PICTURES
     figures: dict[str, Figure] = {}
     if both:
-        figures["roc.png"] = _roc(both)
-        figures["errors.png"] = _panels(both, _errors, "share of the files", report)
-        figures["reliability.png"] = _panels(both, _reliability, "share that is fake, both classes alike")
+        figures[roc] = _roc(both)
+        figures[errors] = _panels(both, _errors, "share of the files", report)
+        figures[reliability] = _panels(both, _reliability, "share that is fake, both classes alike")
     if shown:
-        figures["scores.png"] = _panels(shown, _spread, "share of the reals, of the fakes", report)
+        figures[spread] = _panels(shown, _spread, "share of the reals, of the fakes", report)
     if any(model.groups for model in report.models.values()):
-        figures["groups.png"] = _groups(report)
+        figures[groups] = _groups(report)
+    for name in PICTURES:
+        (folder / name).unlink(missing_ok=True)
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=DPI)
     return tuple(figures)

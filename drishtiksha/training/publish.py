@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +24,9 @@ import numpy as np
 
 from drishtiksha.contract import Reference
 from drishtiksha.errors import DrishtikshaError, ManifestError, WeightsMissingError
-from drishtiksha.evaluation.command import SCORES, evaluate, write
+from drishtiksha.evaluation.command import PAGE, REPORT, SCORES, evaluate
 from drishtiksha.evaluation.manifest import read_manifest
+from drishtiksha.evaluation.plots import PICTURES
 from drishtiksha.evaluation.report import EvaluationReport
 from drishtiksha.evaluation.scores import Score, write_scores
 from drishtiksha.evaluation.summary import Measure, Summary
@@ -95,7 +97,9 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
     manifest = heldout_files(model.write_heldout, place.data, kept / "heldout", sha256_of(run_file))
     done = evaluate(manifest, [name], manager, _note, out=kept / "evaluation")
     folder = run_file.parent
-    write(folder, done.report, done.scores)
+    for made in (REPORT, PAGE, *PICTURES):
+        if (kept / "evaluation" / made).is_file():
+            shutil.copyfile(kept / "evaluation" / made, folder / made)
     write_scores(folder / SCORES, map(_shortened, done.scores), KEPT_COLUMNS)
     measured = done.report.models[name]
     sidecar = update_sidecar(
@@ -164,6 +168,8 @@ def references(scores: Sequence[Score], sources: str) -> dict[MediaKind, Referen
                 fake_data=_described(fake, f"faked {word}", sources) if fake else "",
                 p_fake=_thinned(real),
                 fake_p_fake=_thinned(fake),
+                sources=len({row.source for row in real}),
+                fake_sources=len({row.source for row in fake}) or None,
             )
     return found
 

@@ -1,0 +1,256 @@
+"""Labelled files, really encoded, through real detectors with tiny networks: end to end, and again after a stop."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
+from media_factory import coded_frames, tone, write_audio, write_video
+from PIL import Image
+from typer.testing import CliRunner
+
+import drishtiksha.evaluation.run
+from drishtiksha.cli import Exit, app
+from drishtiksha.errors import ManifestError
+from drishtiksha.evaluation.command import Evaluation, evaluate
+from drishtiksha.evaluation.scores import ScoreFile, read_scores
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import ROOT
+from drishtiksha.weights import sha256_of
+
+DARK, BRIGHT = (20, 60, 90), (170, 200, 240)
+THRESHOLDS = {"real": 0.3, "fake": 0.7}
+
+
+def silent(done: int, total: int, message: str) -> None:
+    """A note that nobody reads."""
+
+
+@pytest.fixture
+def detectors(tmp_path) -> Iterator[None]:
+    with dropped_in(tmp_path / "extra", brightness=BRIGHTNESS, loudness=LOUDNESS):
+        yield
+
+
+@pytest.fixture
+def manager(detectors, tmp_path, monkeypatch) -> ModelManager:
+    weights = plain_weights(tmp_path / "bright.pt")
+    torch.save({"gain": torch.ones(1)}, tmp_path / "loud.pt")
+    models = {
+        "BRIGHT": entry(model_path=weights, thresholds=THRESHOLDS),
+        "FACES": entry(model_path=weights, faces=True),
+        "LOUD": entry("LoudnessDetector", tmp_path / "loud.pt"),
+    }
+    return manager_of(models, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def manifest(tmp_path) -> Path:
+    """Dark pictures are real and bright ones fake; a clip, a recording and a text that calls itself a picture."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    rows = []
+    for label, group, levels in (("real", "real/png", DARK), ("fake", "made/png", BRIGHT)):
+        for number, level in enumerate(levels):
+            name = f"{label}{number}.png"
+            Image.fromarray(np.full((64, 80, 3), level, np.uint8)).save(folder / name)
+            rows.append((name, label, group, f"p{number}"))
+    write_video(folder / "clip.mp4", coded_frames(12))
+    write_audio(folder / "tone.wav", tone(2.0), 16_000)
+    (folder / "text.png").write_text("this is no picture\n" * 50)
+    rows += [("clip.mp4", "real", "real/mp4", "q"), ("tone.wav", "real", "", "r"), ("text.png", "fake", "", "s")]
+    with (folder / "list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "label", "group", "source"), *rows])
+    return folder / "list.csv"
+
+
+def test_end_to_end(manager, manifest, tmp_path):
+    done = evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
+    of = {score.file: score for score in done.scores}
+    assert [of[f"real{n}.png"].prediction for n in range(3)] == ["REAL", "REAL", "REAL"]
+    assert [of[f"fake{n}.png"].prediction for n in range(3)] == ["FAKE", "FAKE", "FAKE"]
+    expected = 1 / (1 + np.exp(-10 * (170 / 255 - 0.5)))
+    assert of["fake0.png"].p_fake == pytest.approx(expected, abs=1e-4)
+    assert (of["real0.png"].kind, of["clip.mp4"].kind) == ("image", "video")
+    assert (of["tone.wav"].p_fake, of["tone.wav"].reason) == (None, "other_kind_of_media")
+    assert (of["text.png"].p_fake, of["text.png"].reason) == (None, "unreadable")
+    report = done.report.models["BRIGHT"]
+    assert report.groups["made/png"].auc.value == 1.0
+    assert report.groups["made/png"].against == "real/png"
+    assert report.overall.gaps == {"other_kind_of_media": 1, "unreadable": 1}
+    assert report.thresholds == {"image": (0.3, 0.7), "video": (0.3, 0.7)}
+    assert report.checkpoint_sha256 == sha256_of(tmp_path / "bright.pt")
+    assert done.report.manifest_sha256 == sha256_of(manifest)
+    assert read_scores(tmp_path / "out/scores.csv") == done.scores
+
+
+def test_everything_is_written(manager, manifest, tmp_path):
+    out = tmp_path / "deep" / "out"
+    done = evaluate(manifest, ["BRIGHT", "FACES"], manager, silent, out=out)
+    assert json.loads((out / "report.json").read_text()) == done.report.model_dump(mode="json")
+    page = (out / "report.md").read_text()
+    for name in ("roc", "errors", "reliability", "scores", "groups"):
+        with Image.open(out / f"{name}.png") as picture:
+            assert min(picture.size) > 200
+        assert f"({name}.png)" in page
+
+
+def test_a_picture_without_a_face_is_counted_and_not_scored(manager, manifest):
+    report = evaluate(manifest, ["FACES"], manager, silent).report.models["FACES"]
+    assert report.overall.gaps["no_face"] == 7
+    assert (report.overall.scored_real, report.overall.scored_fake, report.overall.auc) == (0, 0, None)
+
+
+def test_too_little_coverage_is_no_score(detectors, manifest, tmp_path, monkeypatch):
+    weights = plain_weights(tmp_path / "bright.pt")
+    frames = [np.full((64, 80, 3), 10 if number else 250, np.uint8) for number in range(16)]
+    write_video(manifest.parent / "clip.mp4", frames)
+    picky = manager_of({"BRIGHT": entry(model_path=weights, skip_dark=True)}, tmp_path, monkeypatch)
+    scores = {score.file: score for score in evaluate(manifest, ["BRIGHT"], picky, silent).scores}
+    assert (scores["clip.mp4"].p_fake, scores["clip.mp4"].reason) == (None, "low_coverage")
+    assert 0 < scores["clip.mp4"].coverage < 0.2
+
+
+class Counted:
+    """`analyze` that counts the files it is given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.files: list[str] = []
+        self.real = drishtiksha.evaluation.run.analyze
+        monkeypatch.setattr(drishtiksha.evaluation.run, "analyze", self)
+
+    def __call__(self, evidence, detector, **options):
+        self.files.append(evidence.path.name)
+        return self.real(evidence, detector, **options)
+
+
+def stopped_after(count: int):
+    def note(done: int, total: int, message: str) -> None:
+        if done == count:
+            raise KeyboardInterrupt
+
+    return note
+
+
+def test_a_stopped_run_goes_on_where_it_was(manager, manifest, tmp_path, monkeypatch):
+    whole = evaluate(manifest, ["BRIGHT"], manager, silent)
+    counted = Counted(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(manifest, ["BRIGHT"], manager, stopped_after(4), out=tmp_path / "out")
+    assert [score.file for score in read_scores(tmp_path / "out/scores.csv")] == counted.files
+    assert len(counted.files) == 4
+    with (tmp_path / "out/scores.csv").open("a") as file:
+        file.write("fake1.png,fake,made")  # the machine went down in the middle of a row
+    counted.files.clear()
+    resumed = evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
+    assert counted.files == ["fake1.png", "fake2.png", "clip.mp4", "tone.wav"]
+    assert numbers(resumed) == numbers(whole)
+    assert len(read_scores(tmp_path / "out/scores.csv")) == len(resumed.scores) == 9
+
+
+def numbers(done: Evaluation) -> dict:
+    return done.report.models["BRIGHT"].model_dump()
+
+
+def test_other_bytes_or_other_weights_are_scored_anew(manager, manifest, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    evaluate(manifest, ["BRIGHT"], manager, silent, out=out)
+    counted = Counted(monkeypatch)
+    Image.fromarray(np.full((64, 80, 3), 250, np.uint8)).save(manifest.parent / "real1.png")
+    changed = evaluate(manifest, ["BRIGHT"], manager, silent, out=out)
+    assert counted.files == ["real1.png"]
+    assert changed.report.models["BRIGHT"].groups["real/png"].false_alarms.value == pytest.approx(1 / 3)
+    counted.files.clear()
+    path = tmp_path / "bright.pt"
+    calibration = {"sha256": sha256_of(path), "calibration": {"scale": 1.0, "offset": -9.0}}
+    path.with_suffix(".json").write_text(json.dumps(calibration))
+    manager.unload("BRIGHT")
+    calibrated = evaluate(manifest, ["BRIGHT"], manager, silent, out=out)
+    assert len(counted.files) == 8, "every file that can be opened"
+    assert calibrated.report.models["BRIGHT"].groups["made/png"].recall.value == 0.0
+
+
+def test_a_label_put_right_needs_no_new_score(manager, manifest, tmp_path, monkeypatch):
+    evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
+    counted = Counted(monkeypatch)
+    manifest.write_text(manifest.read_text().replace("fake0.png,fake,made/png", "fake0.png,real,real/png"))
+    report = evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out").report.models["BRIGHT"]
+    assert counted.files == []
+    assert report.groups["real/png"].false_alarms.value == 0.25
+
+
+def test_scores_of_another_kind_of_table_are_not_overwritten(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("name,score\nmine,1\n")
+    with pytest.raises(ManifestError, match="not a table of scores"):
+        ScoreFile(path)
+    assert "mine" in path.read_text()
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_the_command_prints_tables_and_writes_the_folder(manager, manifest, tmp_path):
+    (manifest.parent / "text.png").unlink()
+    manifest.write_text("".join(line for line in manifest.open() if not line.startswith("text")))
+    done = run("evaluate", manifest, "--models", "BRIGHT, FACES", "--out", tmp_path / "out")
+    assert done.exit_code == Exit.DONE, done.output
+    for told in ("BRIGHT: the scores", "made/png", "real/png", "1.000", "7 no_face", "AUC, side by side"):
+        assert told in done.stdout
+    assert (tmp_path / "out/report.md").is_file()
+
+
+def test_json_and_an_unreadable_file(manager, manifest):
+    done = run("evaluate", manifest, "-m", "BRIGHT", "--json", "--seed", 5)
+    assert done.exit_code == Exit.UNREADABLE
+    report = json.loads(done.stdout)
+    assert report["seed"] == 5
+    assert report["models"]["BRIGHT"]["overall"]["auc"]["value"] == 1.0
+    assert "text.png could not be read" in done.stderr
+
+
+def test_a_sample_of_the_files(manager, manifest):
+    done = run("evaluate", manifest, "-m", "BRIGHT", "--json", "--limit", 4)
+    assert json.loads(done.stdout)["files"] == 4
+
+
+def test_what_is_wrong_is_told_before_anything_is_loaded(manager, manifest, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(ModelManager, "load_model", refuse)
+    manifest.write_text("file,label\nabsent.png,real\nreal0.png,dubious\n")
+    done = run("evaluate", manifest, "-m", "BRIGHT")
+    assert done.exit_code == Exit.USAGE
+    assert "absent.png" in done.stderr
+    assert "dubious" in done.stderr
+
+
+def test_unknown_and_missing_models_end_it_before_any_file(manager, manifest, tmp_path, monkeypatch):
+    counted = Counted(monkeypatch)
+    assert run("evaluate", manifest, "-m", "BRIGHT,NOBODY").exit_code == Exit.USAGE
+    (tmp_path / "loud.pt").unlink()
+    assert run("evaluate", manifest, "-m", "BRIGHT,LOUD").exit_code == Exit.WEIGHTS_MISSING
+    assert counted.files == []
+
+
+def test_the_shipped_face_detector_on_the_examples(tmp_path):
+    rows = [("portrait.jpg", "real"), ("portrait_altered.jpg", "fake"), ("no_face.mp4", "real")]
+    lines = [f"{ROOT / 'assets' / name},{label}\n" for name, label in rows]
+    (tmp_path / "list.csv").write_text("file,label\n" + "".join(lines))
+    done = run("evaluate", tmp_path / "list.csv", "-m", "FACE-BLEND-LITE-V1", "--json", "--device", "cpu")
+    assert done.exit_code == Exit.DONE, done.output
+    overall = json.loads(done.stdout)["models"]["FACE-BLEND-LITE-V1"]["overall"]
+    assert overall["gaps"] == {"no_face": 1}
+    assert (overall["scored_real"], overall["scored_fake"]) == (1, 1)
+    assert overall["auc"]["value"] == 1.0
