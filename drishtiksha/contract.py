@@ -83,10 +83,7 @@ Scores = Annotated[
 
 
 class Reference(BaseModel):
-    """How held-out media of one kind scored, so that a score can be set against them. Nothing of it was trained on.
-
-    Several files of one person or speaker count as several here: then the bounds drawn from them are too narrow.
-    """
+    """How held-out media of one kind scored, so that a score can be set against them. Nothing of it was trained on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -94,6 +91,13 @@ class Reference(BaseModel):
     fake_data: str = Field(default="", description="the same for the fakes: 'faces blended into those portraits'")
     p_fake: Scores = Field(default=(), description="of the genuine media")
     fake_p_fake: Scores = Field(default=(), description="of the fakes")
+    sources: int | None = Field(
+        default=None,
+        gt=0,
+        description="people or speakers among the genuine media. Files of one person err alike, so that bounds of error "
+        "rates count people. None: as many as files",
+    )
+    fake_sources: int | None = Field(default=None, gt=0, description="the same of the fakes")
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,8 @@ class Thresholds(_Frozen):
 class ErrorRates(_Frozen):
     """How often held-out media of this kind scored like this file. Shares in [0, 1]; None where none were measured.
 
-    Each `..._95` is the upper end of the one-sided 95 % Clopper-Pearson interval of the share before it.
+    Each `..._95` is the upper end of the one-sided 95 % Clopper-Pearson interval of the share before it, where people and
+    speakers are counted rather than files.
     """
 
     data: str = Field(description="what the genuine media were, to end a sentence")

@@ -84,8 +84,8 @@ def error_rates(p_fake: float | None, reference: Reference | None) -> ErrorRates
     if p_fake is None or reference is None:
         return None
     genuine, fake = np.asarray(reference.p_fake), np.asarray(reference.fake_p_fake)
-    high, high_bound = _share(int((genuine >= p_fake - ROUNDING).sum()), len(genuine))
-    low, low_bound = _share(int((fake <= p_fake + ROUNDING).sum()), len(fake))
+    high, high_bound = _share(genuine >= p_fake - ROUNDING, reference.sources)
+    low, low_bound = _share(fake <= p_fake + ROUNDING, reference.fake_sources)
     return ErrorRates(
         data=reference.data,
         fake_data=reference.fake_data,
@@ -98,13 +98,18 @@ def error_rates(p_fake: float | None, reference: Reference | None) -> ErrorRates
     )
 
 
-def _share(count: int, n: int) -> tuple[float | None, float | None]:
-    """count / n with the upper end of its one-sided Clopper-Pearson interval; None where n is 0."""
-    if n == 0:
+def _share(hit: np.ndarray, sources: int | None) -> tuple[float | None, float | None]:
+    """The share of bool (n,) that is True, and the upper end of its one-sided Clopper-Pearson interval; None for none.
+
+    The interval is that of `sources` independent trials with this share: the cautious end of what n files of so many
+    people can tell.
+    """
+    if not len(hit):
         return None, None
     from scipy.special import betaincinv
 
-    return count / n, 1.0 if count == n else float(betaincinv(count + 1, n - count, BOUND))
+    share, trials = float(hit.mean()), min(sources or len(hit), len(hit))
+    return share, 1.0 if share == 1 else float(betaincinv(share * trials + 1, (1 - share) * trials, BOUND))
 
 
 def odds(result: AnalysisResult) -> tuple[str, ...]:

@@ -62,6 +62,16 @@ def test_bounds_are_those_of_clopper_and_pearson(count, n):
     assert rates(0.5, reference).genuine_as_high_95 == pytest.approx(expected)
 
 
+def test_many_files_of_few_people_do_not_narrow_the_bound():
+    files, people = (rates(0.5, Reference(data="d", p_fake=(0.1,) * 1000, sources=n)) for n in (None, 100))
+    expected = binomtest(0, 100, alternative="less").proportion_ci(0.95, method="exact").high
+    assert people.genuine_as_high_95 == pytest.approx(expected)
+    assert files.genuine_as_high_95 < people.genuine_as_high_95
+    assert files.n_genuine == people.n_genuine == 1000
+    too_many = rates(0.5, Reference(data="d", p_fake=(0.1,) * 10, sources=99))
+    assert too_many.genuine_as_high_95 == rates(0.5, Reference(data="d", p_fake=(0.1,) * 10)).genuine_as_high_95
+
+
 def test_without_score_or_reference_there_are_no_rates():
     assert scoring.error_rates(None, REFERENCE) is None
     assert scoring.error_rates(0.5, None) is None

@@ -207,7 +207,14 @@ SIDECAR = {
     "calibration": {"method": "platt", "scale": 1.5, "offset": -0.2, "data": "held-out", "n_real": 9, "n_fake": 8},
     "thresholds": {"real": 0.3, "fake": 0.7},
     "reference": {
-        "image": {"data": "portraits", "fake_data": "", "p_fake": [0.1, 0.25], "fake_p_fake": [0.9]},
+        "image": {
+            "data": "portraits",
+            "fake_data": "",
+            "p_fake": [0.1, 0.25],
+            "fake_p_fake": [0.9],
+            "sources": 2,
+            "fake_sources": None,
+        },
     },
     "measured": {"auc": 0.9, "false_alarms": {"clean": 0.01}},
 }
