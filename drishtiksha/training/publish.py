@@ -45,7 +45,8 @@ KEPT_DECIMALS = 4
 """Of scores.csv in models/reports: what the numbers are drawn from, small enough for the repository."""
 MEASURED = ("auc", "eer", "ap", "ece", "ece_balanced", "brier", "false_alarms", "recall", "fake_called_real")
 MAX_REFERENCE = 1000
-KINDS = {MediaKind.IMAGE: "pictures", MediaKind.VIDEO: "clips", MediaKind.AUDIO: "recordings"}
+KINDS = {MediaKind.IMAGE: "pictures", MediaKind.VIDEO: "clips made from photographs", MediaKind.AUDIO: "recordings"}
+"""What held-out files are called. No moving faces are at hand: the training packages make their clips from portraits."""
 
 
 @dataclass(frozen=True)
