@@ -112,10 +112,10 @@ def test_the_chain_treats_both_sides_alike() -> None:
 
 def test_the_softened_real_has_the_sharpness_of_the_fake() -> None:
     real = _texture(4, PICTURE_PX)
-    fake = cv2.GaussianBlur(real, (0, 0), 1.2)
+    fake = cv2.GaussianBlur(real, (0, 0), 0.8)
 
     def sharpness(image: np.ndarray) -> float:
-        return float(cv2.Laplacian(image.astype(np.float32), cv2.CV_32F).var())
+        return float(cv2.Laplacian(image.astype(np.float32), cv2.CV_32F)[16:-16, 16:-16].var())
 
     assert sharpness(real) > 3 * sharpness(fake)
     assert sharpness(as_soft_as(real, fake)) == pytest.approx(sharpness(fake), rel=0.35)

@@ -30,11 +30,14 @@ def as_soft_as(image: np.ndarray, goal: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     distance = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None, :])
     ring = np.minimum((distance * 2 * RINGS).astype(int), RINGS)
-    taken, given = (fft.rfft2(part.astype(np.float32), axes=(0, 1)) for part in (image, goal))
-    powers = [np.bincount(ring.ravel(), (np.abs(part) ** 2).sum(2).ravel()) for part in (taken, given)]
+    # Faded out towards the edges, where the jump from one side to the other would pass for fine detail.
+    faded = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)[..., None]
+    spectra = (fft.rfft2((part - part.mean((0, 1))) * faded, axes=(0, 1)) for part in (image, goal))
+    powers = [np.bincount(ring.ravel(), (np.abs(spectrum) ** 2).sum(2).ravel()) for spectrum in spectra]
     gain = np.sqrt(powers[1] / np.maximum(powers[0], 1e-6)).clip(0, MAX_GAIN).astype(np.float32)
     gain[0] = 1
-    filtered = fft.irfft2(taken * gain[ring][..., None], s=(height, width), axes=(0, 1))
+    spectrum = fft.rfft2(image.astype(np.float32), axes=(0, 1))
+    filtered = fft.irfft2(spectrum * gain[ring][..., None], s=(height, width), axes=(0, 1))
     return np.clip(filtered.round(), 0, 255).astype(np.uint8)
 
 

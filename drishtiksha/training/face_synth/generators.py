@@ -43,6 +43,7 @@ RECIPES = (
     Recipe("nearest", 2, "adversarial"),
     Recipe("subpixel", 4, "l1"),
     Recipe("bilinear", 4, "adversarial"),
+    Recipe("fir", 2, "perceptual", kept_out=True),
 )
 WIDTH = 128
 """Channels of the body of an autoencoder whose factor is 4; half as many at 2."""

@@ -27,6 +27,7 @@ MANIFEST = "manifest.csv"
 SEED = 20261126
 FACE_PX = (90, 230)
 """Range of the face's longer side in these files."""
+MOST_PEOPLE = 60
 RECIPES_A_PERSON = 2
 """Of the autoencoders trained on, in turn; those kept out reconstruct everybody."""
 CLIP_FRAMES = 6
@@ -100,7 +101,7 @@ def _write_clip(frames: list[np.ndarray], path: Path) -> Path:
 
 
 class Writer:
-    """Writes the files of one person after another. trained: whether to use the autoencoders that were trained on."""
+    """Writes the files of one person after another. kept_out: with the autoencoders that stay out of training."""
 
     def __init__(self, generators: Path, out: Path, kept_out: bool) -> None:
         self.out = out
@@ -114,14 +115,15 @@ class Writer:
         turn = [self.trained[(number * RECIPES_A_PERSON + k) % len(self.trained)] for k in range(RECIPES_A_PERSON)]
         fakes = {recipe: _made(self.autoencoders[recipe.name], image) for recipe in (*self.always, *turn)}
         yield from self._pictures(number, image, "real", "real", tuple(DELIVERIES))
-        soft = as_soft_as(image, next(iter(fakes.values())))
+        chosen = list(fakes)[number % len(fakes)]
+        soft = as_soft_as(image, fakes[chosen])
         yield from self._pictures(number, soft, "real", "real_softened", FEWEST)
         yield from self._pictures(number, resampled(image, rng), "real", "real_resampled", FEWEST)
         for recipe, fake in fakes.items():
             how = tuple(DELIVERIES) if recipe.kept_out else FEW
             yield from self._pictures(number, fake, "fake", recipe.name, how)
         yield self._clip(number, image, None)
-        yield self._clip(number, image, next(iter(fakes)).name)
+        yield self._clip(number, image, chosen.name)
 
     def _pictures(
         self, number: int, image: np.ndarray, label: str, kind: str, how: tuple[str, ...]
@@ -146,7 +148,7 @@ class Writer:
 
 
 def write_media(portraits: Path, names: list[str], generators: Path, out: Path, *, kept_out: bool) -> Path:
-    """Write the files of these portraits' people and `out`/manifest.csv; returns its path.
+    """Write the files of the first MOST_PEOPLE of these portraits and `out`/manifest.csv; returns its path.
 
     kept_out: with the autoencoders that stay out of training and calibration. Raises: FileNotFoundError without the
     autoencoders.
@@ -154,7 +156,7 @@ def write_media(portraits: Path, names: list[str], generators: Path, out: Path, 
     out.mkdir(parents=True, exist_ok=True)
     writer, finder = Writer(generators, out, kept_out), BlazeFaceFinder(MODELS)
     lines = []
-    for number, name in enumerate(names):
+    for number, name in enumerate(names[:MOST_PEOPLE]):
         rng = np.random.default_rng([SEED, number])
         image = _clean_portrait(portraits / name, finder, rng)
         if image is not None:
