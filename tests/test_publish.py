@@ -176,6 +176,7 @@ def test_a_reference_takes_one_file_of_a_source_and_group():
     ]
     found = references(rows, "speakers")
     assert found[MediaKind.AUDIO].p_fake == (0.123, 0.25, 0.5)
+    assert (found[MediaKind.AUDIO].sources, found[MediaKind.AUDIO].fake_sources) == (2, None)
     assert found[MediaKind.AUDIO].data == "recordings of 2 speakers kept out of training"
     assert found[MediaKind.VIDEO].p_fake == (0.5,)
     assert MediaKind.IMAGE not in found
