@@ -201,9 +201,10 @@ def decide(
 ) -> Verdict:
     """The verdict. Nothing scored, or less than `config.min_coverage` of it, is INCONCLUSIVE, whatever the score."""
     share = coverage(scores)
+    experimental = (EXPERIMENTAL,) if config.experimental else ()
     if p_fake is None:
-        return _inconclusive(main_gap(scores) or GapReason.TOO_SHORT)
-    caveats = (*(() if calibrated else (NOT_CALIBRATED,)), *((EXPERIMENTAL,) if config.experimental else ()))
+        return _inconclusive(main_gap(scores) or GapReason.TOO_SHORT, caveats=experimental)
+    caveats = experimental if calibrated else (NOT_CALIBRATED, *experimental)
     if share < config.min_coverage:
         why = main_gap(scores)
         detail = f"Only {share:.0%} of the samples could be judged." + (f" {GAP_TEXT[why]}" if why else "")

@@ -91,6 +91,7 @@ def test_an_experimental_detector_is_never_strong_and_says_so():
     assert verdict.grade is Grade.MODERATE
     assert any(reason.startswith("Experimental: ") for reason in verdict.reasons)
     assert scoring.EXPERIMENTAL in decide(0.1, [scored(0, 0.1)], experimental=True).reasons
+    assert scoring.EXPERIMENTAL in decide(None, [gap(0)], experimental=True).reasons
     assert scoring.EXPERIMENTAL not in decide(0.1, [scored(0, 0.1)]).reasons
 
 

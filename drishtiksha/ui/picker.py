@@ -8,6 +8,7 @@ from html import escape
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaInfo
+from drishtiksha.scoring import EXPERIMENTAL
 
 STATE_WORDS = {
     "loaded": "Loaded",
@@ -91,9 +92,9 @@ def _offered(statuses: Sequence[ModelStatus], media: MediaInfo) -> list[ModelSta
 
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
-    """The list as HTML: groups in order of first appearance, usable models first within each."""
+    """The list as HTML: groups in order of first appearance, within each usable models first and experimental ones last."""
     groups: dict[str, list[ModelStatus]] = {}
-    for status in sorted(statuses, key=lambda status: status.state in UNUSABLE):
+    for status in sorted(statuses, key=lambda status: (status.state in UNUSABLE, status.config.experimental)):
         groups.setdefault(made_for(status.config), []).append(status)
     if not groups:
         return '<p class="dk-hint">No model is configured. Add one to configs/config.yaml.</p>'
@@ -110,6 +111,7 @@ def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
     reason = _misfit(status, media) if media is not None else None
     experimental = '<span class="dk-chip">Experimental</span>' if config.experimental else ""
     more = [
+        ("Caution", EXPERIMENTAL if config.experimental else ""),
         ("Looks at", config.looks_at),
         ("Cannot see", config.limits),
         ("To get it", status.remedy or ""),

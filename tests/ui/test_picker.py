@@ -78,7 +78,9 @@ def test_an_experimental_model_is_never_the_default_and_is_marked() -> None:
     assert picker.choose([NEW], None, None) is None
     assert picker.choose([NEW], None, media(kind=MediaKind.IMAGE)) is None
     assert picker.choose([NEW, VOICE], None, media(kind=MediaKind.IMAGE)) == "VOICE"
-    assert ">Experimental<" in picker.markup([NEW], None)
+    listed = picker.markup([NEW, FACES], None)
+    assert listed.index("FACES") < listed.index(">Experimental<"), "experimental ones stand last"
+    assert listed.count("did not prove itself") == 1
     assert "checked" not in picker.markup([NEW], None)
 
 
