@@ -171,8 +171,6 @@ def references(scores: Sequence[Score], sources: str) -> dict[MediaKind, Referen
                 fake_p_fake=_thinned(fake),
                 sources=len({row.source for row in real}),
                 fake_sources=len({row.source for row in fake}) or None,
-                sources=len({row.source for row in real}),
-                fake_sources=len({row.source for row in fake}) or None,
             )
     return found
 
