@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from drishtiksha.evaluation.manifest import read_manifest
-from drishtiksha.networks.face_synth import TRAINING_PX
+from drishtiksha.networks.face_synth import TRAINING_PX, neighbour_residuals
 from drishtiksha.training.face_blend.data import FaceCache
 from drishtiksha.training.face_synth import heldout
 from drishtiksha.training.face_synth.chain import as_soft_as, delivered, genuine, resampled
@@ -25,6 +25,7 @@ from drishtiksha.training.face_synth.generators import (
 )
 from drishtiksha.training.face_synth.pairs import PICTURE_PX, Pairs, Pool
 from drishtiksha.training.face_synth.train import Plan, judge, train
+from drishtiksha.training.face_synth.views import log_spectrum, pixels
 from drishtiksha.training.loop import Schedule
 
 MEMBERS = [0, 1, 2]
@@ -142,6 +143,12 @@ def test_a_family_left_out_and_what_is_kept_out_are_never_seen() -> None:
     assert names
     assert not any("transposed" in name or "fir" in name for name in names)
     assert {recipe.up for recipe in RECIPES if recipe.kept_out} == {"fir"}
+
+
+@pytest.mark.parametrize("view", [neighbour_residuals, pixels, log_spectrum])
+def test_every_view_fits_its_network(view) -> None:
+    with torch.inference_mode():
+        assert Plan(view).network().eval()(torch.zeros(2, 3, TRAINING_PX, TRAINING_PX)).shape == (2,)
 
 
 def test_a_short_training_and_its_judgement(pool: Pool, tmp_path: Path) -> None:

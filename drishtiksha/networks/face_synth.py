@@ -19,6 +19,9 @@ TRAINING_PX = 96
 """Side of the windows in training, cut likewise: the network averages over places, so its size is a matter of cost alone."""
 WIDTHS = (32, 64, 128)
 """Channels of the stages; the first works at half the input's size, each other one at half the size before it."""
+View = Callable[[torch.Tensor], torch.Tensor]
+RESIDUALS = 9
+"""Of three pixels to the fourth, for three colours."""
 RESIDUAL_GAIN = 2 / 3
 """By which the paper scales the residuals."""
 
@@ -63,17 +66,6 @@ def neighbour_residuals(x: torch.Tensor) -> torch.Tensor:
     return (quads[:, :, 1:] - quads[:, :, :1]).flatten(1, 2) * RESIDUAL_GAIN
 
 
-def pixels(x: torch.Tensor) -> torch.Tensor:
-    """The picture itself in the same layout: (B, 3, H, W) to (B, 12, H/2, W/2)."""
-    return functional.pixel_unshuffle(x, 2)
-
-
-def log_spectrum(x: torch.Tensor) -> torch.Tensor:
-    """Logarithm of the magnitudes of the residuals' Fourier transform: (B, 3, H, W) to (B, 9, H/2, W/2)."""
-    magnitudes = torch.fft.fft2(neighbour_residuals(x.float()), norm="ortho").abs()
-    return torch.fft.fftshift(torch.log(magnitudes + 1e-2), dim=(-2, -1)) / 2
-
-
 def _conv(wide: int, narrow: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(wide, narrow, 3, stride, padding=1, bias=False), nn.BatchNorm2d(narrow))
 
@@ -92,12 +84,11 @@ class _Block(nn.Module):
 class FaceSynthesisNetwork(nn.Module):
     """A small residual network with one logit, above 0 for a face that a generator made; it averages over all places."""
 
-    def __init__(
-        self, drop_rate: float = 0.0, view: Callable[[torch.Tensor], torch.Tensor] = neighbour_residuals
-    ) -> None:
+    def __init__(self, drop_rate: float = 0.0, view: View = neighbour_residuals, channels: int = RESIDUALS) -> None:
+        """view: what the first layer sees of the pixels, in so many `channels`; training compares others."""
         super().__init__()
         self.view = view
-        layers: list[nn.Module] = [_conv(12 if view is pixels else 9, WIDTHS[0]), nn.ReLU(), _Block(WIDTHS[0])]
+        layers: list[nn.Module] = [_conv(channels, WIDTHS[0]), nn.ReLU(), _Block(WIDTHS[0])]
         for wide, narrow in itertools.pairwise(WIDTHS):
             layers += [_conv(wide, narrow, stride=2), nn.ReLU(), _Block(narrow), _Block(narrow)]
         self.features = nn.Sequential(*layers)

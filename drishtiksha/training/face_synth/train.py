@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,11 @@ from torch import nn
 from torch.nn import functional
 
 from drishtiksha.evaluation.metrics import auc, eer, share_at_least, threshold_for
-from drishtiksha.networks.face_synth import FaceSynthesisNetwork, neighbour_residuals, to_input
+from drishtiksha.networks.face_synth import RESIDUALS, FaceSynthesisNetwork, View, neighbour_residuals, to_input
 from drishtiksha.training.face_synth.chain import DELIVERIES
 from drishtiksha.training.face_synth.generators import RECIPES, Recipe
 from drishtiksha.training.face_synth.pairs import Pairs, Pool
+from drishtiksha.training.face_synth.views import PIXELS, pixels
 from drishtiksha.training.loop import Run, Schedule
 
 PAIRS = 16
@@ -33,12 +33,16 @@ STATED_FALSE_ALARMS = 0.05
 class Plan:
     """What one training sees. view: how the network looks at a picture. left_out: a family, or none."""
 
-    view: Callable[[torch.Tensor], torch.Tensor] = neighbour_residuals
+    view: View = neighbour_residuals
     left_out: str | None = None
 
     @property
     def name(self) -> str:
         return f"{self.view.__name__}-{self.left_out or 'all'}"
+
+    def network(self, drop_rate: float = 0.0) -> FaceSynthesisNetwork:
+        """A new one."""
+        return FaceSynthesisNetwork(drop_rate, self.view, PIXELS if self.view is pixels else RESIDUALS)
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -51,7 +55,7 @@ def train(
 ) -> tuple[FaceSynthesisNetwork, Run]:
     """Train until the time is used up; resumes from `folder`. Returns the network with averaged weights, and the run."""
     torch.manual_seed(schedule.seed)
-    network = FaceSynthesisNetwork(DROP_RATE, plan.view).to(memory_format=torch.channels_last)
+    network = plan.network(DROP_RATE).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     run = Run(folder, {"network": network}, {"network": optimizer}, schedule)
     pairs = Pairs(pool, members, plan.recipes, schedule.seed)
@@ -68,7 +72,7 @@ def train(
         optimizer.step()
         hits = float(((logits > 0) == (goal > 0.5)).float().mean())
         run.note(loss=loss.item(), accuracy=hits)
-    best = FaceSynthesisNetwork(view=plan.view)
+    best = plan.network()
     best.load_state_dict(run.ema["network"])
     return best.eval(), run
 

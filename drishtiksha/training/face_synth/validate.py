@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from drishtiksha.networks.face_synth import log_spectrum, neighbour_residuals, pixels
+from drishtiksha.networks.face_synth import neighbour_residuals
 from drishtiksha.training.face_synth.generators import RECIPES
 from drishtiksha.training.face_synth.leak import plain_auc
 from drishtiksha.training.face_synth.pairs import Pairs, Pool
 from drishtiksha.training.face_synth.train import Plan, judge, train
+from drishtiksha.training.face_synth.views import log_spectrum, pixels
 from drishtiksha.training.loop import Schedule
 
 TRIED_ON = "subpixel"
