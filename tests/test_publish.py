@@ -26,7 +26,7 @@ from drishtiksha.weights import read_sidecar, sha256_of
 
 NAME = "BRIGHT"
 TEMPLATE = """# $name ($sha256)
-FAKE from $threshold_fake, p = sigmoid($scale x logit + $offset), $run_steps steps, $run_split_test_n people, AUC $auc, $$5.
+FAKE from $threshold_fake, p = sigmoid($scale x logit + $offset), $run_steps steps, $run_split_test_n people, $run_loss_at_40, AUC $auc, $$5.
 
 $overall
 
@@ -70,7 +70,7 @@ def place(tmp_path) -> Place:
         "thresholds": {"real": 0.3, "fake": 0.7},
     }
     weights.with_suffix(".json").write_text(json.dumps(sidecar))
-    run = {"steps": 12, "split": {"test": ["p0", "p1", "p2", "p3"]}}
+    run = {"steps": 12, "split": {"test": ["p0", "p1", "p2", "p3"]}, "loss": {"at-40": 0.123456}}
     (models / "reports" / NAME / "run.json").write_text(json.dumps(run))
     return Place(tmp_path / "data", models, tmp_path / "runs")
 
@@ -111,7 +111,7 @@ def test_report_sidecar_and_card(place, manager, model):
 
     card = (place.models / f"{NAME}.md").read_text()
     assert f"({after.sha256})" in card
-    assert "FAKE from 0.700, p = sigmoid(0.500 x logit + 0.250), 12 steps, 4 people, AUC 1.000" in card
+    assert "FAKE from 0.700, p = sigmoid(0.500 x logit + 0.250), 12 steps, 4 people, 0.1235, AUC 1.000" in card
     assert "$5." in card
     assert "| real/jpg | 4/0 |" in card
     assert "| made/* | 0/8 |" in card

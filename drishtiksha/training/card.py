@@ -14,6 +14,7 @@ A dollar sign is written $$.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -83,11 +84,13 @@ def summary_table(rows: dict[str, Summary]) -> str:
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Nested names joined by _; a list gives its length."""
+    """Nested names joined by _; a list gives its length, a fraction four digits."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _flat(f"{name}_{str(key).replace('-', '_').replace(' ', '_')}", inner)
+            yield from _flat(f"{name}_{re.sub(r'[^A-Za-z0-9]', '_', str(key))}", inner)
     elif isinstance(value, list):
         yield f"{name}_n", str(len(value))
+    elif isinstance(value, float):
+        yield name, f"{value:.4g}"
     else:
         yield name, str(value)
