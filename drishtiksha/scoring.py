@@ -141,8 +141,14 @@ def _of_100(what: str, way: str, share: float, bound: float | None, n: int) -> s
     return f"Of 100 {what}, {about} would score this {way}{more} (n = {n})."
 
 
+def middle_mean(values: Sequence[float]) -> float:
+    """Mean of the middle half of a person's scores (at least one), so that a few frames that went wrong decide nothing."""
+    cut = len(values) // 4
+    return float(np.mean(np.sort(values)[cut : len(values) - cut]))
+
+
 def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven: bool) -> tuple[PersonScore, ...]:
-    """One row per person, by the mean of that person's face scores; ordered by person number."""
+    """One row per person, by `middle_mean` of that person's face scores; ordered by person number."""
     seen: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for score in scores:
         for face in score.faces:
@@ -151,16 +157,16 @@ def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven:
     rows = []
     for person, values in sorted(seen.items()):
         times, p_fakes = zip(*values, strict=True)
-        mean = float(np.mean(p_fakes))
+        p_fake = middle_mean(p_fakes)
         rows.append(
             PersonScore(
                 person=person,
                 first_s=min(times),
                 last_s=max(times),
                 samples=len(values),
-                p_fake=mean,
+                p_fake=p_fake,
                 highest_p_fake=max(p_fakes),
-                grade=grade_of(mean, thresholds, proven),
+                grade=grade_of(p_fake, thresholds, proven),
             )
         )
     return tuple(rows)
@@ -178,7 +184,7 @@ def highest_person(scores: Sequence[SampleScore]) -> float | None:
         for face in score.faces:
             (loose if face.person is None else per_person[face.person]).append(face.p_fake)
     steady = [values for values in per_person.values() if len(values) >= MIN_PERSON_SAMPLES]
-    candidates = [float(np.mean(values)) for values in steady or per_person.values()]
+    candidates = [middle_mean(values) for values in steady or per_person.values()]
     return max(candidates + loose, default=None)
 
 

@@ -56,7 +56,7 @@ class FaceBlendDetector(Detector):
         return [preprocess_face(face_crop(sample.frame, face.box, INPUT_SIZE, CROP_MARGIN)) for face in sample.faces]
 
     def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
-        """The most suspicious person's mean: one altered face among several must not be averaged away."""
+        """The most suspicious person's score: one altered face among several must not be averaged away."""
         faces = [face for score in scores for face in score.faces]
         people = {face.person for face in faces if face.person is not None}
         highest = max((face.p_fake for face in faces), default=None)

@@ -6,7 +6,7 @@ import pytest
 
 from drishtiksha.detectors.face_blend import FaceBlendDetector
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import MediaKind, Prediction
+from drishtiksha.results import FaceScore, MediaKind, Prediction, SampleScore
 from drishtiksha.settings import ROOT, load_settings
 
 
@@ -39,3 +39,16 @@ def test_genuine_clips_are_not_called_fake(detector, shared, name):
     result = detector.analyze(shared / "data" / "clips" / name, explain=False)
     assert result.prediction is not Prediction.FAKE
     assert result.people
+
+
+def test_single_frames_that_went_wrong_decide_nothing(detector):
+    def frame(index: int, p_fake: float) -> SampleScore:
+        face = FaceScore(face_box=(0, 0, 100, 100), p_fake=p_fake, person=1)
+        return SampleScore(index=index, time_s=index / 4, p_fake=p_fake, faces=(face,))
+
+    steady = [frame(index, 0.2) for index in range(8)]
+    spiked = [*steady[:6], frame(6, 1.0), frame(7, 0.99)]
+    assert detector.aggregate(spiked).p_fake == pytest.approx(detector.aggregate(steady).p_fake)
+    assert detector.aggregate([frame(index, 0.9) for index in range(8)]).p_fake == pytest.approx(0.9)
+    half = [*steady[:4], *(frame(index, 1.0) for index in range(4, 8))]
+    assert detector.aggregate(half).p_fake > 0.5, "half a clip is no single frame"
