@@ -24,7 +24,7 @@ from drishtiksha.training.voice_spoof.train import TrainConfig, train
 
 FOLDS = (LIBRISPEECH, LIBRITTS, ASTERISK)
 CUE_COUPLES = 600
-VAL_REALS, VAL_FAKES = 40, 16
+VAL_REALS, VAL_FAKES = 32, 10
 """Recordings of each group, in every delivery, to calibrate with."""
 
 
@@ -79,12 +79,12 @@ def make(place: Place, config: TrainConfig, train_on: bool) -> None:
     facts: dict[str, Any] = facts_of(folder, config, sides)
     facts["validation"] = calibrate(path, sidecar, manifest)
     facts["cues"] = prove(sides["train"], place.cache, config.seed)
-    write_json(place.reports / "run.json", facts)
+    note(place, facts)
 
 
 def leave_out(corpus: str, place: Place, config: TrainConfig) -> None:
     """Train without one real corpus and all that was made of it or stands beside it; how often its people are called fake
-    goes to folds.json. The thresholds come from the other corpora."""
+    goes to run.json. The thresholds come from the other corpora."""
     rows = read_index(place.cache)
     sides = {side: [row for row in kept if row.corpus != corpus] for side, kept in split(rows, SPLIT_SEED).items()}
     folder = place.runs / f"without_{corpus}"
@@ -95,10 +95,22 @@ def leave_out(corpus: str, place: Place, config: TrainConfig) -> None:
     )
     people = [row for row in rows if row.corpus == corpus and not row.fake and not row.origin]
     alarms = false_alarms(path, write_files(people, place.cache, folder / "left_out", VAL_REALS, 0))
-    report = place.reports / "folds.json"
-    known = json.loads(report.read_text()) if report.exists() else {}
     steps = torch.load(folder / "last.pt", weights_only=True)["step"]
-    write_json(report, known | {corpus: {"steps": steps, "minutes": config.minutes, "groups": alarms}})
+    note(
+        place,
+        {"folds": known(place).get("folds", {}) | {corpus: {"steps": steps, "minutes": config.minutes, **alarms}}},
+    )
+
+
+def known(place: Place) -> dict[str, Any]:
+    """What run.json says so far."""
+    path = place.reports / "run.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def note(place: Place, facts: dict[str, Any]) -> None:
+    """Add to run.json; folds and the main run may come in any order."""
+    write_json(place.reports / "run.json", known(place) | facts)
 
 
 def facts_of(folder: Path, config: TrainConfig, sides: dict[str, list[Recording]]) -> dict[str, Any]:

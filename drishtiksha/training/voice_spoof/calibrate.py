@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,14 +134,15 @@ def calibrate(path: Path, sidecar: dict[str, Any], manifest: Path) -> dict[str, 
     }
 
 
-def false_alarms(path: Path, manifest: Path) -> dict[str, Any]:
-    """`summary` of genuine recordings by the calibrated detector on the checkpoint at `path`."""
+def false_alarms(path: Path, manifest: Path) -> dict[str, str]:
+    """How many genuine files of each delivery the calibrated detector on the checkpoint at `path` calls fake, in words."""
     detector = detector_of(path)
-    stored = json.loads(path.with_suffix(".json").read_text())
-    heard = hear(detector, manifest)
-    joined = [detector.aggregate(one.scores).p_fake for one in heard]
-    p_fake, fake = np.array([p for p in joined if p is not None]), np.array([one.item.fake for one in heard])
-    return summary(p_fake, fake, [one.item.group for one in heard], stored["thresholds"])
+    at = json.loads(path.with_suffix(".json").read_text())["thresholds"]["fake"]
+    called: defaultdict[str, list[bool]] = defaultdict(list)
+    for one in hear(detector, manifest):
+        p_fake = detector.aggregate(one.scores).p_fake
+        called[one.item.group.split("/")[1]].append(p_fake is not None and p_fake >= at)
+    return {delivery: f"{np.mean(hits):.1%} of {len(hits)}" for delivery, hits in sorted(called.items())}
 
 
 def summary(p_fake: np.ndarray, fake: np.ndarray, groups: Iterable[str], at: dict[str, float]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voice
 from drishtiksha.training.voice_spoof.degrade import Chain
 from drishtiksha.training.voice_spoof.index import Recording, waveform
+from drishtiksha.training.voice_spoof.vocoder_networks import FAMILIES
 
 Group = TypeVar("Group")
 
@@ -48,13 +50,11 @@ class Mix(Dataset):
     def __init__(self, rows: Sequence[Recording], cache: Path, seed: int, length: int, window: int = WINDOW) -> None:
         self.cache, self.seed, self.length, self.window = cache, seed, length, window
         self.by_path = {row.path: row for row in rows if not row.fake}
-        self.coded = _grouped((row for row in rows if not row.fake and row.origin), "origin")
-        self.people = _grouped((row for row in rows if not row.fake and not row.origin), "corpus")
-        self.copies = {
-            corpus: _grouped(made, "system")
-            for corpus, made in _grouped((row for row in rows if row.fake and row.origin), "corpus").items()
-        }
-        self.whole = _grouped((row for row in rows if row.fake and not row.origin), "system")
+        copies = _grouped((row for row in rows if row.fake and row.origin), attrgetter("corpus"))
+        self.copies = {corpus: _grouped(made, maker_of) for corpus, made in copies.items()}
+        self.coded = _grouped((row for row in rows if not row.fake and row.origin), attrgetter("origin"))
+        self.people = _grouped((row for row in rows if not row.fake and not row.origin), attrgetter("corpus"))
+        self.whole = _grouped((row for row in rows if row.fake and not row.origin), maker_of)
         people = [row for made in self.people.values() for row in made]
         chosen = np.random.default_rng(seed).permutation(len(people))[:BABBLE]
         self.chain = Chain([waveform(cache, people[i], 0, WINDOW) for i in chosen])
@@ -104,10 +104,15 @@ class Mix(Dataset):
         return torch.stack([preprocess_voice(half, self.window) for half in self.halves(item)[:2]])
 
 
-def _grouped(rows: Iterable[Recording], field: str) -> dict[str, list[Recording]]:
+def maker_of(row: Recording) -> str:
+    """The system of a fake; of a neural vocoder its family, in whatever state of its training."""
+    return next((family for family in FAMILIES if row.system.startswith(f"{family}_")), row.system)
+
+
+def _grouped(rows: Iterable[Recording], key: Callable[[Recording], str]) -> dict[str, list[Recording]]:
     groups: defaultdict[str, list[Recording]] = defaultdict(list)
     for row in rows:
-        groups[getattr(row, field)].append(row)
+        groups[key(row)].append(row)
     return dict(sorted(groups.items()))
 
 

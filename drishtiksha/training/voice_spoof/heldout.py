@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from zlib import crc32
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ from av.audio.stream import AudioStream
 from drishtiksha.training.voice_spoof.cache import add_copies, add_recordings
 from drishtiksha.training.voice_spoof.codecs import CODECS
 from drishtiksha.training.voice_spoof.corpora import SOUNDS
+from drishtiksha.training.voice_spoof.dataset import maker_of
 from drishtiksha.training.voice_spoof.degrade import Chain
 from drishtiksha.training.voice_spoof.index import SAMPLE_RATE, Recording, read_index, waveform
 
@@ -83,8 +85,8 @@ def without_codecs(rows: Iterable[Recording]) -> list[Recording]:
 
 
 def group_of(row: Recording) -> str:
-    """What is reported together: the system of a fake; corpus and language of a real recording."""
-    return row.system if row.fake else f"real-{row.corpus}-{row.language}"
+    """What is reported together: the system of a fake, a vocoder in all its states; corpus and language of a real one."""
+    return maker_of(row) if row.fake else f"real-{row.corpus}-{row.language}"
 
 
 def write_files(rows: Sequence[Recording], cache: Path, out: Path, reals: int, fakes: int) -> Path:
@@ -92,8 +94,8 @@ def write_files(rows: Sequence[Recording], cache: Path, out: Path, reals: int, f
     out.mkdir(parents=True, exist_ok=True)
     manifest = out / "manifest.csv"
     lines = [
-        (_write(row, number, name, cache, out), row.label, f"{group_of(row)}/{name}", row.speaker)
-        for number, row in enumerate(_drawn(rows, reals, fakes))
+        (_write(row, name, cache, out), row.label, f"{group_of(row)}/{name}", row.speaker)
+        for row in _drawn(rows, reals, fakes)
         for name in DELIVERIES
     ]
     with manifest.open("w", newline="") as file:
@@ -119,16 +121,16 @@ def _drawn(rows: Sequence[Recording], reals: int, fakes: int) -> Iterator[Record
         yield from (members[member] for member in ranked[: fakes if members[0].fake else reals])
 
 
-def _write(row: Recording, number: int, name: str, cache: Path, out: Path) -> str:
-    """Write one file; its name relative to `out`."""
+def _write(row: Recording, name: str, cache: Path, out: Path) -> str:
+    """Write one file, unless it is there; its name relative to `out`."""
     delivery = DELIVERIES[name]
-    file = f"{group_of(row)}/{number:04d}_{name}{delivery.suffix}"
+    file = f"{group_of(row)}/{row.corpus}_{Path(row.path).stem}_{name}{delivery.suffix}"
     path = out / file
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         samples = waveform(cache, row)
         if delivery.worn:
-            samples = Chain()(samples, [SEED, number])
+            samples = Chain()(samples, [SEED, crc32(row.path.encode())])
         part = path.with_name(f"part-{path.name}")
         if delivery.codec:
             write_coded(part, samples, delivery)
