@@ -107,6 +107,7 @@ def test_prepared_is_at_one_rate_and_not_too_long() -> None:
     long = speech_like(10.0)
     assert len(prepared(long, SAMPLE_RATE)) == LONGEST_S * SAMPLE_RATE
     assert np.abs(prepared(long, SAMPLE_RATE)).max() <= HEADROOM * np.abs(long).max()
+    assert abs(prepared(long + 0.1, SAMPLE_RATE).mean()) < 1e-4
 
 
 def test_cache_keeps_what_is_there_and_reads_it_back(tmp_path: Path, speech: np.ndarray) -> None:

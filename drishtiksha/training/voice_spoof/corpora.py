@@ -77,7 +77,12 @@ def prepared(waveform: np.ndarray, rate: int) -> np.ndarray:
     """float32 at SAMPLE_RATE, turned down, without silence at the ends, at most LONGEST_S: the same for every recording."""
     samples = waveform.astype(np.float32)
     samples = samples if rate == SAMPLE_RATE else soxr.resample(samples, rate, SAMPLE_RATE, quality="HQ")
-    return HEADROOM * trimmed(samples)[: round(LONGEST_S * SAMPLE_RATE)]
+    return _centred(trimmed(samples)[: round(LONGEST_S * SAMPLE_RATE)])
+
+
+def _centred(samples: np.ndarray) -> np.ndarray:
+    """Turned down, and about zero: some microphones add a constant, which copies lose."""
+    return HEADROOM * (samples - samples.mean()) if len(samples) else samples
 
 
 def _read(path: Path) -> np.ndarray:
@@ -201,8 +206,8 @@ def asterisk(sounds: Path, done: Container[str]) -> Iterator[Made]:
         order = drawn_by(folder).permutation(len(kept))
         for path, samples in zip(paths, _joined([kept[place] for place in order]), strict=False):
             if path not in done:
-                turned = HEADROOM * samples
-                yield _whole(path, "real", ASTERISK, "human", speaker, language, SAMPLE_RATE, turned)
+                centred = _centred(samples)
+                yield _whole(path, "real", ASTERISK, "human", speaker, language, SAMPLE_RATE, centred)
 
 
 def _joined(paths: list[Path]) -> Iterator[np.ndarray]:
