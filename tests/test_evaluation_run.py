@@ -176,6 +176,14 @@ def test_other_bytes_or_other_weights_are_scored_anew(manager, manifest, tmp_pat
     assert calibrated.report.models["BRIGHT"].groups["made/png"].recall.value == 0.0
 
 
+def test_other_code_scores_anew(manager, manifest, tmp_path, monkeypatch):
+    evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out", limit=2)
+    counted = Counted(monkeypatch)
+    monkeypatch.setattr(drishtiksha.evaluation.run, "code_sha256", lambda: "of another release")
+    evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out", limit=2)
+    assert len(counted.files) == 2
+
+
 def test_a_label_put_right_needs_no_new_score(manager, manifest, tmp_path, monkeypatch):
     evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
     counted = Counted(monkeypatch)
@@ -217,6 +225,21 @@ def test_json_and_an_unreadable_file(manager, manifest):
     assert report["seed"] == 5
     assert report["models"]["BRIGHT"]["overall"]["auc"]["value"] == 1.0
     assert "text.png could not be read" in done.stderr
+
+
+def test_a_stop_says_what_is_kept(manager, manifest, tmp_path, monkeypatch):
+    counted = Counted(monkeypatch)
+
+    def stopping(evidence, detector, **options):
+        if len(counted.files) == 3:
+            raise KeyboardInterrupt
+        return counted(evidence, detector, **options)
+
+    monkeypatch.setattr(drishtiksha.evaluation.run, "analyze", stopping)
+    done = run("evaluate", manifest, "-m", "BRIGHT", "--out", tmp_path / "out")
+    assert done.exit_code not in (Exit.DONE, Exit.USAGE, Exit.UNREADABLE)
+    assert "the same command goes on" in " ".join(done.stderr.split())
+    assert len(read_scores(tmp_path / "out/scores.csv")) == 3
 
 
 def test_a_sample_of_the_files(manager, manifest):

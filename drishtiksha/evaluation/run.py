@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
-from drishtiksha import __version__
+import drishtiksha
 from drishtiksha.analysis import analyze
 from drishtiksha.contract import Detector
 from drishtiksha.errors import (
@@ -39,6 +41,8 @@ REASONS: dict[type[MediaError], str] = {
 
 PROSE = ("description", "looks_at", "limits", "experimental", "weights")
 """Fields of a model's configuration that do not touch its scores."""
+NOT_SCORING = ("evaluation", "render", "ui", "training", "cli.py", "__main__.py")
+"""Parts of the package that come after a score."""
 
 
 def score_files(
@@ -68,13 +72,25 @@ def score_files(
 
 def recipe_of(detector: Detector) -> str:
     """Hex digits that change with whatever a score depends on beside the file: weights, calibration, configuration,
-    device and release. Changed code is not noticed."""
+    device and code."""
     facts = detector.run_facts()
     config = {key: value for key, value in facts["config"].items() if key not in PROSE}
     sidecar = read_sidecar(detector.config.model_path)
     calibration = sidecar.model_dump(mode="json", include={"calibration", "thresholds"}) if sidecar else {}
-    text = json.dumps([__version__, facts | {"config": config}, calibration], sort_keys=True)
+    text = json.dumps([code_sha256(), facts | {"config": config}, calibration], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+
+
+@cache
+def code_sha256() -> str:
+    """Of the package's modules that a score may depend on; a dropped-in detector is not among them."""
+    root = Path(drishtiksha.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.parts[0] not in NOT_SCORING:
+            digest.update(f"{place} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _score(item: Item, blank: Score, detector: Detector, limits: MediaLimits) -> Score:
