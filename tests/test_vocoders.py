@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from drishtiksha.training import loop
 from drishtiksha.training.voice_spoof import vocoder_training, vocoders
 from drishtiksha.training.voice_spoof.index import Recording, append, read_index
 from drishtiksha.training.voice_spoof.vocoder_networks import FAMILIES, SAMPLE_RATE, Mel, build
@@ -22,6 +25,12 @@ A_LONG_TIME = 600.0
 @pytest.fixture(scope="module")
 def speech(shared: Path) -> list[Path]:
     return training_files(shared / "data")[:3]
+
+
+@pytest.fixture
+def second_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of training goes by steps, so that a busy machine takes as many."""
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=count().__next__))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -85,24 +94,24 @@ def test_the_discriminator_joins_in(speech: list[Path], tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_copy_is_as_long_as_its_recording_and_of_the_same_state(
-    family: str, speech: list[Path], tmp_path: Path
+def test_a_copy_is_as_long_and_as_loud_as_its_recording(
+    family: str, speech: list[Path], tmp_path: Path, second_a_step: None
 ) -> None:
-    train_vocoder(family, speech, tmp_path, minutes=1.5 / 60, seed=1)
+    train_vocoder(family, speech, tmp_path, minutes=4 / 60, seed=1)
     waveform = read_speech(speech[0])[: SAMPLE_RATE + 37]
     copies = {state: resynthesise(family, tmp_path, waveform, state) for state in vocoder_training.STATES}
     for copy in copies.values():
         assert copy.shape == waveform.shape
         assert copy.dtype == np.float32
         assert np.isfinite(copy).all()
-        assert copy.std() == pytest.approx(waveform.std(), rel=0.05)
+        assert np.mean(copy**2) == pytest.approx(np.mean(waveform**2), rel=1e-3)
     assert not np.array_equal(copies["early"], copies["last"])
     assert np.array_equal(copies["last"], resynthesise(family, tmp_path, waveform))
 
 
-def test_every_recording_of_a_person_is_copied_once(speech: list[Path], tmp_path: Path) -> None:
+def test_every_recording_of_a_person_is_copied_once(speech: list[Path], tmp_path: Path, second_a_step: None) -> None:
     for family in FAMILIES:
-        train_vocoder(family, speech, tmp_path, minutes=1 / 60, seed=1)
+        train_vocoder(family, speech, tmp_path, minutes=2 / 60, seed=1)
     person = Recording("librispeech/human/0001.npy", "real", "librispeech", "human", "one", "en", "", "", 1.5, 16000)
     coded = replace(
         person, path="librispeech/human+g711/human_0001.npy", system="g711", codec="g711", origin=person.path
