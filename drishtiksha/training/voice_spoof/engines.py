@@ -31,8 +31,8 @@ SOURCES = (
     Source("Festival: ona HTS, Catalan", "LGPL-2.1+", "Debian festvox-ca-ona-hts"),
     Source("Festival: lp and pc diphones, Italian", "GPL-2+", "Debian festvox-italp16k, festvox-itapc16k"),
     Source("Festival: nsh unit selection, Russian", "BSD-like", "Debian festvox-ru"),
-    Source("Festival: lj and mv diphones, Finnish", "LGPL-2.1+", "Debian festvox-suopuhe-lj, festvox-suopuhe-mv"),
-    Source("Festival: dita and machac diphones, Czech", "GPL-3", "Debian festvox-czech-dita, festvox-czech-machac"),
+    Source("Festival: lj and mv diphones, Finnish", "LGPL-2+", "Debian festvox-suopuhe-lj, festvox-suopuhe-mv"),
+    Source("Festival: dita and machac diphones, Czech", "GPL-3+", "Debian festvox-czech-dita, festvox-czech-machac"),
 )
 
 
