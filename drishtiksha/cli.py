@@ -195,9 +195,9 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     if as_json:
         sys.stdout.write(json.dumps([_as_dict(status) for status in statuses], indent=2) + "\n")
         return
-    table = Table(Column("model", no_wrap=True), Column("state", min_width=13), "takes", "looks at", "remedy")
+    table = Table(Column("model", no_wrap=True), Column("state", no_wrap=True), "takes", "looks at", "remedy")
     for status in statuses:
-        state = f"{status.state}, experimental" if status.config.experimental else status.state
+        state = f"{status.state},\nexperimental" if status.config.experimental else status.state
         row = (status.name, state, _takes(status), status.config.looks_at, status.remedy or "")
         table.add_row(*map(escape, row), style=STATE_STYLE[status.state])
     out.print(table)
