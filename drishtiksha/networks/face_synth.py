@@ -52,7 +52,7 @@ def native_window(frame: np.ndarray, box: FaceBox) -> np.ndarray:
 
 def to_input(window: np.ndarray) -> torch.Tensor:
     """uint8 RGB (H, W, 3) to float32 (3, H, W) in [-1, 1], the same in training and in use."""
-    return torch.from_numpy(np.ascontiguousarray(window)).permute(2, 0, 1).float() / 127.5 - 1
+    return torch.from_numpy(np.array(window)).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def neighbour_residuals(x: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,7 @@ EDGE_PX = 8
 """Left around the window until the end, so that filters and compression meet no edge in it."""
 
 
-def as_soft_as(image: np.ndarray, goal: np.ndarray) -> np.ndarray:
+def as_sharp_as(image: np.ndarray, goal: np.ndarray) -> np.ndarray:
     """Filters a picture so that the power in each ring of its spectrum is that of `goal`: sharpness then says nothing.
 
     Both uint8 RGB (H, W, 3). A filter of rings cannot make the lattice that enlarging leaves, which is what should count.
@@ -65,16 +65,24 @@ def sharpened(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.addWeighted(image, 1 + strength, soft, -strength, 0)
 
 
-def genuine(real: np.ndarray, soft: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of the guises of a genuine picture: as it is, as soft as its reconstruction, denoised, or resampled."""
+def sides(
+    real: np.ndarray, fake: np.ndarray, soft: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A genuine picture and its reconstruction in one of their guises, so that sharpness alone tells nothing.
+
+    soft: the real one as sharp as the fake. As they are; both as sharp as the fake, or as the real one; or the real one
+    denoised or resampled.
+    """
     kind = rng.random()
-    if kind < 0.25:
-        return real
-    if kind < 0.65:
-        return soft
-    if kind < 0.85:
-        return smoothed(real, rng)
-    return resampled(real, rng)
+    if kind < 0.2:
+        return real, fake
+    if kind < 0.5:
+        return soft, fake
+    if kind < 0.75:
+        return real, as_sharp_as(fake, real)
+    if kind < 0.9:
+        return smoothed(real, rng), fake
+    return resampled(real, rng), fake
 
 
 def _compressed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

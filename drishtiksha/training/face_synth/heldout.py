@@ -15,7 +15,7 @@ import torch
 
 from drishtiksha.faces.detect import BlazeFaceFinder
 from drishtiksha.training.face_blend.data import read_rgb
-from drishtiksha.training.face_synth.chain import as_soft_as, resampled
+from drishtiksha.training.face_synth.chain import as_sharp_as, resampled
 from drishtiksha.training.face_synth.generate import MIN_SHRINK, load_autoencoder
 from drishtiksha.training.face_synth.generators import RECIPES, Autoencoder, reconstruct
 
@@ -116,7 +116,7 @@ class Writer:
         fakes = {recipe: _made(self.autoencoders[recipe.name], image) for recipe in (*self.always, *turn)}
         yield from self._pictures(number, image, "real", "real", tuple(DELIVERIES))
         chosen = list(fakes)[number % len(fakes)]
-        soft = as_soft_as(image, fakes[chosen])
+        soft = as_sharp_as(image, fakes[chosen])
         yield from self._pictures(number, soft, "real", "real_softened", FEWEST)
         yield from self._pictures(number, resampled(image, rng), "real", "real_resampled", FEWEST)
         for recipe, fake in fakes.items():

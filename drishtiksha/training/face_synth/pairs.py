@@ -10,7 +10,7 @@ import torch
 
 from drishtiksha.networks.face_synth import to_input
 from drishtiksha.training.face_blend.data import FaceCache
-from drishtiksha.training.face_synth.chain import as_soft_as, delivered, genuine
+from drishtiksha.training.face_synth.chain import as_sharp_as, delivered, sides
 from drishtiksha.training.face_synth.generate import STATES, clean_picture, cut, large_enough, load_autoencoder
 from drishtiksha.training.face_synth.generators import RECIPES, Recipe, reconstruct
 
@@ -46,7 +46,7 @@ def _fill(recipe: Recipe, cache: FaceCache, members: list[int], generators: Path
         pictures[0, place] = cut(clean_picture(cache, member, rng, PICTURE_PX), PICTURE_PX, rng)
         state = STATES[int(rng.random() < 0.7)]
         pictures[1, place] = reconstruct(autoencoders[state], torch.from_numpy(pictures[0, place])[None])[0]
-        pictures[2, place] = as_soft_as(pictures[0, place], pictures[1, place])
+        pictures[2, place] = as_sharp_as(pictures[0, place], pictures[1, place])
     return pictures
 
 
@@ -76,7 +76,7 @@ class Pairs:
         turn = item % len(self.recipes)
         place = int(rng.choice(self.places[turn]))
         real, fake, soft = self.pool.pictures[self.recipes[turn].name][:, place]
-        real = genuine(real, soft, rng)
+        real, fake = sides(real, fake, soft, rng)
         chain = [self.seed, item, 1]
         return delivered(real, chain), delivered(fake, chain)
 

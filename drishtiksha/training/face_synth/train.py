@@ -23,7 +23,7 @@ PEAK_RATE = 1.5e-3
 WEIGHT_DECAY = 0.02
 SMOOTHING = 0.02
 DROP_RATE = 0.2
-JUDGED = 60
+JUDGED = 30
 """People that each recipe is judged on."""
 STATED_FALSE_ALARMS = 0.05
 """At which share of genuine pictures called fake the recall of a family left out is stated."""
