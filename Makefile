@@ -49,7 +49,7 @@ train-FACE-BLEND-LITE-V1: data $(IMAGENET)
 train-VOICE-SPOOF-LITE-V1: data
 	$(PY) -m drishtiksha.training.voice_spoof --data "$(DATA)" $(ARGS)
 
-train-FACE-SYNTH-LITE-V1: data
+train-FACE-SYNTH-LITE-V1: data $(IMAGENET)
 	$(PY) -m drishtiksha.training.face_synth --data "$(DATA)" $(ARGS)
 
 # One thread: held-out files are small, and several threads would mostly wait for each other.

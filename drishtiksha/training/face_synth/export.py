@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from drishtiksha.networks.face_synth import WINDOW_PX, FaceSynthesisNetwork, nat
 from drishtiksha.results import Thresholds
 from drishtiksha.scoring import calibrate
 from drishtiksha.training.face_blend.data import read_rgb
+from drishtiksha.training.face_synth.heldout import NAME
 from drishtiksha.training.face_synth.train import logits_of
 from drishtiksha.weights.files import Calibration, Canary, Sidecar, sha256_of
 
@@ -81,3 +84,10 @@ def write_sidecar(network: FaceSynthesisNetwork, path: Path, manifest: Path, mod
     sidecar = Sidecar(sha256=sha256_of(path), canary=canary, calibration=calibration, thresholds=thresholds)
     path.with_suffix(".json").write_text(sidecar.model_dump_json(indent=1, exclude_defaults=True) + "\n")
     return sidecar
+
+
+def write_run(models: Path, facts: dict[str, Any]) -> None:
+    """Write `reports/<NAME>/run.json`: steps, counts, what was found on the way, and who is in which split."""
+    path = models / "reports" / NAME / "run.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=1) + "\n")

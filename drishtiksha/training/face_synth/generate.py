@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+import json
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ def load_autoencoder(recipe: Recipe, folder: Path, state: str) -> Autoencoder:
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing: the autoencoders are not in the repository. Train them again with "
-            "python -m drishtiksha.training.face_synth --data <folder> --imagenet <file> --until generators"
+            "python -m drishtiksha.training.face_synth --data <folder> --until generators"
         )
     autoencoder = Autoencoder(recipe.up, recipe.factor)
     autoencoder.load_state_dict(load_file(path))
@@ -182,8 +182,10 @@ def psnr(autoencoder: Autoencoder, cache: FaceCache, members: list[int], seed: i
 def train_all(
     cache: FaceCache, splits: dict[str, list[int]], folder: Path, minutes: float, seed: int, imagenet: Path
 ) -> dict[str, dict[str, float]]:
-    """Train what is not trained yet, one after another. Returns PSNR in dB by recipe and state on people of val."""
-    quality = {}
+    """Train what is not trained yet, one after another. Returns PSNR in dB by recipe and state on people of val, which
+    `folder`/quality.json keeps."""
+    store = folder / "quality.json"
+    quality = json.loads(store.read_text()) if store.exists() else {}
     members = large_enough(cache, splits["train"])
     judges = large_enough(cache, splits["val"])[:40]
     for number, recipe in enumerate(RECIPES):
@@ -191,7 +193,9 @@ def train_all(
         if not (place / "late.safetensors").exists():
             schedule = Schedule(minutes, seed + number, warm_steps=30, ema_decay=0.99, checkpoint_s=60)
             train_autoencoder(recipe, cache, members, place, schedule, imagenet)
-        measure = partial(psnr, cache=cache, members=judges, seed=seed)
-        quality[recipe.name] = {state: round(measure(load_autoencoder(recipe, folder, state)), 2) for state in STATES}
-        print(recipe.name, quality[recipe.name], flush=True)
+        if recipe.name not in quality:
+            networks = {state: load_autoencoder(recipe, folder, state) for state in STATES}
+            quality[recipe.name] = {state: round(psnr(one, cache, judges, seed), 2) for state, one in networks.items()}
+            store.write_text(json.dumps(quality, indent=1) + "\n")
+            print(recipe.name, quality[recipe.name], flush=True)
     return quality

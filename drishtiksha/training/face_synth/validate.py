@@ -43,8 +43,12 @@ def validate(
     return report
 
 
-def check_leak(pool: Pool, splits: dict[str, list[int]], seed: int) -> dict[str, float]:
-    """AUC of classifiers on sharpness, noise and colour alone, trained on train and asked about val."""
-    recipes = Plan().recipes
-    train_pairs, val_pairs = (Pairs(pool, splits[name], recipes, seed) for name in ("train", "val"))
-    return plain_auc(train_pairs, val_pairs, LEAK_PAIRS)
+def check_leak(pool: Pool, splits: dict[str, list[int]], folder: Path, seed: int) -> dict[str, float]:
+    """AUC of classifiers on sharpness, noise and colour alone, trained on train and asked about val; `folder`/leak.json
+    keeps it."""
+    store = folder / "leak.json"
+    if not store.exists():
+        recipes = Plan().recipes
+        train_pairs, val_pairs = (Pairs(pool, splits[name], recipes, seed) for name in ("train", "val"))
+        store.write_text(json.dumps(plain_auc(train_pairs, val_pairs, LEAK_PAIRS)) + "\n")
+    return json.loads(store.read_text())
