@@ -22,6 +22,8 @@ from drishtiksha.training.voice_spoof.index import Recording, read_index
 from drishtiksha.training.voice_spoof.split import split
 from drishtiksha.training.voice_spoof.train import TrainConfig, train
 
+FOLD_REALS = 60
+"""Recordings of a corpus left out, in every delivery."""
 FOLDS = (LIBRISPEECH, LIBRITTS, ASTERISK)
 CUE_COUPLES = 600
 VAL_REALS, VAL_FAKES = 32, 10
@@ -75,11 +77,17 @@ def make(place: Place, config: TrainConfig, train_on: bool) -> None:
     weights = train(sides["train"], place.cache, folder, config) if train_on else last_weights(folder)
     path = place.out / f"{MODEL_NAME}.safetensors"
     sidecar = save(weights, path)
-    manifest = write_files(without_codecs(sides["val"]), place.cache, folder / "val", VAL_REALS, VAL_FAKES)
+    manifest = validation_files(place)
     facts: dict[str, Any] = facts_of(folder, config, sides)
     facts["validation"] = calibrate(path, sidecar, manifest)
     facts["cues"] = prove(sides["train"], place.cache, config.seed)
     note(place, facts)
+
+
+def validation_files(place: Place) -> Path:
+    """The manifest of the files of the validation side, which are written once."""
+    rows = without_codecs(split(read_index(place.cache), SPLIT_SEED)["val"])
+    return write_files(rows, place.cache, place.runs / "val", VAL_REALS, VAL_FAKES)
 
 
 def leave_out(corpus: str, place: Place, config: TrainConfig) -> None:
@@ -90,11 +98,11 @@ def leave_out(corpus: str, place: Place, config: TrainConfig) -> None:
     folder = place.runs / f"without_{corpus}"
     path = folder / f"{MODEL_NAME}.safetensors"
     sidecar = save(train(sides["train"], place.cache, folder, config), path)
-    calibrate(
-        path, sidecar, write_files(without_codecs(sides["val"]), place.cache, folder / "val", VAL_REALS, VAL_FAKES)
-    )
+    calibrate(path, sidecar, validation_files(place), without=corpus)
     people = [row for row in rows if row.corpus == corpus and not row.fake and not row.origin]
-    alarms = false_alarms(path, write_files(people, place.cache, folder / "left_out", VAL_REALS, 0))
+    drawn = np.random.default_rng(config.seed).permutation(len(people))[:FOLD_REALS]
+    heard = write_files([people[i] for i in drawn], place.cache, folder / "left_out", FOLD_REALS, 0)
+    alarms = false_alarms(path, heard)
     steps = torch.load(folder / "last.pt", weights_only=True)["step"]
     note(
         place,

@@ -46,7 +46,7 @@ class Heard:
 
 def detector_of(path: Path) -> VoiceSpoofDetector:
     """The detector of the app on the checkpoint at `path`, loaded and proven."""
-    config = VoiceSpoofConfig(class_name="VoiceSpoofDetector", description="", model_path=path, device="cpu")
+    config = VoiceSpoofConfig(class_name="VoiceSpoofDetector", description="", model_path=path, device="cpu", isAudio=True)
     detector = VoiceSpoofDetector(config)
     detector.load()
     return detector
@@ -72,9 +72,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def hear(detector: VoiceSpoofDetector, manifest: Path) -> list[Heard]:
-    """Every file of the manifest in which the detector found speech."""
-    heard = [Heard(item, detector.analyze(item.path, explain=False).scores) for item in read_manifest(manifest)]
+def hear(detector: VoiceSpoofDetector, manifest: Path, without: str = "") -> list[Heard]:
+    """Every file of the manifest in which the detector found speech; none of the corpus `without`."""
+    items = [item for item in read_manifest(manifest) if not (without and item.path.name.startswith(f"{without}_"))]
+    heard = [Heard(item, detector.analyze(item.path, explain=False).scores) for item in items]
     return [one for one in heard if any(score.p_fake is not None for score in one.scores)]
 
 
@@ -108,10 +109,13 @@ def thresholds(p_fake: np.ndarray, fake: np.ndarray, groups: np.ndarray) -> dict
     return {"real": round(max(low, 0.0), 4), "fake": round(high + 5e-5, 4)}
 
 
-def calibrate(path: Path, sidecar: dict[str, Any], manifest: Path) -> dict[str, Any]:
-    """Judge the files of `manifest`, none of them trained on; complete the sidecar and write it. Returns measurements."""
+def calibrate(path: Path, sidecar: dict[str, Any], manifest: Path, without: str = "") -> dict[str, Any]:
+    """Judge the files of `manifest`, none of them trained on; complete the sidecar and write it. Returns measurements.
+
+    without: a corpus whose files are passed over, where there is one.
+    """
     detector = detector_of(path)
-    heard = hear(detector, manifest)
+    heard = hear(detector, manifest, without)
     scale, offset = fit(heard)
     p_fake = file_scores(heard, detector, scale, offset)
     fake, groups = np.array([one.item.fake for one in heard]), np.array([one.item.group for one in heard])
