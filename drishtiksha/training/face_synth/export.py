@@ -40,21 +40,24 @@ def save_weights(network: FaceSynthesisNetwork, path: Path) -> FaceSynthesisNetw
     return loaded.eval()
 
 
-def _score_pictures(
-    network: FaceSynthesisNetwork, manifest: Path, models: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logits (N,), fake (N,) and group (N,) of the largest face of every picture; clips have no part in it."""
-    finder = BlazeFaceFinder(models)
-    windows, items = [], []
-    for item in read_manifest(manifest):
-        if item.path.suffix != ".mp4":
+def read_windows(manifest: Path, models: Path, store: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Windows uint8 RGB (N, S, S, 3), fake (N,) and group (N,) of the largest face of every picture, kept in `store`;
+    clips have no part in it."""
+    if not store.exists():
+        finder = BlazeFaceFinder(models)
+        windows, items = [], []
+        for item in read_manifest(manifest):
+            if item.path.suffix == ".mp4":
+                continue
             frame = read_rgb(item.path)
             faces = [face for face in finder.find(frame) if face.size >= MIN_FACE_PX]
             if faces:
                 windows.append(native_window(frame, faces[0].box))
                 items.append(item)
-    fake, group = np.array([item.fake for item in items]), np.array([item.group for item in items])
-    return logits_of(network, windows), fake, group
+        fake, group = [item.fake for item in items], [item.group for item in items]
+        np.savez(store, windows=np.stack(windows), fake=np.array(fake), group=np.array(group))
+    with np.load(store) as kept:
+        return kept["windows"], kept["fake"], kept["group"]
 
 
 def choose(logits: np.ndarray, fake: np.ndarray, group: np.ndarray) -> tuple[Calibration, Thresholds]:
@@ -80,7 +83,8 @@ def write_sidecar(network: FaceSynthesisNetwork, path: Path, manifest: Path, mod
     with torch.inference_mode():
         logits = tuple(round(float(value), 5) for value in network(noise))
     canary = Canary(seed=CANARY_SEED, shape=CANARY_SHAPE, logits=logits, tolerance=CANARY_TOLERANCE)
-    calibration, thresholds = choose(*_score_pictures(network, manifest, models))
+    windows, fake, group = read_windows(manifest, models, manifest.with_name("windows.npz"))
+    calibration, thresholds = choose(logits_of(network, windows), fake, group)
     sidecar = Sidecar(sha256=sha256_of(path), canary=canary, calibration=calibration, thresholds=thresholds)
     path.with_suffix(".json").write_text(sidecar.model_dump_json(indent=1, exclude_defaults=True) + "\n")
     return sidecar

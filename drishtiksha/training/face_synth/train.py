@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def train(
     return best.eval(), run
 
 
-def logits_of(network: FaceSynthesisNetwork, images: list[np.ndarray], *, fast: bool = False) -> np.ndarray:
+def logits_of(network: FaceSynthesisNetwork, images: Iterable[np.ndarray], *, fast: bool = False) -> np.ndarray:
     """float64 (N,) of pictures uint8 RGB (H, W, 3), one by one, in float32 as in use; `fast`: in bfloat16."""
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
         return np.array([float(network(to_input(image)[None])[0]) for image in images])
