@@ -160,4 +160,5 @@ HOW_TO_READ = """## How to read it
   which is what p_fake was calibrated for. Where fakes are rarer than in the list, a p_fake means less. Its interval lies
   high: drawing again adds noise, which it counts as error.
 - False alarms: reals called FAKE; recall: fakes called FAKE, at the thresholds in use. The rest is REAL or undecided.
-- Where all files of a row fare alike, the interval is the exact binomial one of as many trials as there are sources."""
+- Where all files of a row fare alike, the interval of a share is the exact binomial one of as many trials as there are
+  sources. An AUC of 1 has no width to draw: with few files it promises little."""
