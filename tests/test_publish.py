@@ -21,7 +21,7 @@ from drishtiksha.evaluation.report import EvaluationReport
 from drishtiksha.evaluation.scores import Score
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
-from drishtiksha.training.publish import Embedded, Place, heldout_files, publish, references
+from drishtiksha.training.publish import Embedded, Place, heldout_files, heldout_key, publish, references
 from drishtiksha.weights import read_sidecar, sha256_of
 
 NAME = "BRIGHT"
@@ -147,6 +147,17 @@ def test_heldout_files_are_made_once_for_a_run(tmp_path):
     (folder / "made0.png").unlink()
     heldout_files(made, tmp_path, folder, "run 2")
     assert made.asked == 3, "a file was gone"
+
+
+def test_the_key_follows_the_split_and_the_writer(model):
+    split = {"test": ["p0"]}
+    (model.package / "heldout.py").write_text("SEED = 1\n")
+    key = heldout_key(model.package, split)
+    (model.package / "train.py").write_text("MINUTES = 40\n")
+    assert heldout_key(model.package, split) == key
+    assert heldout_key(model.package, {"test": ["p1"]}) != key
+    (model.package / "heldout.py").write_text("SEED = 2\n")
+    assert heldout_key(model.package, split) != key
 
 
 def test_a_card_that_names_what_is_not_known(place, manager, model):

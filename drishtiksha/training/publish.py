@@ -10,6 +10,7 @@ runs `drishtiksha evaluate` on them, and writes `models/reports/<NAME>/` (report
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import json
 import re
@@ -34,7 +35,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
 from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.training.card import card_fields, fill_card
-from drishtiksha.weights import Sidecar, read_sidecar, sha256_of, sidecar_path
+from drishtiksha.weights import Sidecar, read_sidecar, sidecar_path
 
 WriteHeldout = Callable[[Path, Path], Path]
 
@@ -95,7 +96,9 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
             raise WeightsMissingError(f"{needed} is not there. Train {name} first: make train DATA=... MODEL={name}")
     run = json.loads(run_file.read_text(encoding="utf-8"))
     kept = place.runs / model.package.name
-    manifest = heldout_files(model.write_heldout, place.data, kept / "heldout", sha256_of(run_file))
+    manifest = heldout_files(
+        model.write_heldout, place.data, kept / "heldout", heldout_key(model.package, run["split"])
+    )
     done = evaluate(manifest, [name], manager, _note, out=kept / "evaluation")
     folder = run_file.parent
     for made in (REPORT, PAGE, *PICTURES):
@@ -113,17 +116,25 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
     return done.report
 
 
-def heldout_files(write_files: WriteHeldout, data: Path, folder: Path, run_sha256: str) -> Path:
-    """The manifest of the held-out files in `folder`, which are made anew unless all of this run's are there."""
+def heldout_key(package: Path, split: dict[str, list[str]]) -> str:
+    """Hex digits that change with who is kept out, and with the module that writes the files."""
+    digest = hashlib.sha256(json.dumps(split, sort_keys=True).encode())
+    for path in sorted(package.glob("heldout*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def heldout_files(write_files: WriteHeldout, data: Path, folder: Path, key: str) -> Path:
+    """The manifest of the held-out files in `folder`, which are made anew unless all of them are there for this key."""
     stamp = folder / MADE_FROM
     if stamp.is_file():
         made = json.loads(stamp.read_text(encoding="utf-8"))
         manifest = folder / made["manifest"]
-        if made["run_sha256"] == run_sha256 and _complete(manifest):
+        if made["key"] == key and _complete(manifest):
             return manifest
     manifest = write_files(data, folder)
     read_manifest(manifest)
-    facts = {"run_sha256": run_sha256, "manifest": str(manifest.relative_to(folder))}
+    facts = {"key": key, "manifest": str(manifest.relative_to(folder))}
     stamp.write_text(json.dumps(facts) + "\n", encoding="utf-8")
     return manifest
 
