@@ -14,6 +14,7 @@ from scipy.signal import lfilter
 from drishtiksha.media.audio import read_audio
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW
 from drishtiksha.settings import MediaLimits
+from drishtiksha.training.voice_spoof import dataset
 from drishtiksha.training.voice_spoof.calibrate import FALSE_ALARMS, thresholds
 from drishtiksha.training.voice_spoof.codecs import CODECS, through_codec
 from drishtiksha.training.voice_spoof.cues import MOST, cues_of, judge_cues
@@ -44,7 +45,7 @@ def row(
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two real corpora of 12 people, a copy of each with a tone in it, an engine, and a system beside one corpus."""
     folder = tmp_path_factory.mktemp("cache")
-    tone = (2e-2 * np.sin(2 * np.pi * 5000 / SAMPLE_RATE * np.arange(3 * SAMPLE_RATE))).astype(np.float32)
+    tone = (2e-4 * np.sin(2 * np.pi * 5000 / SAMPLE_RATE * np.arange(3 * SAMPLE_RATE))).astype(np.float32)
     made = []
     for corpus in ("one", "two"):
         for number in range(12):
@@ -130,7 +131,8 @@ def test_cues_measure_what_they_say() -> None:
     assert plain[3] == 3.0
 
 
-def test_the_proof_finds_a_planted_leak_and_passes_a_fair_mix(cache: Path) -> None:
+def test_the_proof_finds_a_planted_leak_and_passes_a_fair_mix(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "COPY_SHARE", 1.0)
     mix = Mix(read_index(cache), cache, 1, 1000)
     items = [mix.halves(item) for item in range(150)]
     people = np.array([couple.real.speaker for *_, couple in items]).repeat(2)
