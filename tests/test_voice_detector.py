@@ -19,8 +19,10 @@ from drishtiksha.errors import AnalysisCancelledError, SkipSample, WrongMediaKin
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.audio import read_audio
 from drishtiksha.networks.voice_spoof import WINDOW, preprocess_voice
+from drishtiksha.registry import ModelManager
 from drishtiksha.results import GapReason, Prediction, SampleScore
-from drishtiksha.settings import ROOT, MediaLimits
+from drishtiksha.settings import ROOT, MediaLimits, load_settings
+from drishtiksha.training.voice_spoof.copies import griffin_lim
 
 RATE = 16_000
 ASSETS = ROOT / "assets"
@@ -209,3 +211,38 @@ def test_a_long_recording_answers_early_and_can_be_stopped(detector, tmp_path, s
 
 def test_it_asks_for_what_its_network_takes(detector):
     assert PLAN.window_s * PLAN.sample_rate == WINDOW
+
+
+# --- with the weights that ship ---------------------------------------------------------------------------------------
+
+HELD_OUT = ("0008", "0009", "0018", "0029", "0038", "0039")
+"""Of LibriSpeech, speakers of the test side."""
+
+
+@pytest.fixture(scope="module")
+def shipped() -> VoiceSpoofDetector:
+    return ModelManager(load_settings(device="cpu")).load_model("VOICE-SPOOF-LITE-V1")
+
+
+def test_genuine_readers_are_not_called_fake_and_their_vocoded_copies_score_higher(shipped, shared, tmp_path):
+    for name in HELD_OUT:
+        genuine = shared / "data/speech/real/librispeech" / f"{name}.flac"
+        result = shipped.analyze(genuine, explain=False)
+        assert result.prediction is not Prediction.FAKE, name
+        waveform, rate = soundfile.read(genuine, dtype="float32", frames=10 * RATE)
+        copy = griffin_lim(waveform, np.random.default_rng(0))
+        copied = shipped.analyze(write_audio(tmp_path / f"{name}.flac", copy, rate), explain=False)
+        assert copied.p_fake > result.p_fake + 0.2, name
+
+
+def test_the_shipped_weights_answer_for_everything_that_holds_speech(shipped):
+    result = shipped.analyze(ASSETS / "clip_with_sound.mp4")
+    assert result.calibrated
+    assert result.coverage == 1
+    assert len(result.heatmaps) == 1
+
+
+@pytest.mark.parametrize("sound", [SILENCE, chords(8.0)], ids=["silence", "music"])
+def test_the_shipped_weights_give_no_verdict_without_speech(shipped, tmp_path, sound):
+    result = shipped.analyze(write_audio(tmp_path / "sound.mp3", sound, RATE))
+    assert (result.prediction, result.gap) == (Prediction.INCONCLUSIVE, GapReason.NO_SPEECH)
