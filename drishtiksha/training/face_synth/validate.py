@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from drishtiksha.networks.face_synth import neighbour_residuals
 from drishtiksha.training.face_synth.generators import RECIPES
@@ -24,7 +25,7 @@ LEAK_PAIRS = 1200
 
 def validate(
     pool: Pool, splits: dict[str, list[int]], folder: Path, minutes: float, seed: int
-) -> dict[str, dict[str, dict]]:
+) -> dict[str, dict[str, Any]]:
     """Train every plan and judge it on people of val, on the family left out and on what nobody trains on.
 
     What `folder`/left_out.json holds already is not done again. Returns its content: numbers by plan.
@@ -34,11 +35,12 @@ def validate(
     for plan in PLANS:
         if plan.name not in report:
             schedule = Schedule(minutes, seed, warm_steps=40, ema_decay=0.99, checkpoint_s=60)
-            network, _ = train(plan, pool, splits["train"], folder / plan.name, schedule)
+            network, run = train(plan, pool, splits["train"], folder / plan.name, schedule)
             unseen = [recipe for recipe in RECIPES if recipe.kept_out or recipe.family == plan.left_out]
-            report[plan.name] = judge(network, pool, splits["val"], unseen)
+            judged = judge(network, pool, splits["val"], unseen)
+            report[plan.name] = {"steps": run.step, **judged}
             store.write_text(json.dumps(report, indent=1) + "\n")
-            clean = {name: rows["clean"] for name, rows in report[plan.name].items()}
+            clean = {name: rows["clean"] for name, rows in judged.items()}
             print(plan.name, json.dumps(clean), flush=True)
     return report
 
