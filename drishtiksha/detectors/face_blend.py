@@ -26,7 +26,7 @@ posed portraits, which look at the camera: both are left as gaps. See the card."
 class FaceBlendConfig(DetectorConfig):
     num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
     min_face_px: int = Field(default=FACES.min_size, gt=0, description="smaller faces are a gap")
-    video_fake: float = Field(default=0.95, ge=0, le=1, description="FAKE begins here in a video, if not later")
+    video_fake: float = Field(default=0.9, ge=0, le=1, description="FAKE begins here in a video, if not later")
 
 
 class FaceBlendDetector(Detector):
@@ -48,12 +48,18 @@ class FaceBlendDetector(Detector):
         return FaceBlendNetwork()
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
-        """One float32 (3, 224, 224) in [-1, 1] per face."""
+        """One float32 (3, 268, 268) in [-1, 1] per face."""
         from drishtiksha.faces.crop import face_crop
-        from drishtiksha.networks.efficientnet_lite import CROP_MARGIN, INPUT_SIZE, preprocess_face
+        from drishtiksha.networks.efficientnet_lite import WIDE_MARGIN, WIDE_SIZE, preprocess_face
 
         assert sample.frame is not None
-        return [preprocess_face(face_crop(sample.frame, face.box, INPUT_SIZE, CROP_MARGIN)) for face in sample.faces]
+        crops = [face_crop(sample.frame, face.box, WIDE_SIZE, WIDE_MARGIN) for face in sample.faces]
+        return [preprocess_face(crop, WIDE_SIZE) for crop in crops]
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Fake logits (B,), the mean of two looks at each face."""
+        network: Any = self.network
+        return network.two_looks(batch)
 
     def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
         """The most suspicious person's score: one altered face among several must not be averaged away."""
@@ -76,9 +82,9 @@ class FaceBlendDetector(Detector):
 
     def region(self, sample: Sample, face: int | None) -> FaceBox | None:
         from drishtiksha.faces.crop import square_around
-        from drishtiksha.networks.efficientnet_lite import CROP_MARGIN
+        from drishtiksha.networks.efficientnet_lite import WIDE_MARGIN
 
-        return None if face is None else square_around(sample.faces[face].box, CROP_MARGIN)
+        return None if face is None else square_around(sample.faces[face].box, WIDE_MARGIN)
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
         from drishtiksha.explain.gradcam import gradcam

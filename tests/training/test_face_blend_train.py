@@ -14,7 +14,15 @@ import torch
 from safetensors.torch import load_file
 
 from drishtiksha.evaluation.manifest import read_manifest
-from drishtiksha.networks.efficientnet_lite import INPUT_SIZE, FaceBlendNetwork, preprocess_face
+from drishtiksha.faces.crop import face_crop
+from drishtiksha.networks.efficientnet_lite import (
+    CROP_MARGIN,
+    INPUT_SIZE,
+    WIDE_MARGIN,
+    WIDE_SIZE,
+    FaceBlendNetwork,
+    preprocess_face,
+)
 from drishtiksha.scoring import calibrate
 from drishtiksha.training.face_blend.calibrate import Faces, choose, logits_of, read_faces
 from drishtiksha.training.face_blend.data import FaceCache, build_cache
@@ -176,7 +184,7 @@ def test_fakes_differ_from_their_real_around_the_face_only(media: Path) -> None:
 
 def test_held_out_faces_are_found_and_kept(media: Path, tmp_path: Path) -> None:
     faces = read_faces(media, MODELS, tmp_path / "faces.npz")
-    assert faces.crops.shape[1:] == (INPUT_SIZE, INPUT_SIZE, 3)
+    assert faces.crops.shape[1:] == (WIDE_SIZE, WIDE_SIZE, 3)
     assert len(faces.fake) == len(read_manifest(media))
     assert len(set(faces.item)) > 0.9 * len(faces.fake)
     again = read_faces(tmp_path / "nothing.csv", MODELS, tmp_path / "faces.npz")
@@ -194,10 +202,20 @@ def test_input_is_rgb_in_minus_one_to_one() -> None:
         preprocess_face(crop.astype(np.float32))
 
 
+def test_the_wide_crop_holds_the_crop_of_training_in_its_middle() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (500, 500, 3), np.uint8)
+    box, edge = (180.0, 160.0, 320.0, 300.0), (WIDE_SIZE - INPUT_SIZE) // 2
+    wide = face_crop(frame, box, WIDE_SIZE, WIDE_MARGIN)[edge:-edge, edge:-edge]
+    near = face_crop(frame, box, INPUT_SIZE, CROP_MARGIN)
+    assert wide.shape == near.shape
+    blurred = [cv2.GaussianBlur(crop, (0, 0), 3).astype(int) for crop in (wide, near)]
+    assert np.abs(blurred[0] - blurred[1]).mean() < 4
+
+
 def test_saved_weights_load_into_a_fresh_network(tmp_path: Path) -> None:
     network = FaceBlendNetwork().eval()
     saved = save_weights(network.state_dict(), tmp_path / "x.safetensors")
-    crops = np.random.default_rng(0).integers(0, 256, (3, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
+    crops = np.random.default_rng(0).integers(0, 256, (3, WIDE_SIZE, WIDE_SIZE, 3), np.uint8)
     np.testing.assert_allclose(logits_of(network, crops), logits_of(saved, crops, batch=2), atol=1e-4)
 
 
@@ -209,8 +227,8 @@ def test_shipped_weights_are_those_that_were_measured() -> None:
     network = FaceBlendNetwork()
     network.load_state_dict(load_file(SHIPPED))
     with torch.inference_mode():
-        logits = network.eval()(canary_input()).tolist()
-    assert sidecar["canary"]["shape"] == [2, 3, INPUT_SIZE, INPUT_SIZE]
+        logits = network.eval().two_looks(canary_input()).tolist()
+    assert sidecar["canary"]["shape"] == [2, 3, WIDE_SIZE, WIDE_SIZE]
     np.testing.assert_allclose(logits, sidecar["canary"]["logits"], atol=sidecar["canary"]["tolerance"])
     assert sidecar["thresholds"]["real"] <= sidecar["thresholds"]["fake"]
     assert sidecar["calibration"]["scale"] > 0

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from drishtiksha.networks.efficientnet_lite import INPUT_SIZE, FaceBlendNetwork
+from drishtiksha.networks.efficientnet_lite import WIDE_SIZE, FaceBlendNetwork
 from drishtiksha.results import Thresholds
 from drishtiksha.training.face_blend.heldout import NAME
 from drishtiksha.training.loop import Weights
 from drishtiksha.weights.files import Calibration, Canary, Sidecar, sha256_of
 
 CANARY_SEED = 1234
-CANARY_SHAPE = (2, 3, INPUT_SIZE, INPUT_SIZE)
+CANARY_SHAPE = (2, 3, WIDE_SIZE, WIDE_SIZE)
 CANARY_TOLERANCE = 0.05
 """Of a logit; other processors round otherwise."""
 
@@ -37,7 +37,7 @@ def save_weights(weights: Weights, path: Path) -> FaceBlendNetwork:
 def write_sidecar(network: FaceBlendNetwork, path: Path, calibration: Calibration, thresholds: Thresholds) -> None:
     """Write the sidecar of the weights at `path`; `training.publish` adds what is measured."""
     with torch.inference_mode():
-        logits = tuple(round(float(value), 5) for value in network(canary_input()))
+        logits = tuple(round(float(value), 5) for value in network.two_looks(canary_input()))
     canary = Canary(seed=CANARY_SEED, shape=CANARY_SHAPE, logits=logits, tolerance=CANARY_TOLERANCE)
     sidecar = Sidecar(sha256=sha256_of(path), canary=canary, calibration=calibration, thresholds=thresholds)
     path.with_suffix(".json").write_text(sidecar.model_dump_json(indent=1, exclude_defaults=True) + "\n")
