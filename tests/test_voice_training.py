@@ -180,14 +180,13 @@ def test_held_out_files_can_be_played_and_are_the_same_each_time(cache: Path, tm
 
 def test_no_genuine_group_exceeds_the_bar_at_the_threshold() -> None:
     rng = np.random.default_rng(0)
-    groups = np.repeat(["real-a/clean", "real-b/clean", "tts/clean", "copy/clean"], 100)
-    fake = np.repeat([False, False, True, True], 100)
-    p_fake = np.concatenate([rng.beta(*shape, 100) for shape in ((2, 8), (4, 6), (8, 2), (7, 3))])
-    found = thresholds(p_fake, fake, groups)
-    for name in ("real-a/clean", "real-b/clean"):
+    groups = np.repeat(["real-a/clean", "real-b/clean"], 100)
+    p_fake = np.concatenate([rng.beta(2, 8, 100), rng.beta(8, 4, 100)])
+    found = thresholds(p_fake, groups)
+    for name in set(groups):
         assert np.mean(p_fake[groups == name] >= found["fake"]) <= FALSE_ALARMS
-    assert np.mean(p_fake[fake] <= found["real"]) <= 0.1
-    assert found["real"] < found["fake"]
+    assert np.mean(p_fake[groups == "real-b/clean"] >= found["fake"] - 0.05) > FALSE_ALARMS
+    assert not np.any(p_fake <= found["real"])
 
 
 def test_the_run_that_ships_keeps_people_apart() -> None:

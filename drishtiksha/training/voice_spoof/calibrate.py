@@ -25,11 +25,9 @@ from drishtiksha.weights import sha256_of
 CANARY_SEED, CANARY_TOLERANCE = 1234, 0.05
 FALSE_ALARMS = 0.05
 """The bar: at most so many of the genuine recordings of each corpus, in each delivery, reach the FAKE threshold."""
-MISSES = 0.05
-"""At most so many of the recordings of every synthetic system lie at or below the REAL threshold."""
-HIGHEST_REAL = 0.5
-NARROWEST = 0.05
-"""The REAL threshold lies at least so far below the other, in p_fake."""
+NEVER = 0.0
+"""The REAL threshold: REAL is not said. On the test side, speech by systems that nothing was learned from scored as low as
+genuine speech (see the card), so what raises no suspicion stays undecided."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +101,10 @@ def _joined(one: Heard, detector: VoiceSpoofDetector, scale: float, offset: floa
     return p_fake
 
 
-def thresholds(p_fake: np.ndarray, fake: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    """FAKE: no group of genuine recordings exceeds FALSE_ALARMS. REAL: of no system more recordings are below than MISSES.
-
-    groups: (n,), each the system or corpus, a slash, and the delivery.
-    """
-    reals = [threshold_for(p_fake[groups == name], FALSE_ALARMS) for name in sorted(set(groups[~fake]))]
-    high = min(max(0.5, *reals), 0.999)
-    systems = np.array([name.split("/")[0] for name in groups])
-    lows = [float(np.quantile(p_fake[systems == name], MISSES)) for name in sorted(set(systems[fake]))]
-    low = min(HIGHEST_REAL, high - NARROWEST, *lows)
-    return {"real": round(max(low, 0.0), 4), "fake": round(high + 5e-5, 4)}
+def thresholds(p_fake: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+    """Of genuine recordings, (n,) each: FAKE so that no group exceeds FALSE_ALARMS."""
+    highest = max(threshold_for(p_fake[groups == name], FALSE_ALARMS) for name in sorted(set(groups)))
+    return {"real": NEVER, "fake": round(min(max(0.5, highest), 0.999) + 5e-5, 4)}
 
 
 def calibrate(path: Path, sidecar: dict[str, Any], manifest: Path, without: str = "") -> dict[str, Any]:
@@ -136,7 +127,7 @@ def calibrate(path: Path, sidecar: dict[str, Any], manifest: Path, without: str 
         "n_real": int((~fake).sum()),
         "n_fake": int(fake.sum()),
     }
-    sidecar["thresholds"] = thresholds(p_fake, fake, groups)
+    sidecar["thresholds"] = thresholds(p_fake[~fake], groups[~fake])
     write_json(path.with_suffix(".json"), sidecar)
     return {
         "auc": auc(fake, p_fake),
