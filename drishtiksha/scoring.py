@@ -40,6 +40,10 @@ PLURALS = {MediaKind.IMAGE: "pictures", MediaKind.VIDEO: "clips", MediaKind.AUDI
 NOT_CALIBRATED = (
     "This detector's scores are not calibrated for this kind of media: read them as an ordering, not as odds."
 )
+NO_ALL_CLEAR = (
+    "The score {:.2f} is below {:.2f}, this detector's threshold for manipulation. It never clears a file: fakes of kinds "
+    "that it does not know can score as low as genuine media."
+)
 EXPERIMENTAL = (
     "Experimental: this detector did not prove itself on media kept out of its training. Give its score little weight."
 )
@@ -217,7 +221,8 @@ def decide(
         return _inconclusive(GapReason.LOW_COVERAGE, detail, caveats)
     grade = grade_of(p_fake, thresholds, calibrated and not config.experimental)
     if grade is Grade.INCONCLUSIVE:
-        return _inconclusive(GapReason.BETWEEN_THRESHOLDS, caveats=caveats)
+        detail = NO_ALL_CLEAR.format(p_fake, thresholds.fake) if thresholds.real == 0 else None
+        return _inconclusive(GapReason.BETWEEN_THRESHOLDS, detail, caveats)
     if grade is Grade.NONE_FOUND:
         text = (
             f"The score {p_fake:.2f} is at or below {thresholds.real:.2f}: nothing this detector looks for was found."

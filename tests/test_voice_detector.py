@@ -13,6 +13,7 @@ import torch
 from detector_kit import stand_in_weights
 from media_factory import chords, noise, tone, write_audio
 
+from drishtiksha import scoring
 from drishtiksha.contract import Sample
 from drishtiksha.detectors.voice_spoof import PLAN, STRETCH, VoiceSpoofConfig, VoiceSpoofDetector
 from drishtiksha.errors import AnalysisCancelledError, SkipSample, WrongMediaKindError
@@ -20,7 +21,7 @@ from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.audio import read_audio
 from drishtiksha.networks.voice_spoof import WINDOW, preprocess_voice
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import GapReason, Prediction, SampleScore
+from drishtiksha.results import GapReason, Prediction, SampleScore, Thresholds
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 from drishtiksha.training.voice_spoof.copies import griffin_lim
 
@@ -211,6 +212,16 @@ def test_a_long_recording_answers_early_and_can_be_stopped(detector, tmp_path, s
 
 def test_it_asks_for_what_its_network_takes(detector):
     assert PLAN.window_s * PLAN.sample_rate == WINDOW
+
+
+def test_a_detector_that_never_clears_a_file_says_so(detector):
+    scores = windows([0.01] * 5)
+    verdict = scoring.decide(0.01, scores, Thresholds(real=0.0, fake=0.92), True, detector.config)
+    assert verdict.prediction is Prediction.INCONCLUSIVE
+    assert verdict.reasons[0].startswith("The score 0.01 is below 0.92")
+    assert "never clears" in verdict.reasons[0]
+    ordinary = scoring.decide(0.5, scores, Thresholds(real=0.1, fake=0.92), True, detector.config)
+    assert "between the two thresholds" in ordinary.reasons[0]
 
 
 # --- with the weights that ship ---------------------------------------------------------------------------------------
