@@ -221,8 +221,8 @@ def decide(
         return _inconclusive(GapReason.LOW_COVERAGE, detail, caveats)
     grade = grade_of(p_fake, thresholds, calibrated and not config.experimental)
     if grade is Grade.INCONCLUSIVE:
-        detail = NO_ALL_CLEAR.format(p_fake, thresholds.fake) if thresholds.real == 0 else None
-        return _inconclusive(GapReason.BETWEEN_THRESHOLDS, detail, caveats)
+        why_not = NO_ALL_CLEAR.format(p_fake, thresholds.fake) if thresholds.real == 0 else None
+        return _inconclusive(GapReason.BETWEEN_THRESHOLDS, why_not, caveats)
     if grade is Grade.NONE_FOUND:
         text = (
             f"The score {p_fake:.2f} is at or below {thresholds.real:.2f}: nothing this detector looks for was found."

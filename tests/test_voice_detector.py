@@ -21,6 +21,7 @@ from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.audio import read_audio
 from drishtiksha.networks.voice_spoof import WINDOW, preprocess_voice
 from drishtiksha.registry import ModelManager
+from drishtiksha.render.facts import custody_facts
 from drishtiksha.results import GapReason, Prediction, SampleScore, Thresholds
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 from drishtiksha.training.voice_spoof.copies import griffin_lim
@@ -220,6 +221,9 @@ def test_a_detector_that_never_clears_a_file_says_so(detector):
     assert verdict.prediction is Prediction.INCONCLUSIVE
     assert verdict.reasons[0].startswith("The score 0.01 is below 0.92")
     assert "never clears" in verdict.reasons[0]
+    shown = detector.analyze(ASSETS / "clip_with_sound.mp4", explain=False)
+    facts = dict(custody_facts(shown.model_copy(update={"thresholds": Thresholds(real=0.0, fake=0.92)})))
+    assert facts["Thresholds"] == "never cleared, from 0.92 suspicious"
     ordinary = scoring.decide(0.5, scores, Thresholds(real=0.1, fake=0.92), True, detector.config)
     assert "between the two thresholds" in ordinary.reasons[0]
 

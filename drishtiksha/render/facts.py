@@ -56,13 +56,18 @@ def custody_facts(result: AnalysisResult) -> Rows:
         ("Error rates", " ".join(scoring.odds(result)) or "none, since nothing was scored"),
         (
             "Thresholds",
-            f"up to {result.thresholds.real:.2f} nothing found, from {result.thresholds.fake:.2f} suspicious",
+            f"{_cleared(result)}, from {result.thresholds.fake:.2f} suspicious",
         ),
         ("Versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
         ("Time taken", _stages(result)),
     ]
     rows += [(name.replace("_", " "), _number(value)) for name, value in result.metrics.items()]
     return rows
+
+
+def _cleared(result: AnalysisResult) -> str:
+    real = result.thresholds.real
+    return f"up to {real:.2f} nothing found" if real else "never cleared"
 
 
 def _stages(result: AnalysisResult) -> str:

@@ -226,6 +226,8 @@ def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
         (limits.fake, f"suspicious from {limits.fake:.2f}"),
         (limits.real, f"nothing found up to {limits.real:.2f}"),
     ):
+        if level == 0:  # such a detector never clears a file
+            continue
         axes.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
         axes.annotate(
             label,

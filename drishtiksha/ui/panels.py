@@ -232,13 +232,15 @@ def _scale(result: AnalysisResult) -> str:
     low, high = result.thresholds.real * 100, result.thresholds.fake * 100
     at = result.p_fake * 100
     kind = "" if result.calibrated else ' <span class="dk-hint">not calibrated</span>'
+    cleared = "nothing found" if low else ""
+    others = f"Up to {low / 100:.2f} nothing found, between them" if low else "Below it"
+    zones = f"From {high / 100:.2f} suspicious. {others}"
     return (
         f'<div class="dk-scale"><div class="dk-figure"><span>Score</span><b>{result.p_fake:.2f}</b>{kind}</div>'
-        f'<div class="dk-bar" role="img" aria-label="Score {result.p_fake:.2f} of 1. Up to {low / 100:.2f} nothing found, '
-        f'from {high / 100:.2f} suspicious, between them inconclusive.">'
+        f'<div class="dk-bar" role="img" aria-label="Score {result.p_fake:.2f} of 1. {zones} inconclusive.">'
         f'<i class="dk-zone dk-z0" style="width:{low:.2f}%"></i><i class="dk-zone dk-z1" style="width:{high - low:.2f}%"></i>'
         f'<i class="dk-zone dk-z2" style="width:{100 - high:.2f}%"></i><i class="dk-pin" style="left:{at:.2f}%"></i></div>'
-        f'<div class="dk-zones" aria-hidden="true"><span style="width:{low:.2f}%">nothing found</span>'
+        f'<div class="dk-zones" aria-hidden="true"><span style="width:{low:.2f}%">{cleared}</span>'
         f'<span style="width:{high - low:.2f}%">unclear</span><span style="width:{100 - high:.2f}%">suspicious</span></div></div>'
     )
 
