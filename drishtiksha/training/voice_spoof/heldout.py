@@ -17,6 +17,7 @@ import soundfile
 import soxr
 from av.audio.stream import AudioStream
 
+from drishtiksha.settings import ROOT
 from drishtiksha.training.voice_spoof.cache import add_copies, add_recordings
 from drishtiksha.training.voice_spoof.codecs import CODECS
 from drishtiksha.training.voice_spoof.corpora import SOUNDS
@@ -25,7 +26,7 @@ from drishtiksha.training.voice_spoof.degrade import Chain
 from drishtiksha.training.voice_spoof.index import SAMPLE_RATE, Recording, read_index, waveform
 
 MODEL_NAME = "VOICE-SPOOF-LITE-V1"
-RUN = Path("models/reports") / MODEL_NAME / "run.json"
+RUN = ROOT / "models/reports" / MODEL_NAME / "run.json"
 SEED = 20261124
 REAL_FILES = 32
 """Recordings of each real corpus and language."""
@@ -145,7 +146,7 @@ def write_coded(path: Path, samples: np.ndarray, delivery: Delivery) -> None:
     codec = CODECS[delivery.codec]
     sent = np.clip(soxr.resample(samples, SAMPLE_RATE, delivery.rate, quality="HQ"), -1, 1)
     values = (sent * 32767).astype(np.int16) if codec.sample_format == "s16" else sent.astype(np.float32)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:  # else Ogg draws a number
         stream = cast(AudioStream, container.add_stream(codec.encoder, rate=delivery.rate))
         stream.codec_context.layout, stream.codec_context.format = "mono", codec.sample_format
         stream.bit_rate = delivery.bit_rate
