@@ -92,8 +92,14 @@ def test_a_picture_without_a_face_is_a_gap(detector, tmp_path):
     assert result.gap is GapReason.NO_FACE
 
 
-def test_a_video_is_not_called_calibrated(detector):
+def test_a_video_needs_more_for_fake_and_is_not_called_calibrated(detector):
     video = detector.analyze(ROOT / "assets" / "clip_silent.mp4", explain=False)
     assert video.media.kind is MediaKind.VIDEO
     assert not video.calibrated
+    assert video.thresholds.fake >= detector.config.video_fake
     assert video.people
+
+
+@pytest.mark.parametrize("name", ["stage_360p.mp4", "street_faces_1080p.mp4"])
+def test_genuine_clips_are_not_called_fake(detector, shared, name):
+    assert detector.analyze(shared / "data" / "clips" / name, explain=False).prediction is not Prediction.FAKE

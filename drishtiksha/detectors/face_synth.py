@@ -11,7 +11,7 @@ from pydantic import Field
 from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, DetectorConfig, FaceRequest, FramePlan, Sample
 from drishtiksha.detectors.base import Detector
-from drishtiksha.results import FaceBox, MediaInfo, MediaKind, SampleScore
+from drishtiksha.results import FaceBox, MediaInfo, MediaKind, SampleScore, Thresholds
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,6 +23,7 @@ MIN_FACE_PX = 80
 class FaceSynthesisConfig(DetectorConfig):
     num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
     min_face_px: int = Field(default=MIN_FACE_PX, gt=0, description="smaller faces are a gap")
+    video_fake: float = Field(default=0.95, ge=0, le=1, description="FAKE begins here in a video, if not later")
 
 
 class FaceSynthesisDetector(Detector):
@@ -58,6 +59,13 @@ class FaceSynthesisDetector(Detector):
         highest = max((face.p_fake for face in faces), default=None)
         metrics = {"faces_scored": len(faces), "people": len(people) or len(faces), "highest_face_p_fake": highest}
         return Aggregate(scoring.highest_person(scores), metrics)
+
+    def thresholds(self, media: MediaInfo) -> Thresholds:
+        """Stricter for video: the highest of several people decides, and a genuine street clip reached 0.91. See the card."""
+        base = super().thresholds(media)
+        if media.kind is not MediaKind.VIDEO:
+            return base
+        return Thresholds(real=base.real, fake=max(base.fake, self.config.video_fake))
 
     def calibrated(self, media: MediaInfo) -> bool:
         """Calibration data were pictures."""

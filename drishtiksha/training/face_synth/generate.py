@@ -1,4 +1,4 @@
-"""Trains the autoencoders, each for a few minutes, on portraits of all splits' training people alone."""
+"""Trains the autoencoders, each for a few minutes, on portraits of the training people alone."""
 
 from __future__ import annotations
 
