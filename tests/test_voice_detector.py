@@ -190,6 +190,7 @@ def test_a_video_is_judged_by_its_sound(detector):
     result = detector.analyze(ASSETS / "clip_with_sound.mp4")
     assert result.p_fake is not None
     assert [heatmap.method for heatmap in result.heatmaps] == ["time-frequency"]
+    assert not result.calibrated, "only recordings were measured"
 
 
 def test_a_video_without_sound_is_refused_before_anything_is_loaded(tmp_path):

@@ -12,7 +12,7 @@ from pydantic import Field
 from drishtiksha.contract import Aggregate, AudioPlan, DetectorConfig, Sample
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import SkipSample
-from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
+from drishtiksha.results import GapReason, Heatmap, MediaInfo, MediaKind, SampleScore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,6 +41,10 @@ class VoiceSpoofDetector(Detector):
     """
 
     Config = VoiceSpoofConfig
+
+    def calibrated(self, media: MediaInfo) -> bool:
+        """Calibrated on recordings alone, not on the sound of films."""
+        return media.kind is MediaKind.AUDIO and super().calibrated(media)
 
     def sampling(self, media: MediaInfo) -> AudioPlan:
         return PLAN
