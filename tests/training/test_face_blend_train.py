@@ -24,7 +24,7 @@ from drishtiksha.networks.efficientnet_lite import (
     preprocess_face,
 )
 from drishtiksha.scoring import calibrate
-from drishtiksha.training.face_blend.calibrate import Faces, choose, logits_of, read_faces
+from drishtiksha.training.face_blend.calibrate import MAX_FALSE_ALARMS_A_GROUP, Faces, choose, logits_of, read_faces
 from drishtiksha.training.face_blend.data import FaceCache, build_cache
 from drishtiksha.training.face_blend.export import canary_input, save_weights
 from drishtiksha.training.face_blend.fast import speed_up_depthwise
@@ -141,7 +141,7 @@ def test_thresholds_hold_false_alarms_down_in_every_group() -> None:
     assert "multiband" not in calibration.data
     assert thresholds.real <= 0.5 <= thresholds.fake
     for group in ("real/clean", "real/shadow"):
-        assert (p[faces.group == group] >= thresholds.fake).mean() <= 0.03
+        assert (p[faces.group == group] >= thresholds.fake).mean() <= MAX_FALSE_ALARMS_A_GROUP
     assert (p[np.char.startswith(faces.group, "real")] >= thresholds.fake).mean() <= 0.02
     assert (p[np.char.startswith(faces.group, "swap")] <= thresholds.real).mean() <= 0.101
     assert p[np.char.startswith(faces.group, "swap")].mean() > 0.8
