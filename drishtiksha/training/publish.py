@@ -235,7 +235,7 @@ def main() -> None:
     for name in given.names or [n for n in SOURCES if place.run_file(n).is_file()]:
         try:
             report = publish(name, embedded(name), place, manager)
-        except (DrishtikshaError, FileNotFoundError) as error:  # the data, or what the training left in runs/, is not here
+        except (DrishtikshaError, FileNotFoundError) as error:
             sys.exit(f"{name}: {error}")
         print(f"{name}: {report.files} files, reports in {place.run_file(name).parent}")
 

@@ -56,8 +56,6 @@ def serving(folder: Path) -> Iterator[App]:
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(app.temp),
         "DRISHTIKSHA_DATA_DIR": str(app.data),
-        "DRISHTIKSHA_MODELS_DIR": str(models_folder(folder)),
-        "DRISHTIKSHA_ACTIVE_MODELS": f'["{MODEL}"]',
     }
     with (folder / "app.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -67,23 +65,6 @@ def serving(folder: Path) -> Iterator[App]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-def models_folder(folder: Path) -> Path:
-    """The shipped models; while the embedded network is not there yet, one with random weights in its place."""
-    shipped = ROOT / "models"
-    if (shipped / f"{MODEL}.safetensors").is_file():
-        return shipped
-    import torch
-    from safetensors.torch import save_file
-
-    from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
-
-    stand_in = folder / "models"
-    shutil.copytree(shipped, stand_in)
-    torch.manual_seed(0)
-    save_file(FaceBlendNetwork().state_dict(), stand_in / f"{MODEL}.safetensors")
-    return stand_in
 
 
 def wait_until_up(url: str, process: subprocess.Popen, log: Path) -> None:

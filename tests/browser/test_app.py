@@ -10,11 +10,15 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from running_app import ASSETS, MODEL, App
 
+from drishtiksha.media.audio import read_audio
 from drishtiksha.render.words import GRADE_LOOKS, INDICATION
 from drishtiksha.results import DISCLAIMER, AnalysisResult
+from drishtiksha.settings import MediaLimits
 
 GRADES = {look.title for look in GRADE_LOOKS.values()}
 
@@ -94,6 +98,33 @@ def test_a_clip_with_sound_has_timeline_people_and_moments_that_seek(open_page) 
     moved = page.evaluate(position)
     page.locator("#dk-gallery button").nth(1).click()
     page.wait_for_function(f"Math.abs({position} - {moved}) > 0.01")
+
+
+def recording(path: Path) -> Path:
+    """The sound of the example clip, twice over, as a FLAC file."""
+    sound = read_audio(asset("clip_with_sound.mp4"), 16_000, limits=MediaLimits())
+    soundfile.write(path, np.tile(sound, 2), 16_000)
+    return path
+
+
+def test_a_recording_is_heard_by_the_voice_model_and_shown_over_time_and_pitch(open_page, tmp_path: Path) -> None:
+    page = open_page()
+    assert "VOICE-SPOOF-LITE-V1 can examine this file" in upload(page, recording(tmp_path / "call.flac"))
+    page.wait_for_selector("#dk-facts:has-text('speech: about')")
+    text = analyze(page)
+    assert "No evidence found" not in page.inner_text("#dk-verdict h2"), "this model never clears a recording"
+    assert re.search(r"genuine recordings like these", text), "what the score is worth"
+    assert page.locator("#dk-timeline img:visible").evaluate("image => image.naturalWidth") > 500
+    assert page.locator("#dk-gallery img").first.evaluate("image => image.naturalWidth") > 200
+    no_sideways_scroll(page)
+
+
+def test_an_experimental_model_is_marked_and_never_chosen_by_itself(open_page) -> None:
+    page = open_page()
+    assert f"{MODEL} can examine this file" in upload(page, asset("portrait.jpg"))
+    page.click("label:has-text('FACE-SYNTH-LITE-V1')")
+    page.wait_for_selector("#dk-facts:has-text('FACE-SYNTH-LITE-V1 can examine this file')")
+    assert "xperimental" in analyze(page)
 
 
 def test_a_silent_clip_says_that_it_is_silent(open_page) -> None:
