@@ -92,9 +92,14 @@ def _offered(statuses: Sequence[ModelStatus], media: MediaInfo) -> list[ModelSta
 
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
-    """The list as HTML: groups in order of first appearance, within each usable models first and experimental ones last."""
+    """The list as HTML, in groups: models that fit the file first, then usable ones, experimental ones last."""
+
+    def order(status: ModelStatus) -> tuple[bool, bool, bool]:
+        unfit = media is not None and not status.config.accepts(media)
+        return unfit, status.state in UNUSABLE, status.config.experimental
+
     groups: dict[str, list[ModelStatus]] = {}
-    for status in sorted(statuses, key=lambda status: (status.state in UNUSABLE, status.config.experimental)):
+    for status in sorted(statuses, key=order):
         groups.setdefault(made_for(status.config), []).append(status)
     if not groups:
         return '<p class="dk-hint">No model is configured. Add one to configs/config.yaml.</p>'

@@ -29,6 +29,14 @@ def test_groups_by_media_kind_in_words() -> None:
     )
 
 
+def test_models_that_fit_the_file_come_first() -> None:
+    recording = media(name="call.wav", kind=MediaKind.AUDIO)
+    html = picker.markup([FACES, VOICE], "VOICE", recording)
+    assert html.index("VOICE<") < html.index("FACES<")
+    without_a_file = picker.markup([FACES, VOICE], "VOICE")
+    assert without_a_file.index("FACES<") < without_a_file.index("VOICE<")
+
+
 def test_states_are_words() -> None:
     html = picker.markup([FACES, LIPS, status("ON", "loaded", isImage=True)], "FACES")
     for words in ("Loads on first use", "Weights missing", "Loaded", "drishtiksha weights pull LIPS"):
