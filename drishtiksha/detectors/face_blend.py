@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
-from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, DetectorConfig, FaceRequest, FramePlan, Sample
-from drishtiksha.detectors.base import Detector
-from drishtiksha.results import FaceBox, MediaInfo, MediaKind, SampleScore, Thresholds
+from drishtiksha.contract import FaceRequest, FramePlan, Sample
+from drishtiksha.detectors.face_base import FaceConfig, FaceDetector
+from drishtiksha.results import FaceBox, MediaInfo
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,13 +21,12 @@ FACES = FaceRequest("blazeface", min_size=80, facing=True)
 posed portraits, which look at the camera: both are left as gaps. See the card."""
 
 
-class FaceBlendConfig(DetectorConfig):
-    num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
+class FaceBlendConfig(FaceConfig):
     min_face_px: int = Field(default=FACES.min_size, gt=0, description="smaller faces are a gap")
     video_fake: float = Field(default=0.9, ge=0, le=1, description="FAKE begins here in a video, if not later")
 
 
-class FaceBlendDetector(Detector):
+class FaceBlendDetector(FaceDetector):
     """Texture and seams of a face that was blended into its picture: self-blended images.
 
     Paper: Shiohara & Yamasaki, CVPR 2022, arXiv:2204.08376. Checkpoint: `models/FACE-BLEND-LITE-V1.safetensors`, trained
@@ -60,25 +57,6 @@ class FaceBlendDetector(Detector):
         """Fake logits (B,), the mean of two looks at each face."""
         network: Any = self.network
         return network.two_looks(batch)
-
-    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
-        """The most suspicious person's score: one altered face among several must not be averaged away."""
-        faces = [face for score in scores for face in score.faces]
-        people = {face.person for face in faces if face.person is not None}
-        highest = max((face.p_fake for face in faces), default=None)
-        metrics = {"faces_scored": len(faces), "people": len(people) or len(faces), "highest_face_p_fake": highest}
-        return Aggregate(scoring.highest_person(scores), metrics)
-
-    def thresholds(self, media: MediaInfo) -> Thresholds:
-        """Stricter for video: the highest of several people decides, over many frames in any light. See the card."""
-        base = super().thresholds(media)
-        if media.kind is not MediaKind.VIDEO:
-            return base
-        return Thresholds(real=base.real, fake=max(base.fake, self.config.video_fake))
-
-    def calibrated(self, media: MediaInfo) -> bool:
-        """Calibration data were pictures; no moving faces were at hand to calibrate video with."""
-        return media.kind is MediaKind.IMAGE and super().calibrated(media)
 
     def region(self, sample: Sample, face: int | None) -> FaceBox | None:
         from drishtiksha.faces.crop import square_around

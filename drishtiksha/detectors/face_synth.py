@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
-from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, DetectorConfig, FaceRequest, FramePlan, Sample
-from drishtiksha.detectors.base import Detector
-from drishtiksha.results import FaceBox, MediaInfo, MediaKind, SampleScore, Thresholds
+from drishtiksha.contract import FaceRequest, FramePlan, Sample
+from drishtiksha.detectors.face_base import FaceConfig, FaceDetector
+from drishtiksha.results import FaceBox, MediaInfo
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,13 +18,11 @@ MIN_FACE_PX = 80
 """Smaller faces fill too little of the window; the network was trained on faces from this size."""
 
 
-class FaceSynthesisConfig(DetectorConfig):
-    num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
+class FaceSynthesisConfig(FaceConfig):
     min_face_px: int = Field(default=MIN_FACE_PX, gt=0, description="smaller faces are a gap")
-    video_fake: float = Field(default=0.95, ge=0, le=1, description="FAKE begins here in a video, if not later")
 
 
-class FaceSynthesisDetector(Detector):
+class FaceSynthesisDetector(FaceDetector):
     """The lattice that a generator leaves when it enlarges step by step: how neighbouring pixels differ.
 
     Paper: Tan et al., CVPR 2024, arXiv:2312.10461. Checkpoint: `models/FACE-SYNTH-LITE-V1.safetensors`, trained by
@@ -51,25 +47,6 @@ class FaceSynthesisDetector(Detector):
 
         assert sample.frame is not None
         return [to_input(native_window(sample.frame, face.box)) for face in sample.faces]
-
-    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
-        """The most suspicious person's mean: one generated face among several must not be averaged away."""
-        faces = [face for score in scores for face in score.faces]
-        people = {face.person for face in faces if face.person is not None}
-        highest = max((face.p_fake for face in faces), default=None)
-        metrics = {"faces_scored": len(faces), "people": len(people) or len(faces), "highest_face_p_fake": highest}
-        return Aggregate(scoring.highest_person(scores), metrics)
-
-    def thresholds(self, media: MediaInfo) -> Thresholds:
-        """Stricter for video: the highest of several people decides, and a genuine street clip reached 0.91. See the card."""
-        base = super().thresholds(media)
-        if media.kind is not MediaKind.VIDEO:
-            return base
-        return Thresholds(real=base.real, fake=max(base.fake, self.config.video_fake))
-
-    def calibrated(self, media: MediaInfo) -> bool:
-        """Calibration data were pictures."""
-        return media.kind is MediaKind.IMAGE and super().calibrated(media)
 
     def region(self, sample: Sample, face: int | None) -> FaceBox | None:
         from drishtiksha.networks.face_synth import window_box
