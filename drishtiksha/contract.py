@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
@@ -24,10 +24,24 @@ class WeightsSource(BaseModel):
     url: str | None = Field(default=None, description="http(s) address of the file")
     hf_repo: str | None = Field(default=None, description="Hugging Face repository, owner/name")
     hf_file: str | None = None
+    hf_files: tuple[str, ...] = Field(default=(), description="several files that make up one model folder")
     revision: str = "main"
     by_hand: str | None = Field(default=None, description="what a person must do where no program may fetch it")
     sha256: str | None = None
     licence: str = "not stated"
+
+
+class Companion(BaseModel):
+    """A further file that a detector needs, or uses where it is there, beside its checkpoint.
+
+    Where its tensors become part of the network, they do so under `<name of the companion>.`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path = Field(description="relative to the models folder's parent or absolute")
+    optional: bool = Field(default=False, description="the detector works without it, and says what differs")
+    weights: WeightsSource = WeightsSource()
 
 
 class DetectorConfig(BaseModel):
@@ -45,9 +59,15 @@ class DetectorConfig(BaseModel):
     isMultiModal: bool = False
     looks_at: str = Field(default="", description="what it looks at, in a few words for the model list")
     limits: str = Field(default="", description="what it is known not to see, in plain words")
+    trained_on: str = Field(default="", description="which data its checkpoint learned from, as published")
+    measured: str = Field(default="", description="what others measured on it, with the source; empty: nothing is known")
+    paper: str = Field(default="", description="where the method was published")
     experimental: bool = False
+    retired: bool = Field(default=False, description="kept for comparison with old results only")
     batch_size: int = Field(default=16, gt=0)
-    dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 by autocast, where measured")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="bfloat16: on processors that have it, float32 elsewhere"
+    )
     explain: Literal["auto", "occlusion"] = Field(
         default="auto", description="auto: the detector's own kind of heatmap"
     )
@@ -56,6 +76,7 @@ class DetectorConfig(BaseModel):
     )
     min_coverage: float = Field(default=0.2, ge=0, le=1, description="below it the verdict is INCONCLUSIVE")
     weights: WeightsSource = WeightsSource()
+    companions: dict[str, Companion] = Field(default={}, description="further files, by the names the detector knows")
     model_name: str = Field(default="", description="set by the manager, not in YAML")
 
     def accepts(self, media: MediaInfo) -> bool:
@@ -102,11 +123,15 @@ class Reference(BaseModel):
 
 @dataclass(frozen=True)
 class Face:
-    """One face: box xyxy px in the upright frame, detector score in [0, 1], and (K, 2) keypoints px where known."""
+    """One face: box xyxy px in the upright frame, detector score in [0, 1], and (K, 2) keypoints px where known.
+
+    landmarks: (68, 2) px in the order of iBUG 300-W, where the plan asked for them.
+    """
 
     box: FaceBox
     score: float
     keypoints: np.ndarray | None = field(default=None, compare=False)
+    landmarks: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def size(self) -> float:
@@ -117,11 +142,18 @@ class Face:
 @dataclass(frozen=True)
 class FaceRequest:
     """Asks the analysis to find faces before `preprocess`. Left out are faces smaller than `min_size` px, and with
-    `facing` those that are turned away from the camera."""
+    `facing` those that are turned away from the camera.
 
-    finder: Literal["blazeface", "mtcnn"] = "blazeface"
+    thresholds: of MTCNN's three networks; None = its defaults. halve_from: frames whose longer side has at least so many
+    px are searched at half size (MTCNN). landmarks: `Face.landmarks` is filled in; faces that have none are left out.
+    """
+
+    finder: Literal["blazeface", "mtcnn", "dlib"] = "blazeface"
     min_size: int = 40
     facing: bool = False
+    thresholds: tuple[float, float, float] | None = None
+    halve_from: int | None = None
+    landmarks: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,20 +171,55 @@ class FramePlan:
 @dataclass(frozen=True)
 class AudioPlan:
     """Windows over the sound, resampled to mono float32 at `sample_rate` Hz. The last window is zero-padded when
-    at least `min_s` seconds of it exist; a file shorter than `min_s` is too short."""
+    at least `min_s` seconds of it exist; a file shorter than `min_s` is too short. `count`: only the first so many
+    windows."""
 
     sample_rate: int = 16_000
     window_s: float = 4.0
     hop_s: float = 2.0
     min_s: float = 1.0
+    count: int | None = None
 
 
-SamplingPlan = FramePlan | AudioPlan
+@dataclass(frozen=True)
+class SequencePlan:
+    """Frames of a video that are encoded one by one, each once, and judged as sequences of them.
+
+    choose: from the number of frames of the file to the frame indices to look at, in passes: the first is answered from
+    alone before the others are done. A frame named in several passes is looked at in the first.
+    """
+
+    choose: Callable[[int], list[list[int]]]
+    faces: FaceRequest | None = None
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """Short runs of consecutive frames of a video, evenly spread, each with what is heard meanwhile.
+
+    count: how many runs (None = as many as fit one after the other). length: frames of one.
+    listen: applied once to the whole sound track (float32 (n,), `sample_rate` Hz); the last axis of what it returns is
+    time over the whole track, and each sample gets its part of it. None: the picture alone.
+    """
+
+    count: int | None
+    length: int
+    sparse: int = 8
+    sample_rate: int = 16_000
+    listen: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+SamplingPlan = FramePlan | SequencePlan | ClipPlan | AudioPlan
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What `preprocess` gets: one frame (RGB uint8 (H, W, 3)) with its faces, or one waveform (float32 (n,), [-1, 1])."""
+    """What `preprocess` gets: one frame (RGB uint8 (H, W, 3)) with its faces, one waveform (float32 (n,), [-1, 1]), or a
+    run of frames with its part of what `ClipPlan.listen` made of the sound track.
+
+    frame: of a run, the middle one. measures: what `preprocess` measured on the way, for it to fill in; it is shown next
+    to the sample's score.
+    """
 
     index: int
     time_s: float | None = None
@@ -162,14 +229,39 @@ class Sample:
     faces: tuple[Face, ...] = ()
     waveform: np.ndarray | None = None
     sample_rate: int | None = None
+    frames: tuple[np.ndarray, ...] = ()
+    sound: np.ndarray | None = None
+    measures: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class EncodedFrame:
+    """A frame of a `SequencePlan` that could be encoded. measures: as `preprocess` left them."""
+
+    frame_index: int
+    time_s: float
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sequence to judge: positions in the list of encoded frames, in order; one may stand there more than once.
+
+    whole: it stands for the whole file. It is no part of the time line; its p_fake goes to `aggregate`.
+    """
+
+    members: tuple[int, ...]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A detector's own way from sample scores to one: p_fake (None: cannot say) and metrics to show."""
+    """A detector's own way from sample scores to one: p_fake (None: cannot say), metrics to show, and notes: sentences
+    on how this file was examined that a reader must know."""
 
     p_fake: float | None
     metrics: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Detector(Protocol):
@@ -203,12 +295,25 @@ class Detector(Protocol):
         """
         ...
 
-    def score(self, batch: torch.Tensor) -> np.ndarray:
-        """Calibrated p_fake (B,) of a stacked batch of preprocessed tensors."""
+    def encode(self, batch: torch.Tensor) -> torch.Tensor:
+        """Features (B, ...) of a stacked batch of preprocessed frames, float32 on the CPU; for a `SequencePlan` only."""
         ...
 
-    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
-        """One p_fake from the samples' scores; gaps are among them."""
+    def windows(self, frames: Sequence[EncodedFrame]) -> list[Window]:
+        """Which sequences of the encoded frames, in time order, are judged; for a `SequencePlan` only."""
+        ...
+
+    def score(self, batch: torch.Tensor) -> np.ndarray:
+        """Calibrated p_fake (B,) of a stacked batch: of preprocessed tensors, or of sequences of features (B, L, ...)."""
+        ...
+
+    def judge(self, batch: torch.Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """As `score`, and what else was measured for each of the batch, by name (B,)."""
+        ...
+
+    def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
+        """One p_fake from the samples' scores; gaps are among them. whole: p_fake of the `Window` that stands for the
+        whole file, where there was one."""
         ...
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:

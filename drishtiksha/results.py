@@ -130,6 +130,7 @@ class SampleScore(_Frozen):
     p_fake: float | None = Field(default=None, ge=0, le=1)
     gap: GapReason | None = None
     faces: tuple[FaceScore, ...] = ()
+    measures: dict[str, float] = Field(default={}, description="what else the detector measured here, by its own names")
 
     @model_validator(mode="after")
     def _score_or_gap(self) -> SampleScore:
@@ -243,7 +244,7 @@ class AnalysisResult(_Frozen):
     confidence: float | None = Field(default=None, description="max(p, 1 - p); None when inconclusive")
     reasons: tuple[str, ...] = Field(default=(), description="sentences; the first is the main one")
     gap: GapReason | None = Field(default=None, description="why it is inconclusive; None otherwise")
-    coverage: float = Field(ge=0, le=1, description="scored samples / planned samples")
+    coverage: float = Field(ge=0, le=1, description="scored samples / planned samples; of sequences, their frames")
     thresholds: Thresholds
     calibrated: bool
     error_rates: ErrorRates | None = Field(
