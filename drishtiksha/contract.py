@@ -4,121 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from drishtiksha.results import FaceBox, Heatmap, MediaInfo, MediaKind, SampleScore, Thresholds
+from drishtiksha.detector_config import Companion, DetectorConfig, Reference, WeightsSource
+from drishtiksha.results import FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
 
 if TYPE_CHECKING:
     import torch
 
-
-class WeightsSource(BaseModel):
-    """Where a checkpoint comes from: exactly what `drishtiksha weights pull` and a person need."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: str | None = Field(default=None, description="http(s) address of the file")
-    hf_repo: str | None = Field(default=None, description="Hugging Face repository, owner/name")
-    hf_file: str | None = None
-    hf_files: tuple[str, ...] = Field(default=(), description="several files that make up one model folder")
-    revision: str = "main"
-    by_hand: str | None = Field(default=None, description="what a person must do where no program may fetch it")
-    sha256: str | None = None
-    licence: str = "not stated"
-
-
-class Companion(BaseModel):
-    """A further file that a detector needs, or uses where it is there, beside its checkpoint.
-
-    Where its tensors become part of the network, they do so under `<name of the companion>.`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: Path = Field(description="relative to the models folder's parent or absolute")
-    optional: bool = Field(default=False, description="the detector works without it, and says what differs")
-    weights: WeightsSource = WeightsSource()
-
-
-class DetectorConfig(BaseModel):
-    """The fields that every entry of `models:` in config.yaml has; a detector's own `Config` adds to them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    class_name: str
-    description: str
-    model_path: Path = Field(description="checkpoint, relative to the models folder's parent or absolute")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps")
-    isAudio: bool = False
-    isVideo: bool = False
-    isImage: bool = False
-    isMultiModal: bool = False
-    looks_at: str = Field(default="", description="what it looks at, in a few words for the model list")
-    limits: str = Field(default="", description="what it is known not to see, in plain words")
-    trained_on: str = Field(default="", description="which data its checkpoint learned from, as published")
-    measured: str = Field(default="", description="what others measured on it, with the source; empty: nothing is known")
-    paper: str = Field(default="", description="where the method was published")
-    experimental: bool = False
-    retired: bool = Field(default=False, description="kept for comparison with old results only")
-    batch_size: int = Field(default=16, gt=0)
-    dtype: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="bfloat16: on processors that have it, float32 elsewhere"
-    )
-    explain: Literal["auto", "occlusion"] = Field(
-        default="auto", description="auto: the detector's own kind of heatmap"
-    )
-    thresholds: Thresholds | None = Field(
-        default=None, description="None: those of the checkpoint's sidecar, else the defaults"
-    )
-    min_coverage: float = Field(default=0.2, ge=0, le=1, description="below it the verdict is INCONCLUSIVE")
-    weights: WeightsSource = WeightsSource()
-    companions: dict[str, Companion] = Field(default={}, description="further files, by the names the detector knows")
-    model_name: str = Field(default="", description="set by the manager, not in YAML")
-
-    def accepts(self, media: MediaInfo) -> bool:
-        """Whether this detector can look at such a file; an audio detector also takes a video's sound track."""
-        if media.kind is MediaKind.IMAGE:
-            return self.isImage
-        if media.kind is MediaKind.AUDIO:
-            return self.isAudio
-        return self.isVideo or self.isMultiModal or (self.isAudio and media.has_audio)
-
-    def only_hears(self, media: MediaInfo) -> bool:
-        """Whether it would judge the sound of this video alone, and nothing in its picture."""
-        return media.kind is MediaKind.VIDEO and self.accepts(media) and not (self.isVideo or self.isMultiModal)
-
-
-def _sorted(scores: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(sorted(scores))
-
-
-Scores = Annotated[
-    tuple[Annotated[float, Field(ge=0, le=1)], ...],
-    AfterValidator(_sorted),
-    Field(description="p_fake in [0, 1] of one media file each, ascending"),
+__all__ = [
+    "Aggregate",
+    "AudioPlan",
+    "ClipPlan",
+    "Companion",
+    "Detector",
+    "DetectorConfig",
+    "EncodedFrame",
+    "Face",
+    "FaceRequest",
+    "FramePlan",
+    "Reference",
+    "Sample",
+    "SamplingPlan",
+    "SequencePlan",
+    "WeightsSource",
+    "Window",
 ]
-
-
-class Reference(BaseModel):
-    """How held-out media of one kind scored, so that a score can be set against them. Nothing of it was trained on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: str = Field(description="what the genuine media were, to end a sentence: 'portraits of 111 people'")
-    fake_data: str = Field(default="", description="the same for the fakes: 'faces blended into those portraits'")
-    p_fake: Scores = Field(default=(), description="of the genuine media")
-    fake_p_fake: Scores = Field(default=(), description="of the fakes")
-    sources: int | None = Field(
-        default=None,
-        gt=0,
-        description="people or speakers among the genuine media. Files of one person err alike, so that bounds of error "
-        "rates count people. None: as many as files",
-    )
-    fake_sources: int | None = Field(default=None, gt=0, description="the same of the fakes")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha": -1,  # the package itself: only its version
     "drishtiksha.errors": 0,
     "drishtiksha.results": 0.1,
+    "drishtiksha.detector_config": 0.15,
     "drishtiksha.events": 0.2,
     "drishtiksha.contract": 0.2,
     "drishtiksha.settings": 0.2,
@@ -51,6 +52,7 @@ LATE = {
     "drishtiksha.detectors": HEAVY,
     "drishtiksha.registry": HEAVY,
     "drishtiksha.contract": HEAVY,
+    "drishtiksha.detector_config": HEAVY,
     "drishtiksha.settings": HEAVY,
     "drishtiksha.weights": HEAVY,
     "drishtiksha.render": TORCH,
