@@ -208,12 +208,18 @@ def decide(
     thresholds: Thresholds,
     calibrated: bool,
     config: DetectorConfig,
+    *,
+    covered: float | None = None,
+    gap: GapReason | None = None,
 ) -> Verdict:
-    """The verdict. Nothing scored, or less than `config.min_coverage` of it, is INCONCLUSIVE, whatever the score."""
-    share = coverage(scores)
+    """The verdict. Nothing scored, or less than `config.min_coverage` of it, is INCONCLUSIVE, whatever the score.
+
+    covered, gap: share of the file that was judged and why there is no score, where the samples alone do not tell.
+    """
+    share = coverage(scores) if covered is None else covered
     experimental = (EXPERIMENTAL,) if config.experimental else ()
     if p_fake is None:
-        return _inconclusive(main_gap(scores) or GapReason.TOO_SHORT, caveats=experimental)
+        return _inconclusive(gap or main_gap(scores) or GapReason.TOO_SHORT, caveats=experimental)
     caveats = experimental if calibrated else (NOT_CALIBRATED, *experimental)
     if share < config.min_coverage:
         why = main_gap(scores)

@@ -14,8 +14,9 @@ from drishtiksha import scoring
 from drishtiksha.analysis.fit import unfit
 from drishtiksha.analysis.people import looks, number_people
 from drishtiksha.analysis.provenance import library_versions
-from drishtiksha.analysis.sources import Job, open_source
-from drishtiksha.contract import Detector, Sample
+from drishtiksha.analysis.sound import sound_summary
+from drishtiksha.analysis.sources import Job, SoundSource, open_source
+from drishtiksha.contract import Detector, Sample, SamplingPlan, SequencePlan
 from drishtiksha.errors import SkipSample, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
@@ -36,36 +37,51 @@ def analyze(
     cancel: CancelToken | None = None,
     *,
     explain: bool = True,
+    pitch: bool = False,
     limits: MediaLimits | None = None,
 ) -> AnalysisResult:
     """Examine `evidence` with one loaded detector.
 
     reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
-    cancel: checked while decoding and between batches. explain: whether to make heatmaps.
+    cancel: checked while decoding and between batches. explain: whether to make heatmaps. pitch: whether to measure the
+    pitch of a voice as well, which takes seconds a minute.
 
     Raises: WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
     """
     if reason := unfit(evidence.media, detector.config, detector.model_name):
         raise WrongMediaKindError(reason)
     job = Job(evidence, limits or MediaLimits(), (cancel or CancelToken()).check)
-    return _Run(job, detector, reporter).execute(explain)
+    plan = detector.sampling(evidence.media)
+    if isinstance(plan, SequencePlan):
+        from drishtiksha.analysis.sequences import SequenceRun
+
+        return SequenceRun(job, detector, reporter, plan).execute(explain)
+    return Run(job, detector, reporter, plan, pitch=pitch).execute(explain)
 
 
-class _Run:
+class Run:
     """The state of one analysis; never shared between threads."""
 
-    def __init__(self, job: Job, detector: Detector, reporter: Reporter) -> None:
-        self.job, self.detector, self.reporter = job, detector, reporter
+    def __init__(
+        self, job: Job, detector: Detector, reporter: Reporter, plan: SamplingPlan, *, pitch: bool = False
+    ) -> None:
+        self.job, self.detector, self.reporter, self.plan, self.pitch = job, detector, reporter, plan, pitch
         self.media = job.evidence.media
         self.started, self.started_utc = time.perf_counter(), datetime.now(UTC)
         self.total = self.seen = 0
         self.scores: dict[int, SampleScore] = {}
         self.looks: dict[int, tuple[np.ndarray, ...]] = {}
         self.suspects: list[tuple[float, int, Sample]] = []
+        self.heard: dict[str, float] = {}
+        self.whole: float | None = None
 
     def execute(self, explain: bool) -> AnalysisResult:
         self._report("decode", 0, "Opening the file")
-        source = open_source(self.job, self.detector.sampling(self.media))
+        self.source = source = open_source(self.job, self.plan)
+        if isinstance(source, SoundSource):
+            self._report("score", 0, "Listening")
+            with self.job.clock("preprocess"):
+                self.heard = sound_summary(source.waveform, source.plan.sample_rate, pitch=self.pitch)
         self.total = sum(len(part) for part in source.passes)
         for number, part in enumerate(source.passes, start=1):
             self._score_all(source.samples(part))
@@ -99,27 +115,34 @@ class _Run:
             with self.job.clock("preprocess"):
                 return self.detector.preprocess(sample)
         except SkipSample as skip:
-            self.scores[sample.index] = SampleScore(**_where(sample), gap=GapReason(skip.reason))
+            self.scores[sample.index] = SampleScore(**where(sample), gap=GapReason(skip.reason))
             return []
 
     def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
         import torch
 
         tensors = [tensor for _, group in waiting for tensor in group]
-        size, p_fakes = self.detector.config.batch_size, []
+        size = self.detector.config.batch_size
+        judged: list[tuple[float, dict[str, float]]] = []
         for start in range(0, len(tensors), size):
             self.job.check()
             with self.job.clock("forward"):
-                p_fakes.extend(self.detector.score(torch.stack(tensors[start : start + size])).tolist())
-        rest = iter(p_fakes)
+                p_fakes, further = self.detector.judge(torch.stack(tensors[start : start + size]))
+            judged += [
+                (float(p), {name: float(values[i]) for name, values in further.items()}) for i, p in enumerate(p_fakes)
+            ]
+        rest = iter(judged)
         for sample, group in waiting:
-            self._note(sample, [next(rest) for _ in group])
+            own = [next(rest) for _ in group]
+            _, further_of_highest = max(own, key=lambda one: one[0])
+            sample.measures.update(further_of_highest)
+            self._note(sample, [p for p, _ in own])
 
     def _note(self, sample: Sample, p_fakes: list[float]) -> None:
         faces = tuple(
             FaceScore(face_box=face.box, p_fake=p) for face, p in zip(sample.faces, p_fakes, strict=bool(sample.faces))
         )
-        score = SampleScore(**_where(sample), p_fake=max(p_fakes), faces=faces)
+        score = SampleScore(**where(sample), p_fake=max(p_fakes), faces=faces, measures=sample.measures)
         self.scores[sample.index] = score
         if faces and self.media.kind is MediaKind.VIDEO:
             self.looks[sample.index] = looks(sample)
@@ -146,8 +169,10 @@ class _Run:
     def _conclude(self, scores: list[SampleScore], heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
         detector, experimental = self.detector, self.detector.config.experimental
         thresholds, calibrated = detector.thresholds(self.media), detector.calibrated(self.media)
-        aggregate = detector.aggregate(scores)
-        verdict = scoring.decide(aggregate.p_fake, scores, thresholds, calibrated, detector.config)
+        aggregate, (covered, gap) = detector.aggregate(scores, self.whole), self._judged(scores)
+        verdict = scoring.decide(
+            aggregate.p_fake, scores, thresholds, calibrated, detector.config, covered=covered, gap=gap
+        )
         comparable = None if verdict.gap is GapReason.LOW_COVERAGE else aggregate.p_fake
         result = AnalysisResult(
             model_name=detector.model_name,
@@ -158,7 +183,7 @@ class _Run:
             confidence=verdict.confidence,
             reasons=verdict.reasons,
             gap=verdict.gap,
-            coverage=scoring.coverage(scores),
+            coverage=covered,
             thresholds=thresholds,
             calibrated=calibrated,
             error_rates=scoring.error_rates(comparable, detector.reference(self.media)),
@@ -166,7 +191,8 @@ class _Run:
             scores=tuple(scores),
             people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
             heatmaps=heatmaps,
-            metrics=dict(aggregate.metrics),
+            metrics={**aggregate.metrics, **self.heard},
+            notes=aggregate.notes,
             processing_time=time.perf_counter() - self.started,
             stage_seconds={stage: round(seconds, 4) for stage, seconds in self.job.clock.seconds.items()},
             provenance=RunProvenance(
@@ -176,6 +202,10 @@ class _Run:
             ),
         )
         return result.model_copy(update={"reasons": result.reasons + scoring.odds(result)})
+
+    def _judged(self, scores: list[SampleScore]) -> tuple[float, GapReason | None]:
+        """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""
+        return scoring.coverage(scores), None
 
     def _report(
         self,
@@ -190,7 +220,7 @@ class _Run:
         self.reporter(ProgressEvent(self.detector.model_name, progress, count, phase, message, preview))
 
 
-def _where(sample: Sample) -> dict[str, Any]:
+def where(sample: Sample) -> dict[str, Any]:
     return {
         "index": sample.index,
         "time_s": sample.time_s,

@@ -7,20 +7,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Protocol
 
 import numpy as np
 
-from drishtiksha.contract import AudioPlan, Face, FaceRequest, FramePlan, Sample, SamplingPlan
-from drishtiksha.faces.fitness import usable_faces
+from drishtiksha.analysis.faces import find_faces
+from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.media.sampling import audio_windows, evenly_spaced, sparse_first
 from drishtiksha.media.video import Frame, frames_at, iter_frames, read_index
 from drishtiksha.results import GapReason, MediaKind, SampleScore
-from drishtiksha.settings import EMBEDDED_DIR, MediaLimits
+from drishtiksha.settings import MediaLimits
 
 HOLD_BYTES = 256_000_000
 """Wanted frames of a clip are kept in memory up to this, so that the quick first answer does not decode it twice."""
@@ -74,7 +73,13 @@ def open_source(job: Job, plan: SamplingPlan) -> Source:
     """
     if isinstance(plan, AudioPlan):
         return SoundSource(job, plan)
-    return PictureSource(job, plan) if job.evidence.media.kind is MediaKind.IMAGE else FrameSource(job, plan)
+    if isinstance(plan, ClipPlan):
+        from drishtiksha.analysis.clips import ClipSource
+
+        return ClipSource(job, plan)
+    if isinstance(plan, FramePlan) and job.evidence.media.kind is MediaKind.IMAGE:
+        return PictureSource(job, plan)
+    return FrameSource(job, plan)
 
 
 class PictureSource:
@@ -92,18 +97,15 @@ class PictureSource:
 
 
 class FrameSource:
-    """Evenly spaced frames of a video: sequentially, or by seeking when they lie far apart."""
+    """The frames of a video that a plan names: sequentially, or by seeking when they lie far apart."""
 
-    def __init__(self, job: Job, plan: FramePlan) -> None:
+    def __init__(self, job: Job, plan: FramePlan | SequencePlan) -> None:
         self.job, self.plan = job, plan
         media = job.evidence.media
         with job.clock("decode"):
             self.index = read_index(job.evidence.path, limits=job.limits, check=job.check, name=media.name)
-        self.frames = evenly_spaced(self.index.declared, plan.count)
-        everything = list(range(len(self.frames)))
-        sparse = len(everything) > 2 * plan.sparse
-        self.passes = list(sparse_first(everything, plan.sparse)) if sparse else [everything]
-        needed = len(everything) * (media.width or 0) * (media.height or 0) * 3
+        self.frames, self.passes = planned(self.index.declared, plan)
+        needed = len(self.frames) * (media.width or 0) * (media.height or 0) * 3
         self._hold = needed <= HOLD_BYTES and (media.duration_s or 0.0) <= HOLD_BELOW_S
         self._held: dict[int, Frame | None] = {}
 
@@ -147,6 +149,23 @@ class FrameSource:
         return with_faces(self.job, sample, self.plan.faces)
 
 
+def planned(total: int, plan: FramePlan | SequencePlan) -> tuple[list[int], list[list[int]]]:
+    """The frame indices of a plan in order, and its passes as places in that list."""
+    if isinstance(plan, FramePlan):
+        frames = evenly_spaced(total, plan.count)
+        everything = list(range(len(frames)))
+        sparse = len(everything) > 2 * plan.sparse
+        return frames, list(sparse_first(everything, plan.sparse)) if sparse else [everything]
+    named = plan.choose(total)
+    frames = sorted({frame for part in named for frame in part})
+    place, done, passes = {frame: i for i, frame in enumerate(frames)}, set[int](), []
+    for part in named:
+        fresh = sorted({place[frame] for frame in part} - done)
+        done.update(fresh)
+        passes.append(fresh)
+    return frames, [part for part in passes if part] or [[]]
+
+
 class SoundSource:
     """Windows over a recording or over a video's sound track."""
 
@@ -156,7 +175,8 @@ class SoundSource:
             self.waveform = read_audio(
                 job.evidence.path, plan.sample_rate, limits=job.limits, check=job.check, name=job.evidence.media.name
             )
-        self.windows = audio_windows(len(self.waveform), plan.sample_rate, plan.window_s, plan.hop_s, plan.min_s)
+        windows = audio_windows(len(self.waveform), plan.sample_rate, plan.window_s, plan.hop_s, plan.min_s)
+        self.windows = windows[: plan.count]
         everything = list(range(len(self.windows)))
         long = len(everything) > 4 * SPARSE_WINDOWS
         self.passes = list(sparse_first(everything, SPARSE_WINDOWS)) if long else [everything]
@@ -176,20 +196,9 @@ def with_faces(job: Job, sample: Sample, request: FaceRequest | None) -> Sample 
         return sample
     job.check()
     with job.clock("faces"):
-        found = _finder(request.finder)(sample.frame)
-    faces, reason = usable_faces(found, request)
+        faces, reason = find_faces(sample.frame, request)
     if faces:
         return replace(sample, faces=faces)
-    return SampleScore(index=sample.index, time_s=sample.time_s, frame_index=sample.frame_index, gap=reason)
-
-
-@cache
-def _finder(name: str) -> Callable[[np.ndarray], list[Face]]:
-    """The face finders are safe to share between threads and take long to build."""
-    if name == "mtcnn":
-        from drishtiksha.faces.mtcnn import MTCNNFinder
-
-        return MTCNNFinder(EMBEDDED_DIR).find
-    from drishtiksha.faces.detect import BlazeFaceFinder
-
-    return BlazeFaceFinder(EMBEDDED_DIR).find
+    return SampleScore(
+        index=sample.index, time_s=sample.time_s, end_s=sample.end_s, frame_index=sample.frame_index, gap=reason
+    )

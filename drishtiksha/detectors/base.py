@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, DetectorConfig, Reference, Sample, SamplingPlan
+from drishtiksha.contract import Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
+from drishtiksha.detectors.device import has_bfloat16, keep_in_bfloat16, resolve_device
 from drishtiksha.errors import ConfigError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
 from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
 from drishtiksha.settings import MediaLimits
-from drishtiksha.weights import Sidecar, load_into, load_state_dict, read_sidecar, remedy, sha256_of, verify
+from drishtiksha.weights import (
+    Sidecar,
+    load_content,
+    load_into,
+    load_state_dict,
+    read_sidecar,
+    remedy,
+    require,
+    sha256_of,
+    verify,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +45,7 @@ class Detector(ABC):
         self._network: nn.Module | None = None
         self._sidecar: Sidecar | None = None
         self._checkpoint_sha256: str | None = None
+        self._dtype = "float32"
 
     @abstractmethod
     def sampling(self, media: MediaInfo) -> SamplingPlan: ...
@@ -53,8 +65,24 @@ class Detector(ABC):
         """Rename a published checkpoint's keys to the network's; tested both ways against the published key list."""
         return state_dict
 
-    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
-        return Aggregate(scoring.mean_p_fake(scores))
+    def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Add or fold in the tensors of companion files, after `remap`."""
+        return state_dict
+
+    def detailed(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Fake logits (B,), and what else the network says of each of the batch, by name (B,)."""
+        return self.forward(batch), {}
+
+    def features(self, batch: Tensor) -> Tensor:
+        """What `forward` needs of each frame of a `SequencePlan`: (B, ...); the preprocessed frame itself by default."""
+        return batch
+
+    def windows(self, frames: Sequence[EncodedFrame]) -> list[Window]:
+        """All frames as one sequence, unless a detector looks at shorter ones."""
+        return [Window(tuple(range(len(frames))), whole=True)] if frames else []
+
+    def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
+        return Aggregate(scoring.mean_p_fake(scores) if whole is None else whole)
 
     def region(self, sample: Sample, face: int | None) -> FaceBox | None:
         """Which part of the frame the tensor of `face` shows, for placing heatmaps; None = all of it."""
@@ -64,7 +92,7 @@ class Detector(ABC):
         """(H, W) in [0, 1] over a preprocessed (C, H, W) tensor, and the method's name; occlusion unless overridden."""
         from drishtiksha.explain.occlusion import occlusion
 
-        return occlusion(self.score, tensor, batch_size=self.config.batch_size), "occlusion"
+        return occlusion(self.score_alone, tensor, batch_size=self.config.batch_size), "occlusion"
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         from drishtiksha.explain.maps import to_heatmap
@@ -107,6 +135,37 @@ class Detector(ABC):
         tensors = (*self._network.parameters(), *self._network.buffers())
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
+    def companion_path(self, name: str) -> Path | None:
+        """Where a further file lies; None when it is not configured or not on this machine."""
+        companion = self.config.companions.get(name)
+        return companion.path if companion is not None and companion.path.is_file() else None
+
+    def read_companion(self, name: str) -> Any:
+        """What a further checkpoint holds, verified where its hash is known; tensors are memory-mapped.
+
+        Raises: ConfigError when none is configured; WeightsMissingError, WeightsMismatchError.
+        """
+        companion = self.config.companions.get(name)
+        if companion is None:
+            raise ConfigError(f"{self.model_name} needs a companion called {name!r}; add it in configs/config.yaml.")
+        content = load_content(companion.path, remedy(self.model_name, companion.path, companion.weights))
+        if companion.weights.sha256:
+            verify(companion.path, companion.weights.sha256)
+        return content
+
+    def read_network(self, path: Path) -> nn.Module:
+        """The network with the weights of `path` and of its companions, loaded strictly.
+
+        Raises: WeightsMissingError, WeightsMismatchError.
+        """
+        import torch
+
+        tensors = load_state_dict(path, remedy(self.model_name, path, self.config.weights))
+        with torch.device("meta" if self.build_on_meta else "cpu"):
+            network = self.build()
+        load_into(network, self.merge(self.remap(tensors)), self.model_name)
+        return network
+
     def load(self) -> Self:
         """Fetch nothing; verify, remap and strictly load the checkpoint, check the canary, move to the device.
 
@@ -116,18 +175,18 @@ class Detector(ABC):
 
         device = resolve_device(self.config.device)
         path = Path(self.config.model_path)
-        tensors = load_state_dict(path, remedy(self.model_name, path, self.config.weights))
+        require(path, remedy(self.model_name, path, self.config.weights))
         self._sidecar = read_sidecar(path)
         expected = self.config.weights.sha256 or (self._sidecar.sha256 if self._sidecar else None)
         if expected:
             verify(path, expected)
         self._checkpoint_sha256 = expected or sha256_of(path)
-        with torch.device("meta" if self.build_on_meta else "cpu"):
-            network = self.build()
-        load_into(network, self.remap(tensors), self.model_name)
-        network.eval().requires_grad_(False)
+        network = self.read_network(path).eval().requires_grad_(False)
         self._network = network
         self._check_canary()
+        if self.config.dtype == "bfloat16" and has_bfloat16(device):
+            keep_in_bfloat16(network)
+            self._dtype = "bfloat16"
         network.to(memory_format=torch.channels_last).to(device)
         return self
 
@@ -150,21 +209,32 @@ class Detector(ABC):
 
     def score(self, batch: Tensor) -> np.ndarray:
         """Calibrated p_fake (B,) of preprocessed tensors (B, ...), on the detector's device and dtype."""
+        return self.judge(batch)[0]
+
+    def score_alone(self, batch: Tensor) -> np.ndarray:
+        """p_fake (B,) of preprocessed tensors, each as if it was the whole file; sequences override it."""
+        return self.score(batch)
+
+    def judge(self, batch: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        logits, further = self._work(self.detailed, batch)
+        calibration = self._sidecar.calibration if self._sidecar else None
+        scale, offset = (calibration.scale, calibration.offset) if calibration else (1.0, 0.0)
+        p_fake = scoring.calibrate(logits.float().cpu().numpy(), scale, offset)
+        return p_fake, {name: values.float().cpu().numpy() for name, values in further.items()}
+
+    def encode(self, batch: Tensor) -> Tensor:
+        return self._work(self.features, batch).float().cpu()
+
+    def _work(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
+        """`work(batch)` on the detector's device and in its dtype, without gradients."""
         import torch
 
         device = self._device()
         layout = torch.channels_last if batch.ndim == 4 else torch.contiguous_format
         batch = batch.to(device=device, memory_format=layout)
-        half = self.config.dtype == "bfloat16"
+        half = self._dtype == "bfloat16"
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            logits = self.forward(batch)
-        values = logits.float().cpu().numpy()
-        calibration = self._sidecar.calibration if self._sidecar else None
-        return (
-            scoring.calibrate(values, calibration.scale, calibration.offset)
-            if calibration
-            else scoring.calibrate(values)
-        )
+            return work(batch)
 
     def analyze(
         self,
@@ -189,26 +259,10 @@ class Detector(ABC):
         config = self.config.model_dump(mode="json") | {"model_path": Path(self.config.model_path).name}
         return {
             "device": str(self._device()),
-            "dtype": self.config.dtype,
+            "dtype": self._dtype,
             "checkpoint_sha256": self._checkpoint_sha256,
             "config": config,
         }
 
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
-
-
-def resolve_device(wanted: str) -> torch.device:
-    """`auto` is cuda, else mps, else cpu. Raises: ConfigError for one that this machine does not have."""
-    import torch
-
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(wanted)
-    except RuntimeError as error:
-        raise ConfigError(f"{wanted!r} is not a device; choose auto, cpu, cuda, cuda:0 or mps.") from error
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not present.get(device.type, False):
-        raise ConfigError(f"This machine has no {wanted}; choose device: auto or cpu.")
-    return device

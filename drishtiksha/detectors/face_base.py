@@ -23,7 +23,7 @@ class FaceDetector(Detector):
 
     Config = FaceConfig
 
-    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
+    def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The most suspicious person's score: one altered face among several must not be averaged away."""
         faces = [face for score in scores for face in score.faces]
         people = {face.person for face in faces if face.person is not None}

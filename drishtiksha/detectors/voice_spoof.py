@@ -62,7 +62,7 @@ class VoiceSpoofDetector(Detector):
         start, stop = self._spoken(sample)
         return [preprocess_voice(sample.waveform[start:stop])]
 
-    def aggregate(self, scores: Sequence[SampleScore]) -> Aggregate:
+    def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The mean of the most suspicious stretch: a forged passage is not averaged away by genuine speech around it.
         Windows without speech are passed over; of fewer than `STRETCH` windows, the mean of all."""
         heard = [score for score in scores if score.p_fake is not None]

@@ -31,6 +31,7 @@ GAP_WORDS = {
     GapReason.NO_VIDEO: "no picture",
     GapReason.NO_SPEECH: "no speech",
     GapReason.TOO_SHORT: "too short",
+    GapReason.TOO_FEW: "too few frames",
     GapReason.DAMAGED: "damaged",
 }
 AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.97, 0.2, 0.88

@@ -9,12 +9,13 @@ from drishtiksha.weights.files import (
     WeightsState,
     read_sidecar,
     remedy,
+    require,
     sha256_of,
     sidecar_path,
     state,
     verify,
 )
-from drishtiksha.weights.loading import load_into, load_state_dict
+from drishtiksha.weights.loading import load_content, load_into, load_state_dict
 
 __all__ = [
     "Calibration",
@@ -22,11 +23,13 @@ __all__ = [
     "Reference",
     "Sidecar",
     "WeightsState",
+    "load_content",
     "load_into",
     "load_state_dict",
     "pull",
     "read_sidecar",
     "remedy",
+    "require",
     "sha256_of",
     "sidecar_path",
     "state",

@@ -39,6 +39,12 @@ def load_state_dict(path: Path, how_to_get: str = "") -> dict[str, Tensor]:
     )
 
 
+def load_content(path: Path, how_to_get: str = "") -> Any:
+    """All that a checkpoint holds, as it is: tensors, numbers, text and containers of them. Raises as `load_state_dict`."""
+    require(path, how_to_get or f"Put it at {path}.")
+    return _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
+
+
 def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -> None:
     """Give `network` (built anywhere, the meta device included) these tensors themselves, not copies, strictly.
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 
-from drishtiksha.detectors.base import resolve_device
+from drishtiksha.detectors.device import resolve_device
 from drishtiksha.errors import ConfigError, ModelRegistryError
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.weights import sha256_of

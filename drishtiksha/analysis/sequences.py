@@ -1,0 +1,140 @@
+"""An analysis by sequences: every frame is encoded once, however many sequences it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drishtiksha.analysis.run import MAX_HEATMAPS, Run
+from drishtiksha.analysis.sources import Job
+from drishtiksha.contract import Detector, EncodedFrame, Sample, SequencePlan, Window
+from drishtiksha.events import Reporter
+from drishtiksha.results import FaceBox, FaceScore, GapReason, Heatmap, SampleScore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A frame that is done with, all but its pixels. index: of its sample."""
+
+    index: int
+    frame: EncodedFrame
+    face_box: FaceBox | None
+    features: Tensor
+
+
+class SequenceRun(Run):
+    """The state of one analysis by sequences."""
+
+    def __init__(self, job: Job, detector: Detector, reporter: Reporter, plan: SequencePlan) -> None:
+        super().__init__(job, detector, reporter, plan)
+        self.encoded: dict[int, _Encoded] = {}
+        self.used: set[int] = set()
+        self.shown_at: dict[int, int] = {}
+        """Number of a sequence's score to the sample whose frame stands for it."""
+
+    def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
+        import torch
+
+        if not waiting:
+            return
+        self.job.check()
+        with self.job.clock("forward"):
+            features = self.detector.encode(torch.stack([tensors[0] for _, tensors in waiting]))
+        for (sample, _), own in zip(waiting, features, strict=True):
+            assert sample.frame_index is not None
+            box = sample.faces[0].box if sample.faces else None
+            frame = EncodedFrame(sample.frame_index, sample.time_s or 0.0, sample.measures)
+            self.encoded[sample.index] = _Encoded(sample.index, frame, box, own)
+
+    def _ordered(self) -> list[SampleScore]:
+        """The sequences of the frames so far in time order, with the gaps outside of them."""
+        frames = [self.encoded[index] for index in sorted(self.encoded)]
+        windows = self.detector.windows([one.frame for one in frames])
+        p_fakes = self._judge_windows(frames, windows)
+        self.used = {frames[i].index for window in windows for i in window.members}
+        self.shown_at, self.whole = {}, None
+        scores: list[tuple[SampleScore, int]] = []
+        for window, p_fake in zip(windows, p_fakes, strict=True):
+            if window.whole:
+                self.whole = p_fake
+            else:
+                scores.append((self._window_score(frames, window, p_fake), frames[_middle(window)].index))
+        spans = [(score.time_s or 0.0, score.end_s or 0.0) for score, _ in scores]
+        gaps = [
+            (gap, -1)
+            for gap in self.scores.values()
+            if not any(start <= (gap.time_s or 0.0) <= end for start, end in spans)
+        ]
+        merged = sorted([*scores, *gaps], key=lambda pair: pair[0].time_s or 0.0)
+        ordered = []
+        for number, (score, shown) in enumerate(merged):
+            ordered.append(score.model_copy(update={"index": number}))
+            if shown >= 0:
+                self.shown_at[number] = shown
+        return ordered
+
+    def _judge_windows(self, frames: list[_Encoded], windows: Sequence[Window]) -> list[float]:
+        import torch
+
+        size = self.detector.config.batch_size
+        by_length = sorted(range(len(windows)), key=lambda i: len(windows[i].members))
+        found: dict[int, float] = {}
+        while by_length:
+            length = len(windows[by_length[0]].members)
+            group = [i for i in by_length[:size] if len(windows[i].members) == length]
+            by_length = by_length[len(group) :]
+            self.job.check()
+            with self.job.clock("forward"):
+                batch = [torch.stack([frames[m].features for m in windows[i].members]) for i in group]
+                p_fakes = self.detector.score(torch.stack(batch)).tolist()
+            found.update(zip(group, p_fakes, strict=True))
+        return [found[i] for i in range(len(windows))]
+
+    def _window_score(self, frames: list[_Encoded], window: Window, p_fake: float) -> SampleScore:
+        first, middle, last = (frames[i] for i in (window.members[0], _middle(window), window.members[-1]))
+        faces = () if middle.face_box is None else (FaceScore(face_box=middle.face_box, p_fake=p_fake),)
+        return SampleScore(
+            index=middle.index,
+            time_s=first.frame.time_s,
+            end_s=last.frame.time_s,
+            frame_index=middle.frame.frame_index,
+            p_fake=p_fake,
+            faces=faces,
+            measures=dict(middle.frame.measures),
+        )
+
+    def _judged(self, scores: list[SampleScore]) -> tuple[float, GapReason | None]:
+        """By frames: those that belong to a sequence, of those looked at so far."""
+        if self.used:
+            return len(self.used) / max(self.seen, 1), None
+        if not self.encoded:
+            return 0.0, None
+        return 0.0, GapReason.TOO_FEW if self.scores else GapReason.TOO_SHORT
+
+    def _explain(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
+        """Heatmaps of the middle frames of the most suspicious sequences, decoded once more."""
+        judged = sorted((s for s in scores if s.index in self.shown_at), key=lambda s: s.p_fake or 0.0, reverse=True)
+        chosen: dict[int, SampleScore] = {}
+        for score in judged:
+            shown = self.shown_at[score.index]
+            if len(chosen) < MAX_HEATMAPS and shown not in chosen:
+                chosen[shown] = score
+        found: list[tuple[float, Heatmap]] = []
+        for sample in self.source.samples(sorted(chosen)):
+            self.job.check()
+            if not isinstance(sample, Sample):
+                continue
+            self._report("explain", len(found), "Heatmaps", total=len(chosen))
+            score = chosen[sample.index]
+            with self.job.clock("explain"):
+                maps = self.detector.explain(sample, score)
+            found += [(score.p_fake or 0.0, one.model_copy(update={"sample_index": score.index})) for one in maps]
+        return tuple(heatmap for _, heatmap in sorted(found, key=lambda pair: -pair[0]))
+
+
+def _middle(window: Window) -> int:
+    return window.members[len(window.members) // 2]

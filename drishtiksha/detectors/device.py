@@ -1,0 +1,48 @@
+"""Where a network runs, and in which numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drishtiksha.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def resolve_device(wanted: str) -> torch.device:
+    """`auto` is cuda, else mps, else cpu. Raises: ConfigError for one that this machine does not have."""
+    import torch
+
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise ConfigError(f"{wanted!r} is not a device; choose auto, cpu, cuda, cuda:0 or mps.") from error
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present.get(device.type, False):
+        raise ConfigError(f"This machine has no {wanted}; choose device: auto or cpu.")
+    return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed by the hardware; elsewhere it is emulated and slower than float32."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
+
+
+def keep_in_bfloat16(network: nn.Module) -> None:
+    """Store the weights of linear and convolution layers in bfloat16, for use under autocast; all others stay as they
+    are, since the statistics of normalisation do not bear it."""
+    import torch
+    from torch import nn
+
+    for module in network.modules():
+        if type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d):
+            module.to(torch.bfloat16)
