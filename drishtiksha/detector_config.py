@@ -81,7 +81,9 @@ class DetectorConfig(BaseModel):
             return self.isImage
         if media.kind is MediaKind.AUDIO:
             return self.isAudio
-        return self.isVideo or self.isMultiModal or (self.isAudio and media.has_audio)
+        if self.isMultiModal:
+            return media.has_audio
+        return self.isVideo or (self.isAudio and media.has_audio)
 
     def only_hears(self, media: MediaInfo) -> bool:
         """Whether it would judge the sound of this video alone, and nothing in its picture."""

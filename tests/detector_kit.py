@@ -101,6 +101,113 @@ class LoudnessDetector(Detector):
         return [torch.from_numpy(sample.waveform)]
 '''
 
+SEQUENCE = '''
+"""Calls rising brightness fake: judges three frames in a row, and the whole file at once."""
+
+import torch
+from torch import nn
+
+from drishtiksha.contract import Aggregate, DetectorConfig, SequencePlan, Window
+from drishtiksha.detectors.base import Detector
+from drishtiksha.errors import SkipSample
+from drishtiksha.media.sampling import evenly_spaced
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+
+class SequenceConfig(DetectorConfig):
+    length: int = 3
+    skip_dark: bool = False
+
+
+class SequenceDetector(Detector):
+    Config = SequenceConfig
+
+    def sampling(self, media):
+        return SequencePlan(lambda total: [evenly_spaced(total, 4), list(range(0, total, 2))])
+
+    def build(self):
+        return Network()
+
+    def preprocess(self, sample):
+        mean = float(sample.frame.mean()) / 255
+        if self.config.skip_dark and mean < 0.3:
+            raise SkipSample("damaged")
+        sample.measures["brightness"] = mean
+        return [torch.full((3, 8, 8), mean)]
+
+    def features(self, batch):
+        return batch.mean(dim=(2, 3))
+
+    def windows(self, frames):
+        length = self.config.length
+        runs = [Window(tuple(range(i, i + length))) for i in range(len(frames) - length + 1)]
+        return [Window(tuple(range(len(frames))), whole=True), *runs] if runs else []
+
+    def forward(self, batch):
+        return self.network.gain * 20 * (batch[:, -1].mean(dim=1) - batch[:, 0].mean(dim=1))
+
+    def score_alone(self, batch):
+        return self.score(self.encode(batch)[:, None])
+
+    def aggregate(self, scores, whole=None):
+        judged = [score for score in scores if score.p_fake is not None]
+        return Aggregate(whole, {"sequences": len(judged)}, ("Only sequences were looked at.",))
+'''
+
+CLIPS = '''
+"""Calls clips fake that are louder than they are bright."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from drishtiksha.contract import ClipPlan, DetectorConfig
+from drishtiksha.detectors.base import Detector
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.gain * (x[:, 1] - x[:, 0])
+
+
+class ClipsConfig(DetectorConfig):
+    count: int | None = 4
+    length: int = 5
+
+
+def loudness(waveform):
+    whole = waveform[: len(waveform) // 160 * 160].reshape(-1, 160)
+    return np.abs(whole).max(axis=1)[None]
+
+
+class ClipsDetector(Detector):
+    Config = ClipsConfig
+
+    def sampling(self, media):
+        return ClipPlan(self.config.count, self.config.length, listen=loudness)
+
+    def build(self):
+        return Network()
+
+    def preprocess(self, sample):
+        sample.measures["columns"] = sample.sound.shape[-1]
+        sample.measures["frames"] = len(sample.frames)
+        bright = np.mean([frame.mean() for frame in sample.frames]) / 255
+        return [torch.tensor([float(bright), float(sample.sound.max())])]
+
+    def detailed(self, batch):
+        return self.forward(batch), {"loudness": batch[:, 1]}
+'''
+
 
 @contextmanager
 def dropped_in(folder: Path, **files: str) -> Iterator[None]:
@@ -121,7 +228,11 @@ def dropped_in(folder: Path, **files: str) -> Iterator[None]:
 def entry(
     class_name: str = "BrightnessDetector", model_path: Path | str = "models/none.pt", **fields: Any
 ) -> dict[str, Any]:
-    kinds = {"isAudio": True} if class_name == "LoudnessDetector" else {"isImage": True, "isVideo": True}
+    kinds = {
+        "LoudnessDetector": {"isAudio": True},
+        "SequenceDetector": {"isVideo": True},
+        "ClipsDetector": {"isMultiModal": True},
+    }.get(class_name, {"isImage": True, "isVideo": True})
     return {"class_name": class_name, "description": "for tests", "model_path": str(model_path), **kinds, **fields}
 
 

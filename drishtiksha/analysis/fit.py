@@ -12,7 +12,7 @@ def misfit(media: MediaInfo, config: DetectorConfig, model_name: str) -> str | N
     """Why the detector cannot look at this file; None when it can."""
     if config.accepts(media):
         return None
-    if media.kind is MediaKind.VIDEO and config.isAudio:
+    if media.kind is MediaKind.VIDEO and (config.isAudio or config.isMultiModal):
         return f"{media.name} has no sound track; {model_name} needs one."
     return f"{media.name} is {_A_KIND[media.kind]}; {model_name} takes {_taken(config)}."
 
@@ -22,7 +22,7 @@ def unfit(media: MediaInfo, config: DetectorConfig, model_name: str) -> str | No
     reason = misfit(media, config, model_name)
     if reason is None:
         return None
-    sound_alone = media.kind is MediaKind.VIDEO and config.isAudio
+    sound_alone = media.kind is MediaKind.VIDEO and (config.isAudio or config.isMultiModal)
     wanted = "that looks at the picture" if sound_alone else f"made for {_A_KIND[media.kind]}"
     return f"{reason} Choose a model {wanted}."
 
