@@ -15,7 +15,7 @@ N_FFT = 2048
 HOP = 512
 TOP_DB = 80.0
 """These four are librosa's defaults, which the authors left alone."""
-COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
+COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
 """Viridis, RGB uint8 (256, 3)."""
 
 

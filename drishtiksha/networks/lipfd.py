@@ -22,6 +22,8 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 FEATURES = 768
 """What the projection of CLIP ViT-L/14 gives."""
+POOLED = 512 * Bottleneck.expansion
+"""Channels of ResNet-50's last maps."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,8 @@ class RegionNetwork(ResNet):
 
     def __init__(self, layers: tuple[int, int, int, int] = (3, 4, 6, 3)) -> None:
         super().__init__(Bottleneck, list(layers))
-        self.pooled = self.fc.in_features
-        self.get_weight = nn.Sequential(nn.Linear(self.pooled + FEATURES, 1), nn.Sigmoid())
-        self.fc = nn.Linear(self.pooled + FEATURES, 1)
+        self.get_weight = nn.Sequential(nn.Linear(POOLED + FEATURES, 1), nn.Sigmoid())
+        self.fc: nn.Linear = nn.Linear(POOLED + FEATURES, 1)
 
     def maps(self, crops: Tensor) -> Tensor:
         """(N, 3, 224, 224) -> the last maps (N, 2048, 7, 7)."""
@@ -83,7 +84,7 @@ class RegionNetwork(ResNet):
 
     def share(self, maps: Tensor) -> Tensor:
         """What a crop's maps (N, 2048, h, w) add to the logit, but for the weight of the crop: (N,)."""
-        return maps.mean(dim=(2, 3)) @ self.fc.weight[0, : self.pooled]
+        return maps.mean(dim=(2, 3)) @ self.fc.weight[0, :POOLED].to(maps.dtype)
 
     def judge(self, crops: Tensor, overview: Tensor) -> Tensor:
         """Crops (B, 3, 5, 3, 224, 224) and features of the whole picture (B, 768) -> fake logit (B,)."""

@@ -1,0 +1,168 @@
+"""What LIP-FD-V1 itself decides: keys, gaps, options, heatmap. Small random networks, and the published key list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import golden
+import numpy as np
+import pytest
+import torch
+from media_factory import speech_like, write_video
+
+from drishtiksha.contract import Sample
+from drishtiksha.detectors.lip_fd import TEXT_TOWER, LipFDConfig, LipFDetectorV1
+from drishtiksha.errors import SkipSample, WeightsMismatchError, WrongMediaKindError
+from drishtiksha.media.image import read_image
+from drishtiksha.results import AnalysisResult, Prediction, SampleScore
+from drishtiksha.settings import ROOT, MediaLimits
+
+ASSETS = ROOT / "assets"
+SMALL = {"clip_width": 64, "clip_layers": 1, "clip_heads": 2, "resnet_layers": (1, 1, 1, 1)}
+
+
+def make(path: Path, **fields) -> LipFDetectorV1:
+    config = LipFDConfig(
+        class_name="LipFDetectorV1",
+        description="",
+        model_path=path,
+        device="cpu",
+        isMultiModal=True,
+        **(SMALL | {"num_windows": 4} | fields),
+    )
+    return LipFDetectorV1(config.model_copy(update={"model_name": "LIP-FD-V1"}))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """As the authors wrap theirs, with a text tower beside it."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "ckpt.pth"
+    state = make(path).build().state_dict()
+    state["backbone.fc.weight"] /= 50
+    texts = {key + ("weight" if key.endswith(".") else ""): torch.zeros(1) for key in TEXT_TOWER}
+    torch.save({"model": state | texts, "total_steps": 3}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def detector(checkpoint) -> LipFDetectorV1:
+    return make(checkpoint).load()
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    return read_image(ASSETS / "portrait.jpg", limits=MediaLimits())
+
+
+def run_of(frame: np.ndarray, sound: np.ndarray | None = None) -> Sample:
+    heard = np.arange(3 * 128 * 8, dtype=np.uint8).reshape(3, 128, 8) if sound is None else sound
+    return Sample(0, 0.0, 0.2, 2, frame, frames=(frame,) * 5, sound=heard)
+
+
+def test_every_published_key_is_used_or_named_as_left_out():
+    facts = golden.load("LIP-FD-V1")["state_dict"]
+    with torch.device("meta"):
+        own = LipFDetectorV1(LipFDConfig(class_name="", description="", model_path=Path("x.pth"))).build().state_dict()
+        published = {key: torch.empty(shape) for key, (shape, _) in facts.items()}
+    mapped = make(Path("x.pth")).remap({f"module.{key}": tensor for key, tensor in published.items()})
+    assert set(mapped) == set(own)
+    assert all(mapped[key].shape == own[key].shape for key in own)
+    left = set(published) - set(mapped)
+    assert left
+    assert all(key.startswith(TEXT_TOWER) for key in left)
+    assert all(any(key.startswith(prefix) for key in left) for prefix in TEXT_TOWER)
+
+
+def test_a_checkpoint_with_keys_of_another_network_is_refused(checkpoint, tmp_path):
+    state = torch.load(checkpoint, weights_only=True)["model"]
+    torch.save({"model": state | {"encoder.visual.stranger": torch.zeros(1)}}, tmp_path / "other.pth")
+    with pytest.raises(WeightsMismatchError, match="stranger"):
+        make(tmp_path / "other.pth").load()
+
+
+def test_the_options_change_what_is_looked_at(checkpoint, face):
+    picture = make(checkpoint).preprocess(run_of(face))[0][None]
+    kinds = [("released", 500), ("released", 1), ("reference", 500)]
+    scores = [make(checkpoint, preprocessing=p, crop_stride=s).load().score(picture)[0] for p, s in kinds]
+    assert len({round(float(score), 6) for score in scores}) == 3
+    assert make(checkpoint).sampling(None).sample_rate == 22_050
+    assert make(checkpoint, preprocessing="reference").sampling(None).sample_rate == 16_000
+
+
+def test_no_face_and_no_sound_are_gaps(detector, face):
+    with pytest.raises(SkipSample) as skipped:
+        detector.preprocess(run_of(np.full((360, 640, 3), 90, np.uint8)))
+    assert skipped.value.reason == "no_face"
+    from drishtiksha.features.lip_picture import mel_picture
+
+    with pytest.raises(SkipSample) as skipped:
+        detector.preprocess(run_of(face, mel_picture(np.zeros(4000, np.float32), 16_000)))
+    assert skipped.value.reason == "no_audio"
+
+
+def test_batches_score_as_single_pictures_do(detector, face):
+    (picture,) = detector.preprocess(run_of(face))
+    mirrored = picture.flip(2)
+    together = detector.score(torch.stack([picture, mirrored]))
+    alone = [detector.score(one[None])[0] for one in (picture, mirrored)]
+    assert np.abs(together - alone).max() < 1e-4
+    assert alone[0] != alone[1]
+
+
+def test_end_to_end(detector):
+    events = []
+    result = detector.analyze(ASSETS / "clip_with_sound.mp4", events.append)
+    assert {event.model_name for event in events} == {"LIP-FD-V1"}
+    assert AnalysisResult.model_validate_json(result.model_dump_json()) == result
+    judged = [score for score in result.scores if score.p_fake is not None]
+    assert len(judged) >= 2
+    assert all(score.end_s - score.time_s == pytest.approx(5 / result.media.fps, rel=0.2) for score in judged)
+    assert all(0 < score.measures["face_share"] <= 1 for score in judged)
+    assert result.metrics["windows_judged"] == len(judged)
+    assert result.metrics["highest_window_p_fake"] == max(score.p_fake for score in judged)
+    assert result.p_fake == pytest.approx(np.mean([score.p_fake for score in judged]))
+    assert result.heatmaps[0].method == "gradcam"
+    assert result.heatmaps[0].face_box is None
+
+
+def test_occlusion_where_it_is_asked_for(checkpoint, face):
+    loaded = make(checkpoint, explain="occlusion").load()
+    (heatmap,) = loaded.explain(run_of(face), SampleScore(index=0, time_s=0.0, frame_index=2, p_fake=0.6))
+    assert heatmap.method == "occlusion"
+    assert heatmap.array().max() <= 1
+
+
+def test_a_small_face_is_remarked_upon(detector):
+    def scores(share: float) -> list[SampleScore]:
+        return [SampleScore(index=i, time_s=i, p_fake=0.5, measures={"face_share": share}) for i in range(3)]
+
+    assert detector.aggregate(scores(0.5)).notes == ()
+    assert "3% of the picture" in detector.aggregate(scores(0.03)).notes[0]
+    assert detector.aggregate([SampleScore(index=0, gap="no_face")]).p_fake is None
+
+
+def test_a_video_without_sound_is_refused_before_anything_is_loaded(tmp_path):
+    with pytest.raises(WrongMediaKindError, match="no sound track"):
+        make(tmp_path / "absent.pth").analyze(ASSETS / "clip_silent.mp4")
+
+
+def test_silence_and_faceless_video_are_inconclusive(detector, face, tmp_path):
+    small = np.ascontiguousarray(face[: face.shape[0] // 2 * 2 : 2, : face.shape[1] // 2 * 2 : 2])
+    small = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
+    mute = write_video(tmp_path / "mute.mp4", [small] * 20, audio=(np.zeros(12_800, np.float32), 16_000))
+    blank = [np.full((96, 128, 3), 90, np.uint8)] * 20
+    faceless = write_video(tmp_path / "faceless.mp4", blank, audio=(speech_like(0.8), 16_000))
+    for path, gap in ((mute, "no_audio"), (faceless, "no_face")):
+        result = detector.analyze(path)
+        assert result.prediction is Prediction.INCONCLUSIVE
+        assert result.gap == gap
+        assert result.confidence is None
+
+
+def test_a_clip_shorter_than_a_window_is_inconclusive(detector, face, tmp_path):
+    small = np.ascontiguousarray(face[:128, :128])
+    path = write_video(tmp_path / "short.mp4", [small] * 3, audio=(speech_like(0.2), 16_000))
+    result = detector.analyze(path)
+    assert result.prediction is Prediction.INCONCLUSIVE
+    assert result.coverage == 0
