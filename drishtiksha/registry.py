@@ -23,7 +23,7 @@ from drishtiksha.contract import DetectorConfig
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
 from drishtiksha.settings import Settings
-from drishtiksha.weights import WeightsState, remedy, state
+from drishtiksha.weights import Progress, WeightsState, pull, remedy, state
 
 State = Literal["loaded", "ready", "missing", "broken"]
 
@@ -91,6 +91,11 @@ class ModelManager:
         self._require(name)
         return name in self._models
 
+    def loaded(self, name: str) -> Detector | None:
+        """The detector while it is loaded; never loads. Raises: ModelRegistryError for a name that is not configured."""
+        self._require(name)
+        return self._models.get(name)
+
     def load_models(self) -> None:
         """Load every configured model; the first that fails stops it.
 
@@ -152,6 +157,20 @@ class ModelManager:
                 raise ModelRegistryError(f"{name} is at work; unload it when its analysis has ended.")
             self._models.pop(name, None)
             self._used.pop(name, None)
+
+    def pull(self, name: str, progress: Progress | None = None) -> None:
+        """Fetch every file of a model that is not on this machine yet; `progress` is told of one after the other.
+
+        Raises: ModelRegistryError for a name that is not configured; DownloadError, WeightsMismatchError.
+        """
+        config = self._require(name)
+        parts = [
+            (config.model_path, config.weights),
+            *((c.path, c.weights) for c in config.companions.values() if not c.optional),
+        ]
+        for path, source in parts:
+            if state(path) is WeightsState.MISSING:
+                pull(source, path, progress)
 
     def describe(self) -> list[ModelStatus]:
         """Every configured model with its state and, where one is needed, its remedy. Loads nothing."""

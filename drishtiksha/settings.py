@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     memory_budget_mb: int | None = Field(default=None, gt=0, description="for loaded models; None = no bound")
     retention_hours: float = Field(default=24.0, gt=0, description="cases older than this are deleted")
     active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
+    manage_models: bool = Field(
+        default=True, description="whether the page may load, unload and download models; off where strangers use it"
+    )
     max_queue: int = Field(default=16, gt=0, description="analyses that may wait in the app")
     limits: MediaLimits = MediaLimits()
     models: dict[str, dict[str, Any]] = Field(default={}, description="model name -> entry, validated by the registry")

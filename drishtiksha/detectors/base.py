@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ class Detector(ABC):
         self._sidecar: Sidecar | None = None
         self._checkpoint_sha256: str | None = None
         self._dtype = "float32"
+        self.load_seconds: float | None = None
 
     @abstractmethod
     def sampling(self, media: MediaInfo) -> SamplingPlan: ...
@@ -128,6 +130,11 @@ class Detector(ABC):
         return self._sidecar.reference.get(media.kind) if self._sidecar else None
 
     @property
+    def parameters(self) -> int:
+        """How many numbers the loaded network has learnt; 0 before `load`."""
+        return 0 if self._network is None else sum(tensor.numel() for tensor in self._network.parameters())
+
+    @property
     def memory_bytes(self) -> int:
         """Bytes of the loaded weights; 0 before `load`."""
         if self._network is None:
@@ -173,6 +180,7 @@ class Detector(ABC):
         """
         import torch
 
+        started = time.perf_counter()
         device = resolve_device(self.config.device)
         path = Path(self.config.model_path)
         require(path, remedy(self.model_name, path, self.config.weights))
@@ -188,6 +196,7 @@ class Detector(ABC):
             keep_in_bfloat16(network)
             self._dtype = "bfloat16"
         network.to(memory_format=torch.channels_last).to(device)
+        self.load_seconds = time.perf_counter() - started
         return self
 
     def _check_canary(self) -> None:

@@ -11,7 +11,7 @@ from drishtiksha.settings import Settings
 from drishtiksha.ui import endpoints, panels, theme
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
-from drishtiksha.ui.tabs import analyze
+from drishtiksha.ui.tabs import analyze, models
 
 SWEEP_S = 3600
 """How often gradio looks for temporary files that nobody uses any more."""
@@ -26,8 +26,11 @@ def build(settings: Settings, manager: ModelManager) -> gr.Blocks:
         with gr.Row(elem_classes="dk-top"):
             html(panels.header(settings.retention_hours))
             shade = gr.Button("Light / dark", size="sm", scale=0, min_width=110, elem_id="dk-shade")
-        with gr.Tabs(), gr.Tab("Analyze"):
-            analyze.build(desk)
+        with gr.Tabs():
+            with gr.Tab("Analyze"):
+                analyze.build(desk)
+            with gr.Tab("Models") as shelf:
+                models.build(desk, shelf)
         endpoints.build(desk)
         shade.click(None, None, None, js=theme.TOGGLE_DARK_JS, api_visibility="private")
     demo.queue(api_open=False, max_size=settings.max_queue, default_concurrency_limit=4)

@@ -69,7 +69,7 @@ def choose(statuses: Sequence[ModelStatus], current: str | None, media: MediaInf
     by_name = {status.name: status for status in statuses}
     if current in by_name and (media is None or _made_for_all_of(by_name[current], media)):
         return current
-    default = [status for status in statuses if not status.config.experimental]
+    default = [status for status in statuses if _proven(status)]
     if media is None:
         offered = [status for status in default if status.state not in UNUSABLE]
         return next((status.name for status in (*offered, *default)), None)
@@ -87,8 +87,12 @@ def _offered(statuses: Sequence[ModelStatus], media: MediaInfo) -> list[ModelSta
     return [
         status
         for status in statuses
-        if status.config.accepts(media) and status.state not in UNUSABLE and not status.config.experimental
+        if status.config.accepts(media) and status.state not in UNUSABLE and _proven(status)
     ]
+
+
+def _proven(status: ModelStatus) -> bool:
+    return not (status.config.experimental or status.config.retired)
 
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
@@ -96,7 +100,7 @@ def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaIn
 
     def order(status: ModelStatus) -> tuple[bool, bool, bool]:
         unfit = media is not None and not status.config.accepts(media)
-        return unfit, status.state in UNUSABLE, status.config.experimental
+        return unfit, status.state in UNUSABLE, not _proven(status)
 
     groups: dict[str, list[ModelStatus]] = {}
     for status in sorted(statuses, key=order):
@@ -115,6 +119,7 @@ def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
     config = status.config
     reason = _misfit(status, media) if media is not None else None
     experimental = '<span class="dk-chip">Experimental</span>' if config.experimental else ""
+    experimental += '<span class="dk-chip">Retired</span>' if config.retired else ""
     more = [
         ("Caution", EXPERIMENTAL if config.experimental else ""),
         ("Looks at", config.looks_at),

@@ -1,7 +1,7 @@
 """Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
 
 from drishtiksha.contract import Reference
-from drishtiksha.weights.fetching import pull
+from drishtiksha.weights.fetching import Progress, pull
 from drishtiksha.weights.files import (
     Calibration,
     Canary,
@@ -20,6 +20,7 @@ from drishtiksha.weights.loading import load_content, load_into, load_state_dict
 __all__ = [
     "Calibration",
     "Canary",
+    "Progress",
     "Reference",
     "Sidecar",
     "WeightsState",

@@ -1,0 +1,96 @@
+"""The models on the shelf: for each its state, what is known of it, and what can be done with it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from drishtiksha.registry import ModelStatus
+from drishtiksha.scoring import EXPERIMENTAL
+from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.picker import STATE_WORDS, made_for
+
+RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
+NOT_MEASURED = "Not measured here, and no measurement by others is known to us."
+SHELF_JS = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-action]');
+  if (button) trigger('click', {model: button.dataset.model, action: button.dataset.action});
+});
+"""
+
+
+def markup(desk: Desk, asked: str | None = None) -> str:
+    """All models as HTML. `asked`: the one whose download waits for its licence to be accepted."""
+    statuses = desk.models()
+    usable = sum(status.state in ("ready", "loaded") for status in statuses)
+    head = f'<p class="dk-hint">{usable} of {len(statuses)} models can be used now.</p>'
+    return head + "".join(card(desk, status, asked == status.name) for status in statuses)
+
+
+def card(desk: Desk, status: ModelStatus, asked: bool) -> str:
+    """One model: a line that is always there, and its card to unfold."""
+    config = status.config
+    marks = [("Retired", config.retired), ("Experimental", config.experimental)]
+    chips = "".join(f'<span class="dk-chip">{word}</span>' for word, on in marks if on)
+    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(desk, status) if text)
+    return (
+        f'<details class="dk-shelf"{" open" if asked else ""}><summary><b>{escape(status.name)}</b>'
+        f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>{chips}'
+        f'<span class="dk-hint">{escape(made_for(config))}</span></summary>'
+        f"<p>{escape(config.description)}</p><dl>{rows}</dl>{_buttons(desk, status, asked)}</details>"
+    )
+
+
+def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
+    """What the card says, as (what, value); an empty value is left out."""
+    config, detector = status.config, desk.manager.loaded(status.name)
+    path = config.model_path
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else ""
+    caution = [text for text, on in ((RETIRED, config.retired), (EXPERIMENTAL, config.experimental)) if on]
+    rows = [
+        ("Caution", " ".join(caution)),
+        ("Looks at", config.looks_at),
+        ("Known failures", config.limits),
+        ("Trained on", config.trained_on),
+        ("Measured", config.measured or ("See its card in the repository." if status.embedded else NOT_MEASURED)),
+        ("Method", config.paper),
+        ("Licence", status.licence),
+        ("Size", size),
+        ("To get it", status.remedy or ""),
+    ]
+    if detector is None:
+        return [*rows, ("Parameters", "known once it is loaded")]
+    device = detector.run_facts()
+    return [
+        *rows,
+        ("Parameters", f"{detector.parameters / 1e6:.1f} million"),
+        ("Device", f"{device['device']}, {device['dtype']}"),
+        ("Memory", f"{detector.memory_bytes / 1e6:.0f} MB"),
+        ("Loaded in", f"{detector.load_seconds or 0.0:.2f} s"),
+    ]
+
+
+def _buttons(desk: Desk, status: ModelStatus, asked: bool) -> str:
+    if not desk.settings.manage_models:
+        return ""
+    source = status.config.weights
+    if status.state == "loaded":
+        return _button(status.name, "unload", "Unload")
+    if status.state == "ready":
+        return _button(status.name, "load", "Load now")
+    if status.state != "missing" or not (source.url or source.hf_repo):
+        return ""
+    if not asked:
+        return _button(status.name, "ask", "Download …")
+    return (
+        f'<p class="dk-misfit">The licence of this checkpoint: {escape(status.licence)}. '
+        f"It comes from {escape(source.hf_repo or source.url or '')}.</p>"
+        + _button(status.name, "pull", "Accept the licence and download")
+    )
+
+
+def _button(name: str, action: str, label: str) -> str:
+    return (
+        f'<button type="button" class="dk-act" data-model="{escape(name)}" data-action="{action}">{label}'
+        f'<span class="dk-quiet"> {escape(name)}</span></button>'
+    )

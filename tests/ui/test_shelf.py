@@ -1,0 +1,103 @@
+"""The Models tab: what each card says, and loading, unloading and downloading by its buttons."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from desk_names import ABSENT, BRIGHT
+from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
+
+from drishtiksha.ui import shelf
+from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.tabs.models import act_on
+
+FETCHED = "FETCHED"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def desk_online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A desk with a model whose checkpoint a local server offers."""
+    served = tmp_path / "served"
+    served.mkdir()
+    plain_weights(served / "w.pt")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    source = {"url": f"http://127.0.0.1:{server.server_port}/w.pt", "licence": "CC0-1.0 <for tests>"}
+    models = {
+        FETCHED: entry(model_path=tmp_path / "fetched.pt", weights=source, retired=True, trained_on="nothing"),
+        "GONE": entry(model_path=tmp_path / "gone.pt", weights={**source, "url": source["url"] + "x"}),
+    }
+    with dropped_in(tmp_path / "more", brightness=BRIGHTNESS):
+        manager = manager_of(models, tmp_path, monkeypatch)
+        yield Desk(manager.settings, manager)
+    server.shutdown()
+
+
+def last(desk: Desk, name: str | None, action: str | None) -> tuple[str, str]:
+    return list(act_on(desk, name, action))[-1]
+
+
+def test_a_card_says_state_source_and_what_is_missing(desk):
+    text = shelf.markup(desk)
+    assert "1 of 2 models can be used now" in text
+    assert "Weights missing" in text
+    assert shelf.NOT_MEASURED in text
+    assert "known once it is loaded" in text
+    assert 'data-action="load"' in text
+    assert 'data-action="unload"' not in text
+
+
+def test_loading_and_unloading(desk):
+    told, models = last(desk, BRIGHT, "load")
+    assert "loaded" in told
+    assert desk.manager.is_model_loaded(BRIGHT)
+    assert "Loaded in" in models
+    assert "cpu, float32" in models
+    told, models = last(desk, BRIGHT, "unload")
+    assert not desk.manager.is_model_loaded(BRIGHT)
+    assert "Loaded in" not in models
+
+
+def test_a_model_without_weights_says_why_it_does_not_load(desk):
+    told, _ = last(desk, ABSENT, "load")
+    assert "not on this machine" in told
+
+
+def test_a_download_shows_the_licence_first(desk_online):
+    path = desk_online.manager.get_active_model_configs()[FETCHED].model_path
+    _, models = last(desk_online, FETCHED, "ask")
+    assert "CC0-1.0 &lt;for tests&gt;" in models
+    assert "Retired" in models
+    assert not path.exists()
+    told, models = last(desk_online, FETCHED, "pull")
+    assert "downloaded" in told
+    assert path.is_file()
+    assert "Loads on first use" in models
+    assert desk_online.manager.load_model(FETCHED).parameters == 2
+
+
+def test_a_failed_download_is_told(desk_online):
+    told, _ = last(desk_online, "GONE", "pull")
+    assert "404" in told
+
+
+@pytest.mark.parametrize(("name", "action"), [(BRIGHT, "delete"), ("stranger", "load"), (None, None)])
+def test_nothing_else_can_be_asked_for(desk, name, action):
+    last(desk, name, action)
+    assert not desk.manager.get_loaded_model_names()
+
+
+def test_a_public_page_has_no_buttons(desk):
+    desk.settings = desk.settings.model_copy(update={"manage_models": False})
+    assert "data-action" not in shelf.markup(desk)
+    last(desk, BRIGHT, "load")
+    assert not desk.manager.is_model_loaded(BRIGHT)
