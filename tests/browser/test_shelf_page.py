@@ -1,0 +1,38 @@
+"""The Models tab on the real page: cards, loading and unloading, on a desktop and on a phone."""
+
+from __future__ import annotations
+
+from running_app import MODEL
+from test_app import no_sideways_scroll
+
+
+def open_shelf(page) -> None:
+    page.get_by_role("tab", name="Models").click()
+    page.wait_for_selector("#dk-shelf .dk-shelf")
+
+
+def test_a_model_is_loaded_and_unloaded_from_its_card(open_page) -> None:
+    page = open_page()
+    open_shelf(page)
+    card = page.locator(".dk-shelf", has=page.locator(f"summary b:text-is('{MODEL}')"))
+    card.locator("summary").click()
+    assert "Known failures" in card.inner_text()
+    if card.locator("button[data-action=unload]").count() == 0:
+        card.locator("button[data-action=load]").click()
+        page.wait_for_selector(f"#dk-shelf-status:has-text('{MODEL}: loaded')")
+    card.locator("summary").click()
+    text = card.inner_text()
+    assert "Loaded in" in text
+    assert "million" in text
+    card.locator("button[data-action=unload]").click()
+    page.wait_for_selector("#dk-shelf-status:has-text('no longer in memory')")
+    assert "Loads on first use" in card.inner_text()
+
+
+def test_every_state_stands_in_words_and_fits_a_phone(open_page) -> None:
+    page = open_page(viewport={"width": 390, "height": 844})
+    open_shelf(page)
+    assert "models can be used now" in page.inner_text("#dk-shelf")
+    for summary in page.locator(".dk-shelf summary").all()[:3]:
+        summary.click()
+    no_sideways_scroll(page)
