@@ -112,8 +112,7 @@ class ClipPlan:
 
     count: how many runs (None = as many as fit one after the other). length: frames of one.
     listen: applied once to the whole sound track (float32 (n,), `sample_rate` Hz); the last axis of what it returns is
-    time over the whole track, and each sample gets its part of it. None: the picture alone. faces: to be found in the
-    middle frame of each run.
+    time over the whole track, and each sample gets its part of it. None: the picture alone.
     """
 
     count: int | None
@@ -121,7 +120,6 @@ class ClipPlan:
     sparse: int = 8
     sample_rate: int = 16_000
     listen: Callable[[np.ndarray], np.ndarray] | None = None
-    faces: FaceRequest | None = None
 
 
 SamplingPlan = FramePlan | SequencePlan | ClipPlan | AudioPlan

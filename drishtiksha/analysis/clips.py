@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from drishtiksha.analysis.sources import SEEK_EVERY_S, Job, with_faces
+from drishtiksha.analysis.sources import SEEK_EVERY_S, Job
 from drishtiksha.contract import ClipPlan, Sample
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.sampling import evenly_spaced, sparse_first
@@ -74,8 +74,7 @@ class ClipSource:
         if sound is not None and not sound.size:
             return SampleScore(index=i, time_s=start, end_s=end, frame_index=middle, gap=GapReason.NO_AUDIO)
         frame = run[len(run) // 2]
-        sample = Sample(i, start, end, frame.index, frame.image, frames=tuple(one.image for one in run), sound=sound)
-        return with_faces(self.job, sample, self.plan.faces)
+        return Sample(i, start, end, frame.index, frame.image, frames=tuple(one.image for one in run), sound=sound)
 
     def _heard_between(self, start_s: float, end_s: float) -> np.ndarray | None:
         """The part of the sound from `start_s` to `end_s`; empty where the track has ended before."""
