@@ -24,9 +24,10 @@ from drishtiksha.networks.efficientnet_lite import (
     preprocess_face,
 )
 from drishtiksha.scoring import calibrate
+from drishtiksha.training.export import canary_input
 from drishtiksha.training.face_blend.calibrate import MAX_FALSE_ALARMS_A_GROUP, Faces, choose, logits_of, read_faces
 from drishtiksha.training.face_blend.data import FaceCache, build_cache
-from drishtiksha.training.face_blend.export import canary_input, save_weights
+from drishtiksha.training.face_blend.export import CANARY_SHAPE, save_weights
 from drishtiksha.training.face_blend.fast import speed_up_depthwise
 from drishtiksha.training.face_blend.heldout import DELIVERIES, write_media
 from drishtiksha.training.face_blend.heldout_clips import FPS, FRAMES
@@ -227,7 +228,7 @@ def test_shipped_weights_are_those_that_were_measured() -> None:
     network = FaceBlendNetwork()
     network.load_state_dict(load_file(SHIPPED))
     with torch.inference_mode():
-        logits = network.eval().two_looks(canary_input()).tolist()
+        logits = network.eval().two_looks(canary_input(CANARY_SHAPE)).tolist()
     assert sidecar["canary"]["shape"] == [2, 3, WIDE_SIZE, WIDE_SIZE]
     np.testing.assert_allclose(logits, sidecar["canary"]["logits"], atol=sidecar["canary"]["tolerance"])
     assert sidecar["thresholds"]["real"] <= sidecar["thresholds"]["fake"]

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
+from drishtiksha.training.export import write_run
 from drishtiksha.training.face_blend.calibrate import choose, logits_of, read_faces
-from drishtiksha.training.face_blend.export import save_weights, write_run, write_sidecar
+from drishtiksha.training.face_blend.export import save_weights, write_sidecar
 from drishtiksha.training.face_blend.heldout import MANIFEST, NAME, REPOSITORY, write_media
 from drishtiksha.training.face_blend.prepare import prepare
 from drishtiksha.training.face_blend.train import TrainConfig, Trainer, imagenet_weights
@@ -59,7 +60,7 @@ def main() -> None:
         **{f"n_{split}": len(members) for split, members in names.items()},
         "split": names,
     }
-    write_run(given.out, facts)
+    write_run(given.out, NAME, facts)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ import torch
 
 from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
 from drishtiksha.networks.face_synth import FaceSynthesisNetwork
+from drishtiksha.training.export import write_run
 from drishtiksha.training.face_blend.prepare import prepare
 from drishtiksha.training.face_blend.train import imagenet_weights
-from drishtiksha.training.face_synth.export import save_weights, write_run, write_sidecar
+from drishtiksha.training.face_synth.export import save_weights, write_sidecar
 from drishtiksha.training.face_synth.generate import large_enough, train_all
 from drishtiksha.training.face_synth.generators import RECIPES
 from drishtiksha.training.face_synth.heldout import MANIFEST, MODELS, NAME, write_media
@@ -76,7 +77,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     write_sidecar(save_weights(network, path), path, manifest, MODELS)
     measured = {"generator_psnr": quality, "left_out": left_out, "plain_auc": leak}
-    write_run(given.out, facts_of(network, run, names) | measured | {"split": names})
+    write_run(given.out, NAME, facts_of(network, run, names) | measured | {"split": names})
 
 
 def facts_of(network: FaceSynthesisNetwork, run: Run, names: dict[str, list[str]]) -> dict[str, Any]:

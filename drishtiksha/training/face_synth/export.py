@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from drishtiksha.detectors.face_synth import MIN_FACE_PX
 from drishtiksha.evaluation.manifest import read_manifest
@@ -17,15 +14,12 @@ from drishtiksha.faces.detect import BlazeFaceFinder
 from drishtiksha.networks.face_synth import WINDOW_PX, FaceSynthesisNetwork, native_window
 from drishtiksha.results import Thresholds
 from drishtiksha.scoring import calibrate
+from drishtiksha.training.export import make_canary, save_state
 from drishtiksha.training.face_blend.data import read_rgb
-from drishtiksha.training.face_synth.heldout import NAME
 from drishtiksha.training.face_synth.train import logits_of
-from drishtiksha.weights.files import Calibration, Canary, Sidecar, sha256_of
+from drishtiksha.weights.files import Calibration, Sidecar, sha256_of
 
-CANARY_SEED = 1234
 CANARY_SHAPE = (2, 3, WINDOW_PX, WINDOW_PX)
-CANARY_TOLERANCE = 0.05
-"""Of a logit; other processors round otherwise."""
 MAX_FALSE_ALARMS = 0.02
 """Of the genuine pictures together, and of the plain ones by themselves."""
 MAX_CALLED_REAL = 0.10
@@ -34,7 +28,7 @@ MAX_CALLED_REAL = 0.10
 
 def save_weights(network: FaceSynthesisNetwork, path: Path) -> FaceSynthesisNetwork:
     """Write the weights and hand back the network as everyone will load it, in evaluation mode."""
-    save_file({name: value.contiguous().clone() for name, value in network.state_dict().items()}, path)
+    save_state(network.state_dict(), path)
     loaded = FaceSynthesisNetwork()
     loaded.load_state_dict(load_file(path))
     return loaded.eval()
@@ -79,19 +73,9 @@ def choose(logits: np.ndarray, fake: np.ndarray, group: np.ndarray) -> tuple[Cal
 def write_sidecar(network: FaceSynthesisNetwork, path: Path, manifest: Path, models: Path) -> Sidecar:
     """Calibrate on the pictures of `manifest` and write the sidecar of the weights at `path`; `training.publish` adds what
     is measured."""
-    noise = torch.randn(CANARY_SHAPE, generator=torch.Generator().manual_seed(CANARY_SEED))
-    with torch.inference_mode():
-        logits = tuple(round(float(value), 5) for value in network(noise))
-    canary = Canary(seed=CANARY_SEED, shape=CANARY_SHAPE, logits=logits, tolerance=CANARY_TOLERANCE)
+    canary = make_canary(network, CANARY_SHAPE)
     windows, fake, group = read_windows(manifest, models, manifest.with_name("windows.npz"))
     calibration, thresholds = choose(logits_of(network, windows), fake, group)
     sidecar = Sidecar(sha256=sha256_of(path), canary=canary, calibration=calibration, thresholds=thresholds)
     path.with_suffix(".json").write_text(sidecar.model_dump_json(indent=1, exclude_defaults=True) + "\n")
     return sidecar
-
-
-def write_run(models: Path, facts: dict[str, Any]) -> None:
-    """Write `reports/<NAME>/run.json`: steps, counts, what was found on the way, and who is in which split."""
-    path = models / "reports" / NAME / "run.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts, indent=1) + "\n")

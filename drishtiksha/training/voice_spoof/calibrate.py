@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import save_file
 from scipy.special import expit, logit
 
 from drishtiksha.detectors.voice_spoof import VoiceSpoofConfig, VoiceSpoofDetector
@@ -19,11 +17,11 @@ from drishtiksha.evaluation.manifest import Item, read_manifest
 from drishtiksha.evaluation.metrics import auc, eer, fit_platt, share_at_least, threshold_for
 from drishtiksha.networks.voice_spoof import WINDOW, VoiceSpoofNetwork
 from drishtiksha.results import SampleScore
+from drishtiksha.training.export import make_canary, save_state
 from drishtiksha.training.loop import Weights
 from drishtiksha.weights import sha256_of
 
-CANARY_SEED, CANARY_TOLERANCE = 1234, 0.05
-FALSE_ALARMS = 0.05
+CANARY_SEED, FALSE_ALARMS = 0.05
 """The bar: at most so many of the genuine recordings of each corpus, in each delivery, reach the FAKE threshold."""
 NEVER = 0.0
 """The REAL threshold: REAL is not said. On the test side, speech by systems that nothing was learned from scored as low as
@@ -56,14 +54,11 @@ def detector_of(path: Path) -> VoiceSpoofDetector:
 def save(weights: Weights, path: Path) -> dict[str, Any]:
     """Write weights and a sidecar that proves them and no more; returns the sidecar."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous().clone() for name, value in weights.items()}, path)
+    save_state(weights, path)
     network = VoiceSpoofNetwork()
     network.load_state_dict(weights)
-    noise = torch.randn((2, WINDOW), generator=torch.Generator().manual_seed(CANARY_SEED))
-    with torch.inference_mode():
-        logits = [round(float(value), 5) for value in network.eval()(noise)]
-    canary = {"seed": CANARY_SEED, "shape": [2, WINDOW], "logits": logits, "tolerance": CANARY_TOLERANCE}
-    sidecar = {"sha256": sha256_of(path), "canary": canary}
+    canary = make_canary(network.eval(), (2, WINDOW))
+    sidecar = {"sha256": sha256_of(path), "canary": canary.model_dump(mode="json")}
     write_json(path.with_suffix(".json"), sidecar)
     return sidecar
 
