@@ -1,0 +1,117 @@
+"""Any Hugging Face sound classifier, on recordings and on the sound of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from drishtiksha import scoring
+from drishtiksha.contract import Aggregate, AudioPlan, Sample
+from drishtiksha.detectors.hf_base import HFConfig, HFDetector
+from drishtiksha.errors import ConfigError, SkipSample
+from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+SEGMENTS = 20
+"""Pieces of a window that are muted one after the other to see what its score hangs on."""
+MIN_S = 1.0
+"""Less sound than this fills no window."""
+
+
+class HFAudioConfig(HFConfig):
+    sample_rate: int = Field(default=16_000, gt=0, description="Hz; that of the folder's preprocessor_config.json")
+    window_s: float = Field(default=5.0, ge=MIN_S, description="length of one window, and the step to the next")
+    speech_only: bool = Field(default=True, description="windows in which nobody speaks are a gap")
+
+
+class HFAudioClassifier(HFDetector):
+    """A published sound classifier, window by window: `AutoModelForAudioClassification` of Hugging Face transformers.
+
+    Paper, training data and quality are those of the checkpoint: see its card. Checkpoint: a folder, see `HFDetector`.
+    Polarity: the labels in `fake_labels` are fake. Windows are prepared by the publisher's own feature extractor. A file is
+    the mean of its windows; silence, and windows without speech unless asked otherwise, are gaps.
+    """
+
+    Config = HFAudioConfig
+
+    def auto_model(self) -> Any:
+        from transformers import AutoModelForAudioClassification
+
+        return AutoModelForAudioClassification
+
+    def auto_processor(self) -> Any:
+        from transformers import AutoFeatureExtractor
+
+        return AutoFeatureExtractor
+
+    def read_network(self, path: Path) -> nn.Module:
+        network = super().read_network(path)
+        if self._processor.sampling_rate != self.config.sample_rate:
+            raise ConfigError(
+                f"{self.model_name}: sample_rate is {self.config.sample_rate}, but {path} takes "
+                f"{self._processor.sampling_rate} Hz. Write that in configs/config.yaml."
+            )
+        return network
+
+    def sampling(self, media: MediaInfo) -> AudioPlan:
+        window_s = self.config.window_s
+        return AudioPlan(sample_rate=self.config.sample_rate, window_s=window_s, hop_s=window_s, min_s=MIN_S)
+
+    def preprocess(self, sample: Sample) -> list[Tensor]:
+        """What the model's own feature extractor makes of the window, float32; short sound is repeated to fill it."""
+        from drishtiksha.features.speech import speech_spans
+
+        assert sample.waveform is not None
+        heard = sample.waveform[: self._length(sample)]
+        if not heard.any():
+            raise SkipSample(GapReason.NO_AUDIO)
+        if self.config.speech_only and not speech_spans(heard, self.config.sample_rate):
+            raise SkipSample(GapReason.NO_SPEECH)
+        return [self._features(np.resize(heard, len(sample.waveform)))]
+
+    def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
+        p_fakes = [score.p_fake for score in scores if score.p_fake is not None]
+        metrics = {"windows_judged": len(p_fakes), "highest_window_p_fake": max(p_fakes, default=None)}
+        return Aggregate(scoring.mean_p_fake(scores), metrics)
+
+    def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
+        """How much the score falls when a piece of the window is muted: over time alone, the same at all frequencies."""
+        import torch
+
+        from drishtiksha.explain.maps import normalise, to_sound_heatmap
+
+        assert sample.waveform is not None
+        length = self._length(sample)
+        bounds = np.linspace(0, length, SEGMENTS + 1).astype(int)
+        versions = [sample.waveform[:length]]
+        for start, stop in pairwise(bounds):
+            muted = sample.waveform[:length].copy()
+            muted[start:stop] = 0
+            versions.append(muted)
+        tensors = [self._features(np.resize(version, len(sample.waveform))) for version in versions]
+        size = self.config.batch_size
+        batches = [torch.stack(tensors[start : start + size]) for start in range(0, len(tensors), size)]
+        p_fakes = np.concatenate([self.score(batch) for batch in batches])
+        values = normalise((p_fakes[0] - p_fakes[1:])[None])
+        begin_s, rate = sample.time_s or 0.0, self.config.sample_rate
+        span_s = (begin_s, begin_s + length / rate)
+        return [to_sound_heatmap(values, sample, score, "occlusion", span_s=span_s, top_hz=rate / 2)]
+
+    def _length(self, sample: Sample) -> int:
+        """Samples of the window without its zero-padding."""
+        assert sample.waveform is not None
+        if sample.end_s is None:
+            return len(sample.waveform)
+        return min(round((sample.end_s - (sample.time_s or 0.0)) * self.config.sample_rate), len(sample.waveform))
+
+    def _features(self, waveform: np.ndarray) -> Tensor:
+        made = self.processor(waveform, sampling_rate=self.config.sample_rate, return_tensors="pt")
+        return made[self.network.main_input_name][0].float()
