@@ -21,7 +21,7 @@ from drishtiksha.training.export import make_canary, save_state
 from drishtiksha.training.loop import Weights
 from drishtiksha.weights import sha256_of
 
-CANARY_SEED, FALSE_ALARMS = 0.05
+FALSE_ALARMS = 0.05
 """The bar: at most so many of the genuine recordings of each corpus, in each delivery, reach the FAKE threshold."""
 NEVER = 0.0
 """The REAL threshold: REAL is not said. On the test side, speech by systems that nothing was learned from scored as low as
