@@ -61,7 +61,7 @@ def centre_square(frame: np.ndarray) -> Tensor:
     y, x = (max(0, (side - LONGEST * min(frame.shape[:2])) // 2) for side in frame.shape[:2])
     frame = frame[y : frame.shape[0] - y, x : frame.shape[1] - x]
     height, width = (SIZE * side // min(frame.shape[:2]) for side in frame.shape[:2])
-    pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None] / 127.5 - 1
+    pixels = torch.tensor(frame).permute(2, 0, 1)[None] / 127.5 - 1
     pixels = interpolate(pixels, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
     top, left = round((height - SIZE) / 2), round((width - SIZE) / 2)
     return pixels[0, :, top : top + SIZE, left : left + SIZE].contiguous()

@@ -84,7 +84,7 @@ def whole_picture(frame: np.ndarray, size: int) -> Tensor:
 
     frame: uint8 RGB (H, W, 3). Returns float32 (3, size, size), RGB, antialiased, normalised as for ImageNet.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+    pixels = torch.tensor(frame).permute(2, 0, 1)[None].float()
     pixels = interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)[0]
     mean, std = (torch.tensor(values)[:, None, None] * 255 for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     return (pixels - mean) / std
