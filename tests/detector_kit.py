@@ -13,7 +13,6 @@ import yaml
 from torch import nn
 
 import drishtiksha.detectors
-from drishtiksha.contract import AudioPlan
 from drishtiksha.detectors.base import Detector
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
@@ -244,14 +243,33 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
     return ModelManager(load_settings(**settings))
 
 
-def hears(detector_class: type[Detector]) -> bool:
-    """Whether the detector asks for sound rather than for frames."""
-    config = detector_class.Config(class_name=detector_class.__name__, description="", model_path=Path("none.pt"))
-    return isinstance(detector_class(config).sampling(None), AudioPlan)
+SMALL: dict[str, dict[str, Any]] = {
+    "CrossEfficientViTDetector": {"frames": 4, "rounds": 1, "hidden_width": 64},
+    "EfficientNetB7Detector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "frames": 6},
+    "LipFDetectorV1": {
+        "num_windows": 3,
+        "clip_width": 64,
+        "clip_layers": 2,
+        "clip_heads": 4,
+        "resnet_layers": (1, 1, 1, 1),
+    },
+    "MelSpectrogramCNNV2": {"hidden": (8, 8, 4)},
+    "MelSpectrogramCNNV3": {"hidden": (8, 8, 4)},
+    "ScatteringWaveV1": {"hidden": (8, 8, 4)},
+}
+"""Fields that make a large detector small enough to be tried on every machine."""
+
+
+def configured(detector_class: type[Detector]) -> dict[str, bool]:
+    """What configs/config.yaml says this class takes, over all of its entries."""
+    entries = [e for e in load_settings().models.values() if e.get("class_name") == detector_class.__name__]
+    assert entries, f"{detector_class.__name__} has no entry in configs/config.yaml"
+    flags = ("isImage", "isVideo", "isAudio", "isMultiModal")
+    return {flag: any(entry.get(flag, False) for entry in entries) for flag in flags}
 
 
 def stand_in_weights(detector_class: type[Detector], path: Path, **fields: Any) -> Path:
-    """Small random weights for any detector, written as a checkpoint."""
+    """Random weights for any detector, written as a checkpoint under its network's own keys."""
     config = detector_class.Config(class_name=detector_class.__name__, description="", model_path=path, **fields)
     torch.manual_seed(0)
     network: nn.Module = detector_class(config).build()
