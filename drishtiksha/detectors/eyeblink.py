@@ -52,8 +52,7 @@ class EyeblinkDetectorV1(Detector):
     Config = EyeblinkConfig
 
     def sampling(self, media: MediaInfo) -> SequencePlan:
-        min_size = round(self.config.min_face_px * (media.width or REFERENCE_WIDTH) / REFERENCE_WIDTH)
-        faces = FaceRequest("blazeface", max(min_size, 1), halve_from=HALVE_FROM, landmarks=True)
+        faces = FaceRequest("blazeface", halve_from=HALVE_FROM, landmarks=True)
         return SequencePlan(lambda total: [list(range(0, total, FRAME_STEP))], faces)
 
     def build(self) -> nn.Module:
@@ -69,10 +68,13 @@ class EyeblinkDetectorV1(Detector):
         from drishtiksha.features.eyes import eye_aspect_ratio, eye_crop
         from drishtiksha.networks.eyeblink import preprocess_eyes
 
-        crop, _ = eye_crop(*_frame_and_landmarks(sample))
+        frame, landmarks = _frame_and_landmarks(sample)
+        if sample.faces[0].size * REFERENCE_WIDTH / frame.shape[1] < self.config.min_face_px:
+            raise SkipSample(GapReason.FACE_TOO_SMALL)
+        crop, _ = eye_crop(frame, landmarks)
         if not crop.size:
             raise SkipSample(GapReason.NO_FACE)
-        sample.measures["ear"] = eye_aspect_ratio(_frame_and_landmarks(sample)[1])
+        sample.measures["ear"] = eye_aspect_ratio(landmarks)
         return [preprocess_eyes(crop)]
 
     def features(self, batch: Tensor) -> Tensor:

@@ -69,14 +69,22 @@ def test_pixels_are_those_of_the_reference():
     assert np.corrcoef(ours.ravel(), wanted.ravel())[0, 1] > 0.995
 
 
-def test_every_tenth_frame_is_looked_at_and_small_faces_go_by_the_width(published):
-    class Media:
-        width = 1920
-
-    plan = published.sampling(Media())
+def test_every_tenth_frame_is_looked_at(published):
+    plan = published.sampling(None)
     assert plan.choose(35) == [[0, 10, 20, 30]]
-    assert plan.faces.min_size == 180
     assert plan.faces.landmarks
+
+
+@pytest.mark.parametrize(("width", "fits"), [(640, True), (1920, False)])
+def test_how_large_a_face_must_be_goes_by_the_width_of_the_frame(published, width, fits):
+    landmarks = np.random.default_rng(0).uniform(110, 190, (68, 2)).astype(np.float32)
+    frame = np.zeros((width * 9 // 16, width, 3), np.uint8)
+    sample = Sample(0, frame=frame, faces=(Face((100, 100, 200, 200), 1.0, landmarks=landmarks),))
+    if fits:
+        assert published.preprocess(sample)[0].shape == (3, INPUT_PX, INPUT_PX)
+    else:
+        with pytest.raises(SkipSample, match="face_too_small"):
+            published.preprocess(sample)
 
 
 def test_runs_below_the_published_threshold_are_kept_and_joined(small):
