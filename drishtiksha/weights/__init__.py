@@ -1,12 +1,17 @@
 """Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
 
 from drishtiksha.contract import Reference
-from drishtiksha.weights.fetching import Progress, pull
+from drishtiksha.weights.fetching import Progress, announced, pull
 from drishtiksha.weights.files import (
     Calibration,
     Canary,
+    Part,
     Sidecar,
     WeightsState,
+    bytes_of,
+    fetchable,
+    origin,
+    parts,
     read_sidecar,
     remedy,
     require,
@@ -15,18 +20,34 @@ from drishtiksha.weights.files import (
     state,
     verify,
 )
-from drishtiksha.weights.loading import load_content, load_into, load_state_dict
+from drishtiksha.weights.importing import accept, copy_in
+from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
+from drishtiksha.weights.lock import Pin, fingerprint, pin, pinned, prove, unpin
 
 __all__ = [
     "Calibration",
     "Canary",
+    "Part",
+    "Pin",
     "Progress",
     "Reference",
     "Sidecar",
     "WeightsState",
+    "accept",
+    "announced",
+    "bytes_of",
+    "copy_in",
+    "differences",
+    "fetchable",
+    "fingerprint",
     "load_content",
     "load_into",
     "load_state_dict",
+    "origin",
+    "parts",
+    "pin",
+    "pinned",
+    "prove",
     "pull",
     "read_sidecar",
     "remedy",
@@ -34,5 +55,6 @@ __all__ = [
     "sha256_of",
     "sidecar_path",
     "state",
+    "unpin",
     "verify",
 ]

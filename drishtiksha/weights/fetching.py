@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights.files import sha256_of
+from drishtiksha.weights.files import bytes_of, fetchable, files_of, unlike
+from drishtiksha.weights.lock import fingerprint, pin, pinned
 
 if TYPE_CHECKING:
     import httpx
@@ -21,28 +23,55 @@ ATTEMPTS = 5
 CONNECT_S, READ_S = 15.0, 60.0
 _LOGIN_NEEDED = (401, 403)
 _PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
+_PLAIN = (".safetensors", ".json", ".txt", ".model")
+"""What may be fetched into a model folder: nothing that could run code when it is read."""
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What a server says of a download before it starts. bytes: None where it does not say."""
+
+    bytes: int | None
+    revision: str | None = None
+
+
+def announced(source: WeightsSource, destination: Path) -> Announced:
+    """How large the download will be, and the commit that it will be of. Nothing is fetched.
+
+    Raises: DownloadError when no program may fetch it.
+    """
+    asked = [_ask(url) for _, url in _addresses(source, destination)]
+    sizes = [answer.bytes for answer in asked]
+    total = sum(size or 0 for size in sizes) if all(sizes) else None
+    return Announced(total, next((answer.revision for answer in asked if answer.revision), None))
 
 
 def pull(source: WeightsSource, destination: Path, progress: Progress | None = None) -> str:
-    """Fetch the checkpoint to `destination`, unless it is there already, and return its SHA-256.
+    """Fetch the checkpoint to `destination`, unless it is there already, pin it and return its SHA-256.
 
     What has arrived is kept in `<name>.part`, so that a later call goes on from there. An exception that `progress`
-    raises stops the download and leaves that file. `destination` itself is only ever written whole and verified.
+    raises stops the download and leaves that file. A file is only ever written whole; a single one is verified before.
+    A folder is fetched file by file, all of one commit; `progress` is told of one after the other.
 
     Raises: DownloadError, with the remedy; WeightsMismatchError when what came has another SHA-256 than the source
-    states.
+    states, or than was pinned before.
     """
     from filelock import FileLock, Timeout
 
-    if destination.is_file():
-        found = sha256_of(destination)
-        if source.sha256 is None or found == source.sha256.lower():
-            return found
-    url = _address(source, destination)
+    before = pinned(destination)
+    wanted = source.sha256.lower() if source.sha256 else before.sha256 if before else None
+    there = all(file.is_file() for file in files_of(destination, source)) and bytes_of(destination, source) > 0
+    if there and (found := fingerprint(destination, source)) and wanted in (None, found):
+        return found
+    addresses = _addresses(source, destination)
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(destination, ".lock"), timeout=0):
-            return _pull(url, source.sha256, destination, progress or _quiet)
+            if not source.hf_files:
+                found = _pull(addresses[0][1], wanted, destination, progress or _quiet)
+                revision = None
+            else:
+                found, revision = _pull_folder(source, wanted, destination, progress or _quiet)
     except Timeout as error:
         raise DownloadError(f"{destination.name} is being downloaded already; wait for that to end.") from error
     except OSError as error:
@@ -50,44 +79,88 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
             f"{destination} could not be written: {error.strerror or error}. Make room or choose another folder, "
             "and start the download again: it goes on where it stopped."
         ) from error
+    pin(destination, found, source, revision or (source.revision if source.hf_repo else None))
+    return found
 
 
 def _quiet(done: int, total: int | None) -> None:
     pass
 
 
-def _address(source: WeightsSource, destination: Path) -> str:
+def _addresses(source: WeightsSource, destination: Path, revision: str | None = None) -> list[tuple[Path, str]]:
+    """Where each file comes from. Raises: DownloadError when no program may fetch it."""
+    if not fetchable(source):
+        if source.by_hand:
+            raise DownloadError(
+                f"No program may fetch {destination.name}. {source.by_hand} Then import it with drishtiksha weights "
+                f"import, or put it at {destination}."
+            )
+        raise DownloadError(
+            f"Nobody publishes {destination.name} for download. If you have it, put it at {destination}."
+        )
     if source.url:
         if not source.url.startswith(("https://", "http://")):
             raise DownloadError(f"{source.url} is no web address; wanted one with http:// or https://.")
-        return source.url
-    if source.hf_repo and source.hf_file:
-        from huggingface_hub import hf_hub_url
+        return [(destination, source.url)]
+    from huggingface_hub import hf_hub_url
 
-        return hf_hub_url(source.hf_repo, source.hf_file, revision=source.revision)
-    if source.by_hand:
-        raise DownloadError(f"No program may fetch {destination.name}. {source.by_hand} Then put it at {destination}.")
-    raise DownloadError(f"Nobody publishes {destination.name} for download. If you have it, put it at {destination}.")
+    assert source.hf_repo
+    revision = revision or source.revision
+    if source.hf_file:
+        return [(destination, hf_hub_url(source.hf_repo, source.hf_file, revision=revision))]
+    if unwanted := [name for name in source.hf_files if not name.endswith(_PLAIN) or ".." in Path(name).parts]:
+        raise DownloadError(f"{', '.join(unwanted)} may hold code; only {', '.join(_PLAIN)} files are fetched.")
+    return [(destination / name, hf_hub_url(source.hf_repo, name, revision=revision)) for name in source.hf_files]
+
+
+def _ask(url: str) -> Announced:
+    import httpx
+
+    try:
+        timeout = httpx.Timeout(CONNECT_S)
+        last = httpx.head(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"})
+    except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects):
+        return Announced(None)
+    answers = [last, *last.history]
+    size = last.headers.get("Content-Length", "") if last.is_success else ""
+    linked = next((a.headers["X-Linked-Size"] for a in answers if "X-Linked-Size" in a.headers), size)
+    commit = next((a.headers["X-Repo-Commit"] for a in answers if "X-Repo-Commit" in a.headers), None)
+    return Announced(int(linked) if linked.isdigit() and int(linked) else None, commit)
+
+
+def _pull_folder(source: WeightsSource, wanted: str | None, folder: Path, progress: Progress) -> tuple[str, str | None]:
+    """Fetch what is missing of a folder; its SHA-256, and the commit that it is of."""
+    revision = _ask(_addresses(source, folder)[0][1]).revision
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, url in _addresses(source, folder, revision):
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _pull(url, None, file, progress)
+    found = fingerprint(folder, source)
+    if wanted and found != wanted:
+        raise WeightsMismatchError(unlike(folder, found, wanted))
+    return found, revision
 
 
 def _beside(destination: Path, suffix: str) -> Path:
     return destination.with_name(destination.name + suffix)
 
 
-def _pull(url: str, sha256: str | None, destination: Path, progress: Progress) -> str:
+def _pull(url: str, wanted: str | None, destination: Path, progress: Progress) -> str:
     part = _beside(destination, ".part")
-    resumed = _size(part) > 0
-    _fetch_in_attempts(url, sha256, part, progress)
-    found = sha256_of(part)
-    if sha256 and found != sha256.lower() and resumed:
+    resumed = bytes_of(part) > 0
+    _fetch_in_attempts(url, wanted, part, progress)
+    found = fingerprint(part)
+    if wanted and found != wanted and resumed:
         part.unlink()  # the old beginning may be of another release: once more, from nothing
-        _fetch_in_attempts(url, sha256, part, progress)
-        found = sha256_of(part)
-    if sha256 and found != sha256.lower():
+        _fetch_in_attempts(url, wanted, part, progress)
+        found = fingerprint(part)
+    if wanted and found != wanted:
         part.unlink()
         raise WeightsMismatchError(
-            f"What {url} sent is not the checkpoint expected: its SHA-256 is {found}, wanted {sha256.lower()}. "
-            "It was thrown away. The publisher may have replaced the file; ask them, or look for the older release."
+            f"What {url} sent is not the checkpoint expected: its SHA-256 is {found}, wanted {wanted}. It was thrown away. "
+            "The publisher may have replaced the file; ask them, or look for the older release. To accept a newer one: "
+            "drishtiksha weights unpin, then pull again."
         )
     part.replace(destination)
     _beside(part, ".etag").unlink(missing_ok=True)
@@ -100,21 +173,21 @@ def _fetch_in_attempts(url: str, sha256: str | None, part: Path, progress: Progr
     timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
     with httpx.Client(follow_redirects=True, timeout=timeout) as client:
         for attempt in range(1, ATTEMPTS + 1):
-            before = _size(part)
+            before = bytes_of(part)
             try:
                 _fetch(client, url, sha256, part, progress)
                 break
             except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-                if attempt < ATTEMPTS and _size(part) > before:
+                if attempt < ATTEMPTS and bytes_of(part) > before:
                     continue
                 raise DownloadError(
-                    f"{url} could not be fetched ({error or type(error).__name__}); {_size(part)} bytes have arrived. "
+                    f"{url} could not be fetched ({error or type(error).__name__}); {bytes_of(part)} bytes have arrived. "
                     "Check the connection and start the download again: it goes on where it stopped."
                 ) from error
 
 
 def _fetch(client: httpx.Client, url: str, sha256: str | None, part: Path, progress: Progress) -> None:
-    have, etag_file = _size(part), _beside(part, ".etag")
+    have, etag_file = bytes_of(part), _beside(part, ".etag")
     headers = {"Accept-Encoding": "identity"}
     # Without a hash to prove the seam, only an ETag tells that the rest belongs to this beginning.
     if have and (sha256 or etag_file.is_file()):
@@ -171,7 +244,3 @@ def _remember_etag(response: httpx.Response, etag_file: Path) -> None:
         etag_file.write_text(etag)
     else:
         etag_file.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

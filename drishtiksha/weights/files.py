@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from drishtiksha.contract import Reference, WeightsSource
+from drishtiksha.contract import DetectorConfig, Reference, WeightsSource
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
 from drishtiksha.results import MediaKind, Thresholds
 
@@ -74,23 +75,67 @@ def sidecar_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def state(path: Path) -> WeightsState:
+@dataclass(frozen=True)
+class Part:
+    """One of the files (or folders) that a model needs. name: of the companion; empty for the checkpoint itself."""
+
+    name: str
+    path: Path
+    source: WeightsSource
+    optional: bool = False
+
+
+def parts(config: DetectorConfig) -> list[Part]:
+    """The checkpoint first, then its companions."""
+    further = [Part(name, c.path, c.weights, c.optional) for name, c in config.companions.items()]
+    return [Part("", config.model_path, config.weights), *further]
+
+
+def files_of(path: Path, source: WeightsSource | None = None) -> list[Path]:
+    """The files that make up a checkpoint: itself, or those of its folder, whether they are there or not."""
+    if source is not None and source.hf_files:
+        return [path / name for name in source.hf_files]
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [path]
+
+
+def bytes_of(path: Path, source: WeightsSource | None = None) -> int:
+    """What lies there, in bytes; 0 for nothing."""
+    return sum(file.stat().st_size for file in files_of(path, source) if file.is_file())
+
+
+def origin(source: WeightsSource) -> str | None:
+    """Where it comes from, in a word: an address, a repository with its file, or what a person must do."""
+    if source.hf_repo:
+        return f"{source.hf_repo}/{source.hf_file}" if source.hf_file else source.hf_repo
+    return source.url or source.by_hand
+
+
+def fetchable(source: WeightsSource) -> bool:
+    """Whether a program may fetch it."""
+    return bool(source.url or (source.hf_repo and (source.hf_file or source.hf_files)))
+
+
+def state(path: Path, source: WeightsSource | None = None) -> WeightsState:
     """Whether a checkpoint can be loaded, from a look at the folder alone: nothing is hashed or opened.
 
     An empty file and a Git LFS pointer count as missing: the weights themselves are not there.
     """
-    if not path.is_file() or path.stat().st_size == 0 or _is_lfs_pointer(path):
+    files = files_of(path, source)
+    if not files or any(not f.is_file() or f.stat().st_size == 0 or _is_lfs_pointer(f) for f in files):
         return WeightsState.MISSING
     return WeightsState.EMBEDDED if sidecar_path(path).is_file() else WeightsState.READY
 
 
-def remedy(model_name: str, path: Path, source: WeightsSource) -> str:
-    """The one sentence that tells a person how to get the checkpoint of `model_name`."""
-    if source.by_hand:
-        return f"{source.by_hand} Then put the file at {path}."
-    if source.url or source.hf_repo:
+def remedy(model_name: str, path: Path, source: WeightsSource, part: str = "") -> str:
+    """What a person does to get the checkpoint of `model_name`, or its companion `part`."""
+    if fetchable(source):
         return f"Get it with: drishtiksha weights pull {model_name}"
-    return f"Nobody publishes this file for download. If you have it, put it at {path}."
+    import_it = f"drishtiksha weights import FILE {model_name}" + (f" --part {part}" if part else "")
+    if source.by_hand:
+        return f"{source.by_hand} Then run: {import_it}"
+    return f"Nobody publishes {path.name} for download. If you have it, put it at {path}, or run: {import_it}"
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
@@ -116,17 +161,23 @@ def verify(path: Path, sha256: str) -> None:
     require(path, f"Put it at {path}.")
     found = sha256_of(path)
     if found != sha256.lower():
-        raise WeightsMismatchError(
-            f"{path} is not the checkpoint expected: its SHA-256 is {found}, wanted {sha256.lower()}. "
-            "It may be damaged or of another release; delete it and fetch it again."
-        )
+        raise WeightsMismatchError(unlike(path, found, sha256))
 
 
-def require(path: Path, how_to_get: str) -> None:
+def unlike(path: Path, found: str, wanted: str) -> str:
+    """What to say of a file that has another hash than it should."""
+    return (
+        f"{path} is not the checkpoint expected: its SHA-256 is {found}, wanted {wanted.lower()}. "
+        "It may be damaged or of another release; delete it and fetch it again."
+    )
+
+
+def require(path: Path, how_to_get: str, source: WeightsSource | None = None) -> None:
     """Raises: WeightsMissingError unless the weights themselves lie at `path`."""
-    if not path.is_file():
-        raise WeightsMissingError(f"The checkpoint {path} is not on this machine. {how_to_get}")
-    if _is_lfs_pointer(path):
+    files = files_of(path, source)
+    if absent := [file for file in files if not file.is_file()] or ([] if files else [path]):
+        raise WeightsMissingError(f"The checkpoint {absent[0]} is not on this machine. {how_to_get}")
+    if any(_is_lfs_pointer(file) for file in files):
         raise WeightsMissingError(f"{path} is a Git LFS pointer, not the weights themselves. Run: git lfs pull")
 
 

@@ -56,7 +56,7 @@ def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -
         network.load_state_dict(dict(state_dict), strict=True, assign=True)
     except RuntimeError as error:
         raise WeightsMismatchError(
-            f"The checkpoint of {name} does not fit its network: {_differences(network, state_dict) or error}. "
+            f"The checkpoint of {name} does not fit its network: {differences(network.state_dict(), state_dict) or error}. "
             "It belongs to another model or release; check model_path in configs/config.yaml."
         ) from error
     left = [key for key, tensor in (*network.named_parameters(), *network.named_buffers()) if tensor.is_meta]
@@ -118,16 +118,16 @@ def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
     return {str(key): value for key, value in loaded.items()}
 
 
-def _differences(network: nn.Module, state_dict: Mapping[str, Tensor]) -> str:
-    wanted = network.state_dict()
+def differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Which keys are missing, unexpected or of another shape, in words; empty when there are none."""
     shapes = [
-        f"{key} {tuple(state_dict[key].shape)} (wanted {tuple(wanted[key].shape)})"
+        f"{key} {tuple(found[key].shape)} (wanted {tuple(wanted[key].shape)})"
         for key in wanted
-        if key in state_dict and state_dict[key].shape != wanted[key].shape
+        if key in found and found[key].shape != wanted[key].shape
     ]
     groups = {
-        "missing": [key for key in wanted if key not in state_dict],
-        "unexpected": [key for key in state_dict if key not in wanted],
+        "missing": [key for key in wanted if key not in found],
+        "unexpected": [key for key in found if key not in wanted],
         "of another shape": shapes,
     }
     return "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in groups.items() if keys)

@@ -1,0 +1,76 @@
+"""Take in a checkpoint that a person fetched: copied beside its place, proven, and put there in one step."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from drishtiksha.contract import WeightsSource
+from drishtiksha.errors import DownloadError, WeightsMismatchError
+from drishtiksha.weights.files import bytes_of, files_of, read_sidecar, sha256_of, unlike
+from drishtiksha.weights.lock import LOCK, fingerprint, pin, pinned
+
+
+def accept(given: Path, destination: Path, source: WeightsSource, *, force: bool = False) -> str:
+    """The SHA-256 of `given`, which is a file or a folder, where it may take the place of `destination`.
+
+    force: also where another file lies or was accepted before. What the publisher or the sidecar states always counts.
+
+    Raises: WeightsMismatchError, with the remedy.
+    """
+    if bytes_of(given, source) == 0:
+        raise WeightsMismatchError(f"{given} is empty or not complete. Fetch it again.")
+    found = fingerprint(given, source)
+    sidecar = read_sidecar(destination)
+    if (wanted := source.sha256 or (sidecar.sha256 if sidecar else None)) and found != wanted.lower():
+        raise WeightsMismatchError(unlike(given, found, wanted))
+    if force:
+        return found
+    if bytes_of(destination, source) and fingerprint(destination, source) != found:
+        raise WeightsMismatchError(
+            f"Another file lies at {destination} already. Add --force to replace it by {given.name}."
+        )
+    before = pinned(destination)
+    if before is not None and before.sha256 != found:
+        raise WeightsMismatchError(
+            f"{given.name} is not the file that was used here first ({before.pinned}): its SHA-256 is {found}, in {LOCK} "
+            f"stands {before.sha256}. Add --force to accept it in place of the first."
+        )
+    return found
+
+
+def copy_in(given: Path, destination: Path, source: WeightsSource, sha256: str) -> None:
+    """Copy `given` to `destination`, whole or not at all, and pin it. The original stays where it is.
+
+    Raises: DownloadError when it cannot be written; WeightsMismatchError when the copy is not what was accepted.
+    """
+    files = files_of(given, source)
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            target = destination / file.relative_to(given) if given.is_dir() else destination
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not (target.exists() and target.samefile(file)):
+                _copy(file, target)
+    except OSError as error:
+        raise DownloadError(
+            f"{destination} could not be written: {error.strerror or error}. Make room or choose another folder, "
+            "then import it again."
+        ) from error
+    pin(destination, sha256, source)
+
+
+def _copy(file: Path, target: Path) -> None:
+    need, free = file.stat().st_size, shutil.disk_usage(target.parent).free
+    if need > free:
+        raise DownloadError(
+            f"The disk has {free} bytes free and {target.parent} needs {need} more. Make room, then try again."
+        )
+    beside = target.with_name(target.name + ".importing")
+    try:
+        shutil.copyfile(file, beside)
+        if sha256_of(beside) != fingerprint(file):
+            raise WeightsMismatchError(f"{file} changed while it was copied. Import it again.")
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
