@@ -256,6 +256,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "MelSpectrogramCNNV2": {"hidden": (8, 8, 4)},
     "MelSpectrogramCNNV3": {"hidden": (8, 8, 4)},
     "ScatteringWaveV1": {"hidden": (8, 8, 4)},
+    **{
+        f"SiglipLSTMV{version}": {
+            "num_frames": 4,
+            "num_windows": 6,
+            "vision_width": 32,
+            "vision_layers": 2,
+            "vision_heads": 2,
+            "lstm_width": 16,
+            "head_width": 16,
+        }
+        for version in (1, 3, 4)
+    },
 }
 """Fields that make a large detector small enough to be tried on every machine."""
 

@@ -1,0 +1,83 @@
+"""SigLIP's picture of each frame, followed over time by a recurrent network.
+
+SigLIP: Zhai et al., ICCV 2023, arXiv:2303.15343. Keys are those of the published checkpoints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from transformers import SiglipVisionConfig, SiglipVisionModel
+
+SIDE_PX, PATCH_PX = 224, 16
+GRID = (SIDE_PX // PATCH_PX, SIDE_PX // PATCH_PX)
+DROPOUT = 0.5
+
+
+class SiglipLSTM(nn.Module):
+    """Frames (B, 3, 224, 224) in [-1, 1] RGB to features (B, D); sequences of features (B, L, D) to fake logits (B,)."""
+
+    def __init__(self, width: int, layers: int, heads: int, lstm_width: int, head_width: int | None) -> None:
+        """head_width: of the hidden layer of both heads; None: they are one linear layer each."""
+        super().__init__()
+        config = SiglipVisionConfig(
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            image_size=SIDE_PX,
+            patch_size=PATCH_PX,
+        )
+        self.siglip_backbone = SiglipVisionModel(config)
+        # No checkpoint holds these numbers, so that they must be there even when the rest is built without memory.
+        positions = torch.arange(GRID[0] * GRID[1], device="cpu")[None]
+        self.siglip_backbone.embeddings.register_buffer("position_ids", positions, persistent=False)
+        self.lstm = nn.LSTM(width, lstm_width, num_layers=2, batch_first=True, bidirectional=True)
+        self.video_classifier = _head(2 * lstm_width, head_width)
+        self.image_classifier = _head(width, head_width)
+
+    def features(self, frames: Tensor) -> Tensor:
+        """What the pooling head makes of each frame, (B, D)."""
+        return self.siglip_backbone(pixel_values=frames).pooler_output
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        # Errors of bfloat16 would add up along a sequence, and this part is quick.
+        with torch.autocast(sequences.device.type, enabled=False):
+            _, (hidden, _) = self.lstm(sequences.float())
+        return self.video_classifier(torch.cat([hidden[-2], hidden[-1]], dim=1))[:, 0]
+
+    def image_logits(self, features: Tensor) -> Tensor:
+        """Fake logits (B,) of single pictures, by the head that was trained for them."""
+        return self.image_classifier(features)[:, 0]
+
+    def attentions(self, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """One (B, heads, N, N) for each layer, first layer first, and the pooling head's weights over the patches (B, N)."""
+        backbone: Any = self.siglip_backbone
+        hidden, found = backbone.embeddings(frames), []
+        for layer in backbone.encoder.layers:
+            attention, normed = layer.self_attn, layer.layer_norm1(hidden)
+            shape = (*normed.shape[:2], attention.num_heads, attention.head_dim)
+            queries, keys = (
+                project(normed).view(shape).transpose(1, 2) for project in (attention.q_proj, attention.k_proj)
+            )
+            found.append((queries @ keys.transpose(2, 3) * attention.scale).softmax(dim=-1))
+            hidden = layer(hidden, None)
+        last = backbone.post_layernorm(hidden)
+        probe = backbone.head.probe.expand(len(frames), -1, -1)
+        return found, backbone.head.attention(probe, last, last, need_weights=True)[1][:, 0]
+
+
+def preprocess_frame(frame: np.ndarray) -> Tensor:
+    """uint8 RGB (H, W, 3) to float32 (3, 224, 224) in [-1, 1], resized by PIL's bicubic filter as SigLIP's processor does."""
+    small = np.asarray(Image.fromarray(frame).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
+    return torch.from_numpy(small.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1).contiguous()
+
+
+def _head(width: int, hidden: int | None) -> nn.Module:
+    if hidden is None:
+        return nn.Linear(width, 1)
+    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(hidden, 1))

@@ -1,0 +1,146 @@
+"""SigLIP-LSTM V1, V3 and V4 against the golden files: keys, logits, pixels, and a whole clip."""
+
+from __future__ import annotations
+
+import golden
+import numpy as np
+import pytest
+import torch
+from detector_kit import SMALL
+from media_factory import write_video
+
+from drishtiksha.contract import EncodedFrame, Sample
+from drishtiksha.detectors.device import keep_in_bfloat16
+from drishtiksha.detectors.siglip_lstm_v1 import SiglipLSTMV1
+from drishtiksha.detectors.siglip_lstm_v3 import SiglipLSTMV3
+from drishtiksha.detectors.siglip_lstm_v4 import SiglipLSTMV4
+from drishtiksha.networks.siglip_lstm import preprocess_frame
+
+VERSIONS = {"SIGLIP-LSTM-V1": SiglipLSTMV1, "SIGLIP-LSTM-V3": SiglipLSTMV3, "SIGLIP-LSTM-V4": SiglipLSTMV4}
+
+
+@pytest.fixture(scope="module", params=VERSIONS.items(), ids=VERSIONS)
+def loaded(request, tmp_path_factory):
+    name, cls = request.param
+    path = golden.checkpoint(name, tmp_path_factory.mktemp("weights"), wrap=lambda state: {"state_dict": state})
+    yield name, golden.detector(cls, name, path, num_frames=8, dtype="float32")
+    path.unlink()
+
+
+def small(cls, folder, **fields):
+    """A tiny random network of the same kind, loaded."""
+    fields = SMALL[cls.__name__] | fields
+    config = cls.Config(class_name=cls.__name__, description="", model_path=folder / "w.pt", device="cpu", **fields)
+    torch.manual_seed(0)
+    torch.save(cls(config).build().state_dict(), config.model_path)
+    return cls(config).load()
+
+
+def test_the_published_keys_are_the_networks(loaded):
+    name, detector = loaded
+    published = {key: tuple(shape) for key, (shape, _) in golden.load(name)["state_dict"].items()}
+    assert {key: tuple(value.shape) for key, value in detector.network.state_dict().items()} == published
+
+
+def test_logits_are_the_references(loaded):
+    name, detector = loaded
+    network = detector.network
+    video, picture = golden.load(name)["cases"]
+    with torch.inference_mode():
+        frames = torch.randn(video["shape"], generator=torch.Generator().manual_seed(1234))
+        features = network.features(frames)
+        assert network(features[None]).tolist() == pytest.approx(video["logits"], abs=1e-3)
+        one = torch.randn(picture["shape"], generator=torch.Generator().manual_seed(1235))
+        assert network.image_logits(network.features(one)).tolist() == pytest.approx(picture["logits"], abs=1e-3)
+
+
+def test_pixels_are_the_references():
+    arrays = golden.arrays("visual_preprocessing")
+    ours, wanted = preprocess_frame(arrays["frame_rgb"]).numpy(), arrays["siglip_pixels_f16"].astype(np.float32)
+    assert np.abs(ours - wanted).mean() < 0.02
+    assert np.corrcoef(ours.ravel(), wanted.ravel())[0, 1] > 0.995
+
+
+def test_bfloat16_moves_no_score_by_more_than_a_hundredth(tmp_path):
+    path = golden.checkpoint("SIGLIP-LSTM-V4", tmp_path)
+    detector = golden.detector(SiglipLSTMV4, "SIGLIP-LSTM-V4", path, num_frames=8, dtype="float32")
+    frames = torch.randn((1, 3, 224, 224), generator=torch.Generator().manual_seed(1234))
+    exact = detector.score_alone(frames)
+    keep_in_bfloat16(detector.network)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        features = detector.network.features(frames).float()
+        half = detector.network(features[:, None].expand(-1, 8, -1)).float().sigmoid().numpy()
+    assert np.abs(half - exact).max() <= 0.01
+
+
+def test_a_whole_clip_scores_as_the_reference(tmp_path):
+    expected = golden.end_to_end("SIGLIP-LSTM-V4")
+    path = golden.checkpoint("SIGLIP-LSTM-V4", tmp_path)
+    detector = golden.detector(
+        SiglipLSTMV4, "SIGLIP-LSTM-V4", path, num_windows=12, dtype="float32", **expected["settings"]
+    )
+    events = []
+    result = detector.analyze(golden.clip("stage_360p.mp4"), events.append)
+    assert result.p_fake == pytest.approx(expected["p_fake"], abs=0.02)
+    wanted = np.array(expected["scores"])
+    ours = np.array([score.p_fake for score in result.scores])
+    at = np.round(np.linspace(0, 49, 12)).astype(int)
+    assert np.mean(np.abs(ours - wanted[at]) < 0.05) > 0.7
+    assert {event.model_name for event in events} == {"SIGLIP-LSTM-V4"}
+    assert result.metrics["sequences_judged"] == 12
+    assert "highest_rolling_p_fake" in result.metrics
+    assert result.heatmaps[0].method == "attention"
+    assert result.heatmaps[0].array().max() == pytest.approx(1, abs=0.01)
+    assert any("whole frames" in note for note in result.notes)
+
+
+def test_windows_end_where_the_reference_ends_them(tmp_path):
+    detector = small(SiglipLSTMV4, tmp_path, num_frames=8, num_windows=50)
+    evenly, consecutive = detector.sampling(None).choose(275)
+    assert evenly == np.linspace(0, 274, 8).astype(int).tolist()
+    assert consecutive == list(range(275))
+    frames = [EncodedFrame(index, index / 25) for index in consecutive]
+    whole, *windows = detector.windows(frames)
+    assert whole.whole
+    assert list(whole.members) == evenly
+    assert len(windows) == 50
+    assert [window.members[-1] for window in windows] == np.linspace(7, 274, 50).astype(int).tolist()
+    assert all(window.members == tuple(range(window.members[0], window.members[0] + 8)) for window in windows)
+
+
+def test_after_the_first_pass_there_is_a_verdict_alone(tmp_path):
+    detector = small(SiglipLSTMV1, tmp_path, num_frames=8)
+    frames = [EncodedFrame(index, index / 25) for index in detector.sampling(None).choose(275)[0]]
+    assert [window.whole for window in detector.windows(frames)] == [True]
+    assert detector.windows([]) == []
+
+
+def test_damaged_frames_leave_out_their_windows(tmp_path):
+    detector = small(SiglipLSTMV1, tmp_path, num_frames=8)
+    frames = [EncodedFrame(index, index / 25) for index in range(100) if not 40 <= index < 60]
+    spans = [
+        (frames[w.members[0]].frame_index, frames[w.members[-1]].frame_index) for w in detector.windows(frames)[1:]
+    ]
+    assert spans
+    assert not any(start < 40 and end >= 60 for start, end in spans)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_clip_shorter_than_a_sequence_repeats_its_first_frame(tmp_path, count):
+    detector = small(SiglipLSTMV3, tmp_path, num_frames=8)
+    clip = write_video(tmp_path / "a.mp4", (np.full((64, 96, 3), 40 * i, np.uint8) for i in range(count)), 25)
+    result = detector.analyze(clip)
+    assert result.p_fake is not None
+    assert result.coverage == 1
+    frames = [EncodedFrame(index, index / 25) for index in range(count)]
+    assert detector.windows(frames)[0].members == tuple([0] * (8 - count) + list(range(count)))
+
+
+def test_a_frame_is_taken_whole(tmp_path):
+    detector = small(SiglipLSTMV1, tmp_path, num_frames=2)
+    frame = np.zeros((100, 200, 3), np.uint8)
+    frame[:, 100:] = 255
+    (pixels,) = detector.preprocess(Sample(0, 0.0, frame_index=0, frame=frame))
+    assert pixels.shape == (3, 224, 224)
+    assert pixels[:, :, 0].max() == -1
+    assert pixels[:, :, -1].min() == 1
