@@ -8,6 +8,7 @@ import cv2
 import librosa
 import numpy as np
 
+from drishtiksha.features.raster import colour_table, levels
 from drishtiksha.networks.lipfd import FRAME_PX, FRAMES
 
 MEL_BANDS = 128
@@ -15,8 +16,6 @@ N_FFT = 2048
 HOP = 512
 TOP_DB = 80.0
 """These four are librosa's defaults, which the authors left alone."""
-COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
-"""Viridis, RGB uint8 (256, 3)."""
 
 
 def mel_picture(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -26,14 +25,12 @@ def mel_picture(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """
     mel = librosa.feature.melspectrogram(y=waveform, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=MEL_BANDS)
     decibels = librosa.power_to_db(mel, ref=np.max, top_db=TOP_DB)
-    low, high = decibels.min(), decibels.max()
-    level = (decibels - low) / (high - low) if high > low else np.zeros_like(decibels)
-    return COLOURS[np.minimum((level * 256).astype(np.int64), 255)].transpose(2, 0, 1)
+    return colour_table("viridis")[levels(decibels)].transpose(2, 0, 1)
 
 
 def is_silent(sound: np.ndarray) -> bool:
     """Whether nothing is heard in this part of a mel picture (3, 128, columns): all of it has the darkest colour."""
-    return bool((sound == COLOURS[0][:, None, None]).all())
+    return bool((sound == colour_table("viridis")[0][:, None, None]).all())
 
 
 def lip_picture(frames: Sequence[np.ndarray], sound: np.ndarray) -> np.ndarray:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import librosa
-import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
 from media_factory import speech_like
 
-from drishtiksha.features.lip_picture import COLOURS, is_silent, lip_picture, mel_picture
+from drishtiksha.features.lip_picture import is_silent, lip_picture, mel_picture
 
 RATE = 16_000
-
-
-def test_the_colours_are_viridis():
-    theirs = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
-    assert np.abs(theirs.astype(int) - COLOURS).max() <= 1
 
 
 def test_the_mel_picture_is_what_imsave_draws(tmp_path):

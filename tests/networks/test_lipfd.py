@@ -7,6 +7,7 @@ import pytest
 import torch
 from torchvision.transforms.functional import normalize, resize
 
+from drishtiksha.detectors.device import keep_in_bfloat16
 from drishtiksha.networks.clip_visual import CLIPVisual
 from drishtiksha.networks.lipfd import CLIP_MEAN, CLIP_STD, REFERENCE, RELEASED, LipFD, split_picture
 
@@ -66,6 +67,18 @@ def test_one_crop_decides_by_the_weight_it_learnt():
                 fused = sum(weight * part for weight, part in zip(weights, parts, strict=True))
                 expected[row] += network.backbone.fc(fused)[0] / 5
         assert (network.backbone.judge(crops, overview) - expected).abs().max() < 1e-4
+
+
+def test_bfloat16_barely_moves_the_score():
+    torch.manual_seed(0)
+    network = LipFD(**SMALL).eval()
+    overview, crops = seeded(1, 1, 3, 1120, 1120), seeded(2, 1, 3, 5, 3, 64, 64)
+    with torch.inference_mode():
+        exact = network(overview, crops).sigmoid()
+        keep_in_bfloat16(network)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = network(overview, crops).float().sigmoid()
+    assert 0 < (exact - rough).abs().max() <= 0.01
 
 
 def test_the_tower_agrees_with_transformers():
