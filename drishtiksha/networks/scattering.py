@@ -25,6 +25,8 @@ PI = 3.1415
 DROPOUTS = (0.4, 0.4, 0.3)
 SPAN = 3
 """A wavelet's spectrum is under 1e-5 of its height beyond so many times the frequencies that are kept of it."""
+AT_ONCE = 2
+"""Spectra that are worked on together: more do not fit the cache of a processor, fewer make many small steps."""
 COEFFICIENTS = 1 + ANGLES * SCALES + ANGLES**2 * SCALES * (SCALES - 1) // 2
 
 
@@ -35,10 +37,9 @@ class Scattering(nn.Module):
         super().__init__()
         self.padded = size + 2 * STRIDE
         for scale in range(SCALES):
-            wavelets = [_wavelet(scale, angle, self.padded) for angle in range(ANGLES)]
+            wavelets = np.stack([_wavelet(scale, angle, self.padded) for angle in range(ANGLES)])
             for octave in range(min(scale + 1, SCALES - 1)):
-                filters = torch.stack([_filter(wavelet, scale, octave) for wavelet in wavelets], dim=1)
-                self.register_buffer(f"wavelet_{scale}_{octave}", filters, persistent=False)
+                self.register_buffer(f"wavelet_{scale}_{octave}", _filters(wavelets, scale, octave), persistent=False)
             self.register_buffer(f"low_pass_{scale}", _low_pass(scale, self.padded), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -49,33 +50,35 @@ class Scattering(nn.Module):
     def _one(self, picture: Tensor) -> Tensor:
         """(size, size) -> (417, size / 16, size / 16). One picture at a time: its intermediate spectra then stay in the cache."""
         padded = pad(picture[None, None], (STRIDE,) * 4, mode="reflect")[0, 0]
-        spectrum = torch.fft.fft2(padded)
+        spectrum = torch.fft.fft2(padded)[None]
         first, second = [], []
         for scale in range(SCALES):
-            moduli = self._modulus(spectrum, scale, 0)
+            moduli = self._modulus(spectrum, scale, 0)[0]
             first.append(self._average(moduli, scale))
             if scale + 1 == SCALES:
                 break
-            for inner in torch.fft.fft2(moduli):
-                finer = [self._average(self._modulus(inner, outer, scale), outer) for outer in range(scale + 1, SCALES)]
-                second.append(torch.cat(finer))
+            for spectra in torch.fft.fft2(moduli).split(AT_ONCE):
+                finer = [
+                    self._average(self._modulus(spectra, outer, scale), outer) for outer in range(scale + 1, SCALES)
+                ]
+                second.append(torch.cat(finer, dim=1).flatten(0, 1))
         return torch.cat([self._average(padded[None], 0), *first, *second])
 
-    def _modulus(self, spectrum: Tensor, scale: int, octave: int) -> Tensor:
-        """(n, n) complex, a signal sampled every 2**octave px -> (8, m, m) real: the modulus of its wavelet transform at
-        every angle, sampled every 2**scale px, which is its spectrum folded to m x m."""
+    def _modulus(self, spectra: Tensor, scale: int, octave: int) -> Tensor:
+        """(S, n, n) complex, signals sampled every 2**octave px -> (S, 8, m, m) real: the modulus of their wavelet
+        transform at every angle, sampled every 2**scale px, which is its spectrum folded to m x m."""
         wavelets = self.get_buffer(f"wavelet_{scale}_{octave}")
         size = self.padded // 2**scale
-        parts = _parts(torch.view_as_real(spectrum), size).flatten(1)
+        parts = _parts(torch.view_as_real(spectra), size).flatten(2)[:, :, None]
         folded = parts[0] * wavelets[0]
         for part, wavelet in zip(parts[1:], wavelets[1:], strict=True):
             folded.addcmul_(part, wavelet)
-        signals = torch.fft.ifft2(torch.view_as_complex(folded.view(ANGLES, size, size, 2)))
+        signals = torch.fft.ifft2(torch.view_as_complex(folded.view(-1, ANGLES, size, size, 2)))
         squares = torch.view_as_real(signals).square()  # several times faster than abs() of complex numbers
         return (squares[..., 0] + squares[..., 1]).sqrt_()
 
     def _average(self, signals: Tensor, octave: int) -> Tensor:
-        """(K, n, n) sampled every 2**octave px -> (K, size / 16, size / 16): the low pass, which is separable, as two products."""
+        """(..., n, n) sampled every 2**octave px -> (..., size / 16, size / 16): the low pass, separable, as two products."""
         low_pass = self.get_buffer(f"low_pass_{octave}")
         return low_pass @ signals @ low_pass.T
 
@@ -111,32 +114,33 @@ def _wavelet(scale: int, angle: int, padded: int) -> np.ndarray:
     return np.fft.fft2(np.fft.ifftshift(morlet)).real
 
 
-def _filter(wavelet: np.ndarray, scale: int, octave: int) -> Tensor:
-    """float32 (k * k, m * m * 2): a wavelet in parts, over a signal sampled every 2**octave px; every value stands there
-    twice, for the real and the imaginary part of what it is multiplied with."""
-    size = len(wavelet) // 2**octave
-    spectrum = torch.from_numpy(wavelet.astype(np.float32))
-    low = spectrum if octave == 0 else torch.fft.ifftshift(_low(spectrum, size))
+def _filters(wavelets: np.ndarray, scale: int, octave: int) -> Tensor:
+    """Spectra (8, padded, padded) -> float32 (k * k, 8, m * m * 2): in parts, over signals sampled every 2**octave px; each
+    value stands there twice, for the real and the imaginary part of what it is multiplied with."""
+    padded = wavelets.shape[-1]
+    spectra = torch.from_numpy(wavelets.astype(np.float32))
+    if octave:
+        spectra = torch.fft.ifftshift(_low(spectra, padded // 2**octave), dim=(1, 2))
     gain = 4.0 ** (octave - scale)  # folding is a mean over all parts
-    return _parts(low * gain, len(wavelet) // 2**scale).flatten(1).repeat_interleave(2, dim=-1)
+    return _parts(spectra * gain, padded // 2**scale).flatten(2).repeat_interleave(2, dim=-1)
 
 
-def _low(values: Tensor, size: int) -> Tensor:
-    """The `size` lowest frequencies of each axis of a square spectrum (n, n, ...), from the most negative up."""
-    half, whole = size // 2, values.shape[0]
-    for axis in (0, 1):
-        values = torch.cat([values.narrow(axis, whole - half, half), values.narrow(axis, 0, half)], axis)
-    return values
+def _low(spectra: Tensor, size: int) -> Tensor:
+    """The `size` lowest frequencies of both axes of spectra (S, n, n, ...), from the most negative up."""
+    half, whole = size // 2, spectra.shape[1]
+    for axis in (1, 2):
+        spectra = torch.cat([spectra.narrow(axis, whole - half, half), spectra.narrow(axis, 0, half)], axis)
+    return spectra
 
 
-def _parts(spectrum: Tensor, size: int) -> Tensor:
-    """(n, n, ...) -> (k * k, size, size, ...): the parts whose sum is the spectrum of the signal sampled at `size` px a
+def _parts(spectra: Tensor, size: int) -> Tensor:
+    """(S, n, n, ...) -> (k * k, S, size, size, ...): the parts whose sum is the spectrum of a signal sampled at `size` px a
     side (but for the origin, which the modulus does not see). k is at most `SPAN`: beyond it the wavelets are 0."""
-    count = min(spectrum.shape[0] // size, SPAN)
+    count = min(spectra.shape[1] // size, SPAN)
     if count == 1:
-        return spectrum[None]
-    blocks = _low(spectrum, count * size).unflatten(1, (count, size)).unflatten(0, (count, size))
-    return blocks.transpose(1, 2).flatten(0, 1)
+        return spectra[None]
+    blocks = _low(spectra, count * size).unflatten(2, (count, size)).unflatten(1, (count, size))
+    return blocks.movedim((1, 3), (0, 1)).flatten(0, 1)
 
 
 def _low_pass(octave: int, padded: int) -> Tensor:
