@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
@@ -22,8 +23,9 @@ import drishtiksha.detectors
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
+from drishtiksha.results import MediaInfo
 from drishtiksha.settings import Settings
-from drishtiksha.weights import Progress, WeightsState, pull, remedy, state
+from drishtiksha.weights import Part, Progress, WeightsState, bytes_of, fetchable, parts, pull, remedy, state
 
 State = Literal["loaded", "ready", "missing", "broken"]
 
@@ -163,14 +165,50 @@ class ModelManager:
 
         Raises: ModelRegistryError for a name that is not configured; DownloadError, WeightsMismatchError.
         """
+        for part in self.missing(name):
+            if fetchable(part.source) or not part.optional:
+                pull(part.source, part.path, progress)
+
+    def missing(self, name: str) -> list[Part]:
+        """The files of a model that are not on this machine, optional ones last.
+
+        Raises: ModelRegistryError for a name that is not configured.
+        """
+        files = sorted(parts(self._require(name)), key=lambda part: part.optional)
+        return [part for part in files if state(part.path, part.source) is WeightsState.MISSING]
+
+    def import_file(self, name: str, given: Path, part: str = "", *, force: bool = False) -> Path:
+        """Take in a file (or model folder) that a person fetched, once it fits the network; where it now lies.
+
+        part: the companion that it is. force: also in place of another file.
+
+        Raises: ModelRegistryError when name, class or companion is not configured; WeightsMismatchError; DownloadError.
+        """
+        from drishtiksha.detectors.fitting import take_in
+
         config = self._require(name)
-        parts = [
-            (config.model_path, config.weights),
-            *((c.path, c.weights) for c in config.companions.values() if not c.optional),
-        ]
-        for path, source in parts:
-            if state(path) is WeightsState.MISSING:
-                pull(source, path, progress)
+        if config.class_name not in self._registry:
+            raise ModelRegistryError(self._unknown_class(name))
+        place = next((p for p in parts(config) if p.name == part), None)
+        if place is None:
+            known = ", ".join(config.companions) or "none"
+            raise ModelRegistryError(f"{name} has no companion called {part!r}. Configured: {known}.")
+        take_in(self._registry[config.class_name](config), given, place, force=force)
+        return place.path
+
+    def default_model(self, media: MediaInfo) -> str:
+        """The first model that can examine such a file now, those that look at its picture before those that listen.
+        Experimental and retired ones are for a person to choose.
+
+        Raises: ModelRegistryError when there is none.
+        """
+        usable = [s for s in self.describe() if s.state in ("ready", "loaded") and s.config.accepts(media)]
+        proven = [s for s in usable if not (s.config.experimental or s.config.retired)]
+        if not proven:
+            raise ModelRegistryError(
+                f"No model that is ready examines {media.name}. Choose one of `drishtiksha models`."
+            )
+        return min(proven, key=lambda status: status.config.only_hears(media)).name
 
     def describe(self) -> list[ModelStatus]:
         """Every configured model with its state and, where one is needed, its remedy. Loads nothing."""
@@ -179,14 +217,16 @@ class ModelManager:
     def status(self, name: str) -> ModelStatus:
         """Raises: ModelRegistryError for a name that is not configured."""
         config = self._require(name)
-        weights = state(config.model_path)
+        embedded = state(config.model_path, config.weights) is WeightsState.EMBEDDED
+        absent = [part for part in self.missing(name) if not part.optional]
         cure: str | None = None
         now: State = "loaded" if name in self._models else "ready"
         if config.class_name not in self._registry:
             now, cure = "broken", self._unknown_class(name)
-        elif now == "ready" and weights is WeightsState.MISSING:
-            now, cure = "missing", remedy(name, config.model_path, config.weights)
-        return ModelStatus(name, now, config, weights is WeightsState.EMBEDDED, cure, config.weights.licence)
+        elif now == "ready" and absent:
+            cures = dict.fromkeys(remedy(name, part.path, part.source, part.name) for part in absent)
+            now, cure = "missing", " ".join(cures)
+        return ModelStatus(name, now, config, embedded, cure, config.weights.licence)
 
     def _require(self, name: str) -> DetectorConfig:
         if name not in self.model_configs:
@@ -208,8 +248,7 @@ class ModelManager:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error
 
     def _file_bytes(self, name: str) -> int:
-        path = self.model_configs[name].model_path
-        return path.stat().st_size if path.is_file() else 0
+        return sum(bytes_of(part.path, part.source) for part in parts(self.model_configs[name]))
 
     def _make_room(self, newcomer: str, needed: int) -> None:
         """Drop the least recently used models that nobody works with until `needed` more bytes fit the budget."""
@@ -244,8 +283,13 @@ def _validated(settings: Settings, registry: dict[str, type[Detector]]) -> dict[
         except ValidationError as error:
             problems += [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             continue
+        companions = {
+            key: companion.model_copy(update={"path": settings.checkpoint(companion.path)})
+            for key, companion in config.companions.items()
+        }
         configs[name] = config.model_copy(
             update={
+                "companions": companions,
                 "model_name": name,
                 "model_path": settings.checkpoint(config.model_path),
                 "device": settings.device if config.device == "auto" else config.device,

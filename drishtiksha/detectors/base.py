@@ -19,14 +19,18 @@ from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, Sam
 from drishtiksha.settings import MediaLimits
 from drishtiksha.weights import (
     Sidecar,
+    WeightsState,
     load_content,
     load_into,
     load_state_dict,
+    parts,
+    pin,
+    pinned,
+    prove,
     read_sidecar,
     remedy,
     require,
-    sha256_of,
-    verify,
+    state,
 )
 
 if TYPE_CHECKING:
@@ -148,17 +152,14 @@ class Detector(ABC):
         return companion.path if companion is not None and companion.path.is_file() else None
 
     def read_companion(self, name: str) -> Any:
-        """What a further checkpoint holds, verified where its hash is known; tensors are memory-mapped.
+        """What a further checkpoint holds; tensors are memory-mapped. `load` has proven its hash.
 
         Raises: ConfigError when none is configured; WeightsMissingError, WeightsMismatchError.
         """
         companion = self.config.companions.get(name)
         if companion is None:
             raise ConfigError(f"{self.model_name} needs a companion called {name!r}; add it in configs/config.yaml.")
-        content = load_content(companion.path, remedy(self.model_name, companion.path, companion.weights))
-        if companion.weights.sha256:
-            verify(companion.path, companion.weights.sha256)
-        return content
+        return load_content(companion.path, remedy(self.model_name, companion.path, companion.weights, name))
 
     def read_network(self, path: Path) -> nn.Module:
         """The network with the weights of `path` and of its companions, loaded strictly.
@@ -183,13 +184,12 @@ class Detector(ABC):
         started = time.perf_counter()
         device = resolve_device(self.config.device)
         path = Path(self.config.model_path)
-        require(path, remedy(self.model_name, path, self.config.weights))
+        require(path, remedy(self.model_name, path, self.config.weights), self.config.weights)
         self._sidecar = read_sidecar(path)
-        expected = self.config.weights.sha256 or (self._sidecar.sha256 if self._sidecar else None)
-        if expected:
-            verify(path, expected)
-        self._checkpoint_sha256 = expected or sha256_of(path)
+        hashes = self._prove()
+        self._checkpoint_sha256 = hashes[""]
         network = self.read_network(path).eval().requires_grad_(False)
+        self._pin(hashes)
         self._network = network
         self._check_canary()
         if self.config.dtype == "bfloat16" and has_bfloat16(device):
@@ -198,6 +198,20 @@ class Detector(ABC):
         network.to(memory_format=torch.channels_last).to(device)
         self.load_seconds = time.perf_counter() - started
         return self
+
+    def _prove(self) -> dict[str, str]:
+        """SHA-256 of each file that is there, by the companion's name. Raises: WeightsMismatchError for a wrong one."""
+        stated = self._sidecar.sha256 if self._sidecar else None
+        checkpoint, *further = parts(self.config)
+        here = [checkpoint, *(part for part in further if state(part.path, part.source) is not WeightsState.MISSING)]
+        return {part.name: prove(part.path, part.source, None if part.name else stated) for part in here}
+
+    def _pin(self, hashes: Mapping[str, str]) -> None:
+        """What nobody vouches for is held to what it was when it first fitted."""
+        for part in parts(self.config):
+            vouched = part.source.sha256 or read_sidecar(part.path) or pinned(part.path)
+            if part.name in hashes and not vouched:
+                pin(part.path, hashes[part.name], part.source)
 
     def _check_canary(self) -> None:
         """Raises: WeightsMismatchError when a fixed input no longer gives the stored logits."""

@@ -96,8 +96,7 @@ def unpin(path: Path) -> bool:
 
 
 def prove(path: Path, source: WeightsSource, stated: str | None = None, *, fresh: bool = False) -> str:
-    """The checkpoint's SHA-256, once it is known to be the right one; the first time without anything to go by, it is
-    pinned. stated: what its sidecar says.
+    """The checkpoint's SHA-256, held against what the publisher or its sidecar (`stated`) says, else against the pin.
 
     Raises: WeightsMismatchError, with the remedy.
     """
@@ -107,9 +106,7 @@ def prove(path: Path, source: WeightsSource, stated: str | None = None, *, fresh
             raise WeightsMismatchError(unlike(path, found, wanted))
         return found
     accepted = pinned(path)
-    if accepted is None:
-        pin(path, found, source)
-    elif accepted.sha256 != found:
+    if accepted is not None and accepted.sha256 != found:
         raise WeightsMismatchError(
             f"{path} is not the file that was used here first ({accepted.pinned}): its SHA-256 is {found}, in {LOCK} stands "
             f"{accepted.sha256}. If you replaced it on purpose, delete its entry in {path.parent / LOCK} "
