@@ -246,6 +246,7 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
 SMALL: dict[str, dict[str, Any]] = {
     "CrossEfficientViTDetector": {"frames": 4, "rounds": 1, "hidden_width": 64},
     "EfficientNetB7Detector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "frames": 6},
+    "EyeblinkDetectorV1": {"sequence_length": 3, "min_face_px": 30},
     "LipFDetectorV1": {
         "num_windows": 3,
         "clip_width": 64,

@@ -29,7 +29,7 @@ def loaded(request, tmp_path_factory):
 
 def small(cls, folder, **fields):
     """A tiny random network of the same kind, loaded."""
-    fields = SMALL[cls.__name__] | fields
+    fields = {"isVideo": True} | SMALL[cls.__name__] | fields
     config = cls.Config(class_name=cls.__name__, description="", model_path=folder / "w.pt", device="cpu", **fields)
     torch.manual_seed(0)
     torch.save(cls(config).build().state_dict(), config.model_path)
@@ -77,7 +77,7 @@ def test_a_whole_clip_scores_as_the_reference(tmp_path):
     expected = golden.end_to_end("SIGLIP-LSTM-V4")
     path = golden.checkpoint("SIGLIP-LSTM-V4", tmp_path)
     detector = golden.detector(
-        SiglipLSTMV4, "SIGLIP-LSTM-V4", path, num_windows=12, dtype="float32", **expected["settings"]
+        SiglipLSTMV4, "SIGLIP-LSTM-V4", path, isVideo=True, num_windows=12, dtype="float32", **expected["settings"]
     )
     events = []
     result = detector.analyze(golden.clip("stage_360p.mp4"), events.append)
