@@ -66,19 +66,21 @@ class MFFMoEDetectorV1(Detector):
         plain = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
         return {key if key.startswith("experts.") else f"experts.{key}": tensor for key, tensor in plain.items()}
 
-    def read_network(self, path: Path) -> nn.Module:
-        from drishtiksha.networks.mff_moe import MFFMoENetwork, take_averages
+    def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        from drishtiksha.networks.mff_moe import with_averages
 
-        network = super().read_network(path)
-        assert isinstance(network, MFFMoENetwork)
         try:
-            take_averages(network, self.read_companion("averages"))
+            return with_averages(state_dict, self.read_companion("averages"))
         except (ValueError, TypeError, KeyError) as error:
             raise WeightsMismatchError(
-                f"The averaged weights of {self.model_name} do not belong to its checkpoint: {error}. "
+                f"The file of averaged weights does not belong to the checkpoint of {self.model_name}: {error}. "
                 "Put both files of one release in their place."
             ) from error
-        return network
+
+    def read_network(self, path: Path) -> nn.Module:
+        from drishtiksha.networks.mff_moe import quicken
+
+        return quicken(super().read_network(path))
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, image_size, image_size), RGB, normalised as for ImageNet."""

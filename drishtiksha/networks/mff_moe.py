@@ -13,7 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from drishtiksha.networks.build import without_init
+from drishtiksha.networks.fuse import fuse_batch_norms
+from drishtiksha.networks.response_norm import fold_response_norms
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""What batch norms keep beside their parameters."""
 LEAST = 1e-6
 """Probabilities are kept so far from 0 and 1, where a logit has no value."""
 
@@ -63,20 +67,30 @@ def together(opinions: Tensor) -> Tensor:
     return torch.logit(opinions.mean(dim=1), eps=LEAST)
 
 
-def take_averages(network: MFFMoENetwork, averages: Mapping[Any, Mapping[str, Any]]) -> None:
-    """Give the experts the running averages of their parameters, with which the published scores were made.
+def with_averages(state_dict: Mapping[str, Tensor], averages: Mapping[Any, Mapping[str, Any]]) -> dict[str, Tensor]:
+    """The experts' weights with the running averages in the place of parameters: the published scores were made so.
 
-    averages: as published, {number of the expert: {"shadow_params": [tensor, ...]}} in the order of `parameters()`. What
-    is no parameter, the statistics of batch norms, stays as it is. The tensors themselves are taken, not copies.
+    state_dict: of an `MFFMoENetwork`, in the order of its modules, as training scripts leave it. averages: as published,
+    {number of the expert: {"shadow_params": [tensor, ...]}}, in the same order. Statistics of batch norms, which are no
+    parameters, stay as they are.
     Raises: ValueError when they are not the averages of these experts.
     """
-    for number, expert in enumerate(network.experts):
-        parameters = list(expert.parameters())
+    merged = dict(state_dict)
+    numbers = dict.fromkeys(int(key.split(".")[1]) for key in state_dict)
+    for number in numbers:
+        own = [key for key in state_dict if key.startswith(f"experts.{number}.") and not key.endswith(STATISTICS)]
         shadows = averages[number]["shadow_params"] if number in averages else []
-        if [parameter.shape for parameter in parameters] != [shadow.shape for shadow in shadows]:
-            raise ValueError(f"{len(shadows)} averages do not fit the {len(parameters)} parameters of expert {number}")
-        for parameter, shadow in zip(parameters, shadows, strict=True):
-            parameter.data = shadow.data
+        if [state_dict[key].shape for key in own] != [shadow.shape for shadow in shadows]:
+            raise ValueError(
+                f"its {len(shadows)} tensors for expert {number} are not the averages of {len(own)} others"
+            )
+        merged.update(zip(own, shadows, strict=True))
+    return merged
+
+
+def quicken(network: nn.Module) -> nn.Module:
+    """Fold normalisations into the layers beside them: the same numbers a fifth sooner. In place, once it has its weights."""
+    return fold_response_norms(fuse_batch_norms(network.eval()))
 
 
 def whole_picture(frame: np.ndarray, size: int) -> Tensor:

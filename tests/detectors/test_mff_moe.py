@@ -5,13 +5,12 @@ from __future__ import annotations
 import golden
 import numpy as np
 import pytest
-import timm
 import torch
 
 from drishtiksha.contract import Companion, Sample
 from drishtiksha.detectors.mff_moe import EXPERTS, MFFMoEDetectorV1
 from drishtiksha.errors import ConfigError, WeightsMismatchError, WeightsMissingError, WrongMediaKindError
-from drishtiksha.networks.mff_moe import MFFMoENetwork, take_averages, together, whole_picture
+from drishtiksha.networks.mff_moe import MFFMoENetwork, quicken, together, whole_picture, with_averages
 from drishtiksha.results import GapReason, SampleScore
 from drishtiksha.settings import ROOT
 
@@ -94,8 +93,8 @@ def test_probabilities_are_those_of_the_reference():
     with torch.device("meta"):
         network = MFFMoENetwork(EXPERTS)
     network.load_state_dict(state, assign=True)
-    take_averages(network, averages_of(network))
-    network.eval().to(memory_format=torch.channels_last)
+    network.load_state_dict(with_averages(state, averages_of(network)), assign=True)
+    quicken(network).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         opinions = network.opinions(pictures.to(memory_format=torch.channels_last))
     assert np.abs(opinions[0].numpy() - case["per_expert"]).max() < 1e-3
@@ -118,13 +117,27 @@ def test_the_logit_is_that_of_the_mean_probability():
     assert p_fake[1] < 1e-5 < 1 - 1e-5 < p_fake[2]
 
 
-def test_averages_take_the_place_of_parameters_and_of_nothing_else(detector, small):
-    before, after = small.state_dict(), detector.network.state_dict()
+def test_averages_take_the_place_of_parameters_and_of_nothing_else(small):
+    before = small.state_dict()
     parameters = {name for name, _ in small.named_parameters()}
+    after = with_averages(before, averages_of(small))
     assert set(after) == set(before) > parameters
     for key, tensor in before.items():
-        wanted = tensor * 0.98 if key in parameters else tensor
-        assert torch.equal(after[key], wanted), key
+        assert torch.equal(after[key], tensor * 0.98 if key in parameters else tensor), key
+    with pytest.raises(ValueError, match="averages"):
+        with_averages(dict(sorted(before.items())), averages_of(small))
+
+
+def test_the_loaded_network_thinks_as_the_published_weights_and_averages_do(detector, small):
+    averaged = MFFMoENetwork(SMALL["experts"]).eval()
+    averaged.load_state_dict(with_averages(small.state_dict(), averages_of(small)))
+    pictures = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        wanted, plain = averaged.opinions(pictures), small.opinions(pictures)
+    _, measures = detector.judge(pictures)
+    for number in (0, 1):
+        assert measures[f"expert_{number + 1}"] == pytest.approx(wanted[:, number].numpy(), abs=1e-5)
+        assert measures[f"expert_{number + 1}"] != pytest.approx(plain[:, number].numpy(), abs=1e-5)
 
 
 def test_averages_are_not_left_out_in_silence(files, small, tmp_path):
@@ -200,8 +213,3 @@ def test_a_hundred_frames_unless_asked_otherwise():
     assert unloaded(video_frames_to_sample=6).sampling(None).count == 6
     with pytest.raises(ValueError, match="video_frames_to_sample"):
         unloaded(video_frames_to_sample=0)
-
-
-def test_the_networks_are_those_of_the_published_names():
-    for name in EXPERTS:
-        assert timm.is_model(name)
