@@ -198,9 +198,7 @@ class ModelManager:
 
     def default_model(self, media: MediaInfo) -> str:
         """The first model that can examine such a file now, those that look at its picture before those that listen.
-        Experimental and retired ones are for a person to choose.
-
-        Raises: ModelRegistryError when there is none.
+        Experimental and retired ones are for a person to choose. Raises: ModelRegistryError when there is none.
         """
         usable = [s for s in self.describe() if s.state in ("ready", "loaded") and s.config.accepts(media)]
         proven = [s for s in usable if not (s.config.experimental or s.config.retired)]

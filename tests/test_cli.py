@@ -78,7 +78,12 @@ def test_explain_writes_pictures(tmp_path):
     [
         ("predict", ASSETS / "portrait.jpg", "-m", "NO-SUCH-MODEL"),
         ("predict", "/does/not/exist.mp4", "-m", MODEL),
-        ("predict", ASSETS / "portrait.jpg"),
+        ("predict", ASSETS / "portrait.jpg", "--set", "num_frames=8"),
+        ("predict", ASSETS / "portrait.jpg", "-m", MODEL, "--set", "num_frames"),
+        ("predict", ASSETS / "portrait.jpg", "-m", MODEL, "--set", "num_frames=many"),
+        ("predict", ASSETS / "portrait.jpg", "-m", MODEL, "--set", "no_such_field=1"),
+        ("weights", "import", ASSETS / "portrait.jpg", "NO-SUCH-MODEL"),
+        ("weights", "import", ASSETS / "portrait.jpg", MODEL, "--part", "no-such-part"),
         ("weights", "pull", "NO-SUCH-MODEL"),
         ("no-such-command",),
     ],
@@ -168,3 +173,59 @@ def test_weights_list_names_file_and_licence():
     output = run("weights", "list").output
     assert MODEL in output
     assert "Apache-2.0" in output
+
+
+def test_a_field_can_be_set_for_one_run(tmp_path):
+    done = run("predict", ASSETS / "portrait.jpg", "-m", MODEL, "--set", "batch_size=3", "--json", tmp_path / "r.json")
+    assert done.exit_code == Exit.DONE, done.output
+    assert json.loads((tmp_path / "r.json").read_text())["provenance"]["run"]["config"]["batch_size"] == 3
+
+
+def test_without_a_model_the_first_that_fits_is_taken_and_named():
+    done = run("predict", ASSETS / "portrait.jpg")
+    assert done.exit_code == Exit.DONE, done.output
+    assert f"so {MODEL} examines it" in " ".join(done.output.split())
+
+
+def test_models_tells_all_of_one():
+    output = " ".join(run("models", MODEL).output.split())
+    assert "blending" in output
+    assert "does not see" in output
+    assert "Apache-2.0" in output
+
+
+@pytest.fixture
+def by_hand(tmp_path, monkeypatch):
+    """A model that nobody may fetch but a person."""
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"models: {{HAND: {{class_name: FaceBlendDetector, description: d, isImage: true, model_path: {tmp_path}/in/h.pt, "
+        "weights: {by_hand: 'Download it from the authors.', licence: CC0-1.0}}}"
+    )
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    return tmp_path / "in" / "h.pt"
+
+
+def test_a_file_fetched_by_hand_is_imported(tmp_path, by_hand):
+    told = run("weights", "pull", "HAND")
+    assert told.exit_code == Exit.FAILED
+    assert "weights import FILE HAND" in " ".join(told.output.split())
+    own = stand_in_weights(FaceBlendDetector, tmp_path / "no_suffix")
+    done = run("weights", "import", own, "HAND")
+    assert done.exit_code == Exit.DONE, done.output
+    assert "CC0-1.0" in done.output
+    assert own.read_bytes() == by_hand.read_bytes()
+    verified = run("weights", "verify", "HAND")
+    assert verified.exit_code == Exit.DONE, verified.output
+    assert "as expected" in verified.output
+    assert "h.pt" in run("weights", "unpin", "HAND").output
+
+
+def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, by_hand):
+    import torch
+
+    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pt")
+    done = run("weights", "import", tmp_path / "other.pt", "HAND")
+    assert done.exit_code == Exit.FAILED
+    assert "1 unexpected: other" in " ".join(done.output.split())
+    assert not by_hand.parent.exists() or not list(by_hand.parent.iterdir())

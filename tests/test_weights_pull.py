@@ -10,7 +10,7 @@ import pytest
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights import fetching, pull
+from drishtiksha.weights import WeightsState, fetching, pinned, pull, state
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -301,3 +301,48 @@ def test_hugging_face_goes_the_same_way(server, destination, monkeypatch):
 def test_what_no_program_may_fetch(destination, given, words):
     with pytest.raises(DownloadError, match=words):
         pull(given, destination)
+
+
+@pytest.fixture
+def hub(server, monkeypatch):
+    """Hugging Face, played by the local server."""
+    import huggingface_hub.constants
+
+    endpoint = server.url.removesuffix("/net.pth")
+    monkeypatch.setattr(
+        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    return server
+
+
+FOLDER = WeightsSource(hf_repo="owner/name", hf_files=("config.json", "model.safetensors"))
+
+
+def test_a_folder_is_fetched_file_by_file_and_pinned(hub, destination):
+    assert state(destination, FOLDER) is WeightsState.MISSING
+    found = pull(FOLDER, destination)
+    assert {file.name for file in destination.iterdir()} == {"config.json", "model.safetensors"}
+    assert state(destination, FOLDER) is WeightsState.READY
+    assert pinned(destination).sha256 == found
+    (destination / "config.json").unlink()
+    assert state(destination, FOLDER) is WeightsState.MISSING
+    before = len(hub.requests)
+    pull(FOLDER, destination)
+    assert len(hub.requests) == before + 1, "only what is missing"
+
+
+def test_a_folder_never_gets_files_that_may_hold_code(hub, destination):
+    for name in ("pytorch_model.bin", "../outside.json", "modeling.py"):
+        with pytest.raises(DownloadError, match="may hold code"):
+            pull(FOLDER.model_copy(update={"hf_files": (name,)}), destination)
+    assert not hub.requests
+
+
+def test_a_download_is_pinned_and_a_later_other_one_refused(server, destination):
+    pull(source(server, sha256=None), destination)
+    assert pinned(destination).sha256 == SHA256
+    destination.unlink()
+    server.content = CONTENT[::-1]
+    with pytest.raises(WeightsMismatchError, match="unpin"):
+        pull(source(server, sha256=None), destination)
+    assert not destination.exists()

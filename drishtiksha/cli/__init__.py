@@ -1,0 +1,57 @@
+"""The command line: the same services and the same scores as the app.
+
+Exit codes: 0 done, 1 another failure, 2 wrong usage, 3 unreadable media, 4 weights missing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drishtiksha import __version__
+from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, out
+from drishtiksha.cli.models import models
+from drishtiksha.cli.predict import predict
+from drishtiksha.cli.weights import weights_app
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import load_settings
+
+__all__ = ["Exit", "app", "exit_code", "main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Examine suspicious media, locally.")
+app.command()(predict)
+app.command()(models)
+app.add_typer(weights_app, name="weights")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def evaluate(
+    manifest: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: file, label[, group, source].")],
+    models: Annotated[str, typer.Option("--models", "-m", help="Names that `drishtiksha models` lists: A,B.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="For scores, report and plots; resumes from it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge only so many of the files, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of --limit.")] = 0,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+) -> None:
+    """Measure detectors on labelled files: AUC, EER, false alarms and the like, by group."""
+    from drishtiksha.evaluation.terminal import show_evaluation
+
+    names = [name.strip() for name in models.split(",")]
+    with failures_as_exit_codes():
+        manager = ModelManager(load_settings(**({"device": device} if device else {})))
+        all_read = show_evaluation(manifest, names, manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+    raise typer.Exit(Exit.DONE if all_read else Exit.UNREADABLE)
+
+
+def main() -> None:
+    app(prog_name="drishtiksha")

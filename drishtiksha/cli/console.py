@@ -1,0 +1,60 @@
+"""What all commands share: where they print, how they show progress, and which exit code an error has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from drishtiksha.errors import (
+    ConfigError,
+    DrishtikshaError,
+    ManifestError,
+    MediaError,
+    ModelRegistryError,
+    WeightsMissingError,
+    WrongMediaKindError,
+)
+
+out, err = Console(), Console(stderr=True)
+
+
+class Exit(IntEnum):
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    UNREADABLE = 3
+    WEIGHTS_MISSING = 4
+
+
+def exit_code(error: DrishtikshaError) -> Exit:
+    """The code that scripts see for an error, or for what caused it."""
+    if isinstance(error, WeightsMissingError) or isinstance(error.__cause__, WeightsMissingError):
+        return Exit.WEIGHTS_MISSING
+    if isinstance(error, WrongMediaKindError):
+        return Exit.USAGE
+    if isinstance(error, MediaError):
+        return Exit.UNREADABLE
+    usage = isinstance(error, ConfigError | ManifestError) or (
+        isinstance(error, ModelRegistryError) and error.__cause__ is None
+    )
+    return Exit.USAGE if usage else Exit.FAILED
+
+
+@contextmanager
+def failures_as_exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except DrishtikshaError as error:
+        err.print(f"[bold]{escape(str(error))}[/bold]")
+        raise typer.Exit(exit_code(error)) from error
+
+
+def progress_bar(*columns: object) -> Progress:
+    shown = columns or (TimeRemainingColumn(),)
+    return Progress(TextColumn("{task.description}"), BarColumn(), *shown, console=err, transient=True)  # type: ignore[arg-type]

@@ -1,0 +1,147 @@
+"""`drishtiksha predict`: examine files and print or write what was found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.markup import escape
+
+from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, progress_bar
+from drishtiksha.errors import ConfigError, MediaError
+from drishtiksha.events import ProgressEvent
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
+from drishtiksha.settings import load_settings
+
+if TYPE_CHECKING:
+    from drishtiksha.media.evidence import Evidence
+
+
+def predict(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Pictures, videos or recordings.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="A name that `drishtiksha models` lists; left out: the first that fits."),
+    ] = None,
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the result there (- for standard output); a list for several files."),
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Write the most suspicious moments as pictures into this folder.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Another value of the model's configuration, for this run."),
+    ] = None,
+    pitch: Annotated[bool, typer.Option("--pitch", help="Measure the pitch of voices too: takes longer.")] = False,
+) -> None:
+    """Examine files with one detector. A file that cannot be examined does not stop the others."""
+    with failures_as_exit_codes():
+        manager = _manager(model, fields or [], device)
+        results, worst = [], Exit.DONE
+        for file in files:
+            try:
+                results.append(_examine(file, model, manager, explain, pitch=pitch))
+            except MediaError as error:
+                err.print(f"[bold]{escape(str(error))}[/bold]")
+                worst = max(worst, exit_code(error))
+                continue
+            if json_path != Path("-"):
+                _print_result(results[-1])
+        if json_path is not None:
+            _write_json(json_path, results, several=len(files) > 1)
+    raise typer.Exit(worst)
+
+
+def _manager(model: str | None, fields: list[str], device: str | None) -> ModelManager:
+    """Raises: ConfigError for fields that the model does not have, and for values that it cannot take."""
+    settings: dict[str, Any] = {"device": device} if device else {}
+    manager = ModelManager(load_settings(**settings))
+    if model is not None:
+        manager.status(model)  # a misspelt name is told before anything is read
+    if not fields:
+        return manager
+    if model is None:
+        raise ConfigError("--set changes the configuration of a model: name it with --model.")
+    changes = dict(_field(text) for text in fields)
+    return ModelManager(load_settings(**settings, models={model: changes}))
+
+
+def _field(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ConfigError(f"--set {text} is not understood; wanted FIELD=VALUE, such as num_frames=8.")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not understood. Write it as in configs/config.yaml.") from error
+
+
+def _examine(
+    file: Path, model: str | None, manager: ModelManager, explain: Path | None, *, pitch: bool
+) -> AnalysisResult:
+    from drishtiksha.media.evidence import Evidence
+    from drishtiksha.render.moments import write_moments
+
+    limits = manager.settings.limits
+    if model is not None:
+        manager.load_model(model)  # what is wrong with it is told before what is wrong with the file
+    evidence = Evidence.open(file, limits)
+    if model is None:
+        model = manager.default_model(evidence.media)
+        err.print(f"{file.name}: no model was named, so {model} examines it.", markup=False, highlight=False)
+    result = _analyze(evidence, model, manager, file.name, explain is not None, pitch)
+    if explain is not None:
+        for path in write_moments(evidence, result, explain, limits):
+            err.print(f"Wrote {path}", markup=False, highlight=False)
+    return result
+
+
+def _analyze(
+    evidence: Evidence, model: str, manager: ModelManager, label: str, explain: bool, pitch: bool
+) -> AnalysisResult:
+    from drishtiksha.analysis import analyze
+
+    with manager.use(model) as detector, progress_bar() as progress:
+        task = progress.add_task(escape(label), total=None)
+
+        def show(event: ProgressEvent) -> None:
+            told = escape(f"{label}: {event.message}")
+            progress.update(task, description=told, completed=event.progress, total=event.total)
+
+        return analyze(evidence, detector, show, explain=explain, limits=manager.settings.limits, pitch=pitch)
+
+
+def _print_result(result: AnalysisResult) -> None:
+    score = "not scored" if result.p_fake is None else f"p_fake {result.p_fake:.3f}"
+    out.print(f"[bold]{escape(result.media.name)}[/bold]: {result.grade.value} ({result.prediction.value}, {score})")
+    judged = sum(s.p_fake is not None for s in result.scores)
+    out.print(
+        f"  {result.model_name} judged {judged} of {len(result.scores)} samples in {result.processing_time:.1f} s"
+    )
+    for reason in result.reasons:
+        out.print(f"  {reason}", markup=False)
+    for person in result.people:
+        span = f"{person.first_s:.1f}-{person.last_s:.1f} s"
+        out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)
+    if result.prediction is Prediction.FAKE:
+        out.print(f"  A score is not proof. {DISCLAIMER}", markup=False)
+
+
+def _write_json(path: Path, results: list[AnalysisResult], *, several: bool) -> None:
+    documents = [result.model_dump(mode="json") for result in results]
+    if not documents and not several:
+        return
+    text = json.dumps(documents if several else documents[0], indent=2, ensure_ascii=False)
+    if path == Path("-"):
+        sys.stdout.write(text + "\n")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,145 @@
+"""`drishtiksha weights`: the files of the models, one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Column, Table
+
+from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
+from drishtiksha.errors import DownloadError, WeightsMismatchError
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import load_settings
+from drishtiksha.weights import (
+    Part,
+    WeightsState,
+    announced,
+    bytes_of,
+    fetchable,
+    origin,
+    parts,
+    pinned,
+    prove,
+    pull,
+    read_sidecar,
+    remedy,
+    state,
+    unpin,
+)
+
+weights_app = typer.Typer(no_args_is_help=True, help="Checkpoints: list, fetch, import, verify.")
+Name = Annotated[str, typer.Argument(help="A name that `drishtiksha models` lists.")]
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """Every model's files: where they lie, their size, licence and source."""
+    with failures_as_exit_codes():
+        statuses = ModelManager(load_settings()).describe()
+    table = Table(Column("model", no_wrap=True), "state", "file", "MB", "licence", "source")
+    for status in statuses:
+        for part in parts(status.config):
+            here = state(part.path, part.source)
+            size = f"{bytes_of(part.path, part.source) / 1e6:.1f}" if here is not WeightsState.MISSING else "-"
+            label = f"  + {part.name}" if part.name else status.name
+            known = f"{here.value}, optional" if part.optional else here.value
+            source = origin(part.source) or ("ships with Drishtiksha" if here is WeightsState.EMBEDDED else "-")
+            row = (label, known, str(part.path), size, part.source.licence, source)
+            table.add_row(*map(escape, row))
+    out.print(table)
+
+
+@weights_app.command("pull")
+def weights_pull(name: Name) -> None:
+    """Fetch what is missing of one model: resumed, verified, put in place in one step."""
+    with failures_as_exit_codes():
+        missing = ModelManager(load_settings()).missing(name)
+        if not missing:
+            out.print(f"All files of {name} are there already.", markup=False, highlight=False)
+        for part in missing:
+            if fetchable(part.source):
+                _pull(name, part)
+        left = [part for part in missing if not fetchable(part.source)]
+        for part in left:
+            told = remedy(name, part.path, part.source, part.name)
+            err.print(
+                f"{part.path.name}{' (optional)' if part.optional else ''}: {told}", markup=False, highlight=False
+            )
+        if needed := [part.path.name for part in left if not part.optional]:
+            raise DownloadError(f"No program may fetch {', '.join(needed)}; see above what to do.")
+
+
+def _pull(name: str, part: Part) -> None:
+    size = announced(part.source, part.path).bytes
+    told = f"{size / 1e6:.0f} MB" if size else "size unknown"
+    err.print(f"{part.path.name} of {name}: {told}, from {origin(part.source)}", markup=False, highlight=False)
+    err.print(f"Licence: {part.source.licence}", markup=False, highlight=False)
+    with progress_bar(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress:
+        task = progress.add_task(escape(part.path.name), total=None)
+        digest = pull(part.source, part.path, lambda done, total: progress.update(task, completed=done, total=total))
+    out.print(f"{part.path}\nSHA-256 {digest}", markup=False, highlight=False)
+
+
+@weights_app.command("import")
+def weights_import(
+    file: Annotated[Path, typer.Argument(exists=True, help="A checkpoint (or model folder) that you fetched.")],
+    name: Name,
+    part: Annotated[str, typer.Option(help="The companion that it is; left out: the checkpoint itself.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also in place of another file.")] = False,
+) -> None:
+    """Take in a file that you fetched by hand, once it fits the model. It is copied, never moved."""
+    with failures_as_exit_codes():
+        manager = ModelManager(load_settings())
+        path = manager.import_file(name, file, part, force=force)
+        source = next(p.source for p in parts(manager.get_active_model_configs()[name]) if p.name == part)
+        accepted = pinned(path)
+        out.print(f"{file.name} fits {name} and lies at {path}.", markup=False, highlight=False)
+        if accepted:
+            out.print(f"SHA-256 {accepted.sha256}", markup=False, highlight=False)
+        out.print(f"Licence: {source.licence}", markup=False, highlight=False)
+        if cure := manager.status(name).remedy:
+            out.print(f"Still missing: {cure}", markup=False, highlight=False)
+
+
+@weights_app.command("unpin")
+def weights_unpin(name: Name) -> None:
+    """Forget which files of a model were used first, to accept others in their place."""
+    with failures_as_exit_codes():
+        manager = ModelManager(load_settings())
+        manager.status(name)
+        forgotten = [part.path.name for part in parts(manager.get_active_model_configs()[name]) if unpin(part.path)]
+        out.print(f"Forgotten: {', '.join(forgotten) or 'nothing was pinned'}", markup=False, highlight=False)
+
+
+@weights_app.command("verify")
+def weights_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Default: every one that is here.")] = None,
+) -> None:
+    """Read every file once more: SHA-256, and with the network loaded its canary score."""
+    with failures_as_exit_codes():
+        manager = ModelManager(load_settings())
+        here = [status.name for status in manager.describe() if status.state in ("ready", "loaded")]
+        for name in names or here:
+            manager.status(name)
+            for part in parts(manager.get_active_model_configs()[name]):
+                if state(part.path, part.source) is not WeightsState.MISSING:
+                    _verify(name, part)
+            manager.load_model(name)
+            manager.unload(name)
+
+
+def _verify(name: str, part: Part) -> None:
+    """Raises: WeightsMismatchError."""
+    sidecar = read_sidecar(part.path)
+    known = part.source.sha256 or sidecar or pinned(part.path)
+    try:
+        digest = prove(part.path, part.source, sidecar.sha256 if sidecar else None, fresh=True)
+    except WeightsMismatchError as error:
+        raise WeightsMismatchError(f"{name}: {error}") from error
+    found = "as expected" if known else "is its hash; none is known that it could be compared with"
+    label = f"{name} ({part.name})" if part.name else name
+    out.print(f"{label}: {digest} {found}", markup=False, highlight=False)
