@@ -58,7 +58,8 @@ class FaceRequest:
     `facing` those that are turned away from the camera.
 
     thresholds: of MTCNN's three networks; None = its defaults. halve_from: frames whose longer side has at least so many
-    px are searched at half size (MTCNN). landmarks: `Face.landmarks` is filled in; faces that have none are left out.
+    px are searched at half size. landmarks: `Face.landmarks` is filled in; faces that have none are left out. most: no more
+    than so many faces are handed over, the largest; landmarks are looked for in no others.
     """
 
     finder: Literal["blazeface", "mtcnn", "dlib"] = "blazeface"
@@ -67,6 +68,7 @@ class FaceRequest:
     thresholds: tuple[float, float, float] | None = None
     halve_from: int | None = None
     landmarks: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,10 @@ class Detector(Protocol):
 
     def windows(self, frames: Sequence[EncodedFrame]) -> list[Window]:
         """Which sequences of the encoded frames, in time order, are judged; for a `SequencePlan` only."""
+        ...
+
+    def frame_metrics(self, frames: Sequence[EncodedFrame]) -> Mapping[str, float | int | str | None]:
+        """Metrics of the encoded frames themselves, in a sequence or not; for a `SequencePlan` only."""
         ...
 
     def score(self, batch: torch.Tensor) -> np.ndarray:

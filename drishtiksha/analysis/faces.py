@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -24,9 +25,10 @@ def find_faces(frame: np.ndarray, request: FaceRequest) -> tuple[tuple[Face, ...
     halved = request.halve_from is not None and max(frame.shape[:2]) >= request.halve_from
     faces, reason = usable_faces(_at_half_size(find, frame) if halved else find(frame), request)
     if not request.landmarks or not faces:
-        return faces, reason
-    marked = tuple(face for face in (_with_landmarks(frame, face) for face in faces) if face.landmarks is not None)
-    return marked, None if marked else GapReason.NO_FACE
+        return faces[: request.most], reason
+    marked = (face for face in (_with_landmarks(frame, face) for face in faces) if face.landmarks is not None)
+    kept = tuple(islice(marked, request.most))
+    return kept, None if kept else GapReason.NO_FACE
 
 
 def _at_half_size(find: Finder, frame: np.ndarray) -> list[Face]:

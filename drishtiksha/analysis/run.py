@@ -72,7 +72,7 @@ class Run:
         self.scores: dict[int, SampleScore] = {}
         self.looks: dict[int, tuple[np.ndarray, ...]] = {}
         self.suspects: list[tuple[float, int, Sample]] = []
-        self.heard: dict[str, float] = {}
+        self.measured: dict[str, float | int | str | None] = {}
         self.whole: float | None = None
 
     def execute(self, explain: bool) -> AnalysisResult:
@@ -81,7 +81,7 @@ class Run:
         if isinstance(source, SoundSource):
             self._report("score", 0, "Listening")
             with self.job.clock("preprocess"):
-                self.heard = sound_summary(source.waveform, source.plan.sample_rate, pitch=self.pitch)
+                self.measured = dict(sound_summary(source.waveform, source.plan.sample_rate, pitch=self.pitch))
         self.total = sum(len(part) for part in source.passes)
         for number, part in enumerate(source.passes, start=1):
             self._score_all(source.samples(part))
@@ -191,7 +191,7 @@ class Run:
             scores=tuple(scores),
             people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
             heatmaps=heatmaps,
-            metrics={**aggregate.metrics, **self.heard},
+            metrics={**aggregate.metrics, **self.measured},
             notes=aggregate.notes,
             processing_time=time.perf_counter() - self.started,
             stage_seconds={stage: round(seconds, 4) for stage, seconds in self.job.clock.seconds.items()},

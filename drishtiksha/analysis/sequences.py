@@ -57,6 +57,7 @@ class SequenceRun(Run):
         p_fakes = self._judge_windows(frames, windows)
         self.used = {frames[i].index for window in windows for i in window.members}
         self.shown_at, self.whole = {}, None
+        self.measured = dict(self.detector.frame_metrics([one.frame for one in frames]))
         scores: list[tuple[SampleScore, int]] = []
         for window, p_fake in zip(windows, p_fakes, strict=True):
             if window.whole:

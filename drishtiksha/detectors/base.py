@@ -87,6 +87,10 @@ class Detector(ABC):
         """All frames as one sequence, unless a detector looks at shorter ones."""
         return [Window(tuple(range(len(frames))), whole=True)] if frames else []
 
+    def frame_metrics(self, frames: Sequence[EncodedFrame]) -> Mapping[str, float | int | str | None]:
+        """What the frames of a `SequencePlan` tell by their measures, all of them taken together."""
+        return {}
+
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         return Aggregate(scoring.mean_p_fake(scores) if whole is None else whole)
 

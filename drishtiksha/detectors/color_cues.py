@@ -59,9 +59,9 @@ class ColorCuesLSTMV1(Detector):
     def sampling(self, media: MediaInfo) -> SequencePlan:
         size, count = self.config.min_face_px, self.config.frames_per_video
         faces = (
-            FaceRequest("dlib", size, landmarks=True)
+            FaceRequest("dlib", size, landmarks=True, most=1)
             if self._has_dlib()
-            else FaceRequest("blazeface", size, halve_from=HALVE_FROM, landmarks=True)
+            else FaceRequest("blazeface", size, halve_from=HALVE_FROM, landmarks=True, most=1)
         )
         return SequencePlan(lambda total: [evenly_spaced(total, count)], faces)
 

@@ -52,7 +52,7 @@ class EyeblinkDetectorV1(Detector):
     Config = EyeblinkConfig
 
     def sampling(self, media: MediaInfo) -> SequencePlan:
-        faces = FaceRequest("blazeface", halve_from=HALVE_FROM, landmarks=True)
+        faces = FaceRequest("blazeface", halve_from=HALVE_FROM, landmarks=True, most=1)
         return SequencePlan(lambda total: [list(range(0, total, FRAME_STEP))], faces)
 
     def build(self) -> nn.Module:

@@ -124,6 +124,8 @@ def test_on_the_shared_clip_as_the_reference(published):
     assert min(scores) > min(wanted["scores"]) - 0.05
     assert max(scores) < max(wanted["scores"]) + 0.08
     assert result.metrics["sequences"] == len(scores)
+    assert result.metrics["faces_found"] >= 34
+    assert 0 < result.metrics["chromaticity_drift"] < 0.2
     assert result.notes == (MESH_NOTE,)
     assert all(heatmap.method == "occlusion" for heatmap in result.heatmaps)
     assert result.heatmaps[0].array().shape == (CELLS, CELLS)

@@ -119,6 +119,9 @@ def test_on_the_shared_clip_as_the_reference(published):
     near = [min(abs(score - other) for other in wanted["scores"]) < 0.05 for score in scores]
     assert np.mean(near) > 0.75
     assert result.metrics["sequences"] == len(scores) >= len(wanted["scores"])
+    assert result.metrics["frames_with_eyes"] >= 15
+    assert 0.2 < result.metrics["median_eye_aspect_ratio"] < 0.4
+    assert result.metrics["blinks_seen"] >= 0
     assert "no blink threshold" in result.notes[0]
     best = result.heatmaps[0]
     assert best.method == "gradcam"
