@@ -67,7 +67,7 @@ def test_it_documents_itself(detector):
     assert cls.__doc__
     assert issubclass(cls.Config, DetectorConfig)
     lines = len(inspect.getsource(inspect.getmodule(cls)).splitlines())
-    assert 30 <= lines <= 150, f"{cls.__name__} takes {lines} lines"
+    assert 20 <= lines <= 150, f"{cls.__name__} takes {lines} lines"
 
 
 def test_it_answers_with_scores_that_repeat(detector, spoken):
