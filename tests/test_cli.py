@@ -178,7 +178,7 @@ def test_weights_list_names_file_and_licence():
 def test_a_field_can_be_set_for_one_run(tmp_path):
     done = run("predict", ASSETS / "portrait.jpg", "-m", MODEL, "--set", "batch_size=3", "--json", tmp_path / "r.json")
     assert done.exit_code == Exit.DONE, done.output
-    assert json.loads((tmp_path / "r.json").read_text())["provenance"]["run"]["config"]["batch_size"] == 3
+    assert json.loads((tmp_path / "r.json").read_text())["provenance"]["config"]["batch_size"] == 3
 
 
 def test_without_a_model_the_first_that_fits_is_taken_and_named():

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Column, Table
 
 from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
 from drishtiksha.errors import DownloadError, WeightsMismatchError
@@ -40,17 +39,22 @@ def weights_list() -> None:
     """Every model's files: where they lie, their size, licence and source."""
     with failures_as_exit_codes():
         statuses = ModelManager(load_settings()).describe()
-    table = Table(Column("model", no_wrap=True), "state", "file", "MB", "licence", "source")
     for status in statuses:
+        out.print(f"[bold]{escape(status.name)}[/bold]", highlight=False)
         for part in parts(status.config):
-            here = state(part.path, part.source)
-            size = f"{bytes_of(part.path, part.source) / 1e6:.1f}" if here is not WeightsState.MISSING else "-"
-            label = f"  + {part.name}" if part.name else status.name
-            known = f"{here.value}, optional" if part.optional else here.value
-            source = origin(part.source) or ("ships with Drishtiksha" if here is WeightsState.EMBEDDED else "-")
-            row = (label, known, str(part.path), size, part.source.licence, source)
-            table.add_row(*map(escape, row))
-    out.print(table)
+            _print_part(part)
+
+
+def _print_part(part: Part) -> None:
+    here = state(part.path, part.source)
+    size = f", {bytes_of(part.path, part.source) / 1e6:.1f} MB" if here is not WeightsState.MISSING else ""
+    source = origin(part.source) or (
+        "ships with Drishtiksha" if here is WeightsState.EMBEDDED else "nobody publishes it"
+    )
+    known = f"{here.value}, optional" if part.optional else here.value
+    label = f"{part.name}: " if part.name else ""
+    for line in (f"{label}{known}{size}; licence: {part.source.licence}", str(part.path), source):
+        out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 @weights_app.command("pull")
@@ -142,4 +146,4 @@ def _verify(name: str, part: Part) -> None:
         raise WeightsMismatchError(f"{name}: {error}") from error
     found = "as expected" if known else "is its hash; none is known that it could be compared with"
     label = f"{name} ({part.name})" if part.name else name
-    out.print(f"{label}: {digest} {found}", markup=False, highlight=False)
+    out.print(f"{label}: {digest} {found}", markup=False, highlight=False, soft_wrap=True)
