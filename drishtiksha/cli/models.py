@@ -35,10 +35,12 @@ def models(
 
 
 def _print_table(statuses: list[ModelStatus]) -> None:
-    table = Table(Column("model", no_wrap=True), Column("state", no_wrap=True), "takes", "looks at", "to get it")
+    columns = [Column(title, no_wrap=True) for title in ("model", "state", "takes", "to get it", "looks at")]
+    table = Table(*columns, box=None, padding=(0, 1))
     for status in statuses:
-        row = (status.name, "\n".join([status.state, *_marks(status)]), _takes(status), status.config.looks_at)
-        table.add_row(*map(escape, (*row, _in_short(status))), style=STATE_STYLE[status.state])
+        state_and_marks = "\n".join([status.state, *_marks(status)])
+        row = (status.name, state_and_marks, _takes(status), _in_short(status), status.config.looks_at)
+        table.add_row(*map(escape, row), style=STATE_STYLE[status.state])
     out.print(table)
     out.print("drishtiksha models NAME tells what is known of one, and how to get its files.", highlight=False)
 
@@ -74,7 +76,7 @@ def _marks(status: ModelStatus) -> list[str]:
 
 def _in_short(status: ModelStatus) -> str:
     if status.state == "broken":
-        return status.remedy or ""
+        return "cannot be used"
     if status.state != "missing":
         return ""
     absent = [p for p in parts(status.config) if not p.optional and state(p.path, p.source).value == "missing"]
