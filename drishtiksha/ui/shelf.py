@@ -16,7 +16,15 @@ element.addEventListener('click', event => {
   const button = event.target.closest('button[data-action]');
   if (button) trigger('click', {model: button.dataset.model, action: button.dataset.action});
 });
+const open = new Set();
+element.addEventListener('toggle', event => {
+  const card = event.target;
+  if (card.matches('details[data-card]')) open[card.open ? 'add' : 'delete'](card.dataset.card);
+}, true);
+new MutationObserver(() => element.querySelectorAll('details[data-card]').forEach(
+  card => { if (open.has(card.dataset.card)) card.open = true; })).observe(element, {childList: true, subtree: true});
 """
+"""Tells which button was pressed, and keeps cards open when the list is drawn anew."""
 
 
 def markup(desk: Desk, asked: str | None = None) -> str:
@@ -34,7 +42,7 @@ def card(desk: Desk, status: ModelStatus, asked: bool) -> str:
     chips = "".join(f'<span class="dk-chip">{word}</span>' for word, on in marks if on)
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(desk, status) if text)
     return (
-        f'<details class="dk-shelf"{" open" if asked else ""}><summary><b>{escape(status.name)}</b>'
+        f'<details class="dk-shelf" data-card="{escape(status.name)}"{" open" if asked else ""}><summary><b>{escape(status.name)}</b>'
         f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>{chips}'
         f'<span class="dk-hint">{escape(made_for(config))}</span></summary>'
         f"<p>{escape(config.description)}</p><dl>{rows}</dl>{_buttons(desk, status, asked)}</details>"
