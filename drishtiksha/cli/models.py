@@ -35,12 +35,13 @@ def models(
 
 
 def _print_table(statuses: list[ModelStatus]) -> None:
-    columns = [Column(title, no_wrap=True) for title in ("model", "state", "takes", "to get it", "looks at")]
-    table = Table(*columns, box=None, padding=(0, 1))
-    for status in statuses:
-        state_and_marks = "\n".join([status.state, *_marks(status)])
-        row = (status.name, state_and_marks, _takes(status), _in_short(status), status.config.looks_at)
-        table.add_row(*map(escape, row), style=STATE_STYLE[status.state])
+    rows = [(s.name, _in_short(s), _takes(s), s.config.looks_at, STATE_STYLE[s.state]) for s in statuses]
+    table = Table(box=None, pad_edge=False)
+    for place, title in enumerate(("model", "state", "takes")):
+        table.add_column(title, no_wrap=True, min_width=max((len(row[place]) for row in rows), default=0))
+    table.add_column("looks at", no_wrap=True)
+    for *cells, style in rows:
+        table.add_row(*map(escape, cells), style=style)
     out.print(table)
     out.print("drishtiksha models NAME tells what is known of one, and how to get its files.", highlight=False)
 
@@ -75,12 +76,10 @@ def _marks(status: ModelStatus) -> list[str]:
 
 
 def _in_short(status: ModelStatus) -> str:
-    if status.state == "broken":
-        return "cannot be used"
-    if status.state != "missing":
-        return ""
+    """The state, how missing files are got, and what else to know before choosing it."""
     absent = [p for p in parts(status.config) if not p.optional and state(p.path, p.source).value == "missing"]
-    return "weights pull" if all(fetchable(part.source) for part in absent) else "by hand"
+    way = "pull it" if all(fetchable(part.source) for part in absent) else "by hand"
+    return ", ".join([f"{status.state}: {way}" if status.state == "missing" else status.state, *_marks(status)])
 
 
 def _takes(status: ModelStatus) -> str:
