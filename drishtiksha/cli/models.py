@@ -36,10 +36,10 @@ def models(
 
 def _print_table(statuses: list[ModelStatus]) -> None:
     rows = [(s.name, _in_short(s), _takes(s), s.config.looks_at, STATE_STYLE[s.state]) for s in statuses]
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, expand=True)
     for place, title in enumerate(("model", "state", "takes")):
-        table.add_column(title, no_wrap=True, min_width=max((len(row[place]) for row in rows), default=0))
-    table.add_column("looks at", no_wrap=True)
+        table.add_column(title, no_wrap=True, width=max((len(row[place]) for row in rows), default=0))
+    table.add_column("looks at", no_wrap=True, ratio=1)
     for *cells, style in rows:
         table.add_row(*map(escape, cells), style=style)
     out.print(table)
