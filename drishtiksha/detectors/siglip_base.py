@@ -62,18 +62,22 @@ class SiglipDetector(Detector):
         return network.features(batch)
 
     def windows(self, frames: Sequence[EncodedFrame]) -> list[Window]:
+        """The verdict's sequence, then those of the time line that are complete enough.
+
+        Frames may be missing, the last ones too, so that the file seems shorter than it said: each wanted place is filled
+        by what is nearest to it.
+        """
         if not frames:
             return []
-        place = {frame.frame_index: position for position, frame in enumerate(frames)}
-        total = frames[-1].frame_index + 1
-        spread = [place[index] for index in evenly_spaced(total, self.config.num_frames) if index in place]
-        found = [Window(self._padded(spread), whole=True)] if spread else []
+        indices = np.array([frame.frame_index for frame in frames])
+        total = int(indices[-1]) + 1
+        spread = _nearest(indices, evenly_spaced(total, self.config.num_frames))
         length = min(self.config.num_frames, total)
-        for end in self._ends(total):
-            members = [place[index] for index in range(end - length + 1, end + 1) if index in place]
-            if len(members) >= WHOLE_WINDOW * length:
-                found.append(Window(self._padded(members)))
-        return found
+        starts = np.searchsorted(indices, indices - length + 1)
+        complete = np.flatnonzero(np.arange(1, len(indices) + 1) - starts >= WHOLE_WINDOW * length)
+        ends = complete[_nearest(indices[complete], self._ends(total))].tolist()
+        windows = [Window(self._padded(list(range(starts[end], end + 1)))) for end in ends]
+        return [Window(self._padded(spread), whole=True), *windows]
 
     def score_alone(self, batch: Tensor) -> np.ndarray:
         """Each frame as if the film stood still."""
@@ -120,3 +124,10 @@ class SiglipDetector(Detector):
     def _padded(self, members: list[int]) -> tuple[int, ...]:
         """A shorter sequence begins with its first frame, again and again."""
         return tuple([members[0]] * (self.config.num_frames - len(members)) + members)
+
+
+def _nearest(indices: np.ndarray, wanted: Sequence[int]) -> list[int]:
+    """Positions in the sorted `indices` of those nearest to each of `wanted`, ascending, each once."""
+    if not len(indices):
+        return []
+    return np.unique(np.abs(indices[:, None] - np.asarray(wanted)).argmin(axis=0)).tolist()
