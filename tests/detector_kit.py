@@ -256,6 +256,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "MelSpectrogramCNNV2": {"hidden": (8, 8, 4)},
     "MelSpectrogramCNNV3": {"hidden": (8, 8, 4)},
+    "STFTSpectrogramCNNV1": {"hidden": 8},
     "ScatteringWaveV1": {"hidden": (8, 8, 4)},
     **{
         f"SiglipLSTMV{version}": {
