@@ -122,8 +122,8 @@ class SiglipDetector(Detector):
         return sorted(set(np.linspace(first, total - 1, self.config.num_windows).astype(int).tolist()))
 
     def _padded(self, members: list[int]) -> tuple[int, ...]:
-        """A shorter sequence begins with its first frame, again and again."""
-        return tuple([members[0]] * (self.config.num_frames - len(members)) + members)
+        """A shorter sequence ends with its first frame, again and again, as in the reference."""
+        return tuple(members + [members[0]] * (self.config.num_frames - len(members)))
 
 
 def _nearest(indices: np.ndarray, wanted: Sequence[int]) -> list[int]:

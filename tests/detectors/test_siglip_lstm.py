@@ -149,7 +149,7 @@ def test_a_clip_shorter_than_a_sequence_repeats_its_first_frame(tmp_path, count)
     assert result.p_fake is not None
     assert result.coverage == 1
     frames = [EncodedFrame(index, index / 25) for index in range(count)]
-    assert detector.windows(frames)[0].members == tuple([0] * (8 - count) + list(range(count)))
+    assert detector.windows(frames)[0].members == tuple(list(range(count)) + [0] * (8 - count))
 
 
 def test_a_frame_is_taken_whole(tmp_path):
