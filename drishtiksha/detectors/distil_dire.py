@@ -51,8 +51,10 @@ class DistilDIREDetectorV1(Detector):
         return {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
 
     def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        from drishtiksha.networks.distil_dire import copied
+
         noise_predictor = self.read_companion("noise_predictor")
-        return dict(state_dict) | {f"noise_predictor.{key}": tensor for key, tensor in noise_predictor.items()}
+        return dict(state_dict) | {f"noise_predictor.{key}": copied(tensor) for key, tensor in noise_predictor.items()}
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, 256, 256), RGB, in [-1, 1]."""

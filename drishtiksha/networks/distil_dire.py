@@ -52,6 +52,11 @@ class DistilDIRENetwork(nn.Module):
         return self.judge(self.features(picture, self.noise(picture)))
 
 
+def copied(weights: Tensor) -> Tensor:
+    """A copy in the layout that convolutions run fastest in, so that the mapped file of 2.2 GB can be let go of."""
+    return weights.clone(memory_format=torch.channels_last if weights.ndim == 4 else torch.preserve_format)
+
+
 def centre_square(frame: np.ndarray) -> Tensor:
     """The middle square of a picture as the network's input.
 

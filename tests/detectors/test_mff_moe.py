@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
+
 import golden
 import numpy as np
 import pytest
 import torch
 
 from drishtiksha.contract import Companion, Sample
-from drishtiksha.detectors.mff_moe import EXPERTS, MFFMoEDetectorV1
+from drishtiksha.detectors.device import keep_in_bfloat16
+from drishtiksha.detectors.mff_moe import MFFMoEDetectorV1
 from drishtiksha.errors import ConfigError, WeightsMismatchError, WeightsMissingError, WrongMediaKindError
-from drishtiksha.networks.mff_moe import MFFMoENetwork, quicken, together, whole_picture, with_averages
+from drishtiksha.networks.mff_moe import MFFMoENetwork, together, whole_picture, with_averages
 from drishtiksha.results import GapReason, SampleScore
 from drishtiksha.settings import ROOT
 
@@ -69,36 +73,73 @@ def detector(files) -> MFFMoEDetectorV1:
     return loaded(files)
 
 
-def golden_pictures() -> tuple[torch.Tensor, dict]:
-    (case,) = golden.load(NAME)["cases"]
-    return torch.randn(case["shape"], generator=torch.Generator().manual_seed(1234)), case
+@pytest.fixture(scope="module")
+def empty() -> MFFMoENetwork:
+    """The published network, without memory."""
+    with torch.device("meta"):
+        return unloaded().build()
 
 
 @pytest.mark.parametrize(("removed", "prefix"), [("", ""), ("", "module."), ("experts.", ""), ("experts.", "module.")])
-def test_every_published_key_finds_its_place(removed, prefix):
+def test_every_published_key_finds_its_place(empty, removed, prefix):
     published = golden.load(NAME)["state_dict"]
     found = {
         prefix + key.removeprefix(removed): torch.empty(shape, device="meta") for key, (shape, _) in published.items()
     }
     kept = unloaded().remap(found)
-    with torch.device("meta"):
-        wanted = unloaded().build().state_dict()
+    wanted = empty.state_dict()
     assert {key: tensor.shape for key, tensor in kept.items()} == {key: tensor.shape for key, tensor in wanted.items()}
     assert list(kept) == list(wanted), "the averages come in this order"
 
 
-def test_probabilities_are_those_of_the_reference():
-    pictures, case = golden_pictures()
-    state = golden.state_dict(NAME)
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> MFFMoEDetectorV1:
+    """With both golden files, as a user would put them there."""
+    folder = tmp_path_factory.mktemp("published")
+    path = golden.checkpoint(NAME, folder)
     with torch.device("meta"):
-        network = MFFMoENetwork(EXPERTS)
-    network.load_state_dict(state, assign=True)
-    network.load_state_dict(with_averages(state, averages_of(network)), assign=True)
-    quicken(network).to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        opinions = network.opinions(pictures.to(memory_format=torch.channels_last))
-    assert np.abs(opinions[0].numpy() - case["per_expert"]).max() < 1e-3
-    assert torch.sigmoid(together(opinions)).item() == pytest.approx(case["p_fake"][0], abs=1e-3)
+        order = [dict(expert.named_parameters()) for expert in unloaded().build().experts]
+    state = torch.load(path, mmap=True)
+    averages = {
+        number: {"shadow_params": [state[f"experts.{number}.{name}"] * 0.98 for name in names]}
+        for number, names in enumerate(order)
+    }
+    torch.save(averages, folder / "MFF-MoE-v1.state")
+    companions = {"averages": Companion(path=folder / "MFF-MoE-v1.state")}
+    fields = {"isVideo": True, "video_frames_to_sample": 2, "companions": companions, "dtype": "float32"}
+    yield golden.detector(MFFMoEDetectorV1, NAME, path, **fields)
+    shutil.rmtree(folder)
+
+
+def test_probabilities_are_those_of_the_reference(published):
+    (case,) = golden.load(NAME)["cases"]
+    p_fake, measures = published.judge(torch.randn(case["shape"], generator=torch.Generator().manual_seed(1234)))
+    each = [measures[f"expert_{number}"][0] for number in range(1, 8)]
+    assert np.abs(np.array(each) - case["per_expert"]).max() < 1e-3
+    assert p_fake[0] == pytest.approx(case["p_fake"][0], abs=1e-3)
+
+
+def test_scores_of_a_clip_are_those_of_the_reference(published):
+    """Its first and last of six evenly spaced frames are the two evenly spaced ones."""
+    result = published.analyze(golden.clip("stage_360p.mp4"), explain=False)
+    wanted = golden.end_to_end(NAME)["scores"]
+    assert [score.p_fake for score in result.scores] == pytest.approx([wanted[0], wanted[-1]], abs=0.02)
+
+
+def test_half_precision_changes_little(published):
+    """On small pictures, since most processors only emulate it."""
+    frame = golden.arrays("visual_preprocessing")["frame_rgb"]
+    picture = whole_picture(frame, 96)[None]
+    halves, wanted = [], []
+    for number in (0, 3):
+        expert = published.network.experts[number]
+        wanted.append(torch.sigmoid(expert(picture)).item())
+        half = copy.deepcopy(expert)
+        keep_in_bfloat16(half)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            halves.append(torch.sigmoid(half(picture)).item())
+    assert halves != wanted
+    assert halves == pytest.approx(wanted, abs=0.01)
 
 
 def test_pixels_are_those_of_the_reference():
