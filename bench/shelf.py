@@ -42,6 +42,7 @@ CASES = (
     Case("MEL-SPECTROGRAM-CNN-V2", reference_s=6.7, goal="8x"),
     Case("MEL-SPECTROGRAM-CNN-V3"),
     Case("STFT-SPECTROGRAM-CNN-V2", reference_s=22.0, goal="30x"),
+    Case("AUDIO-MFT-CRNN-V1", reference_s=4.0, goal="8x"),
     Case("CROSS-EFFICIENT-VIT-GAN", reference_s=13.5, goal="4x"),
     Case("CROSS-EFFICIENT-VIT-GAN", STREET, reference_s=38.0, goal="4x"),
     Case("MFF-MOE-V1", settings={"video_frames_to_sample": 6}, reference_s=42.0, goal="3x"),
