@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from drishtiksha.casefile import EvidenceKind
 from drishtiksha.results import MediaInfo, MediaKind, Thresholds
 
 
@@ -58,6 +59,7 @@ class DetectorConfig(BaseModel):
         default="", description="what others measured on it, with the source; empty: nothing is known"
     )
     paper: str = Field(default="", description="where the method was published")
+    evidence: EvidenceKind = Field(default=EvidenceKind.PICTURE, description="the kind of trace that it judges")
     experimental: bool = False
     retired: bool = Field(default=False, description="kept for comparison with old results only")
     batch_size: int = Field(default=16, gt=0)

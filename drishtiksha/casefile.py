@@ -1,0 +1,193 @@
+"""A case: evidence, what machines and people say of it, and where it came from. Frozen models that JSON round-trips.
+
+The store keeps them, the desk shows them, a report is made from one `CaseFile` alone.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drishtiksha.results import AnalysisResult, FaceBox, GapReason, Grade, MediaInfo, Prediction
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class EvidenceKind(StrEnum):
+    """What kind of trace a detector judges. Two detectors of one kind agreeing is one piece of evidence, not two."""
+
+    FACE_TEXTURE = "face texture"
+    FACE_COLOUR = "face colour"
+    BLINKING = "blinking"
+    LIPS = "lips and voice"
+    SPECTRUM = "sound spectrum"
+    PICTURE = "whole picture"
+    MOTION = "whole frames over time"
+
+
+class HumanVerdict(StrEnum):
+    GENUINE = "genuine"
+    MANIPULATED = "manipulated"
+    UNCLEAR = "unclear"
+
+
+class Confidence(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class PinnedNote(_Frozen):
+    """A reviewer's remark, pinned to a time and, where given, to a region (xyxy px of the upright frame)."""
+
+    text: str = Field(min_length=1, max_length=4000)
+    time_s: float | None = Field(default=None, ge=0)
+    end_s: float | None = Field(default=None, ge=0)
+    region: FaceBox | None = None
+
+
+class Review(_Frozen):
+    """One reviewer's word at one moment. Reviews are only ever added; a reviewer's newest one counts."""
+
+    review_id: int
+    case_id: str
+    reviewer: str
+    verdict: HumanVerdict
+    confidence: Confidence
+    notes: tuple[PinnedNote, ...] = ()
+    tags: tuple[str, ...] = ()
+    made_utc: str
+
+
+class CredentialState(StrEnum):
+    """Content Credentials (C2PA) of a file."""
+
+    ABSENT = "absent"
+    TRUSTED = "present and trusted"
+    UNKNOWN_SIGNER = "present, signer unknown"
+    BROKEN = "broken"
+
+
+class ProvenanceFinding(_Frozen):
+    """One thing that the file says of itself, what that tells, and what it does not tell."""
+
+    kind: Literal["credentials", "metadata", "encoder", "recompression", "structure", "thumbnail"]
+    title: str
+    detail: str
+    tells: str
+    does_not_tell: str
+    notable: bool = Field(default=False, description="an examiner should look at this")
+
+
+class Provenance(_Frozen):
+    """Where a file says that it comes from. Nothing of it is proof by itself: anyone can change metadata."""
+
+    credentials: CredentialState
+    findings: tuple[ProvenanceFinding, ...] = ()
+    fields: dict[str, str] = Field(default={}, description="EXIF, XMP and container fields as they stand in the file")
+
+
+class StressPoint(_Frozen):
+    """The same evidence after one change, scored again."""
+
+    kind: str = Field(description="jpeg, h264, downscale, crop, mirror, noise, audio codec, band limit, ...")
+    label: str = Field(description="the change in words: 'JPEG quality 50'")
+    strength: float = Field(description="ascending within a kind: from mild to strong")
+    prediction: Prediction
+    grade: Grade
+    p_fake: float | None
+    coverage: float
+    gap: GapReason | None = None
+    flips: bool = Field(description="the prediction differs from that of the untouched file")
+
+
+class StressResult(_Frozen):
+    """Would this verdict survive? The band of scores over all changes, and in words what flips the verdict."""
+
+    model_name: str
+    sha256: str = Field(description="of the untouched evidence")
+    baseline: AnalysisResult
+    points: tuple[StressPoint, ...]
+    low: float | None = Field(description="lowest p_fake of all points and the baseline")
+    high: float | None
+    sentences: tuple[str, ...]
+    seconds: float
+
+
+class CaseFile(_Frozen):
+    """Everything known of one case, newest result of each model; what a report or a bundle is made from."""
+
+    case_id: str
+    opened_utc: str
+    owner: str = ""
+    question: str = Field(default="", description="what was asked, in the words of whoever asked")
+    media: MediaInfo
+    provenance: Provenance | None = None
+    results: tuple[AnalysisResult, ...] = ()
+    stress: tuple[StressResult, ...] = ()
+    reviews: tuple[Review, ...] = Field(default=(), description="all of them, oldest first")
+
+    @property
+    def current_reviews(self) -> tuple[Review, ...]:
+        """The newest word of each reviewer, oldest first."""
+        newest = {review.reviewer: review for review in self.reviews}
+        return tuple(sorted(newest.values(), key=lambda review: review.review_id))
+
+    @property
+    def human_verdict(self) -> HumanVerdict | None:
+        """What people conclude; None while nobody said a word, UNCLEAR while reviewers differ."""
+        said = {review.verdict for review in self.current_reviews}
+        if not said:
+            return None
+        return said.pop() if len(said) == 1 else HumanVerdict.UNCLEAR
+
+
+class Viewer(_Frozen):
+    """Who is asking. Without login everybody is the same anonymous reviewer of this machine."""
+
+    name: str = ""
+    reviewer: bool = True
+
+    def may_see(self, owner: str) -> bool:
+        return self.reviewer or self.name == owner
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class JobView(_Frozen):
+    """A job as it stands now: what a page that watches its id shows."""
+
+    job_id: str
+    case_id: str
+    kind: Literal["analyze", "stress"] = "analyze"
+    models: tuple[str, ...] = Field(min_length=1)
+    state: JobState
+    batch: bool = False
+    model_name: str = Field(default="", description="the model at work now")
+    phase: str = ""
+    message: str = ""
+    progress: int = 0
+    total: int | None = None
+    position: int | None = Field(default=None, description="jobs that go first; None once it runs")
+    estimate_s: float | None = Field(default=None, description="until it is done; None where nothing is known")
+    preview: AnalysisResult | None = Field(default=None, description="the answer of the quick first pass")
+    results: tuple[AnalysisResult, ...] = ()
+    stress: StressResult | None = None
+    errors: dict[str, str] = Field(default={}, description="model name -> why it has no result, for the user to read")
+    created_utc: str
+    started_utc: str | None = None
+    ended_utc: str | None = None
