@@ -57,6 +57,30 @@ class AnalysisCancelledError(DrishtikshaError):
     """The user stopped the analysis."""
 
 
+class CaseGoneError(DrishtikshaError):
+    """The case was deleted, its time is over, or it belongs to somebody else."""
+
+
+class JobGoneError(DrishtikshaError):
+    """No such job, or its case is gone."""
+
+
+class JobStateError(DrishtikshaError):
+    """A job cannot be retried as it stands: it has not ended, or it is done."""
+
+
+class QueueFullError(DrishtikshaError):
+    """As many jobs wait as may wait."""
+
+
+class QuotaError(DrishtikshaError):
+    """The folder of cases holds as much as it may."""
+
+
+class StoreError(DrishtikshaError):
+    """The database cannot be opened, or was made by another version."""
+
+
 class SkipSample(Exception):  # noqa: N818 - a signal to the analysis, not an error
     """Raised by `Detector.preprocess` for a sample that cannot be scored; it becomes a gap.
 
