@@ -100,7 +100,7 @@ def measure(model: str, clip: str, settings: dict[str, object]) -> dict[str, flo
         fields |= settings
         if model == "MFF-MOE-V1":
             fields["companions"] = _averages(path)
-        detector = golden.detector(cls, model, path, **fields)
+        golden.detector(cls, model, path, **fields)  # its hash is known from then on
         detector = golden.detector(cls, model, path, **fields)
         found = {"load": detector.load_seconds or 0.0, "read_copy": _read_and_copy(path)}
         evidence = golden.clip(clip)
@@ -123,10 +123,10 @@ def _averages(path: Path) -> dict[str, dict[str, object]]:
 
     state = torch.load(path, weights_only=True)
     buffers = ("running_mean", "running_var", "num_batches_tracked")
-    experts: dict[str, dict[str, list[torch.Tensor]]] = {}
+    experts: dict[int, dict[str, list[torch.Tensor]]] = {}
     for key, tensor in state.items():
         if not key.endswith(buffers):
-            number = key.split(".")[1]
+            number = int(key.split(".")[1])
             experts.setdefault(number, {"shadow_params": []})["shadow_params"].append(tensor * 0.98)
     averages = path.with_suffix(".state")
     torch.save(experts, averages)

@@ -14,6 +14,7 @@ from drishtiksha import __version__
 from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, out
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
+from drishtiksha.cli.stress import stress
 from drishtiksha.cli.weights import weights_app
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
@@ -23,6 +24,7 @@ __all__ = ["Exit", "app", "exit_code", "main"]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Examine suspicious media, locally.")
 app.command()(predict)
 app.command()(models)
+app.command()(stress)
 app.add_typer(weights_app, name="weights")
 
 

@@ -1,0 +1,59 @@
+"""`drishtiksha stress`: the same file scored again after recompression, scaling, noise and the like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from drishtiksha.casefile import StressResult
+from drishtiksha.cli.console import failures_as_exit_codes, out, progress_bar
+from drishtiksha.events import ProgressEvent
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import load_settings
+
+
+def stress(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A picture, video or recording.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="A name that `drishtiksha models` lists; left out: the first that fits."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+) -> None:
+    """Would this verdict survive? Changes the file as the internet does, and scores each copy."""
+    from drishtiksha.media.evidence import Evidence
+    from drishtiksha.stress import stress_test
+
+    with failures_as_exit_codes():
+        manager = ModelManager(load_settings(**({"device": device} if device else {})))
+        evidence = Evidence.open(file, manager.settings.limits)
+        name = model or manager.default_model(evidence.media)
+        with manager.use(name) as detector, progress_bar() as progress:
+            task = progress.add_task(escape(file.name), total=None)
+
+            def show(event: ProgressEvent) -> None:
+                progress.update(task, description=escape(event.message), completed=event.progress, total=event.total)
+
+            result = stress_test(evidence, detector, show, limits=manager.settings.limits)
+        if as_json:
+            typer.echo(result.model_dump_json(indent=2))
+        else:
+            _print(result)
+
+
+def _print(result: StressResult) -> None:
+    table = Table(title=f"{escape(result.baseline.media.name)} under {result.model_name}")
+    for heading in ("change", "p_fake", "verdict", "judged", ""):
+        table.add_column(heading)
+    rows = [("untouched", result.baseline, False), *((point.label, point, point.flips) for point in result.points)]
+    for label, scored, flips in rows:
+        score = "-" if scored.p_fake is None else f"{scored.p_fake:.3f}"
+        table.add_row(label, score, scored.prediction.value, f"{scored.coverage:.0%}", "flips" if flips else "")
+    out.print(table)
+    for sentence in result.sentences:
+        out.print(sentence, markup=False)

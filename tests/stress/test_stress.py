@@ -1,0 +1,178 @@
+"""Stress tests on real files: changed copies are real encodings, and a verdict's flips are told as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import media_factory
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from drishtiksha.casefile import StressPoint, StressResult
+from drishtiksha.cli import app
+from drishtiksha.errors import AnalysisCancelledError, WrongMediaKindError
+from drishtiksha.events import CancelToken, ProgressEvent
+from drishtiksha.media.audio import read_audio
+from drishtiksha.media.decode import Frame
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.video import iter_frames
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import GapReason, Grade, Prediction
+from drishtiksha.settings import ROOT, MediaLimits, load_settings
+from drishtiksha.stress import run, stress_test
+from drishtiksha.stress.changes import picture_changes, sound_changes, video_changes
+from drishtiksha.stress.encode import SOUND_RATE, write_sound, write_video
+from drishtiksha.stress.words import CAUTION, sentences
+
+ASSETS = ROOT / "assets"
+
+
+@pytest.fixture(scope="module")
+def manager() -> ModelManager:
+    return ModelManager(load_settings(device="cpu"))
+
+
+def stress_of(manager: ModelManager, name: str, path: Path, **options: object) -> StressResult:
+    evidence = Evidence.open(path, MediaLimits())
+    return stress_test(evidence, manager.load_model(name), **options)  # type: ignore[arg-type]
+
+
+def test_each_kind_goes_from_mild_to_strong() -> None:
+    for changes in (picture_changes(), video_changes(), sound_changes()):
+        by_kind: dict[str, list[float]] = {}
+        for change in changes:
+            by_kind.setdefault(change.kind, []).append(change.strength)
+        assert all(strengths == sorted(strengths) for strengths in by_kind.values())
+        assert len({change.label for change in changes}) == len(changes)
+
+
+def test_picture_changes_do_what_they_say() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    by_label = {change.label: change.apply(image) for change in picture_changes()}
+    assert by_label["Scaled down to 50%"].shape == (100, 150, 3)
+    assert by_label["Cropped to the middle 75%"].shape == (150, 224, 3) or by_label[
+        "Cropped to the middle 75%"
+    ].shape == (150, 226, 3)
+    assert np.array_equal(by_label["Mirrored left to right"][:, ::-1], image)
+    grey = np.full((200, 300, 3), 128, np.uint8)
+    noisy = next(c for c in picture_changes() if c.label == "Noise of 10 grey levels").apply(grey)
+    assert noisy.astype(float).std() == pytest.approx(10, rel=0.05)
+
+
+def test_a_telephone_passes_the_middle_alone() -> None:
+    telephone = next(c for c in sound_changes() if "telephone" in c.label)
+    for hz, passes in ((100, False), (1000, True), (6000, False)):
+        loud = float(np.std(telephone.apply(media_factory.tone(1.0, SOUND_RATE, hz))[SOUND_RATE // 2 :]))
+        assert (loud > 0.3) is passes, f"{hz} Hz came through at {loud:.3f}"
+
+
+def test_a_written_copy_keeps_times_colours_and_sound(tmp_path: Path) -> None:
+    frames = [Frame(i, 5.0 + at, media_factory.coded_frame(i)) for i, at in enumerate((0.0, 0.04, 0.12, 0.5))]
+    sound = media_factory.tone(0.6, SOUND_RATE)
+    target = tmp_path / "copy.mp4"
+    write_video(target, frames, crf=10, sound=sound)
+    with iter_frames(target, limits=MediaLimits()) as stream:
+        read = list(stream)
+    assert [media_factory.read_code(frame.image) for frame in read] == [0, 1, 2, 3]
+    assert [round(frame.time_s, 3) for frame in read] == [0.0, 0.04, 0.12, 0.5]
+    colour = read[0].image[90, 20].astype(int)
+    assert np.abs(colour - (220, 30, 30)).max() < 12
+    assert float(np.std(read_audio(target, 16_000, limits=MediaLimits()))) > 0.2
+
+
+@pytest.mark.parametrize("change", sound_changes(), ids=lambda change: change.label)
+def test_every_sound_change_makes_a_file_that_can_be_read(change: object, tmp_path: Path) -> None:
+    wave = media_factory.speech_like(2.0, SOUND_RATE)
+    target = tmp_path / f"changed.{change.suffix}"  # type: ignore[attr-defined]
+    write_sound(target, change.apply(wave), change.encoder, change.bit_rate)  # type: ignore[attr-defined]
+    heard = Evidence.open(target, MediaLimits()).media
+    assert heard.duration_s == pytest.approx(2.0, abs=0.15)
+
+
+def test_a_picture_is_scored_after_every_change(manager: ModelManager) -> None:
+    told: list[ProgressEvent] = []
+    result = stress_of(manager, "FACE-BLEND-LITE-V1", ASSETS / "portrait_altered.jpg", reporter=told.append)
+    assert [point.label for point in result.points] == [change.label for change in picture_changes()]
+    assert all((point.p_fake is None) == (point.gap is GapReason.FACE_TOO_SMALL) for point in result.points)
+    scores = [p for p in (result.baseline.p_fake, *(point.p_fake for point in result.points)) if p is not None]
+    assert len(scores) > len(result.points) * 0.8
+    assert (result.low, result.high) == (min(scores), max(scores))
+    assert len({round(p, 4) for p in scores}) > len(scores) // 2, "the changes changed nothing"
+    flips = [point.prediction is not result.baseline.prediction for point in result.points]
+    assert [point.flips for point in result.points] == flips
+    assert StressResult.model_validate_json(result.model_dump_json()) == result
+    assert [event.message for event in told[1:]] == [point.label for point in result.points]
+
+
+def test_the_same_test_gives_the_same_band(manager: ModelManager) -> None:
+    first, second = (stress_of(manager, "FACE-BLEND-LITE-V1", ASSETS / "portrait.jpg") for _ in range(2))
+    assert [p.p_fake for p in first.points] == [p.p_fake for p in second.points]
+
+
+def test_a_clip_goes_down_the_ladder_and_a_voice_through_codecs(manager: ModelManager) -> None:
+    clip = ASSETS / "clip_with_sound.mp4"
+    seen = stress_of(manager, "FACE-BLEND-LITE-V1", clip)
+    assert [point.label for point in seen.points] == [change.label for change in video_changes()]
+    heard = stress_of(manager, "VOICE-SPOOF-LITE-V1", clip)
+    assert [point.label for point in heard.points] == [change.label for change in sound_changes()]
+
+
+def test_of_a_long_clip_a_part_stands_in(manager: ModelManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "VIDEO_EXCERPT_S", 1.0)
+    result = stress_of(manager, "FACE-BLEND-LITE-V1", ASSETS / "clip_with_sound.mp4")
+    assert result.points[0].kind == "excerpt"
+    control = result.points[0].prediction
+    assert all(point.flips == (point.prediction is not control) for point in result.points)
+    assert any("only a part of it was changed" in sentence for sentence in result.sentences)
+
+
+def test_nothing_to_judge_is_no_band(manager: ModelManager, tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((300, 300, 3), 128, np.uint8)).save(path)
+    result = stress_of(manager, "FACE-BLEND-LITE-V1", path)
+    assert result.low is None
+    assert {point.prediction for point in result.points} == {Prediction.INCONCLUSIVE}
+    assert any("no band of scores" in sentence for sentence in result.sentences)
+
+
+def test_it_stops_when_asked_and_refuses_the_wrong_kind(manager: ModelManager) -> None:
+    token = CancelToken()
+
+    def after_two(event: ProgressEvent) -> None:
+        if event.progress == 2:
+            token.cancel()
+
+    with pytest.raises(AnalysisCancelledError):
+        stress_of(manager, "FACE-BLEND-LITE-V1", ASSETS / "portrait.jpg", reporter=after_two, cancel=token)
+    with pytest.raises(WrongMediaKindError):
+        stress_of(manager, "VOICE-SPOOF-LITE-V1", ASSETS / "portrait.jpg")
+
+
+def test_words_name_what_flips_and_to_what(manager: ModelManager) -> None:
+    baseline = manager.load_model("FACE-BLEND-LITE-V1").analyze(ASSETS / "portrait.jpg", explain=False)
+    held = baseline.prediction
+    other = Prediction.FAKE if held is not Prediction.FAKE else Prediction.REAL
+
+    def point(label: str, prediction: Prediction) -> StressPoint:
+        return StressPoint(
+            kind="jpeg", label=label, strength=1, prediction=prediction, grade=Grade.WEAK, p_fake=0.5, coverage=1,
+            flips=prediction is not held,
+        )  # fmt: skip
+
+    told = sentences(baseline, [point("mild", held), point("strong", other)])
+    assert told[0].endswith("held under 1 of 2 changes.")
+    assert "strong" in told[1]
+    assert "mild" not in told[1]
+    assert told[-1] == CAUTION
+
+
+def test_the_command_prints_the_same(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["stress", str(ASSETS / "portrait.jpg"), "--model", "FACE-BLEND-LITE-V1", "--json", "--device", "cpu"]
+    )
+    assert done.exit_code == 0, done.output
+    result = StressResult.model_validate(json.loads(done.stdout))
+    assert len(result.points) == len(picture_changes())
