@@ -40,16 +40,18 @@ class Settings(BaseSettings):
         env_prefix="DRISHTIKSHA_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
 
-    data_dir: Path = Field(default=Path("data"), description="cases and, later, jobs; never in the repository")
+    data_dir: Path = Field(default=Path("data"), description="cases and the database; never in the repository")
     models_dir: Path = Field(default=Path("models"), description="checkpoints, embedded and downloaded")
     device: str = Field(default="auto", description="for every model whose own device is auto")
     memory_budget_mb: int | None = Field(default=None, gt=0, description="for loaded models; None = no bound")
     retention_hours: float = Field(default=24.0, gt=0, description="cases older than this are deleted")
+    database_url: str | None = Field(default=None, description="any SQLAlchemy URL; None = SQLite in data_dir")
+    disk_quota_mb: int | None = Field(default=None, gt=0, description="for all cases together; None = no bound")
     active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
     manage_models: bool = Field(
         default=True, description="whether the page may load, unload and download models; off where strangers use it"
     )
-    max_queue: int = Field(default=16, gt=0, description="analyses that may wait in the app")
+    max_queue: int = Field(default=16, gt=0, description="jobs that may wait")
     limits: MediaLimits = MediaLimits()
     models: dict[str, dict[str, Any]] = Field(default={}, description="model name -> entry, validated by the registry")
 
@@ -67,8 +69,19 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, yaml_file)
 
     @property
+    def data_root(self) -> Path:
+        """`data_dir`, absolute."""
+        return _from_root(self.data_dir)
+
+    @property
     def cases_dir(self) -> Path:
-        return _from_root(self.data_dir) / "cases"
+        """A folder a case, with the untouched evidence."""
+        return self.data_root / "cases"
+
+    @property
+    def derived_dir(self) -> Path:
+        """A folder a case, with copies made for players, pictures and reports: what a browser may fetch."""
+        return self.data_root / "derived"
 
     @property
     def checkpoints_dir(self) -> Path:
