@@ -9,10 +9,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from drishtiksha.casefile import StressResult
+from drishtiksha.casefile import StressPoint, StressResult
 from drishtiksha.cli.console import failures_as_exit_codes, out, progress_bar
 from drishtiksha.events import ProgressEvent
 from drishtiksha.registry import ModelManager
+from drishtiksha.results import AnalysisResult
 from drishtiksha.settings import load_settings
 
 
@@ -50,10 +51,13 @@ def _print(result: StressResult) -> None:
     table = Table(title=f"{escape(result.baseline.media.name)} under {result.model_name}")
     for heading in ("change", "p_fake", "verdict", "judged", ""):
         table.add_column(heading)
-    rows = [("untouched", result.baseline, False), *((point.label, point, point.flips) for point in result.points)]
-    for label, scored, flips in rows:
-        score = "-" if scored.p_fake is None else f"{scored.p_fake:.3f}"
-        table.add_row(label, score, scored.prediction.value, f"{scored.coverage:.0%}", "flips" if flips else "")
+    table.add_row("untouched", *_scored(result.baseline), "")
+    for point in result.points:
+        table.add_row(point.label, *_scored(point), "flips" if point.flips else "")
     out.print(table)
     for sentence in result.sentences:
         out.print(sentence, markup=False)
+
+
+def _scored(one: AnalysisResult | StressPoint) -> tuple[str, str, str]:
+    return "-" if one.p_fake is None else f"{one.p_fake:.3f}", one.prediction.value, f"{one.coverage:.0%}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -73,20 +74,16 @@ def sound_changes() -> tuple[SoundChange, ...]:
 def _common() -> tuple[PictureChange, ...]:
     return (
         *(
-            PictureChange(
-                "downscale", f"Scaled down to {share:.0%}", 1 - share, lambda image, s=share: _smaller(image, s)
-            )
+            PictureChange("downscale", f"Scaled down to {share:.0%}", 1 - share, partial(_smaller, share=share))
             for share in (0.75, 0.5)
         ),
         *(
-            PictureChange(
-                "crop", f"Cropped to the middle {share:.0%}", 1 - share, lambda image, s=share: _middle(image, s)
-            )
+            PictureChange("crop", f"Cropped to the middle {share:.0%}", 1 - share, partial(_middle, share=share))
             for share in (0.9, 0.75)
         ),
         PictureChange("mirror", "Mirrored left to right", 1, lambda image: image[:, ::-1]),
         *(
-            PictureChange("noise", f"Noise of {level} grey levels", level, lambda image, n=level: _grain(image, n))
+            PictureChange("noise", f"Noise of {level} grey levels", level, partial(_grain, level=level))
             for level in (4, 10)
         ),
     )
