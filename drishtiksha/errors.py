@@ -81,6 +81,10 @@ class StoreError(DrishtikshaError):
     """The database cannot be opened, or was made by another version."""
 
 
+class ReportError(DrishtikshaError):
+    """A report cannot be made: the evidence is not that of the case, or the signing key cannot be used."""
+
+
 class SkipSample(Exception):  # noqa: N818 - a signal to the analysis, not an error
     """Raised by `Detector.preprocess` for a sample that cannot be scored; it becomes a gap.
 
