@@ -1,0 +1,168 @@
+"""A case in words, tables and pictures: what every form of the report is made from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from drishtiksha import __version__
+from drishtiksha.casefile import CaseFile, HumanVerdict, Review
+from drishtiksha.errors import ReportError
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.render import facts, words
+from drishtiksha.report import further
+from drishtiksha.report.models import model_section, verdict_of
+from drishtiksha.report.pieces import Content, Facts, ModelSection, Note, Picture, ReviewEntry, Verdict
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
+from drishtiksha.settings import MediaLimits
+
+OVERRIDES = "A reviewer's word overrides the machine's."
+NO_PICTURES = "The evidence was not at hand when this report was made, so that it has no pictures of single moments."
+HUMAN_LOOKS = {
+    HumanVerdict.MANIPULATED: ("Manipulated", "▲", "strong"),
+    HumanVerdict.GENUINE: ("Genuine", "○", "neutral"),
+    HumanVerdict.UNCLEAR: ("Unclear", "?", "grey"),
+}
+
+
+def build(
+    case: CaseFile,
+    evidence: Evidence | None = None,
+    *,
+    limits: MediaLimits | None = None,
+    made_utc: datetime | None = None,
+) -> Content:
+    """evidence: for pictures of the moments; without it there are none. made_utc: now, if left out.
+
+    Raises: ReportError when `evidence` is another file than that of the case; MediaError when its bytes have changed
+    since it was taken in, or it can no longer be decoded.
+    """
+    if evidence is not None:
+        if evidence.media.sha256 != case.media.sha256:
+            raise ReportError(
+                f"{evidence.media.name} is not the file of this case: its SHA-256 is {evidence.media.sha256}, and the case "
+                f"is about {case.media.sha256}."
+            )
+        evidence.verify()
+    made = (made_utc or datetime.now(UTC)).isoformat(timespec="seconds")
+    sections = tuple(
+        model_section(result, number, evidence, limits or MediaLimits())
+        for number, result in enumerate(case.results, start=1)
+    )
+    agreement = further.agreement(case.results)
+    return Content(
+        title=f"Examination of {case.media.name}",
+        file_name=case.media.name,
+        made_utc=words.moment(made),
+        version=__version__,
+        question=case.question.strip(),
+        human=_human(case),
+        machine=_machine(case.results),
+        disclaimers=_disclaimers(case.results),
+        models=sections,
+        key_picture=_key_picture(case.results, sections),
+        media=tuple(facts.media_facts(case.media)),
+        origin=further.origin(case.provenance),
+        consensus=agreement.sentence,
+        agreement=agreement.table,
+        strip=agreement.strip,
+        segments=agreement.segments,
+        stress=tuple(further.stress_section(stress) for stress in case.stress),
+        reviews=_reviews(case),
+        custody=_custody(case, made),
+        pictures_left_out=NO_PICTURES if evidence is None and case.results else "",
+    )
+
+
+def _human(case: CaseFile) -> Verdict | None:
+    """What people conclude, each by name; None while nobody said a word."""
+    said = case.human_verdict
+    if said is None:
+        return None
+    current = case.current_reviews
+    title, glyph, tone = HUMAN_LOOKS[said]
+    differ = len({review.verdict for review in current}) > 1
+    each = "; ".join(f"{_name(r)}: {r.verdict.value}, {r.confidence.value} confidence" for r in current)
+    return Verdict(
+        title="Unclear: the reviewers differ" if differ else title,
+        glyph=glyph,
+        tone=tone,  # type: ignore[arg-type]
+        text=f"{each}. {OVERRIDES}",
+    )
+
+
+def _machine(results: tuple[AnalysisResult, ...]) -> Verdict:
+    """One headline for all models; where they differ it counts them instead of averaging."""
+    if not results:
+        return Verdict("Not examined yet", "–", "grey", "No detector has examined this file.")
+    if len(results) == 1:
+        return verdict_of(results[0])
+    fakes = [r for r in results if r.prediction is Prediction.FAKE]
+    reals = [r for r in results if r.prediction is Prediction.REAL]
+    count = len(results)
+    text = "Several detectors looked at different traces. Their scores are not averaged; see each of them below."
+    if fakes:
+        strongest = verdict_of(max(fakes, key=lambda r: list(words.GRADE_LOOKS)[::-1].index(r.grade)))
+        title = f"{len(fakes)} of {count} detectors found evidence of manipulation"
+        return Verdict(title, strongest.glyph, strongest.tone, f"The strongest: {strongest.title.lower()}. {text}")
+    if reals:
+        title = f"No evidence found by {len(reals)} of {count} detectors"
+        return Verdict(title, "○", "neutral", text)
+    return Verdict("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
+
+
+def _disclaimers(results: tuple[AnalysisResult, ...]) -> tuple[str, ...]:
+    indication = any(result.grade in words.MANIPULATED for result in results)
+    return (words.INDICATION, DISCLAIMER) if indication else (DISCLAIMER,)
+
+
+def _key_picture(results: tuple[AnalysisResult, ...], sections: tuple[ModelSection, ...]) -> Picture | None:
+    """The most suspicious moment of the detector that suspects most; those that found evidence go first."""
+    shown = [(r, s.moments[0]) for r, s in zip(results, sections, strict=True) if s.moments]
+    best = max(shown, key=lambda pair: (pair[0].prediction is Prediction.FAKE, pair[0].p_fake or 0.0), default=None)
+    return best[1] if best else None
+
+
+def _reviews(case: CaseFile) -> tuple[ReviewEntry, ...]:
+    """All of them, the newest first."""
+    current = {review.review_id for review in case.current_reviews}
+    return tuple(
+        ReviewEntry(
+            reviewer=_name(review),
+            verdict=review.verdict.value,
+            confidence=review.confidence.value,
+            when=words.moment(review.made_utc),
+            tags=review.tags,
+            notes=tuple(Note(_place(note.time_s, note.end_s, note.region), note.text) for note in review.notes),
+            current=review.review_id in current,
+        )
+        for review in reversed(case.reviews)
+    )
+
+
+def _name(review: Review) -> str:
+    return review.reviewer or "A reviewer of this machine"
+
+
+def _place(time_s: float | None, end_s: float | None, region: tuple[float, ...] | None) -> str:
+    parts = []
+    if time_s is not None:
+        parts.append(words.fine_clock(time_s) + (f"-{words.fine_clock(end_s)}" if end_s is not None else ""))
+    if region is not None:
+        parts.append("region " + ", ".join(f"{value:.0f}" for value in region) + " px")
+    return "; ".join(parts) or "whole file"
+
+
+def _custody(case: CaseFile, made: str) -> Facts:
+    rows = [
+        ("File name", case.media.name),
+        ("SHA-256 of the original", case.media.sha256),
+        ("Size", f"{case.media.size_bytes:,} bytes".replace(",", " ")),
+        ("Case", case.case_id),
+        ("Case opened", words.moment(case.opened_utc)),
+        ("Report made", words.moment(made)),
+        ("Made with", f"Drishtiksha {__version__}"),
+    ]
+    if case.owner:
+        rows.append(("Handed in by", case.owner))
+    seeds = "none: the detectors draw no random numbers, so the same file gives the same scores"
+    return (*rows, ("Random seeds", seeds + ("; noise of stress tests has one fixed seed" if case.stress else "")))
