@@ -8,6 +8,7 @@ from drishtiksha.registry import ModelStatus
 from drishtiksha.scoring import EXPERIMENTAL
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.picker import STATE_WORDS, made_for
+from drishtiksha.weights import Part, bytes_of, fetchable, origin, parts
 
 RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
 NOT_MEASURED = "Not measured here, and no measurement by others is known to us."
@@ -52,8 +53,6 @@ def card(desk: Desk, status: ModelStatus, asked: bool) -> str:
 def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
     """What the card says, as (what, value); an empty value is left out."""
     config, detector = status.config, desk.manager.loaded(status.name)
-    path = config.model_path
-    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else ""
     caution = [text for text, on in ((RETIRED, config.retired), (EXPERIMENTAL, config.experimental)) if on]
     rows = [
         ("Caution", " ".join(caution)),
@@ -62,8 +61,8 @@ def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
         ("Trained on", config.trained_on),
         ("Measured", config.measured or ("See its card in the repository." if status.embedded else NOT_MEASURED)),
         ("Method", config.paper),
-        ("Licence", status.licence),
-        ("Size", size),
+        ("Licence", _licences(parts(config))),
+        ("Size", _sizes(parts(config))),
         ("To get it", status.remedy or ""),
     ]
     if detector is None:
@@ -78,23 +77,36 @@ def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
     ]
 
 
+def _sizes(files: list[Part]) -> str:
+    """Of every file that is here, the companions by name: "2.3 GB; averages 12.0 MB"."""
+    held = [(part.name, bytes_of(part.path, part.source)) for part in files]
+    return "; ".join(f"{name} {size / 1e6:.1f} MB".strip() for name, size in held if size)
+
+
+def _licences(files: list[Part]) -> str:
+    """Of every file, the companions by name where theirs is another one."""
+    own = files[0].source.licence
+    return "; ".join([own, *(f"{p.name}: {p.source.licence}" for p in files[1:] if p.source.licence != own)])
+
+
 def _buttons(desk: Desk, status: ModelStatus, asked: bool) -> str:
     if not desk.settings.manage_models:
         return ""
-    source = status.config.weights
     if status.state == "loaded":
         return _button(status.name, "unload", "Unload")
     if status.state == "ready":
         return _button(status.name, "load", "Load now")
-    if status.state != "missing" or not (source.url or source.hf_repo):
+    if status.state != "missing" or not fetchable(status.config.weights):
         return ""
     if not asked:
         return _button(status.name, "ask", "Download …")
-    return (
-        f'<p class="dk-misfit">The licence of this checkpoint: {escape(status.licence)}. '
-        f"It comes from {escape(source.hf_repo or source.url or '')}.</p>"
-        + _button(status.name, "pull", "Accept the licence and download")
+    told = "".join(
+        f'<p class="dk-misfit">The licence of {escape(part.name or "this checkpoint")}: {escape(part.source.licence)}. '
+        f"It comes from {escape(origin(part.source) or '')}.</p>"
+        for part in desk.manager.missing(status.name)
+        if fetchable(part.source)
     )
+    return told + _button(status.name, "pull", "Accept the licence and download")
 
 
 def _button(name: str, action: str, label: str) -> str:

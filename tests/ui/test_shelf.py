@@ -34,6 +34,11 @@ def desk_online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source = {"url": f"http://127.0.0.1:{server.server_port}/w.pt", "licence": "CC0-1.0 <for tests>"}
     models = {
         FETCHED: entry(model_path=tmp_path / "fetched.pt", weights=source, retired=True, trained_on="nothing"),
+        "PAIR": entry(
+            model_path=tmp_path / "pair.pt",
+            weights=source,
+            companions={"averages": {"path": str(tmp_path / "averages.pt"), "weights": {**source, "licence": "MIT"}}},
+        ),
         "GONE": entry(model_path=tmp_path / "gone.pt", weights={**source, "url": source["url"] + "x"}),
     }
     with dropped_in(tmp_path / "more", brightness=BRIGHTNESS):
@@ -83,6 +88,16 @@ def test_a_download_shows_the_licence_first(desk_online):
     assert path.is_file()
     assert "Loads on first use" in models
     assert desk_online.manager.load_model(FETCHED).parameters == 2
+
+
+def test_the_licence_and_size_of_every_file_are_told(desk_online):
+    _, models = last(desk_online, "PAIR", "ask")
+    assert "The licence of this checkpoint: CC0-1.0 &lt;for tests&gt;" in models
+    assert "The licence of averages: MIT" in models
+    _, models = last(desk_online, "PAIR", "pull")
+    config = desk_online.manager.get_active_model_configs()["PAIR"]
+    sizes = [path.stat().st_size / 1e6 for path in (config.model_path, config.companions["averages"].path)]
+    assert f"{sizes[0]:.1f} MB; averages {sizes[1]:.1f} MB" in models
 
 
 def test_a_failed_download_is_told(desk_online):
