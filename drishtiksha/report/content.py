@@ -51,6 +51,7 @@ def build(
     agreement = further.agreement(case.results)
     return Content(
         title=f"Examination of {case.media.name}",
+        case_id=case.case_id,
         file_name=case.media.name,
         made_utc=words.moment(made),
         version=__version__,

@@ -15,7 +15,7 @@ from drishtiksha.report.pieces import Origin, OriginFinding, Picture, StressSect
 from drishtiksha.results import AnalysisResult
 
 if TYPE_CHECKING:
-    from drishtiksha.comparison import Comparison, StripCell
+    from drishtiksha.comparison import Comparison, Row, StripCell
 
 STRIP_SIZE = (1200, 56)
 """px of the strip of agreement."""
@@ -54,11 +54,16 @@ def _table(compared: Comparison) -> Table:
                 "not scored" if row.p_fake is None else f"{row.p_fake:.2f}",
                 words.share(row.coverage),
                 words.duration(row.seconds),
-                "not comparable" if row.agreement is None else words.share(row.agreement),
+                _agrees(row),
             )
             for row in compared.rows
         ),
     )
+
+
+def _agrees(row: Row) -> str:
+    told = "not comparable" if row.agreement is None else words.share(row.agreement)
+    return told if row.counted else f"{told}; not counted as evidence"
 
 
 def _segments(compared: Comparison) -> Table | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import dataclass
 
 from drishtiksha.render.words import Tone
@@ -120,6 +121,7 @@ class Content:
     """All of a report, in the order in which it is read."""
 
     title: str
+    case_id: str
     file_name: str
     made_utc: str
     version: str
@@ -145,3 +147,17 @@ class Content:
         """Each derived picture once, in order."""
         own = [p for m in self.models for p in ((m.timeline,) if m.timeline else ()) + m.moments]
         return (*((self.strip,) if self.strip else ()), *own)
+
+    @property
+    def derived(self) -> Table | None:
+        """The pictures with their sizes and SHA-256, so that a copy of one can be told from another."""
+        if not self.pictures:
+            return None
+        return Table(
+            "Pictures derived from the evidence for this report",
+            ("Picture", "Size", "SHA-256"),
+            tuple(
+                (picture.name, f"{len(picture.data)} bytes", hashlib.sha256(picture.data).hexdigest())
+                for picture in self.pictures
+            ),
+        )

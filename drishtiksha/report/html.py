@@ -1,0 +1,55 @@
+"""A case as one HTML file that holds all it shows: opens offline, loads nothing, runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from drishtiksha.casefile import CaseFile
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.report import content
+from drishtiksha.report.pieces import Content
+from drishtiksha.settings import MediaLimits
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(report: Content) -> bytes:
+    """UTF-8. Everything from the case is escaped; the policy in its head lets a browser load nothing."""
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    # Our own stylesheet is the only text that is put in as it stands.
+    own_css = Markup(css)  # noqa: S704
+    return _template().render(report=report, css=own_css, policy=policy).encode()
+
+
+def write(
+    case: CaseFile,
+    evidence: Evidence | None,
+    target: Path,
+    *,
+    limits: MediaLimits | None = None,
+    made_utc: datetime | None = None,
+) -> Path:
+    """Raises: ReportError when `evidence` is not the file of the case; MediaError when it can no longer be read."""
+    target.write_bytes(render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
+    return target
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
