@@ -1,0 +1,93 @@
+"""What a run would take, before it is started: which models fit, about how long, how much memory, what must be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drishtiksha.casefile import EvidenceKind
+from drishtiksha.registry import ModelManager, ModelStatus
+from drishtiksha.results import MediaInfo
+from drishtiksha.weights import bytes_of, parts
+
+USABLE = ("ready", "loaded")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelPlan(_Frozen):
+    """What running one model on a file would take."""
+
+    model_name: str
+    evidence: EvidenceKind
+    state: Literal["loaded", "ready", "missing", "broken"]
+    obstacle: str | None = Field(description="why it cannot run, with the remedy; None when it can")
+    memory_bytes: int = Field(description="its weights: in memory where loaded, else on disk; 0 where they are missing")
+    seconds: float | None = Field(description="what it took on such media here before; None where it has not run yet")
+
+
+class RunPlan(_Frozen):
+    """What running several models one after the other on a file would take."""
+
+    models: tuple[ModelPlan, ...]
+
+    @property
+    def runnable(self) -> tuple[ModelPlan, ...]:
+        return tuple(model for model in self.models if model.obstacle is None)
+
+    @property
+    def to_load(self) -> tuple[str, ...]:
+        """The models that are read from disk first."""
+        return tuple(model.model_name for model in self.runnable if model.state == "ready")
+
+    @property
+    def memory_bytes(self) -> int:
+        """Weights of all models that run; what the frames of a file need comes on top."""
+        return sum(model.memory_bytes for model in self.runnable)
+
+    @property
+    def known_seconds(self) -> float:
+        """Of the models that have run on such media before."""
+        return sum(model.seconds or 0.0 for model in self.runnable)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The models of which no time is known."""
+        return tuple(model.model_name for model in self.runnable if model.seconds is None)
+
+
+def plan(media: MediaInfo, models: Sequence[str], manager: ModelManager, seconds_seen: Mapping[str, float]) -> RunPlan:
+    """The plan for these models on this file. Nothing is loaded.
+
+    seconds_seen: model name -> seconds that it took on such media before.
+    Raises: ModelRegistryError for a name that is not configured.
+    """
+    return RunPlan(
+        models=tuple(_of_model(media, manager, name, seconds_seen.get(name)) for name in dict.fromkeys(models))
+    )
+
+
+def fitting(statuses: Iterable[ModelStatus], media: MediaInfo) -> list[str]:
+    """All that can examine this file now and are not retired, in the order of the configuration."""
+    return [s.name for s in statuses if s.state in USABLE and s.config.accepts(media) and not s.config.retired]
+
+
+def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float | None) -> ModelPlan:
+    from drishtiksha.analysis.fit import misfit  # here, because a list of models need not wait for it
+
+    status = manager.status(name)
+    detector = manager.loaded(name)
+    held = sum(bytes_of(part.path, part.source) for part in parts(status.config))
+    obstacle = misfit(media, status.config, name) or (status.remedy if status.state not in USABLE else None)
+    return ModelPlan(
+        model_name=name,
+        evidence=status.config.evidence,
+        state=status.state,
+        obstacle=obstacle,
+        memory_bytes=held if detector is None else detector.memory_bytes,
+        seconds=seconds,
+    )
