@@ -41,7 +41,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments for `launch()`; host and port come from GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
     return {
         "theme": theme.theme(),
-        "css_paths": theme.CSS_PATH,
+        "css_paths": theme.CSS_PATHS,
         "head": theme.HEAD,
         "favicon_path": theme.FAVICON_PATH,
         "share": False,

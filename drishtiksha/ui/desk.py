@@ -15,14 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import gradio as gr
 from gradio.utils import get_upload_folder
 
+from drishtiksha.casefile import Viewer
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.results import AnalysisResult
+from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
+from drishtiksha.ui.viewer import ViewerOf, viewer_of
 
 _CASE_ID = re.compile(r"[0-9a-f]{32}")
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
@@ -55,12 +59,25 @@ class Case:
 class Desk:
     """Everything that the handlers need: settings, models, open cases, and one lock a device."""
 
-    def __init__(self, settings: Settings, manager: ModelManager) -> None:
+    def __init__(
+        self, settings: Settings, manager: ModelManager, workbench: Workbench | None = None, known: ViewerOf | None = None
+    ) -> None:
+        """`known` tells who somebody is that logged in; None = there is no login."""
         self.settings = settings
         self.manager = manager
+        self.workbench = workbench or Workbench.__new__(Workbench)
+        self._known = known
         self._cases: dict[str, Case] = {}
         self._lock = threading.Lock()
         self._devices: dict[str, threading.Lock] = {}
+
+    def viewer(self, request: gr.Request | None) -> Viewer:
+        """Who is at the page."""
+        return viewer_of(request, self._known)
+
+    def shown_dir(self, case_id: str) -> Path:
+        """The folder of a case that the browser may fetch from (it exists); it goes with the case. Raises: CaseGoneError."""
+        return self.workbench.derived_dir(case_id)
 
     def take(self, upload: Path, original_name: str) -> Case:
         """Copy and hash a file at once into a case of its own. Raises: MediaError of `Evidence.take`."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS_PATH = Path(__file__).with_name("style.css")
+CSS_PATHS = sorted(Path(__file__).parent.glob("*.css"), key=lambda path: (path.name != "style.css", path.name))
+"""All style sheets: first the one with the colours, then those of single tabs."""
 FAVICON_PATH = Path(__file__).with_name("favicon.svg")
 
 HEAD = """

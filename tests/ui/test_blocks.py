@@ -95,4 +95,6 @@ def test_fonts_and_style_ask_nobody() -> None:
     made = theme.theme()
     made._get_theme_css()
     assert made._stylesheets == [], "a web font would be fetched"
-    assert not re.search(r"https?://|@import", theme.CSS_PATH.read_text())
+    assert theme.CSS_PATHS[0].name == "style.css"
+    for path in theme.CSS_PATHS:
+        assert not re.search(r"https?://|@import", path.read_text()), path.name
