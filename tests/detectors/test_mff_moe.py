@@ -64,7 +64,8 @@ def files(small, tmp_path_factory):
 
 def loaded(files, **fields) -> MFFMoEDetectorV1:
     companions = {"averages": Companion(path=files / "ema.state")}
-    fields = {**SMALL, "isImage": True, "isVideo": True, "companions": companions, "video_frames_to_sample": 4} | fields
+    kinds = {"isImage": True, "isVideo": True, "dtype": "float32"}
+    fields = {**SMALL, **kinds, "companions": companions, "video_frames_to_sample": 4} | fields
     return golden.detector(MFFMoEDetectorV1, NAME, files / "weight.pth", **fields)
 
 
