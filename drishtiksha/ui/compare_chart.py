@@ -1,0 +1,128 @@
+"""Pictures of a comparison as HTML: the chart that seeks, and the same moment as each detector saw it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from PIL import Image
+
+from drishtiksha.comparison import Segment, StripCell
+from drishtiksha.render import words
+from drishtiksha.render.comparison import Place, comparison_png, has_chart, place
+from drishtiksha.render.comparison_words import describe, letters
+from drishtiksha.render.moments import QUALITY
+from drishtiksha.render.same_moment import Moment, Seen
+from drishtiksha.results import AnalysisResult
+
+MOMENT_JS = """
+element.addEventListener('click', event => {
+  const chosen = event.target.closest('button[data-moment]');
+  if (!chosen) return;
+  let at = Number(chosen.dataset.moment);
+  if (chosen.dataset.moment === 'now') {
+    const player = document.querySelector('#' + CSS.escape(chosen.dataset.player) + ' :is(video, audio)');
+    at = player ? player.currentTime : 0;
+  }
+  element.querySelectorAll('button[data-moment]').forEach(
+    button => button.setAttribute('aria-pressed', String(button === chosen)));
+  trigger('select', {time: at});
+});
+"""
+HEATMAPS = (
+    "Each picture is what one detector judged nearest to the moment: warm places weighed most in its score. A heatmap shows "
+    "where a network looked, not what was altered."
+)
+
+
+def chart(
+    results: Sequence[AnalysisResult],
+    players: str,
+    strip: Sequence[StripCell] | None = None,
+    segments: Sequence[Segment] | None = None,
+    names: Sequence[str] | None = None,
+) -> str:
+    """The chart for light and dark pages, wide and narrow; it seeks `players` (ids). Empty for pictures."""
+    if not has_chart(results):
+        return ""
+    options = {"segments": segments or (), "names": names}
+    pictures = "".join(
+        f'<img class="dk-{shade} dk-{width}" alt="Scores over time, a line each" src="data:image/png;base64,'
+        f'{_b64(comparison_png(results, strip, dark=shade == "dark", narrow=width == "narrow", **options))}">'
+        for shade in ("light", "dark")
+        for width in ("wide", "narrow")
+    )
+    told = escape(describe(results, segments, names))
+    where = "in both players" if " " in players else "in the player"
+    return (
+        '<section class="dk-timeline dk-chart" aria-label="Scores over time"><h3>Scores over time</h3>'
+        f"{_slider(place(results), players, pictures)}"
+        '<p class="dk-hint">The height is each detector\'s own scale: its thresholds stand beside its name. Lines break where '
+        f"it could not judge. Click a moment, or use the arrow keys, to go there {where}.</p>"
+        f'<details class="dk-more-words"><summary>The chart in words</summary><p id="dk-chart-words">{told}</p></details>'
+        "</section>"
+    )
+
+
+def _slider(where: Place, players: str, pictures: str) -> str:
+    sides = "".join(
+        f' data-{name}-left="{side.left:.4f}" data-{name}-right="{side.right:.4f}"'
+        for name, side in (("wide", where.wide), ("narrow", where.narrow))
+    )
+    css = "".join(
+        f"--{name}-left:{side.left:.4f};--{name}-span:{side.right - side.left:.4f};"
+        for name, side in (("wide", where.wide), ("narrow", where.narrow))
+    )
+    return (
+        f'<div class="dk-plot dk-seek" role="slider" tabindex="0" aria-label="Moment in the player" '
+        f'aria-describedby="dk-chart-words" aria-valuemin="{where.start_s:.1f}" aria-valuemax="{where.end_s:.1f}" '
+        f'aria-valuenow="{where.start_s:.1f}" aria-valuetext="{words.fine_clock(where.start_s)}" data-player="{players}" '
+        f'data-start="{where.start_s:.3f}" data-end="{where.end_s:.3f}"{sides} style="{css}">{pictures}'
+        '<i class="dk-head" aria-hidden="true"></i></div>'
+    )
+
+
+def moments(offered: Sequence[Moment], player_id: str, chosen: float | None) -> str:
+    """Buttons for moments with heatmaps, and one for the moment of the player."""
+    buttons = "".join(
+        f'<button type="button" class="dk-act" data-moment="{moment.time_s:.3f}" '
+        f'aria-pressed="{"true" if chosen is not None and abs(moment.time_s - chosen) < 0.001 else "false"}">'
+        f"{words.fine_clock(moment.time_s)}<small>{words.counted(len(moment.models), 'heatmap')}</small></button>"
+        for moment in offered
+    )
+    here = (
+        f'<button type="button" class="dk-act" data-moment="now" data-player="{player_id}" aria-pressed="false">'
+        "Where the player is</button>"
+    )
+    return f'<div class="dk-moments" role="group" aria-label="Moment to look at">{buttons}{here}</div>'
+
+
+def side_by_side(seen: Iterable[Seen], time_s: float | None, buttons: str = "") -> str:
+    """A figure for each detector with what it saw, or a line that it scored nothing there."""
+    shown = list(seen)
+    figures = "".join(_figure(letter, one) for letter, one in zip(letters(len(shown)), shown, strict=True))
+    at = "" if time_s is None else f" at {words.fine_clock(time_s)}"
+    return (
+        '<section class="dk-box" aria-label="The same moment, detector by detector">'
+        f"<h3>What each detector saw{at}</h3>{buttons}"
+        f'<div class="dk-seen">{figures}</div><p class="dk-hint">{HEATMAPS}</p></section>'
+    )
+
+
+def _figure(letter: str, one: Seen) -> str:
+    name = f'<b><span class="dk-letter">{letter}</span> {escape(one.model_name)}</b>'
+    if one.finding is None or one.picture is None:
+        return f'<figure class="dk-nothing">{name}<figcaption>Nothing near this moment could be judged.</figcaption></figure>'
+    buffer = io.BytesIO()
+    Image.fromarray(one.picture).save(buffer, format="JPEG", quality=QUALITY)
+    caption = one.finding.title() + ("" if one.finding.heatmap else "; no heatmap was made here")
+    return (
+        f'<figure>{name}<img src="data:image/jpeg;base64,{_b64(buffer.getvalue())}" '
+        f'alt="{escape(one.model_name)}: {escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
+    )
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

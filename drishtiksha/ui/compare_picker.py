@@ -1,0 +1,110 @@
+"""The detectors to compare as checkboxes, grouped by the kind of trace that they judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from drishtiksha.registry import ModelStatus
+from drishtiksha.results import MediaInfo
+from drishtiksha.scoring import EXPERIMENTAL
+from drishtiksha.ui.picker import STATE_WORDS, UNUSABLE
+
+PICKS_JS = """
+const boxes = () => [...element.querySelectorAll('input[name="dk-pick"]')];
+element.addEventListener('change', event => {
+  if (event.target.name !== 'dk-pick') return;
+  props.value = boxes().filter(box => box.checked).map(box => box.value).join('\\n');
+  trigger('input');
+});
+watch(['markup', 'value'], () => {
+  const chosen = (props.value || '').split('\\n');
+  boxes().forEach(box => { box.checked = chosen.includes(box.value); });
+});
+"""
+"""The value is the names, one a line: no name holds a line break."""
+
+
+def names(value: str | None) -> list[str]:
+    """The chosen models of the component's value, each once."""
+    return list(dict.fromkeys(name for name in (value or "").split("\n") if name))
+
+
+def value(chosen: Sequence[str]) -> str:
+    """The component's value for these names."""
+    return "\n".join(chosen)
+
+
+def one_of_each(statuses: Sequence[ModelStatus], media: MediaInfo | None) -> list[str]:
+    """The first that can run now of each kind of trace; none that is experimental or retired."""
+    kinds: dict[str, str] = {}
+    for status in statuses:
+        if usable(status, media) and not (status.config.experimental or status.config.retired):
+            kinds.setdefault(status.config.evidence.value, status.name)
+    return list(kinds.values())
+
+
+def usable(status: ModelStatus, media: MediaInfo | None) -> bool:
+    """Whether it can run now, on this file where there is one."""
+    return status.state not in UNUSABLE and (media is None or status.config.accepts(media))
+
+
+def markup(
+    statuses: Sequence[ModelStatus], chosen: Sequence[str], media: MediaInfo | None = None, single: bool = False
+) -> str:
+    """Those that can run, a group for each kind of trace; the others folded away, each with its reason.
+
+    single: one may be chosen, else any number.
+    """
+    groups: dict[str, list[str]] = {}
+    others = []
+    for status in sorted(statuses, key=lambda s: s.config.experimental or s.config.retired):
+        card = _card(status, status.name in chosen, media, single)
+        if usable(status, media):
+            groups.setdefault(status.config.evidence.value, []).append(card)
+        else:
+            others.append(card)
+    if not groups and not others:
+        return '<p class="dk-hint">No model is configured. Add one to configs/config.yaml.</p>'
+    shown = "".join(
+        f'<fieldset class="dk-models"><legend>Judges {escape(kind)}</legend>{"".join(cards)}</fieldset>'
+        for kind, cards in groups.items()
+    )
+    if not others:
+        return shown
+    if not shown:
+        shown = '<p class="dk-hint">No detector can examine this file now. The reasons stand below.</p>'
+    what = "cannot examine this file now" if media else "cannot be used now"
+    return (
+        f'{shown}<details class="dk-others"><summary>{len(others)} more {what}</summary>'
+        f'<div class="dk-models">{"".join(others)}</div></details>'
+    )
+
+
+def _card(status: ModelStatus, chosen: bool, media: MediaInfo | None, single: bool) -> str:
+    config = status.config
+    able = usable(status, media)
+    chips = f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>'
+    chips += '<span class="dk-chip">Experimental</span>' if config.experimental else ""
+    chips += '<span class="dk-chip">Retired</span>' if config.retired else ""
+    more = [
+        ("Caution", EXPERIMENTAL if config.experimental else ""),
+        ("Looks at", config.looks_at),
+        ("Cannot see", config.limits),
+    ]
+    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in more if text)
+    why = "" if able else f'<span class="dk-misfit">{escape(_reason(status, media))}</span>'
+    return (
+        f'<label class="dk-card{"" if able else " dk-unfit"}"><input type="{"radio" if single else "checkbox"}" name="dk-pick" '
+        f'value="{escape(status.name)}"{" checked" if chosen and able else ""}{"" if able else " disabled"}>'
+        f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>{chips}</span>'
+        f'<span>{escape(config.description)}</span>{why}<dl class="dk-card-more">{rows}</dl></span></label>'
+    )
+
+
+def _reason(status: ModelStatus, media: MediaInfo | None) -> str:
+    """Why it cannot run: the file first, since weights would not help there."""
+    from drishtiksha.analysis.fit import misfit  # here, because the first page need not wait for it
+
+    reason = misfit(media, status.config, status.name) if media is not None else None
+    return f"Does not fit: {reason}" if reason else (status.remedy or STATE_WORDS[status.state])

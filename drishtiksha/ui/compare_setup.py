@@ -1,0 +1,106 @@
+"""What stands before a comparison: the plan of the run, and the link that leads back to it."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from drishtiksha.render import words
+from drishtiksha.services.plan import ModelPlan, RunPlan
+from drishtiksha.ui.icons import icon
+
+_JOBS = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{32})?")
+
+LINK_JS = """
+const show = () => {
+  const link = element.querySelector('[data-compare]'); if (!link) return;
+  const url = new URL(window.location.href), code = link.dataset.compare;
+  if (code) url.searchParams.set('compare', code); else url.searchParams.delete('compare');
+  if (url.href !== window.location.href) window.history.replaceState(window.history.state, '', url.href);
+};
+watch('value', show);
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-copy]'); if (!button) return;
+  const done = element.querySelector('[role=status]');
+  const write = navigator.clipboard ? navigator.clipboard.writeText(window.location.href) : Promise.reject();
+  write.then(() => { done.textContent = 'Copied.'; },
+    () => { done.textContent = 'The browser did not allow it: copy it from the address line.'; });
+});
+show();
+"""
+OPEN_TAB_JS = """() => {
+  if (!new URLSearchParams(window.location.search).get('compare')) return;
+  const tab = [...document.querySelectorAll('[role=tab]')].find(one => one.textContent.trim() === 'Compare');
+  if (tab && tab.getAttribute('aria-selected') !== 'true') tab.click();
+}"""
+
+
+def code_of(jobs: tuple[str, ...]) -> str:
+    """The jobs of a comparison as it stands in a link: one of several models, or two of a pair of files."""
+    return "-".join(jobs)
+
+
+def jobs_of(code: str | None) -> tuple[str, ...]:
+    """The job ids of a link; none for anything that is no such link."""
+    return tuple(code.split("-")) if isinstance(code, str) and _JOBS.fullmatch(code) else ()
+
+
+def link(code: str) -> str:
+    """Puts the comparison into the browser's address line, with a button that copies the address."""
+    if not code:
+        return '<span data-compare=""></span>'
+    return (
+        f'<div class="dk-link" data-compare="{escape(code)}"><span class="dk-hint">The address of this page leads back to this '
+        'comparison, also after the tab was closed.</span><button type="button" class="dk-act" data-copy>Copy the link'
+        '</button><span class="dk-hint" role="status" aria-live="polite"></span></div>'
+    )
+
+
+def plan(run: RunPlan | None, files: int = 1) -> str:
+    """The plan in words: what runs, about how long, memory, and what must be loaded. None: nothing is chosen yet."""
+    if run is None or not run.models:
+        return '<p class="dk-hint dk-plan-empty">The plan of the run appears here once a file and detectors are chosen.</p>'
+    rows = "".join(_row(model) for model in run.models)
+    return (
+        f'<section class="dk-plan" aria-label="Plan of the run"><h3>Plan</h3><p>{escape(summary(run, files))}</p>'
+        f"<details><summary>Detector by detector</summary><ul>{rows}</ul></details></section>"
+    )
+
+
+def summary(run: RunPlan, files: int = 1) -> str:
+    """The plan in a few sentences."""
+    count = len(run.runnable)
+    if not count:
+        return "None of the chosen detectors can examine this file."
+    kinds = len({model.evidence for model in run.runnable})
+    on = "two files, one after the other" if files == 2 else "this file, which is decoded once for all of them"
+    parts = [
+        f"{words.counted(count, 'detector')} of {words.counted(kinds, 'kind')} of trace on {on}.",
+        _time(run, files),
+        f"Their weights take {words.size(run.memory_bytes)} of memory.",
+    ]
+    if run.to_load:
+        parts.append(f"To be loaded first: {', '.join(run.to_load)}.")
+    if left := [model.model_name for model in run.models if model.obstacle is not None]:
+        parts.append(f"Left out, because they cannot examine it: {', '.join(left)}.")
+    return " ".join(parts)
+
+
+def _time(run: RunPlan, files: int) -> str:
+    known = words.duration(run.known_seconds * files)
+    if not run.unknown:
+        return f"About {known}, as such files took here before."
+    if len(run.unknown) == len(run.runnable):
+        return "How long it takes is not known yet: none of them has run on such a file here."
+    return f"About {known} and what {', '.join(run.unknown)} will take, which has not run on such a file here."
+
+
+def _row(model: ModelPlan) -> str:
+    if model.obstacle is not None:
+        told = f"left out: {model.obstacle}"
+    else:
+        seconds = "time not known yet" if model.seconds is None else f"about {words.duration(model.seconds)}"
+        loaded = "loaded" if model.state == "loaded" else "to be loaded"
+        told = f"{model.evidence.value}; {seconds}; {words.size(model.memory_bytes)}, {loaded}"
+    sign = icon("broken" if model.obstacle is not None else "check")
+    return f"<li>{sign}<span><b>{escape(model.model_name)}</b> {escape(told)}</span></li>"
