@@ -53,8 +53,12 @@ class Settings(BaseSettings):
     )
     max_queue: int = Field(default=16, gt=0, description="jobs that may wait")
     api_keys_required: bool = Field(default=False, description="whether every /api route asks for a key")
-    rate_limit_per_minute: int | None = Field(default=None, gt=0, description="API requests of one key; None = no bound")
-    login: bool = Field(default=False, description="whether the page asks for name and password; the API then for a key")
+    rate_limit_per_minute: int | None = Field(
+        default=None, gt=0, description="API requests of one key; None = no bound"
+    )
+    login: bool = Field(
+        default=False, description="whether the page asks for name and password; the API then for a key"
+    )
     eager_models: bool = Field(default=False, description="load every model that is ready before the server answers")
     limits: MediaLimits = MediaLimits()
     models: dict[str, dict[str, Any]] = Field(default={}, description="model name -> entry, validated by the registry")
