@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from drishtiksha.casefile import CaseFile, HumanVerdict, JobState, JobView
+from drishtiksha.casefile import CaseFile, JobState, JobView
 from drishtiksha.comparison import Comparison, Row, Segment
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaKind
+from drishtiksha.ui import human
 from drishtiksha.ui.icons import icon
 
 EMPTY = (
@@ -17,11 +18,6 @@ EMPTY = (
     "agree, and where they do not.</p><ol><li>Choose a file or an example.</li><li>Choose two or more detectors, best of "
     "different kinds of trace.</li><li>Read the plan and press <b>Compare</b>.</li></ol></div>"
 )
-HUMAN_WORDS = {
-    HumanVerdict.GENUINE: ("Genuine", "search", "neutral"),
-    HumanVerdict.MANIPULATED: ("Manipulated", "alert", "strong"),
-    HumanVerdict.UNCLEAR: ("Unclear", "question", "grey"),
-}
 COLUMNS = ("Detector", "Verdict", "Score", "Coverage", "Time", "Memory", "Agreement")
 
 
@@ -49,34 +45,16 @@ def doing(view: JobView) -> str:
 
 
 def consensus(
-    found: Comparison, results: Sequence[AnalysisResult], running: bool = False, human: CaseFile | None = None
+    found: Comparison, results: Sequence[AnalysisResult], running: bool = False, case: CaseFile | None = None
 ) -> str:
     """The consensus sentence, below a person's verdict where there is one."""
     early = '<p class="dk-early"><b>Preliminary</b> Not all detectors have answered yet.</p>' if running else ""
-    above = human_verdict(human) if human is not None else ""
+    above = human.markup(case) if case is not None else ""
     below = DISCLAIMER if not any(result.grade in words.MANIPULATED for result in results) else words.INDICATION
     title = "The detectors say" if above else "Taken together"
     return (
         f'{above}<section class="dk-verdict dk-consensus" aria-label="Taken together">{early}<h2>{title}</h2>'
         f'<p class="dk-reason">{escape(found.sentence)}</p><p class="dk-disclaimer">{escape(below)}</p></section>'
-    )
-
-
-def human_verdict(case: CaseFile) -> str:
-    """What people concluded; it stands above the machine's word. Empty while nobody said anything."""
-    verdict = case.human_verdict
-    if verdict is None:
-        return ""
-    title, sign, tone = HUMAN_WORDS[verdict]
-    said = "; ".join(
-        f"{review.reviewer or 'A reviewer'}: {review.verdict.value}, {review.confidence.value} confidence, "
-        f"{words.moment(review.made_utc)}"
-        for review in case.current_reviews
-    )
-    return (
-        f'<section class="dk-verdict dk-{tone} dk-human" aria-label="Human verdict"><div class="dk-grade">'
-        f'<div class="dk-badge">{icon(sign)}</div><div><p class="dk-model">A person\'s verdict overrides the detectors</p>'
-        f'<h2>{title}</h2></div></div><p class="dk-hint">{escape(said)}</p></section>'
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from drishtiksha.render import words
@@ -56,27 +57,28 @@ def link(code: str) -> str:
     )
 
 
-def plan(run: RunPlan | None, files: int = 1) -> str:
-    """The plan in words: what runs, about how long, memory, and what must be loaded. None: nothing is chosen yet."""
-    if run is None or not run.models:
+def plan(runs: Sequence[RunPlan]) -> str:
+    """The plan in words: what runs, about how long, memory, and what must be loaded. One run a file; none yet: empty."""
+    if not runs or not runs[0].models:
         return '<p class="dk-hint dk-plan-empty">The plan of the run appears here once a file and detectors are chosen.</p>'
-    rows = "".join(_row(model) for model in run.models)
+    rows = "".join(_row(model) for model in runs[0].models)
     return (
-        f'<section class="dk-plan" aria-label="Plan of the run"><h3>Plan</h3><p>{escape(summary(run, files))}</p>'
+        f'<section class="dk-plan" aria-label="Plan of the run"><p>{escape(summary(runs))}</p>'
         f"<details><summary>Detector by detector</summary><ul>{rows}</ul></details></section>"
     )
 
 
-def summary(run: RunPlan, files: int = 1) -> str:
-    """The plan in a few sentences."""
+def summary(runs: Sequence[RunPlan]) -> str:
+    """The plan in a few sentences. At least one run is needed."""
+    run = runs[0]
     count = len(run.runnable)
-    if not count:
-        return "None of the chosen detectors can examine this file."
+    if not all(one.runnable for one in runs):
+        return "None of the chosen detectors can examine " + ("both files." if len(runs) > 1 else "this file.")
     kinds = len({model.evidence for model in run.runnable})
-    on = "two files, one after the other" if files == 2 else "this file, which is decoded once for all of them"
+    on = "two files, one after the other" if len(runs) > 1 else "this file, which is decoded once for all of them"
     parts = [
-        f"{words.counted(count, 'detector')} of {words.counted(kinds, 'kind')} of trace on {on}.",
-        _time(run, files),
+        f"{words.counted(count, 'detector')}, {words.counted(kinds, 'kind')} of trace, on {on}.",
+        _time(runs),
         f"Their weights take {words.size(run.memory_bytes)} of memory.",
     ]
     if run.to_load:
@@ -86,13 +88,14 @@ def summary(run: RunPlan, files: int = 1) -> str:
     return " ".join(parts)
 
 
-def _time(run: RunPlan, files: int) -> str:
-    known = words.duration(run.known_seconds * files)
-    if not run.unknown:
+def _time(runs: Sequence[RunPlan]) -> str:
+    known = words.duration(sum(run.known_seconds for run in runs))
+    unknown = list(dict.fromkeys(name for run in runs for name in run.unknown))
+    if not unknown:
         return f"About {known}, as such files took here before."
-    if len(run.unknown) == len(run.runnable):
+    if len(unknown) == len(runs[0].runnable):
         return "How long it takes is not known yet: none of them has run on such a file here."
-    return f"About {known} and what {', '.join(run.unknown)} will take, which has not run on such a file here."
+    return f"About {known} and what {', '.join(unknown)} will take: it has not run on such a file here."
 
 
 def _row(model: ModelPlan) -> str:

@@ -1,0 +1,241 @@
+"""Running and watching a comparison, as plain functions on a `Desk`. The job lives in the store; a page only watches it.
+
+Each answers dicts of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
+from drishtiksha.comparison import compare
+from drishtiksha.errors import DrishtikshaError, JobGoneError
+from drishtiksha.render.same_moment import moments, same_moment
+from drishtiksha.results import AnalysisResult, MediaKind
+from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, panels
+from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file
+from drishtiksha.ui.desk import Desk
+
+SEND_S = 0.5
+"""Progress is sent at most this often."""
+PAIR = (PLAYERS["a"], PLAYERS["b"])
+
+
+def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
+    """Queue the comparison and follow it. Failures become panels."""
+    try:
+        if (lacking := _lacking(setup)) is not None:
+            yield cleared() | {"board": panels.problem(lacking, title="Nothing to compare yet")}
+            return
+        models = setup.picks[:1] if setup.mode == "files" else setup.picks
+        jobs: list[str] = []
+        try:
+            for case_id in setup.cases:
+                jobs.append(desk.workbench.submit(case_id, models, viewer=viewer))
+        except DrishtikshaError:
+            for job in jobs:
+                desk.workbench.cancel(job, viewer)
+            raise
+        code = compare_setup.code_of(tuple(jobs))
+        yield cleared() | {"code": code, "link": compare_setup.link(code), "board": ""} | _buttons([])
+        yield from follow(desk, code, viewer)
+    except DrishtikshaError as error:
+        yield failed(error)
+
+
+def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
+    """A page that was opened with a comparison in its address: show its files and follow it."""
+    jobs = compare_setup.jobs_of(code)
+    if not code:
+        return
+    try:
+        if not jobs:
+            raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
+        views = [desk.workbench.job(job, viewer) for job in jobs]
+        cases = [desk.workbench.case(view.case_id, viewer) for view in views]
+        shown: Update = {"code": code, "link": compare_setup.link(code), "board": ""}
+        for side, case in zip(("a", "b"), cases, strict=False):
+            shown |= show_file(desk, "a" if side == "a" else "b", case)
+        ids = [case.case_id for case in cases]
+        mode = "files" if len(ids) == 2 else "models"
+        setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
+        yield shown | {"mode": mode} | refresh(desk, setup, viewer)
+        yield from follow(desk, code, viewer)
+    except DrishtikshaError as error:
+        yield failed(error, "This comparison is not here")
+
+
+def again(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Go on with a stopped or failed comparison, from its last finished chunk."""
+    try:
+        for job in compare_setup.jobs_of(code):
+            if desk.workbench.job(job, viewer).state in (JobState.FAILED, JobState.CANCELLED):
+                desk.workbench.retry(job, viewer)
+        yield from follow(desk, code, viewer)
+    except DrishtikshaError as error:
+        yield failed(error)
+
+
+def stop(desk: Desk, code: str | None, viewer: Viewer) -> Update:
+    """Ask the jobs to stop; what follows them writes the answer."""
+    try:
+        for job in compare_setup.jobs_of(code):
+            desk.workbench.cancel(job, viewer)
+    except DrishtikshaError as error:
+        return failed(error)
+    return {"status": panels.status("Stopping...")}
+
+
+def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Watch the jobs until they have ended. Parts are sent when results come in, progress in between.
+
+    Raises: JobGoneError, CaseGoneError.
+    """
+    jobs = compare_setup.jobs_of(code)
+    views = [desk.workbench.job(job, viewer) for job in jobs]
+    told: tuple[Any, ...] = ()
+    for position, job in enumerate(jobs):
+        sent = 0.0
+        for view in desk.workbench.watch(job, viewer):
+            views[position] = view
+            update: Update = {}
+            now = (tuple(one.state for one in views), tuple(len(one.results) + len(one.errors) for one in views))
+            if now != told:
+                told = now
+                update = parts(desk, views, viewer) | _buttons(views)
+            if not view.state.ended and (update or time.monotonic() - sent >= SEND_S):
+                update["status"] = compare_panels.progress(view)
+            if update:
+                sent = time.monotonic()
+            yield update
+    yield {"status": panels.status(_ending(views))} | _buttons(views) | _seen(desk, views, None, viewer)
+
+
+def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
+    """Everything that is known by now. Raises: CaseGoneError."""
+    case = desk.workbench.case(views[0].case_id, viewer)
+    if len(views) == 2:
+        return _pair(desk, views, case, viewer)
+    (view,) = views
+    results = view.results
+    if not results and not view.state.ended:
+        return {"table": compare_panels.table(compare(()), (), view, {}, PLAYERS["a"])}
+    found = compare(results)
+    plan = desk.workbench.plan(view.case_id, view.models)
+    memory = {model.model_name: model.memory_bytes for model in plan.models}
+    timed = case.media.kind is not MediaKind.IMAGE and results
+    return {
+        "board": compare_panels.consensus(found, results, not view.state.ended, case),
+        "table": compare_panels.table(found, results, view, memory, PLAYERS["a"]),
+        "chart": compare_chart.chart(results, PLAYERS["a"], found.strip, found.segments),
+        "segments": compare_panels.segments(found.segments, PLAYERS["a"]) if timed else "",
+    }
+
+
+def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
+    """The same moment as each detector saw it."""
+    try:
+        views = [desk.workbench.job(job, viewer) for job in compare_setup.jobs_of(code)]
+        return _seen(desk, views, time_s, viewer) if views else {}
+    except DrishtikshaError as error:
+        return {"seen": panels.problem(str(error), title="These pictures could not be made")}
+
+
+def compared_case(desk: Desk, code: str | None, viewer: Viewer) -> CaseFile | None:
+    """The case with the results of this comparison alone, for a report; None where there is none.
+
+    Raises: JobGoneError, CaseGoneError.
+    """
+    jobs = compare_setup.jobs_of(code)
+    if not jobs:
+        return None
+    view = desk.workbench.job(jobs[0], viewer)
+    return desk.workbench.case(view.case_id, viewer).model_copy(update={"results": view.results, "stress": ()})
+
+
+def report(desk: Desk, code: str | None, kind: str, viewer: Viewer) -> Path | None:
+    """Write the report of a comparison (html, pdf or json) into the case's folder for the browser.
+
+    Raises: JobGoneError, CaseGoneError, ReportError, MediaError.
+    """
+    from drishtiksha.report import html, jsonfile, pdf  # here, because the first page need not wait for them
+
+    case = compared_case(desk, code, viewer)
+    if case is None:
+        return None
+    target = desk.shown_dir(case.case_id) / f"comparison-{case.media.sha256[:8]}.{kind}"
+    evidence = desk.workbench.evidence(case.case_id, viewer)
+    if kind == "json":
+        return jsonfile.write(case, target)
+    write = pdf.write if kind == "pdf" else html.write
+    return write(case, evidence, target, limits=desk.settings.limits)
+
+
+def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) -> Update:
+    media = [case.media, desk.workbench.case(views[1].case_id, viewer).media]
+    answers = [view.results[0] if view.results else None for view in views]
+    known = [answer for answer in answers if answer is not None]
+    called = [name for name, answer in zip(compare_pair.names(media), answers, strict=True) if answer is not None]
+    return {
+        "board": compare_pair.difference(answers),
+        "table": compare_pair.cards(views, media, PAIR),
+        "chart": compare_chart.chart(known, " ".join(PAIR), names=called) if known else "",
+        "segments": "",
+    }
+
+
+def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Viewer) -> Update:
+    """Of a comparison of models: the moment, by default that which most of them have a heatmap of."""
+    results = views[0].results
+    if len(views) != 1 or not results:
+        return {"seen": ""}
+    evidence = desk.workbench.evidence(views[0].case_id, viewer)
+    buttons = ""
+    if evidence.media.kind is not MediaKind.IMAGE:
+        offered = moments(results)
+        if time_s is None:
+            best = max(offered, key=lambda one: (len(one.models), one.p_fake), default=None)
+            time_s = best.time_s if best is not None else _highest(results)
+        buttons = compare_chart.moments(offered, PLAYERS["a"], time_s)
+    seen = same_moment(evidence, results, time_s, desk.settings.limits)
+    return {"seen": compare_chart.side_by_side(seen, time_s, buttons)}
+
+
+def _highest(results: Sequence[AnalysisResult]) -> float:
+    scored = [s for result in results for s in result.scores if s.p_fake is not None and s.time_s is not None]
+    return max(scored, key=lambda score: score.p_fake or 0.0).time_s or 0.0 if scored else 0.0
+
+
+def _lacking(setup: Setup) -> str | None:
+    if len(setup.cases) < (2 if setup.mode == "files" else 1):
+        return "Choose two files first." if setup.mode == "files" else "Choose a file first."
+    if not setup.picks:
+        return "Choose a detector first." if setup.mode == "files" else "Choose two or more detectors first."
+    return None
+
+
+def _buttons(views: Sequence[JobView]) -> Update:
+    """`views` empty: the comparison has just been queued."""
+    ended = bool(views) and all(view.state.ended for view in views)
+    broken = ended and any(view.state is not JobState.DONE for view in views)
+    answered = ended and any(view.results for view in views)
+    return {
+        "run": gr.update(interactive=ended),
+        "stop": gr.update(visible=not ended),
+        "retry": gr.update(visible=broken),
+        "report": gr.update(visible=answered and len(views) == 1),
+    }
+
+
+def _ending(views: Sequence[JobView]) -> str:
+    states = {view.state for view in views}
+    if JobState.CANCELLED in states:
+        return "Stopped. What was finished is kept; “Go on” continues from there."
+    if JobState.FAILED in states:
+        return "Not all detectors could answer: the reasons stand in the table."
+    return "Done."

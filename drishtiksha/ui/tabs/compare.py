@@ -1,0 +1,276 @@
+"""The Compare tab: several detectors on one file, or one detector on two files, on one axis of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.casefile import Viewer
+from drishtiksha.settings import ROOT
+from drishtiksha.ui import (
+    compare_chart,
+    compare_handlers,
+    compare_panels,
+    compare_picker,
+    compare_player,
+    compare_run,
+    compare_setup,
+    panels,
+)
+from drishtiksha.ui.compare_handlers import Setup, Side, Update
+from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.elements import html
+
+EXAMPLES = {
+    "clip_with_sound.mp4": "Clip with sound",
+    "clip_silent.mp4": "Silent clip",
+    "portrait_altered.jpg": "Portrait, altered",
+}
+MODES = [("Several detectors, one file", "models"), ("One detector, two files", "files")]
+REPORTS = {"html": "Report (HTML)", "pdf": "Report (PDF)", "json": "Results (JSON)"}
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
+SHOW_RESULT_JS = """() => {
+  const place = document.querySelector('#dk-compare-top'), box = place.getBoundingClientRect();
+  if (box.top < 0 || box.top > window.innerHeight * 0.7) place.scrollIntoView({block: 'start'});
+}"""
+SAVE_JS = """() => setTimeout(() => document.querySelector('#dk-compare-save')?.click(), 50)"""
+"""The file is made first; then the hidden download button is pressed for the user."""
+
+
+@dataclass
+class Parts:
+    """The components of the tab by the names that the handlers use."""
+
+    by_name: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, name: str, component: Any) -> Any:
+        self.by_name[name] = component
+        return component
+
+    def __getitem__(self, name: str) -> Any:
+        return self.by_name[name]
+
+    @property
+    def outputs(self) -> list[Any]:
+        return list(self.by_name.values())
+
+    @property
+    def setup(self) -> list[Any]:
+        return [self.by_name[name] for name in ("case_a", "case_b", "mode", "picks")]
+
+    def update(self, values: Update) -> dict[Any, Any]:
+        """From names to components, as gradio wants it; an empty answer must still name an output."""
+        return {self.by_name[name]: value for name, value in (values or {"status": gr.skip()}).items()}
+
+
+def build(desk: Desk, tab: gr.Tab) -> None:
+    """Lay out and wire the tab inside the current `gr.Blocks`; `tab` is the tab that is being filled."""
+    parts = Parts()
+    for name in ("case_a", "case_b", "code"):
+        parts.add(name, gr.State(""))
+    with gr.Row(elem_classes="dk-columns"):
+        with gr.Column(scale=5, min_width=280, elem_classes="dk-left"):
+            examples = _files(parts, desk)
+            _detectors(parts, desk)
+        with gr.Column(scale=7, min_width=280, elem_classes="dk-right"):
+            _result(parts)
+    _wire_files(parts, desk, examples)
+    _wire_detectors(parts, desk, tab)
+    _wire_run(parts, desk)
+    _wire_result(parts, desk)
+
+
+def _files(parts: Parts, desk: Desk) -> list[tuple[Side, Any, Path]]:
+    limits = desk.settings.limits
+    html(panels.step(1, "Evidence"))
+    parts.add("mode", gr.Radio(MODES, value="models", label="What to compare", elem_id="dk-compare-mode"))
+    examples = _file(parts, "a")
+    with parts.add("second", gr.Column(visible=False, elem_classes="dk-second")):
+        html('<h3 class="dk-sub">The second file</h3>')
+        examples += _file(parts, "b")
+    html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
+    return examples
+
+
+def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
+    """A drop zone with examples; after a choice, the player and the facts."""
+    found: list[tuple[Side, Any, Path]] = []
+    label = "Evidence file to compare" if side == "a" else "Second evidence file"
+    with parts.add(f"chooser_{side}", gr.Column(elem_classes="dk-chooser")):
+        drop = gr.File(type="filepath", label=label, show_label=False, height=130, elem_id=f"dk-drop-{side}")
+        parts.add(f"drop_{side}", drop)
+        with gr.Row(elem_classes="dk-examples"):
+            for name, title in EXAMPLES.items():
+                if (path := ROOT / "assets" / name).is_file():
+                    found.append((side, gr.Button(title, size="sm", min_width=100), path))
+    with parts.add(f"box_{side}", gr.Column(visible=False, elem_classes="dk-evidence-box")):
+        parts.add(f"player_{side}", html(js_on_load=compare_player.PLAYER_JS, elem_classes="dk-player-block"))
+        with gr.Accordion("Facts of the file", open=False):
+            parts.add(f"facts_{side}", html())
+        with gr.Row(elem_classes="dk-actions"):
+            parts.add(f"another_{side}", gr.Button("Choose another file", size="sm"))
+            parts.add(f"delete_{side}", gr.Button("Delete this case", size="sm", variant="stop"))
+    return found
+
+
+def _detectors(parts: Parts, desk: Desk) -> None:
+    html(panels.step(2, "Detectors"))
+    statuses = desk.models()
+    chosen = compare_picker.one_of_each(statuses, None)
+    with parts.add("quick", gr.Row(elem_classes="dk-examples")):
+        parts.add("all", gr.Button("All that fit this file", size="sm", min_width=100))
+        parts.add("each", gr.Button("One of each kind", size="sm", min_width=100))
+        parts.add("none", gr.Button("None", size="sm", min_width=60))
+    parts.add(
+        "picks",
+        html(
+            compare_picker.value(chosen),
+            html_template="${markup}",
+            markup=compare_picker.markup(statuses, chosen),
+            js_on_load=compare_picker.PICKS_JS,
+            elem_id="dk-picks",
+        ),
+    )
+    html(panels.step(3, "Plan"))
+    parts.add("plan", html(compare_setup.plan(()), elem_id="dk-plan"))
+    with gr.Row(elem_classes="dk-run"):
+        parts.add("run", gr.Button("Compare", variant="primary", size="lg", elem_id="dk-compare"))
+        parts.add("stop", gr.Button("Stop", size="lg", visible=False, elem_id="dk-compare-stop"))
+        parts.add("retry", gr.Button("Go on", size="lg", visible=False, elem_id="dk-compare-retry"))
+
+
+def _result(parts: Parts) -> None:
+    html(panels.step(4, "Side by side"), elem_id="dk-compare-top")
+    parts.add("status", html(panels.status(""), elem_id="dk-compare-status"))
+    seek = {"js_on_load": compare_player.SEEK_JS}
+    parts.add("board", html(compare_panels.EMPTY, elem_id="dk-compare-board"))
+    parts.add("table", html("", elem_id="dk-compare-table", **seek))
+    parts.add("chart", html("", elem_id="dk-compare-chart", **seek))
+    parts.add("segments", html("", elem_id="dk-compare-segments", **seek))
+    parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=compare_chart.MOMENT_JS))
+    with parts.add("report", gr.Row(visible=False, elem_classes="dk-examples")):
+        for kind, title in REPORTS.items():
+            parts.add(f"report_{kind}", gr.Button(title, size="sm", min_width=100))
+    parts.add("save", gr.DownloadButton("Save", visible="hidden", elem_id="dk-compare-save"))
+    parts.add("link", html(compare_setup.link(""), elem_id="dk-compare-link", js_on_load=compare_setup.LINK_JS))
+
+
+def _wire_files(parts: Parts, desk: Desk, examples: list[tuple[Side, Any, Path]]) -> None:
+    def handler(act: Callable[[Setup, Viewer], Update]) -> Callable[..., dict[Any, Any]]:
+        def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
+            return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
+
+        return handle
+
+    for side, button, path in examples:
+
+        def example(setup: Setup, viewer: Viewer, side: Side = side, path: Path = path) -> Update:
+            return compare_handlers.take(desk, setup, side, path, viewer, upload=False)
+
+        button.click(handler(example), parts.setup, parts.outputs, concurrency_limit=4, **PRIVATE)
+    for side in ("a", "b"):
+        _wire_side(parts, desk, "a" if side == "a" else "b", handler)
+    parts["mode"].input(
+        handler(lambda setup, viewer: compare_handlers.change_mode(desk, setup, viewer)), parts.setup, parts.outputs,
+        queue=False, **PRIVATE,
+    )  # fmt: skip
+
+
+def _wire_side(parts: Parts, desk: Desk, side: Side, handler: Callable[..., Callable[..., dict[Any, Any]]]) -> None:
+    def upload(
+        path: str | None, case_a: str, case_b: str, mode: str, picks: str, request: gr.Request
+    ) -> dict[Any, Any]:
+        if path is None:
+            return parts.update({})
+        setup, viewer = Setup.of(case_a, case_b, mode, picks), desk.viewer(request)
+        taken = _safely(lambda: compare_handlers.take(desk, setup, side, Path(path), viewer, upload=True))
+        return parts.update(taken | {f"drop_{side}": None})
+
+    drop = parts[f"drop_{side}"]
+    drop.upload(upload, [drop, *parts.setup], parts.outputs, concurrency_limit=4, **PRIVATE)
+    for name, delete in (("another", False), ("delete", True)):
+
+        def leave(setup: Setup, viewer: Viewer, delete: bool = delete) -> Update:
+            return compare_handlers.close(desk, setup, side, viewer, delete=delete)
+
+        parts[f"{name}_{side}"].click(handler(leave), parts.setup, parts.outputs, queue=False, **PRIVATE)
+
+
+def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
+    def on(event: Any, act: Callable[[Setup, Viewer], Update]) -> None:
+        def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
+            return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
+
+        event(handle, parts.setup, parts.outputs, queue=False, **PRIVATE)
+
+    on(parts["picks"].input, lambda setup, viewer: compare_handlers.planned(desk, setup, viewer))
+    on(parts["all"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "all", viewer))
+    on(parts["each"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "each", viewer))
+    on(parts["none"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "none", viewer))
+    on(tab.select, lambda setup, viewer: compare_handlers.refresh(desk, setup, viewer))
+
+
+def _wire_run(parts: Parts, desk: Desk) -> None:
+    def run(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        setup = Setup.of(case_a, case_b, mode, picks)
+        yield from _stream(parts, compare_run.start(desk, setup, desk.viewer(request)))
+
+    def again(code: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from _stream(parts, compare_run.again(desk, code, desk.viewer(request)))
+
+    def reopen(request: gr.Request) -> Iterator[dict[Any, Any]]:
+        code = request.query_params.get("compare")
+        yield from _stream(parts, compare_run.reopen(desk, code, desk.viewer(request)))
+
+    def stop(code: str, request: gr.Request) -> dict[Any, Any]:
+        return parts.update(_safely(lambda: compare_run.stop(desk, code, desk.viewer(request))))
+
+    watching = {"concurrency_limit": desk.settings.max_queue, "concurrency_id": "watch-comparison"} | PRIVATE
+    events = [
+        parts["run"].click(run, parts.setup, parts.outputs, **watching),
+        parts["retry"].click(again, parts["code"], parts.outputs, **watching),
+        gr.on(None, reopen, [], parts.outputs, **watching),
+    ]
+    gr.on(None, None, [], None, js=compare_setup.OPEN_TAB_JS, api_visibility="private")
+    parts["run"].click(None, None, None, js=SHOW_RESULT_JS, api_visibility="private")
+    parts["stop"].click(stop, parts["code"], parts.outputs, queue=False, **PRIVATE)
+    for name in ("another_a", "delete_a", "another_b", "delete_b"):
+        parts[name].click(None, None, None, cancels=events, api_visibility="private")
+    parts["mode"].input(None, None, None, cancels=events, api_visibility="private")
+
+
+def _wire_result(parts: Parts, desk: Desk) -> None:
+    def look(code: str, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
+        return parts.update(_safely(lambda: compare_run.look(desk, code, float(event.time), desk.viewer(request))))
+
+    parts["seen"].select(look, parts["code"], parts.outputs, concurrency_limit=4, **PRIVATE)
+    for kind in REPORTS:
+
+        def write(code: str, request: gr.Request, kind: str = kind) -> Any:
+            path = compare_run.report(desk, code, kind, desk.viewer(request))
+            return gr.skip() if path is None else str(path)
+
+        made = parts[f"report_{kind}"].click(
+            write, parts["code"], parts["save"], concurrency_limit=2, show_progress_on=parts["status"],
+            api_visibility="private",
+        )  # fmt: skip
+        made.then(None, None, None, js=SAVE_JS, api_visibility="private")
+
+
+def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]:
+    try:
+        for update in updates:
+            yield parts.update(update)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
+        yield parts.update(compare_handlers.failed(error))
+
+
+def _safely(act: Callable[[], Update]) -> Update:
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
+        return compare_handlers.failed(error)
