@@ -85,6 +85,18 @@ class ReportError(DrishtikshaError):
     """A report cannot be made: the evidence is not that of the case, or the signing key cannot be used."""
 
 
+class AccountError(DrishtikshaError):
+    """A key or user cannot be made or is not known."""
+
+
+class RequestError(DrishtikshaError):
+    """The server refuses a request. `kind` names why, `status` is its HTTP status, `retry_s` when to try again."""
+
+    def __init__(self, kind: str, message: str, status: int, retry_s: float | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.status, self.retry_s = kind, status, retry_s
+
+
 class SkipSample(Exception):  # noqa: N818 - a signal to the analysis, not an error
     """Raised by `Detector.preprocess` for a sample that cannot be scored; it becomes a gap.
 

@@ -12,9 +12,11 @@ import typer
 
 from drishtiksha import __version__
 from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, out
+from drishtiksha.cli.keys import keys_app
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
 from drishtiksha.cli.stress import stress
+from drishtiksha.cli.users import users_app
 from drishtiksha.cli.weights import weights_app
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
@@ -26,6 +28,8 @@ app.command()(predict)
 app.command()(models)
 app.command()(stress)
 app.add_typer(weights_app, name="weights")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
 
 
 @app.callback(invoke_without_command=True)

@@ -105,3 +105,27 @@ class ReviewRow(Base):
     notes: Mapped[str] = mapped_column(Text)
     tags: Mapped[str] = mapped_column(Text)
     made: Mapped[float] = mapped_column(Double)
+
+
+class KeyRow(Base):
+    """An API key: `id` is its public part, `digest` the SHA-256 of the whole (256 random bits need no slow hash)."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    reviewer: Mapped[bool]
+    created: Mapped[float] = mapped_column(Double)
+    revoked: Mapped[float | None] = mapped_column(Double)
+
+
+class UserRow(Base):
+    """A user of the page; `password` is `scrypt$n$r$p$salt$hash`."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    password: Mapped[str] = mapped_column(Text)
+    reviewer: Mapped[bool]
+    created: Mapped[float] = mapped_column(Double)
