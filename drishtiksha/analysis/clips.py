@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 
+from drishtiksha.analysis.plans import clip_starts
 from drishtiksha.analysis.sources import SEEK_EVERY_S, Job
 from drishtiksha.contract import ClipPlan, Sample
-from drishtiksha.media.audio import read_audio
-from drishtiksha.media.sampling import evenly_spaced, sparse_first
-from drishtiksha.media.video import Frame, frames_at, iter_frames, read_index
+from drishtiksha.media.sampling import sparse_first
+from drishtiksha.media.video import Frame
 from drishtiksha.results import GapReason, SampleScore
 
 
@@ -19,19 +20,15 @@ class ClipSource:
 
     def __init__(self, job: Job, plan: ClipPlan) -> None:
         self.job, self.plan = job, plan
-        path, media, limits = job.evidence.path, job.evidence.media, job.limits
         with job.clock("decode"):
-            self.index = read_index(path, limits=limits, check=job.check, name=media.name)
+            self.index = job.shared.index(job.check)
             self.heard, self.sound_s = None, 0.0
             if plan.listen is not None:
-                waveform = read_audio(path, plan.sample_rate, limits=limits, check=job.check, name=media.name)
+                waveform = job.shared.sound(plan.sample_rate, job.check)
         if plan.listen is not None:
             with job.clock("preprocess"):
                 self.heard, self.sound_s = plan.listen(waveform), len(waveform) / plan.sample_rate
-        possible = max(self.index.declared - plan.length + 1, 0)
-        fitting = self.index.declared // plan.length
-        count = fitting if plan.count is None else plan.count
-        self.starts = evenly_spaced(possible, max(count, 1))
+        self.starts = clip_starts(self.index.declared, plan)
         everything = list(range(len(self.starts)))
         sparse = len(everything) > 2 * plan.sparse
         self.passes = list(sparse_first(everything, plan.sparse)) if sparse else [everything]
@@ -39,26 +36,23 @@ class ClipSource:
     def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
         """Frames are let go as soon as no later run needs them."""
         held: dict[int, Frame] = {}
-        stream = self._decoded(indices)
         reached = -1
-        for i in indices:
-            first = self.starts[i]
-            wanted = range(first, first + self.plan.length)
-            held = {at: frame for at, frame in held.items() if at >= first}
-            while reached < wanted[-1] and (frame := self._next(stream)) is not None:
-                reached = frame.index
-                if reached >= first:
-                    held[reached] = frame
-            yield self._sample(i, [held[at] for at in wanted if at in held])
+        with closing(self._decoded(indices)) as stream:
+            for i in indices:
+                first = self.starts[i]
+                wanted = range(first, first + self.plan.length)
+                held = {at: frame for at, frame in held.items() if at >= first}
+                while reached < wanted[-1] and (frame := self._next(stream)) is not None:
+                    reached = frame.index
+                    if reached >= first:
+                        held[reached] = frame
+                yield self._sample(i, [held[at] for at in wanted if at in held])
 
-    def _decoded(self, indices: Sequence[int]) -> Iterator[Frame]:
-        length, media = self.plan.length, self.job.evidence.media
+    def _decoded(self, indices: Sequence[int]) -> Generator[Frame, None, None]:
+        length = self.plan.length
         frames = sorted({at for i in indices for at in range(self.starts[i], self.starts[i] + length)})
-        far_apart = (media.duration_s or 0.0) / max(len(indices), 1) > SEEK_EVERY_S
-        read = frames_at if far_apart else iter_frames
-        path, check, limits = self.job.evidence.path, self.job.check, self.job.limits
-        with read(path, frames, limits=limits, check=check, index=self.index, name=media.name) as stream:
-            yield from stream
+        far_apart = (self.job.media.duration_s or 0.0) / max(len(indices), 1) > SEEK_EVERY_S
+        return self.job.shared.frames(frames, far_apart=far_apart, check=self.job.check)
 
     def _next(self, stream: Iterator[Frame]) -> Frame | None:
         with self.job.clock("decode"):

@@ -21,14 +21,37 @@ Finder = Callable[[np.ndarray], list[Face]]
 
 def find_faces(frame: np.ndarray, request: FaceRequest) -> tuple[tuple[Face, ...], GapReason | None]:
     """The faces of an RGB frame that meet the request, largest first; when there are none, why."""
-    find = _finder(request.finder, request.thresholds)
-    halved = request.halve_from is not None and max(frame.shape[:2]) >= request.halve_from
-    faces, reason = usable_faces(_at_half_size(find, frame) if halved else find(frame), request)
-    if not request.landmarks or not faces:
-        return faces[: request.most], reason
-    marked = (face for face in (_with_landmarks(frame, face) for face in faces) if face.landmarks is not None)
-    kept = tuple(islice(marked, request.most))
-    return kept, None if kept else GapReason.NO_FACE
+    return FaceMemo().find(frame, request, None)
+
+
+class FaceMemo:
+    """Faces and landmarks of the frames of one file, found once for every request that the same finder serves."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], list[Face]] = {}
+        self._marked: dict[tuple[object, ...], Face] = {}
+
+    def find(
+        self, frame: np.ndarray, request: FaceRequest, frame_index: int | None
+    ) -> tuple[tuple[Face, ...], GapReason | None]:
+        """As `find_faces`, for the frame `frame_index` of the file (None: its one picture)."""
+        halved = request.halve_from is not None and max(frame.shape[:2]) >= request.halve_from
+        key = (frame_index, request.finder, request.thresholds, halved)
+        if key not in self._found:
+            find = _finder(request.finder, request.thresholds)
+            self._found[key] = _at_half_size(find, frame) if halved else find(frame)
+        faces, reason = usable_faces(self._found[key], request)
+        if not request.landmarks or not faces:
+            return faces[: request.most], reason
+        marked = (face for face in (self._mark(frame, face, key) for face in faces) if face.landmarks is not None)
+        kept = tuple(islice(marked, request.most))
+        return kept, None if kept else GapReason.NO_FACE
+
+    def _mark(self, frame: np.ndarray, face: Face, key: tuple[object, ...]) -> Face:
+        own = (*key, face.box)
+        if own not in self._marked:
+            self._marked[own] = _with_landmarks(frame, face)
+        return self._marked[own]
 
 
 def _at_half_size(find: Finder, frame: np.ndarray) -> list[Face]:

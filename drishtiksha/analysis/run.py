@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from drishtiksha import scoring
 from drishtiksha.analysis.fit import unfit
 from drishtiksha.analysis.people import looks, number_people
 from drishtiksha.analysis.provenance import library_versions
+from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.analysis.sound import sound_summary
 from drishtiksha.analysis.sources import Job, SoundSource, open_source
 from drishtiksha.contract import Detector, Sample, SamplingPlan, SequencePlan
@@ -39,24 +41,35 @@ def analyze(
     explain: bool = True,
     pitch: bool = False,
     limits: MediaLimits | None = None,
+    shared: SharedMedia | None = None,
+    resume: Sequence[bytes] = (),
+    on_chunk: Callable[[bytes], None] | None = None,
 ) -> AnalysisResult:
     """Examine `evidence` with one loaded detector.
 
     reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
     cancel: checked while decoding and between batches. explain: whether to make heatmaps. pitch: whether to measure the
-    pitch of a voice as well, which takes seconds a minute.
+    pitch of a voice as well, which takes seconds a minute. shared: what other models on this file use too, with its own
+    limits. on_chunk: given what is finished, as bytes to keep, every few seconds and after every pass; called from this
+    thread. resume: such bytes of an interrupted run, in order, to go on from; those of another model, file, configuration
+    or version are passed over. The result is that of a run without interruption, its times added up.
 
-    Raises: WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
+    Raises: ValueError when `shared` is of another file; WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
     """
     if reason := unfit(evidence.media, detector.config, detector.model_name):
         raise WrongMediaKindError(reason)
-    job = Job(evidence, limits or MediaLimits(), (cancel or CancelToken()).check)
+    if shared is not None and shared.evidence.media.sha256 != evidence.media.sha256:
+        raise ValueError(f"{shared.evidence.media.name} was shared, but {evidence.media.name} is to be examined")
+    check = (cancel or CancelToken()).check
+    alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
     plan = detector.sampling(evidence.media)
-    if isinstance(plan, SequencePlan):
-        from drishtiksha.analysis.sequences import SequenceRun
+    with alone as media:
+        media.prepare([plan])
+        if isinstance(plan, SequencePlan):
+            from drishtiksha.analysis.sequences import SequenceRun
 
-        return SequenceRun(job, detector, reporter, plan).execute(explain)
-    return Run(job, detector, reporter, plan, pitch=pitch).execute(explain)
+            return SequenceRun(Job(media, check), detector, reporter, plan).execute(explain)
+        return Run(Job(media, check), detector, reporter, plan, pitch=pitch).execute(explain)
 
 
 class Run:
@@ -66,7 +79,7 @@ class Run:
         self, job: Job, detector: Detector, reporter: Reporter, plan: SamplingPlan, *, pitch: bool = False
     ) -> None:
         self.job, self.detector, self.reporter, self.plan, self.pitch = job, detector, reporter, plan, pitch
-        self.media = job.evidence.media
+        self.media = job.media
         self.started, self.started_utc = time.perf_counter(), datetime.now(UTC)
         self.total = self.seen = 0
         self.scores: dict[int, SampleScore] = {}

@@ -1,0 +1,185 @@
+"""One file for several models: its container is read, its sound and frames decoded, and its faces found once."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Self
+
+import numpy as np
+
+from drishtiksha.analysis.faces import FaceMemo
+from drishtiksha.analysis.plans import wanted_frames
+from drishtiksha.analysis.spool import Keeper, Shelf, Spool
+from drishtiksha.contract import Face, FaceRequest, SamplingPlan
+from drishtiksha.media.audio import read_audio
+from drishtiksha.media.decode import Wanted
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.guard import no_check
+from drishtiksha.media.image import read_image
+from drishtiksha.media.video import DecodeReport, Frame, FrameIndex, frames_at, iter_frames, read_index
+from drishtiksha.results import GapReason, MediaKind
+from drishtiksha.settings import MediaLimits
+
+SPOOL_BYTES = 4_000_000_000
+"""Decoded frames are kept on disk up to this: some 640 of 1920 x 1080. Those beyond it each model decodes again."""
+HOLD_BYTES = 256_000_000
+"""Wanted frames of a clip are kept in memory up to this for one model's quick first answer and what follows it."""
+HOLD_BELOW_S = 30.0
+"""Of a longer video one model keeps none: its first answer is found by seeking, since decoding all takes too long."""
+SOUND_BYTES = 512_000_000
+"""Decoded sound of several rates is kept up to this; the rate used longest ago goes first."""
+
+Check = Callable[[], None]
+
+
+class SharedMedia:
+    """What several models want of one piece of evidence, each thing made once. Use it in `with`, from one thread at a time.
+
+    Name the models' plans with `prepare` before the first of them runs: then the first pass through the file brings the
+    frames of all. Frames come back bit by bit as they were decoded. Beyond `spool_bytes` (or half of the free disk) frames are
+    not kept, and each model decodes those again. check: called while decoding, next to the one of each call; raises to stop.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        limits: MediaLimits,
+        check: Check = no_check,
+        *,
+        spool_bytes: int = SPOOL_BYTES,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.evidence, self.limits, self.check = evidence, limits, check
+        self._keeper = keeper or Spool(spool_bytes)
+        self._plans: list[SamplingPlan] = []
+        self._ahead: set[int] = set()
+        self._index: FrameIndex | None = None
+        self._sound: dict[int, np.ndarray] = {}
+        self._picture: np.ndarray | None = None
+        self._faces = FaceMemo()
+
+    @classmethod
+    def alone(cls, evidence: Evidence, limits: MediaLimits, check: Check) -> Self:
+        """For one model: a clip's frames wait in memory for its later passes, and nothing is written to disk."""
+        short = (evidence.media.duration_s or 0.0) <= HOLD_BELOW_S
+        return cls(evidence, limits, check, keeper=Shelf(HOLD_BYTES if short else 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything and remove the temporary file."""
+        self._keeper.close()
+        self._sound.clear()
+        self._picture = None
+
+    def prepare(self, plans: Sequence[SamplingPlan]) -> None:
+        """Say what will be wanted. Costs nothing: frames are decoded when the first of them is asked for."""
+        self._plans += plans
+
+    def index(self, check: Check = no_check) -> FrameIndex:
+        """Raises: as `media.video.read_index`."""
+        if self._index is None:
+            self._index = read_index(
+                self.evidence.path, limits=self.limits, check=self._both(check), name=self.evidence.media.name
+            )
+        return self._index
+
+    def sound(self, sample_rate: int, check: Check = no_check) -> np.ndarray:
+        """float32 (n,), read-only, as `media.audio.read_audio` gives it. Raises: as that."""
+        waveform = self._sound.pop(sample_rate, None)
+        if waveform is None:
+            path, name = self.evidence.path, self.evidence.media.name
+            waveform = read_audio(path, sample_rate, limits=self.limits, check=self._both(check), name=name)
+            waveform.flags.writeable = False
+        self._sound[sample_rate] = waveform
+        while len(self._sound) > 1 and sum(one.nbytes for one in self._sound.values()) > SOUND_BYTES:
+            del self._sound[next(iter(self._sound))]
+        return waveform
+
+    def picture(self, check: Check = no_check) -> np.ndarray:
+        """uint8 RGB (H, W, 3), read-only, as `media.image.read_image` gives it. Raises: as that."""
+        if self._picture is None:
+            path, name = self.evidence.path, self.evidence.media.name
+            self._picture = read_image(path, limits=self.limits, check=self._both(check), name=name)
+            self._picture.flags.writeable = False
+        return self._picture
+
+    def faces(
+        self, frame: np.ndarray, frame_index: int | None, request: FaceRequest
+    ) -> tuple[tuple[Face, ...], GapReason | None]:
+        """The faces of a frame of this file that meet the request, largest first; when there are none, why.
+
+        frame: uint8 RGB (H, W, 3). frame_index: 0-based in the source; None for a picture.
+        """
+        return self._faces.find(frame, request, frame_index)
+
+    def frames(
+        self, indices: Sequence[int], *, far_apart: bool, check: Check = no_check
+    ) -> Generator[Frame, None, None]:
+        """The frames at `indices` in order, as `media.video.iter_frames` gives them. Close it when leaving early.
+
+        far_apart: reach them by seeking and decode no others for later, so that a few of a long file come soon.
+        Raises: as `iter_frames`.
+        """
+        wanted = sorted(set(indices))
+        kept = [i for i in wanted if i in self._keeper]
+        todo = Wanted(wanted)
+        fetch = self._to_fetch([i for i in wanted if i not in self._keeper], far_apart)
+        path, name, read = self.evidence.path, self.evidence.media.name, frames_at if far_apart else iter_frames
+        with (
+            read(path, fetch, limits=self.limits, check=self._both(check), index=self.index(check), name=name)
+            if fetch
+            else nullcontext()
+        ) as stream:
+            report = DecodeReport() if stream is None else stream.report
+            for index, _, frame in _merged(kept, stream or ()):
+                served = todo.takes(index, report)
+                if frame is not None and (self._keeper.keeps_served or not served):
+                    self._keeper.put(frame)
+                if served:
+                    yield frame or self._keeper.get(index)
+
+    def _to_fetch(self, missing: list[int], far_apart: bool) -> list[int]:
+        """What to decode now: what is missing, and on the way what will be wanted later, as far as there is room."""
+        if not missing or far_apart:
+            self._ahead.difference_update(missing)
+            return missing
+        if self.evidence.media.kind is MediaKind.VIDEO:
+            plans, self._plans = self._plans, []
+            for plan in plans:
+                self._ahead.update(wanted_frames(self.index().declared, plan))
+        self._ahead.difference_update(missing)
+        media, fetch = self.evidence.media, set(missing)
+        size = (media.width or 0) * (media.height or 0) * 3
+        planned = size * len(missing) if self._keeper.keeps_served else 0
+        for i in sorted(i for i in self._ahead if i < missing[-1] and i not in self._keeper):
+            planned += size
+            if not self._keeper.fits(planned):
+                break
+            fetch.add(i)
+        # Each is fetched ahead once: a frame that the decoder cannot give is not tried over and over.
+        self._ahead.difference_update(fetch)
+        return sorted(fetch)
+
+    def _both(self, check: Check) -> Check:
+        def both() -> None:
+            self.check()
+            check()
+
+        return both
+
+
+def _merged(kept: Sequence[int], stream: Iterator[Frame] | tuple[()]) -> Iterator[tuple[int, int, Frame | None]]:
+    """(index, order, frame) of both in the order of their indices, each once; None stands for a kept frame."""
+    last = -1
+    # Kept ones come first where the decoder gives the same frame in place of one that it has not.
+    for item in heapq.merge(((i, 0, None) for i in kept), ((frame.index, 1, frame) for frame in stream)):
+        if item[0] != last:
+            last = item[0]
+            yield item
