@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from drishtiksha import __version__
+from drishtiksha.cli.compare import compare
 from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, out
 from drishtiksha.cli.keys import keys_app
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
+from drishtiksha.cli.serve import serve
 from drishtiksha.cli.stress import stress
 from drishtiksha.cli.users import users_app
 from drishtiksha.cli.weights import weights_app
@@ -26,7 +28,9 @@ __all__ = ["Exit", "app", "exit_code", "main"]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Examine suspicious media, locally.")
 app.command()(predict)
 app.command()(models)
+app.command()(compare)
 app.command()(stress)
+app.command()(serve)
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")

@@ -1,0 +1,81 @@
+"""`drishtiksha serve`: the page and the REST API in one process, on one workbench."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from drishtiksha.cli.console import err, exit_code, failures_as_exit_codes
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from drishtiksha.services.workbench import Workbench
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+CLOSING_S = 5
+"""How long open connections may go on when the server is told to stop; their jobs go on after the next start."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 = every one of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 7860,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Only the REST API.")] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name that the server goes by; needed behind a proxy. Repeatable.")
+    ] = None,
+    behind_proxy: Annotated[
+        str | None, typer.Option(help="Address of the proxy whose X-Forwarded headers are to be believed.")
+    ] = None,
+) -> None:
+    """Serve the page at / and the REST API at /api until told to stop."""
+    import uvicorn
+
+    from drishtiksha.server import create_app
+    from drishtiksha.services.workbench import Workbench
+
+    with failures_as_exit_codes():
+        settings = load_settings()
+        bench = Workbench(settings, ModelManager(settings))
+        names = [*(LOOPBACK if host in LOOPBACK else ()), *(allow_host or ())]
+        app = create_app(
+            settings, workbench=bench, mount=None if no_ui else _page(settings, bench), allowed_hosts=names
+        )
+    if host not in LOOPBACK and not (settings.login or settings.api_keys_required):
+        err.print("Anybody who reaches this address may use it: set login and api_keys_required.", highlight=False)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan="on",
+        server_header=False,
+        proxy_headers=behind_proxy is not None,
+        forwarded_allow_ips=behind_proxy or "",
+        timeout_graceful_shutdown=CLOSING_S,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if app.state.failure is not None:
+        err.print(f"[bold]{escape(str(app.state.failure))}[/bold]")
+        raise typer.Exit(exit_code(app.state.failure))
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _page(settings: Settings, bench: Workbench) -> Callable[[FastAPI], FastAPI]:
+    from drishtiksha.store.accounts import Accounts
+    from drishtiksha.ui.blocks import mount
+
+    accounts = Accounts(bench.store) if settings.login else None
+
+    def mounted(app: FastAPI) -> FastAPI:
+        if accounts is None:
+            return mount(app, settings, bench)
+        return mount(app, settings, bench, authenticate=accounts.authenticate, viewer=accounts.viewer)
+
+    return mounted

@@ -1,0 +1,99 @@
+"""Who asks, and how often: API keys and a token bucket a key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from drishtiksha.casefile import Viewer
+from drishtiksha.errors import RequestError
+from drishtiksha.settings import Settings
+from drishtiksha.store.accounts import Accounts
+
+MAX_BUCKETS = 10_000
+
+
+class TokenBuckets:
+    """So many requests a minute for each name, in bursts of at most that many. Safe to share between threads."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute, self._clock = per_minute, clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, name: str) -> float:
+        """Take one token; 0 when there was one, else the seconds until there is."""
+        now = self._clock()
+        with self._lock:
+            if len(self._buckets) >= MAX_BUCKETS:
+                self._forget_full(now)
+            tokens = self._filled(name, now)
+            if tokens < 1:
+                return (1 - tokens) * 60 / self.per_minute
+            self._buckets[name] = (tokens - 1, now)
+            return 0.0
+
+    def _filled(self, name: str, now: float) -> float:
+        tokens, then = self._buckets.get(name, (float(self.per_minute), now))
+        return min(float(self.per_minute), tokens + (now - then) * self.per_minute / 60)
+
+    def _forget_full(self, now: float) -> None:
+        kept = {n: bucket for n, bucket in self._buckets.items() if self._filled(n, now) < self.per_minute}
+        self._buckets = kept if len(kept) < MAX_BUCKETS else {}
+
+
+class Gate:
+    """Lets a request to the API in, or raises."""
+
+    def __init__(self, settings: Settings, accounts: Accounts) -> None:
+        self.accounts = accounts
+        # With a login on the page an open API would be a way around it.
+        self.needs_key = settings.api_keys_required or settings.login
+        rate = settings.rate_limit_per_minute
+        self._buckets = TokenBuckets(rate) if rate is not None else None
+
+    def admit(self, request: Request) -> Viewer:
+        """Who asks. Without a key, where none is needed: the anonymous reviewer of this machine.
+
+        Raises: RequestError (401, 429).
+        """
+        key = _key(request)
+        address = f"address {request.client.host if request.client else ''}"
+        if key is None:
+            if self.needs_key:
+                self._count(address)
+                raise RequestError("key_required", "This server asks for an API key. Ask whoever runs it for one.", 401)
+            self._count(address)
+            return Viewer()
+        holder = self.accounts.key_holder(key)
+        if holder is None:
+            self._count(address)
+            raise RequestError("key_unknown", "This API key is not known here, or was revoked.", 401)
+        self._count(f"key {holder.key_id}")
+        return Viewer(name=holder.name, reviewer=holder.reviewer)
+
+    def _count(self, name: str) -> None:
+        wait_s = self._buckets.take(name) if self._buckets else 0.0
+        if wait_s and self._buckets:
+            limit = self._buckets.per_minute
+            raise RequestError(
+                "too_many_requests", f"More than {limit} requests a minute. Wait a moment.", 429, retry_s=wait_s
+            )
+
+
+def _key(request: Request) -> str | None:
+    """From `Authorization: Bearer` or `X-API-Key`; other schemes of authorization are a proxy's business."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
+
+
+def _admitted(request: Request) -> Viewer:
+    gate: Gate = request.app.state.services.gate
+    return gate.admit(request)
+
+
+Admitted = Annotated[Viewer, Depends(_admitted)]

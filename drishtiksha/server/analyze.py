@@ -1,0 +1,132 @@
+"""`POST /api/analyze`: a file comes in, a job comes out; whoever wants to waits for its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect
+
+from drishtiksha.casefile import JobView, Viewer
+from drishtiksha.errors import DrishtikshaError, RequestError
+from drishtiksha.server.access import Admitted
+from drishtiksha.server.bodies import ErrorBody
+from drishtiksha.server.errors import in_words, public_job
+from drishtiksha.server.services import UPLOADS_AT_ONCE, Here, Services, as_json
+from drishtiksha.server.upload import FILE, Upload, received
+
+TICK_S = 0.25
+MAX_WAIT_S = 600.0
+CLOSED_BY_CLIENT = 499
+"""Nobody reads this answer; it is for the log and the counters."""
+
+
+def _flag(text: object) -> object:
+    return {"true": True, "false": False}.get(str(text).lower(), text)
+
+
+class AnalyzeForm(BaseModel):
+    """The fields beside the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    model: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=32)] = Field(
+        default=(), description="names as in `/api/models`, one field each; without any the first that fits the file"
+    )
+    wait: Annotated[bool, BeforeValidator(_flag)] = Field(
+        default=False, description="answer when the job has ended, or after `wait_s`"
+    )
+    wait_s: float = Field(default=60.0, ge=0, le=MAX_WAIT_S, description="seconds to wait at most")
+    question: str = Field(default="", max_length=4000, description="what is asked, for the report")
+
+
+def _request_body() -> dict[str, Any]:
+    schema = AnalyzeForm.model_json_schema()
+    file = {"type": "string", "format": "binary", "description": "a video, picture or recording, unaltered"}
+    schema["properties"] = {FILE: file} | schema["properties"]
+    schema["required"] = [FILE]
+    parts = {FILE: {"contentType": "application/octet-stream"}}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": parts}}}
+
+
+router = APIRouter()
+
+
+@router.post(
+    "/api/analyze",
+    status_code=202,
+    response_model=JobView,
+    openapi_extra={"requestBody": _request_body()},
+    responses={
+        200: {"model": JobView, "description": "the job has ended; `state`, `results` and `errors` say how"},
+        202: {"description": "the job waits or runs; `Location` is where to look"},
+        413: {"model": ErrorBody, "description": "larger, longer or with more pixels than this server takes"},
+        422: {"model": ErrorBody, "description": "not a file, or not fields, that can be used"},
+        503: {"model": ErrorBody, "description": "too many jobs wait, or too many files arrive"},
+    },
+)
+async def analyze(request: Request, viewer: Admitted, here: Here) -> Response:
+    """Take a file in and analyse it with one model or several. The case belongs to whose key was shown."""
+    try:
+        form, job_id = await _take_in(request, viewer, here)
+    except ClientDisconnect:
+        return Response(status_code=CLOSED_BY_CLIENT)
+    view = await _until_ended(request, here, job_id, viewer, form.wait_s if form.wait else 0.0)
+    return as_json(public_job(view), 200 if view.state.ended else 202, Location=f"/api/jobs/{job_id}")
+
+
+async def _take_in(request: Request, viewer: Viewer, here: Services) -> tuple[AnalyzeForm, str]:
+    """The fields and the id of the queued job."""
+    if here.uploading >= UPLOADS_AT_ONCE:
+        raise RequestError("busy", "Too many files arrive at once. Try again in a moment.", 503, retry_s=5)
+    here.uploading += 1
+    try:
+        async with received(request, here.uploads_dir, here.settings.limits.max_bytes) as upload:
+            form = read_form(upload.fields)
+            here.metrics.upload_bytes.observe(upload.size)
+            return form, await anyio.to_thread.run_sync(_queue, here, viewer, upload, form)
+    finally:
+        here.uploading -= 1
+
+
+def read_form(fields: Mapping[str, list[str]]) -> AnalyzeForm:
+    """Raises: RequestError that names the field."""
+    values: dict[str, object] = {}
+    for name, given in fields.items():
+        if name != "model" and len(given) > 1:
+            raise RequestError("bad_request", "A field of the form was sent twice; only `model` may be repeated.", 422)
+        values[name] = tuple(given) if name == "model" else given[0]
+    try:
+        return AnalyzeForm.model_validate(values)
+    except ValidationError as error:
+        raise RequestError("bad_request", in_words(error.errors()), 422) from error
+
+
+def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) -> str:
+    """Nothing stays of a file that no job was made for."""
+    for name in form.model:
+        here.manager.status(name)
+    bench = here.workbench
+    case = bench.take(upload.path, upload.name or "unnamed", owner=viewer.name, question=form.question.strip())
+    try:
+        models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media),)
+        return bench.submit(case.case_id, models, viewer=viewer)
+    except DrishtikshaError:
+        bench.delete_case(case.case_id, viewer)
+        raise
+
+
+async def _until_ended(request: Request, here: Services, job_id: str, viewer: Viewer, wait_s: float) -> JobView:
+    """The job once it has ended, after `wait_s` as it then stands. A client that goes away leaves it running."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        view = await anyio.to_thread.run_sync(here.workbench.job, job_id, viewer)
+        left_s = deadline - time.monotonic()
+        if view.state.ended or left_s <= 0 or await request.is_disconnected():
+            return view
+        await asyncio.sleep(min(TICK_S, left_s))

@@ -1,0 +1,105 @@
+"""Cases: what is known of each file, its report, and its deletion."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from drishtiksha.casefile import CaseFile
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.results import Prediction
+from drishtiksha.server.access import Admitted
+from drishtiksha.server.bodies import CaseSummary, gone
+from drishtiksha.server.services import Here, Services, as_json, list_as_json
+
+CaseId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+GONE = gone("case")
+
+
+class ReportForm(StrEnum):
+    HTML = "html"
+    PDF = "pdf"
+    ZIP = "zip"
+
+
+MEDIA_TYPE = {
+    ReportForm.HTML: "text/html; charset=utf-8",
+    ReportForm.PDF: "application/pdf",
+    ReportForm.ZIP: "application/zip",
+}
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+
+router = APIRouter()
+
+
+@router.get("/api/cases", response_model=list[CaseSummary])
+def cases(
+    viewer: Admitted,
+    here: Here,
+    prediction: Annotated[Prediction | None, Query(description="some model said so")] = None,
+    model: Annotated[str | None, Query(max_length=200, description="it has a result of this model")] = None,
+    reviewed: Annotated[bool | None, Query(description="a person said a word")] = None,
+    disagreement: Annotated[bool | None, Query(description="models or reviewers contradict each other")] = None,
+    since: Annotated[datetime | None, Query(description="opened then or later; without a zone UTC")] = None,
+    until: Annotated[datetime | None, Query(description="opened before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Response:
+    """Your own cases, newest first; everybody's for a reviewer."""
+    found = here.workbench.cases(
+        viewer,
+        prediction=prediction,
+        model=model,
+        reviewed=reviewed,
+        disagreement=disagreement,
+        since=since,
+        until=until,
+        limit=limit,
+    )
+    return list_as_json([CaseSummary.of(case) for case in found])
+
+
+@router.get("/api/cases/{case_id}", response_model=CaseFile, responses=GONE)
+def case(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
+    """Everything known of a case: provenance, the newest result of each model, stress tests, reviews."""
+    return as_json(here.workbench.case(case_id, viewer))
+
+
+@router.delete("/api/cases/{case_id}", status_code=204, response_class=Response, responses=GONE)
+def delete(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
+    """Delete the file, everything derived from it, all jobs, results and reviews."""
+    here.workbench.delete_case(case_id, viewer)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/api/cases/{case_id}/report.{form}",
+    response_class=Response,
+    responses={200: {"content": {kind.partition(";")[0]: _FILE for kind in MEDIA_TYPE.values()}}, **GONE},
+)
+def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> Response:
+    """The report as one HTML file or PDF; as zip a signed bundle that `drishtiksha verify` checks."""
+    the_case = here.workbench.case(case_id, viewer)
+    evidence = here.workbench.evidence(case_id, viewer)
+    with here.reports, tempfile.TemporaryDirectory(dir=here.uploads_dir) as folder:
+        written = _write(form, the_case, evidence, FilePath(folder), here)
+    disposition = f'attachment; filename="drishtiksha-{case_id[:8]}.{form.value}"'
+    return Response(written, media_type=MEDIA_TYPE[form], headers={"Content-Disposition": disposition})
+
+
+def _write(form: ReportForm, the_case: CaseFile, evidence: Evidence, folder: FilePath, here: Services) -> bytes:
+    # Imported when a report is asked for: fonts, templates and pictures take a second to load.
+    from drishtiksha.report import bundle, html, pdf
+    from drishtiksha.report.keys import signing_key
+
+    target = folder / f"report.{form.value}"
+    if form is ReportForm.ZIP:
+        bundle.write(the_case, evidence, target, signing_key(here.settings.data_root))
+    else:
+        write = html.write if form is ReportForm.HTML else pdf.write
+        write(the_case, evidence, target, limits=here.settings.limits)
+    return target.read_bytes()

@@ -1,0 +1,130 @@
+"""Plain ASGI layers round the whole app: who may talk to it from a browser, headers, and bodies left unread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from drishtiksha.server.errors import refusal
+
+LINGER_S = 3.0
+LINGER_BYTES = 32_000_000
+"""How long, and for how much, an answered client may still talk before the connection is cut: one that hears nothing
+but a reset would never read the answer."""
+
+_SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+_EVERYWHERE = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_API = {"cache-control": "no-store", "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox"}
+
+
+def is_api(path: str) -> bool:
+    """Whether a path belongs to this server rather than to the page mounted beside it."""
+    return path.startswith("/api/") or path in ("/healthz", "/readyz", "/metrics")
+
+
+class SecurityHeaders:
+    """Adds what keeps other sites' pages and guesses of a browser away from what is answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        wanted = _EVERYWHERE | (_API if is_api(scope["path"]) else {})
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in wanted.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class SameSite:
+    """Refuses names that this server does not go by (DNS rebinding) and changes asked for by another site's page."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
+        """`allowed_hosts`: names without port; empty = any."""
+        self.app, self.allowed = app, {host.lower() for host in allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and (why := self._objection(scope)) is not None:
+            response = refusal("wrong_origin", why, 403)
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _objection(self, scope: Scope) -> str | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        name = _hostname(host)
+        if self.allowed and name not in self.allowed:
+            return "This server is not called by that name. Use its own address, or start it with --allow-host."
+        origin = headers.get("origin")
+        if scope.get("method", "GET") in _SAFE or origin is None:
+            return None
+        if urlsplit(origin).netloc.lower() != host:
+            return "A page of another site may not change anything here."
+        return None
+
+
+class Lingering:
+    """Closes a connection whose request body was not read to its end, once the client had time to read the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers({})
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            await self.app(scope, receive, send)
+            return
+        unread = True
+
+        async def noted() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = message["type"] == "http.request" and message.get("more_body", False)
+            return message
+
+        async def closing(message: Message) -> None:
+            if unread and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["connection"] = "close"
+            if unread and message["type"] == "http.response.body" and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await _drain(noted, lambda: unread)
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(message)
+
+        await self.app(scope, noted, closing)
+
+
+async def _drain(receive: Receive, unread: Callable[[], bool]) -> None:
+    size = 0
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while size < LINGER_BYTES and unread():
+                size += len((await receive()).get("body", b""))
+    except TimeoutError:
+        return
+
+
+def _hostname(netloc: str) -> str:
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""

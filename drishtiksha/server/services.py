@@ -1,0 +1,62 @@
+"""What the routes work with, and how they get at it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel, TypeAdapter
+
+from drishtiksha.registry import ModelManager
+from drishtiksha.server.access import Gate
+from drishtiksha.server.metrics import Metrics
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import Settings
+
+REPORTS_AT_ONCE = 2
+UPLOADS_AT_ONCE = 8
+
+
+@dataclass
+class Services:
+    """One for an app. `uploading` counts bodies that arrive now; only the event loop touches it."""
+
+    settings: Settings
+    workbench: Workbench
+    gate: Gate
+    metrics: Metrics
+    uploading: int = 0
+    reports: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(REPORTS_AT_ONCE))
+
+    @property
+    def manager(self) -> ModelManager:
+        return self.workbench.manager
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where bodies lie while they arrive, and reports while they are made; nothing stays there."""
+        folder = self.settings.data_root / "uploads"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Here = Annotated[Services, Depends(services_of)]
+
+
+def as_json(body: BaseModel, status: int = 200, **headers: str) -> Response:
+    """Exactly the JSON that the command line and the reports write."""
+    return Response(body.model_dump_json(), status, headers, media_type="application/json")
+
+
+def list_as_json(bodies: list[BaseModel]) -> Response:
+    return Response(
+        TypeAdapter(list[BaseModel]).dump_json(bodies, serialize_as_any=True), media_type="application/json"
+    )
