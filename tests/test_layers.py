@@ -44,7 +44,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha.services": 8,
     "drishtiksha.ui": 9,
     "drishtiksha.server": 9,
-    "drishtiksha.cli": 9,
+    "drishtiksha.cli": 9.5,  # `serve` puts page and server together
     "drishtiksha.training": 9,
     "drishtiksha.__main__": 10,
     "app": 10,
