@@ -98,11 +98,18 @@ class ModelManager:
         self._require(name)
         return self._models.get(name)
 
-    def load_models(self) -> None:
-        """Load every configured model; the first that fails stops it.
+    def unloaded(self, name: str) -> Detector:
+        """A new detector of this model without its weights: what it looks at is known before they are read.
 
-        Raises: ModelRegistryError.
+        Raises: ModelRegistryError when the name is not configured or its class is not found.
         """
+        config = self._require(name)
+        if config.class_name not in self._registry:
+            raise ModelRegistryError(self._unknown_class(name))
+        return self._registry[config.class_name](config)
+
+    def load_models(self) -> None:
+        """Load every configured model. Raises: ModelRegistryError at the first that fails."""
         self.preload(self.model_configs)
 
     def preload(self, names: Iterable[str]) -> None:
@@ -135,10 +142,7 @@ class ModelManager:
 
     @contextmanager
     def use(self, name: str) -> Iterator[Detector]:
-        """Pin a model while it works, so that no memory pressure takes it.
-
-        Raises: ModelRegistryError.
-        """
+        """Pin a model while it works, so that no memory pressure takes it. Raises: ModelRegistryError."""
         self._require(name)
         with self._changing:
             self._pins[name] += 1
@@ -186,14 +190,12 @@ class ModelManager:
         """
         from drishtiksha.detectors.fitting import take_in
 
-        config = self._require(name)
-        if config.class_name not in self._registry:
-            raise ModelRegistryError(self._unknown_class(name))
+        detector, config = self.unloaded(name), self._require(name)
         place = next((p for p in parts(config) if p.name == part), None)
         if place is None:
             known = ", ".join(config.companions) or "none"
             raise ModelRegistryError(f"{name} has no companion called {part!r}. Configured: {known}.")
-        take_in(self._registry[config.class_name](config), given, place, force=force)
+        take_in(detector, given, place, force=force)
         return place.path
 
     def default_model(self, media: MediaInfo) -> str:
@@ -237,11 +239,9 @@ class ModelManager:
         return f"{name} asks for class {wanted!r}, which no file in drishtiksha/detectors/ defines. Check class_name. Known: {known}."
 
     def _load(self, name: str) -> Detector:
-        config = self.model_configs[name]
-        if config.class_name not in self._registry:
-            raise ModelRegistryError(self._unknown_class(name))
+        detector = self.unloaded(name)
         try:
-            return self._registry[config.class_name](config).load()
+            return detector.load()
         except (DrishtikshaError, ImportError, OSError, RuntimeError) as error:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error
 
