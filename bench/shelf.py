@@ -11,10 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.measure import ROOT
+from drishtiksha.registry import discover
+from drishtiksha.settings import load_settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from drishtiksha.detectors.base import Detector
+
+CLIPS = ROOT.parent / "shared" / "data" / "clips"
 
 STAGE, STREET = "stage_360p.mp4", "street_faces_1080p.mp4"
 
@@ -85,36 +97,45 @@ def _row(title: str, case: Case, found: dict[str, float]) -> str:
 
 def measure(model: str, clip: str, settings: dict[str, object]) -> dict[str, float]:
     """Seconds and MiB of one analysis without heatmaps, after one that does not count where it is short."""
+    evidence = CLIPS / clip
+    with stand_in(model, settings) as (detector, path):
+        found = {"load": detector.load_seconds or 0.0, "read_copy": _read_and_copy(path)}
+        started = time.perf_counter()
+        result = detector.analyze(evidence, explain=False)
+        if time.perf_counter() - started < 20:
+            result = detector.analyze(evidence, explain=False)
+        stages = {stage: result.stage_seconds.get(stage, 0.0) for stage in ("decode", "faces", "preprocess", "forward")}
+        short = result.processing_time < 20
+        peak = peak_mib(lambda: short and detector.analyze(evidence, explain=False))
+    return found | stages | {"wall": result.processing_time, "peak_mib": peak}
+
+
+@contextmanager
+def stand_in(model: str, settings: dict[str, object]) -> Iterator[tuple[Detector, Path]]:
+    """A model with stand-in weights, and where these lie; its hash is known, as it is from the second load on."""
     sys.path.insert(0, str(ROOT / "tests"))
     import golden
     import torch
 
-    from drishtiksha.registry import discover
-    from drishtiksha.settings import load_settings
-
     entry = load_settings().models[model]
     cls = discover()[str(entry["class_name"])]
+    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         path = golden.checkpoint(model, Path(folder))
         fields = {k: v for k, v in entry.items() if k not in ("class_name", "description", "model_path", "companions")}
         fields |= settings
         if model == "MFF-MOE-V1":
             fields["companions"] = _averages(path)
-        golden.detector(cls, model, path, **fields)  # its hash is known from then on
-        detector = golden.detector(cls, model, path, **fields)
-        found = {"load": detector.load_seconds or 0.0, "read_copy": _read_and_copy(path)}
-        evidence = golden.clip(clip)
-        torch.manual_seed(0)
-        started = time.perf_counter()
-        result = detector.analyze(evidence, explain=False)
-        if time.perf_counter() - started < 20:
-            result = detector.analyze(evidence, explain=False)
-        before = _status("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")
-        stages = {stage: result.stage_seconds.get(stage, 0.0) for stage in ("decode", "faces", "preprocess", "forward")}
-        if result.processing_time < 20:
-            detector.analyze(evidence, explain=False)
-        return found | stages | {"wall": result.processing_time, "peak_mib": (_status("VmHWM") - before) / 1024}
+        golden.detector(cls, model, path, **fields)
+        yield golden.detector(cls, model, path, **fields), path
+
+
+def peak_mib(work: Callable[[], object]) -> float:
+    """Memory that `work()` takes at its peak above what is in use now. Linux only: 5 resets the high-water mark."""
+    before = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    work()
+    return (_status("VmHWM") - before) / 1024
 
 
 def _averages(path: Path) -> dict[str, dict[str, object]]:
