@@ -150,9 +150,9 @@ def _layout(count: int, narrow: bool, strip: bool) -> _Layout:
     shown = min(count, MAX_LINES) + (count > MAX_LINES)
     if narrow:
         top = 0.26 + 0.33 * shown
-        return _Layout(4.3, 0.82, 0.16, top, 2.1, 0.26 if strip else 0.0, dpi=170, row=0.33)
+        return _Layout(3.7, 0.8, 0.16, top, 2.1, 0.26 if strip else 0.0, dpi=200, row=0.33)
     plot = max(2.5, 0.36 * shown)
-    return _Layout(9.6, 0.98, 2.72, 0.16, plot, 0.26 if strip else 0.0, dpi=120, row=0.36)
+    return _Layout(8.2, 0.98, 2.45, 0.16, plot, 0.26 if strip else 0.0, dpi=140, row=0.36)
 
 
 def _style(axes: Axes, where: Place, look: Ground, narrow: bool) -> None:
@@ -190,16 +190,26 @@ def _look_of(number: int, look: Ground) -> dict[str, Any]:
 
 def _draw_line(axes: Axes, result: AnalysisResult, look: Ground, number: int) -> tuple[float, float] | None:
     """Draws it and gives its last point (seconds, height); None where nothing could be drawn."""
-    if not timeline.has_timeline(result):
-        return None
-    (line,) = timeline.lines(result.model_copy(update={"people": ()}))
-    heights = zone_height(line.p_fake, result.thresholds)
+    times, heights = _points(result)
     known = np.flatnonzero(~np.isnan(heights))
     if not known.size:
         return None
     style = _look_of(number, look)
-    axes.plot(line.times_s, heights, linewidth=1.7, markersize=4.2, markevery=_marked(heights), zorder=3, **style)
-    return float(line.times_s[known[-1]]), float(heights[known[-1]])
+    axes.plot(times, heights, linewidth=1.7, markersize=4.2, markevery=_marked(heights), zorder=3, **style)
+    return float(times[known[-1]]), float(heights[known[-1]])
+
+
+def _points(result: AnalysisResult) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds and heights of a line, NaN in gaps; of one window alone its two ends, so that it is seen to last."""
+    only = result.scores[0] if len(result.scores) == 1 else None
+    if only is not None and only.time_s is not None and only.end_s is not None and only.p_fake is not None:
+        times, p_fake = np.array([only.time_s, only.end_s]), np.array([only.p_fake] * 2)
+    elif all(score.time_s is None for score in result.scores):
+        return np.array([]), np.array([])
+    else:
+        (line,) = timeline.lines(result.model_copy(update={"people": ()}))
+        times, p_fake = line.times_s, line.p_fake
+    return times, zone_height(p_fake, result.thresholds)
 
 
 def _marked(heights: np.ndarray) -> list[int]:

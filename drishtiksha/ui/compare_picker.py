@@ -87,18 +87,18 @@ def _card(status: ModelStatus, chosen: bool, media: MediaInfo | None, single: bo
     chips = f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>'
     chips += '<span class="dk-chip">Experimental</span>' if config.experimental else ""
     chips += '<span class="dk-chip">Retired</span>' if config.retired else ""
-    more = [
-        ("Caution", EXPERIMENTAL if config.experimental else ""),
-        ("Looks at", config.looks_at),
-        ("Cannot see", config.limits),
-    ]
+    more = [("Looks at", config.looks_at), ("Cannot see", config.limits)]
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in more if text)
+    about = (
+        f'<details><summary>What it looks at</summary><dl class="dk-card-more">{rows}</dl></details>' if rows else ""
+    )
+    caution = f'<span class="dk-hint">{escape(EXPERIMENTAL)}</span>' if config.experimental else ""
     why = "" if able else f'<span class="dk-misfit">{escape(_reason(status, media))}</span>'
     return (
         f'<label class="dk-card{"" if able else " dk-unfit"}"><input type="{"radio" if single else "checkbox"}" name="dk-pick" '
         f'value="{escape(status.name)}"{" checked" if chosen and able else ""}{"" if able else " disabled"}>'
         f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>{chips}</span>'
-        f'<span>{escape(config.description)}</span>{why}<dl class="dk-card-more">{rows}</dl></span></label>'
+        f"<span>{escape(config.description)}</span>{caution}{why}{about}</span></label>"
     )
 
 

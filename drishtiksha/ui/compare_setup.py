@@ -51,7 +51,7 @@ def link(code: str) -> str:
     if not code:
         return '<span data-compare=""></span>'
     return (
-        f'<div class="dk-link" data-compare="{escape(code)}"><span class="dk-hint">The address of this page leads back to this '
+        f'<div class="dk-compare-link" data-compare="{escape(code)}"><span class="dk-hint">The address of this page leads back to this '
         'comparison, also after the tab was closed.</span><button type="button" class="dk-act" data-copy>Copy the link'
         '</button><span class="dk-hint" role="status" aria-live="polite"></span></div>'
     )

@@ -64,6 +64,12 @@ def test_a_line_breaks_at_a_gap_and_a_model_without_scores_has_none() -> None:
     assert "nothing could be judged over time" in texts(comparison.draw_comparison(ALL))
 
 
+def test_a_single_window_of_sound_is_drawn_as_long_as_it_lasts() -> None:
+    alone = SOUND.model_copy(update={"scores": (sample(0, p=0.95, time_s=0.0, end_s=8.0),)})
+    axes = comparison.draw_comparison([FACES, alone]).axes[0]
+    assert [0.0, 8.0] in [list(line.get_xdata()) for line in axes.lines]
+
+
 def test_lines_differ_in_dash_and_marker_not_in_colour_alone() -> None:
     looks = [comparison._look_of(n, LIGHT) for n in range(comparison.MAX_LINES)]
     assert len({(look["linestyle"], look["marker"]) for look in looks}) == comparison.MAX_LINES

@@ -32,6 +32,8 @@ EXAMPLES = {
 }
 MODES = [("Several detectors, one file", "models"), ("One detector, two files", "files")]
 REPORTS = {"html": "Report (HTML)", "pdf": "Report (PDF)", "json": "Results (JSON)"}
+MAX_WATCHING = 128
+"""Pages that may watch a comparison at the same time: each holds one place while it is open."""
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 SHOW_RESULT_JS = """() => {
   const place = document.querySelector('#dk-compare-top'), box = place.getBoundingClientRect();
@@ -229,7 +231,7 @@ def _wire_run(parts: Parts, desk: Desk) -> None:
     def stop(code: str, request: gr.Request) -> dict[Any, Any]:
         return parts.update(_safely(lambda: compare_run.stop(desk, code, desk.viewer(request))))
 
-    watching = {"concurrency_limit": desk.settings.max_queue, "concurrency_id": "watch-comparison"} | PRIVATE
+    watching = {"concurrency_limit": MAX_WATCHING, "concurrency_id": "watch-comparison"} | PRIVATE
     events = [
         parts["run"].click(run, parts.setup, parts.outputs, **watching),
         parts["retry"].click(again, parts["code"], parts.outputs, **watching),
@@ -262,6 +264,7 @@ def _wire_result(parts: Parts, desk: Desk) -> None:
 
 
 def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]:
+    yield parts.update({})  # a generator that yields nothing would empty every output
     try:
         for update in updates:
             yield parts.update(update)
