@@ -33,11 +33,11 @@ class ClipSource:
         sparse = len(everything) > 2 * plan.sparse
         self.passes = list(sparse_first(everything, plan.sparse)) if sparse else [everything]
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+    def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         """Frames are let go as soon as no later run needs them."""
         held: dict[int, Frame] = {}
         reached = -1
-        with closing(self._decoded(indices)) as stream:
+        with closing(self._decoded(indices, later)) as stream:
             for i in indices:
                 first = self.starts[i]
                 wanted = range(first, first + self.plan.length)
@@ -48,11 +48,13 @@ class ClipSource:
                         held[reached] = frame
                 yield self._sample(i, [held[at] for at in wanted if at in held])
 
-    def _decoded(self, indices: Sequence[int]) -> Generator[Frame, None, None]:
-        length = self.plan.length
-        frames = sorted({at for i in indices for at in range(self.starts[i], self.starts[i] + length)})
+    def _decoded(self, indices: Sequence[int], later: Sequence[int]) -> Generator[Frame, None, None]:
+        frames, ahead = self._frames_of(indices), self._frames_of(later)
         far_apart = (self.job.media.duration_s or 0.0) / max(len(indices), 1) > SEEK_EVERY_S
-        return self.job.shared.frames(frames, far_apart=far_apart, check=self.job.check)
+        return self.job.shared.frames(frames, ahead, far_apart=far_apart, check=self.job.check)
+
+    def _frames_of(self, indices: Sequence[int]) -> list[int]:
+        return sorted({at for i in indices for at in range(self.starts[i], self.starts[i] + self.plan.length)})
 
     def _next(self, stream: Iterator[Frame]) -> Frame | None:
         with self.job.clock("decode"):

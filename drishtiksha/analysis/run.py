@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from drishtiksha import scoring
+from drishtiksha.analysis.chunks import Log, Piece, fingerprint, restored
 from drishtiksha.analysis.fit import unfit
 from drishtiksha.analysis.people import looks, number_people
 from drishtiksha.analysis.provenance import library_versions
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.analysis.sound import sound_summary
-from drishtiksha.analysis.sources import Job, SoundSource, open_source
+from drishtiksha.analysis.sources import Job, SoundSource, open_source, place, where
 from drishtiksha.contract import Detector, Sample, SamplingPlan, SequencePlan
 from drishtiksha.errors import SkipSample, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
@@ -62,29 +61,43 @@ def analyze(
         raise ValueError(f"{shared.evidence.media.name} was shared, but {evidence.media.name} is to be examined")
     check = (cancel or CancelToken()).check
     alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
+    own = fingerprint(detector, evidence.media) if resume or on_chunk else b""
+    log, before = Log(own, on_chunk), restored(resume, own)
     plan = detector.sampling(evidence.media)
     with alone as media:
-        media.prepare([plan])
+        job = Job(media, check)
         if isinstance(plan, SequencePlan):
             from drishtiksha.analysis.sequences import SequenceRun
 
-            return SequenceRun(Job(media, check), detector, reporter, plan).execute(explain)
-        return Run(Job(media, check), detector, reporter, plan, pitch=pitch).execute(explain)
+            return SequenceRun(job, detector, reporter, plan, log, before).execute(explain)
+        return Run(job, detector, reporter, plan, log, before, pitch=pitch).execute(explain)
 
 
 class Run:
     """The state of one analysis; never shared between threads."""
 
     def __init__(
-        self, job: Job, detector: Detector, reporter: Reporter, plan: SamplingPlan, *, pitch: bool = False
+        self,
+        job: Job,
+        detector: Detector,
+        reporter: Reporter,
+        plan: SamplingPlan,
+        log: Log,
+        before: Piece,
+        *,
+        pitch: bool = False,
     ) -> None:
         self.job, self.detector, self.reporter, self.plan, self.pitch = job, detector, reporter, plan, pitch
-        self.media = job.media
-        self.started, self.started_utc = time.perf_counter(), datetime.now(UTC)
+        self.media, self.log = job.media, log
+        self.started, self.seconds_before = time.perf_counter(), before.seconds
+        self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
+        self.job.clock.seconds.update(before.stages)
         self.total = self.seen = 0
-        self.scores: dict[int, SampleScore] = {}
-        self.looks: dict[int, tuple[np.ndarray, ...]] = {}
-        self.suspects: list[tuple[float, int, Sample]] = []
+        self.scores, self.looks = dict(before.scores), dict(before.looks)
+        self.suspects: list[tuple[float, int, Sample | None]] = []
+        """None stands for a sample that was scored before the interruption: its pixels are decoded once more."""
+        for score in self.scores.values():
+            self._suspect(score, None)
         self.measured: dict[str, float | int | str | None] = {}
         self.whole: float | None = None
 
@@ -96,15 +109,34 @@ class Run:
             with self.job.clock("preprocess"):
                 self.measured = dict(sound_summary(source.waveform, source.plan.sample_rate, pitch=self.pitch))
         self.total = sum(len(part) for part in source.passes)
-        for number, part in enumerate(source.passes, start=1):
-            self._score_all(source.samples(part))
-            if number < len(source.passes):
-                message = f"First answer from {len(part)} of {self.total} samples; looking closer"
+        left = [[index for index in part if not self._is_done(index)] for part in source.passes]
+        self.seen = self.total - sum(map(len, left))
+        if self.seen:
+            self._report("score", self.seen, f"Going on after {self.seen} of {self.total} samples")
+        for number, part in enumerate(left, start=1):
+            later = [index for rest in left[number:] for index in rest]
+            if part:
+                self._score_all(source.samples(part, later))
+            self._write_chunk()
+            # Not in the midst of a pass after an interruption: sequences would be judged that nobody else needs.
+            if later and self.seen == sum(map(len, source.passes[:number])):
+                message = f"First answer from {self.seen} of {self.total} samples; looking closer"
                 self._report("score", self.seen, message, self._conclude(self._ordered(), ()))
         scores = self._ordered()
+        self._write_chunk()
         result = self._conclude(scores, self._explain(scores) if explain else ())
         self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
         return result
+
+    def _is_done(self, index: int) -> bool:
+        """Whether nothing of this sample need be decoded or computed again."""
+        return index in self.scores
+
+    def _write_chunk(self) -> None:
+        self.log.flush(self.started_utc, self._seconds(), self.job.clock.seconds)
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
 
     def _score_all(self, samples: Iterator[Sample | SampleScore]) -> None:
         """Batch across samples, so that one face a frame still fills the processor."""
@@ -112,14 +144,17 @@ class Run:
         for sample in samples:
             self.job.check()
             if isinstance(sample, SampleScore):
-                self.scores[sample.index] = sample
+                self._add(sample)
             elif tensors := self._preprocess(sample):
                 waiting.append((sample, tensors))
             self.seen += 1
-            self._report("score", self.seen, _place(sample))
+            self._report("score", self.seen, place(sample))
             if sum(len(tensors) for _, tensors in waiting) >= self.detector.config.batch_size:
                 self._forward(waiting)
                 waiting = []
+            # Between batches only: so a continued run makes the same batches, and the same scores to the last bit.
+            if not waiting and self.log.due():
+                self._write_chunk()
         self._forward(waiting)
 
     def _preprocess(self, sample: Sample) -> list[Tensor]:
@@ -128,7 +163,7 @@ class Run:
             with self.job.clock("preprocess"):
                 return self.detector.preprocess(sample)
         except SkipSample as skip:
-            self.scores[sample.index] = SampleScore(**where(sample), gap=GapReason(skip.reason))
+            self._add(SampleScore(**where(sample), gap=GapReason(skip.reason)))
             return []
 
     def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
@@ -156,10 +191,18 @@ class Run:
             FaceScore(face_box=face.box, p_fake=p) for face, p in zip(sample.faces, p_fakes, strict=bool(sample.faces))
         )
         score = SampleScore(**where(sample), p_fake=max(p_fakes), faces=faces, measures=sample.measures)
-        self.scores[sample.index] = score
+        self._add(score)
         if faces and self.media.kind is MediaKind.VIDEO:
-            self.looks[sample.index] = looks(sample)
-        heapq.heappush(self.suspects, (max(p_fakes), sample.index, sample))
+            self.looks[sample.index] = self.log.piece.looks[sample.index] = looks(sample)
+        self._suspect(score, sample)
+
+    def _add(self, score: SampleScore) -> None:
+        self.scores[score.index] = self.log.piece.scores[score.index] = score
+
+    def _suspect(self, score: SampleScore, sample: Sample | None) -> None:
+        if score.p_fake is None:
+            return
+        heapq.heappush(self.suspects, (score.p_fake, score.index, sample))
         if len(self.suspects) > MAX_HEATMAPS:
             heapq.heappop(self.suspects)
 
@@ -171,10 +214,16 @@ class Run:
     def _explain(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
         """Heatmaps for the most suspicious samples, most suspicious first."""
         by_index = {score.index: score for score in scores}
+        samples = {index: sample for _, index, sample in self.suspects if sample is not None}
+        if gone := sorted(index for _, index, sample in self.suspects if sample is None):
+            samples |= {again.index: again for again in self.source.samples(gone) if isinstance(again, Sample)}
         maps: list[Heatmap] = []
-        for done, (_, index, sample) in enumerate(sorted(self.suspects, reverse=True)):
+        for done, (_, index, _) in enumerate(sorted(self.suspects, reverse=True)):
+            if (sample := samples.get(index)) is None:
+                continue
             self.job.check()
-            self._report("explain", done, f"Heatmap of {_place(sample).lower()}", total=len(self.suspects))
+            sample.measures.update(by_index[index].measures)
+            self._report("explain", done, f"Heatmap of {place(sample).lower()}", total=len(self.suspects))
             with self.job.clock("explain"):
                 maps.extend(self.detector.explain(sample, by_index[index]))
         return tuple(maps)
@@ -206,10 +255,10 @@ class Run:
             heatmaps=heatmaps,
             metrics={**aggregate.metrics, **self.measured},
             notes=aggregate.notes,
-            processing_time=time.perf_counter() - self.started,
+            processing_time=self._seconds(),
             stage_seconds={stage: round(seconds, 4) for stage, seconds in self.job.clock.seconds.items()},
             provenance=RunProvenance(
-                started_utc=self.started_utc.isoformat(timespec="seconds"),
+                started_utc=self.started_utc,
                 versions=library_versions(),
                 **detector.run_facts(),
             ),
@@ -231,19 +280,3 @@ class Run:
     ) -> None:
         count = total if total is not None else self.total or None
         self.reporter(ProgressEvent(self.detector.model_name, progress, count, phase, message, preview))
-
-
-def where(sample: Sample) -> dict[str, Any]:
-    return {
-        "index": sample.index,
-        "time_s": sample.time_s,
-        "end_s": sample.end_s,
-        "frame_index": sample.frame_index,
-    }
-
-
-def _place(sample: Sample | SampleScore) -> str:
-    if sample.time_s is None:
-        return "The picture"
-    kind = "The sound" if sample.frame_index is None else "The frame"
-    return f"{kind} at {int(sample.time_s) // 60:02d}:{sample.time_s % 60:04.1f}"

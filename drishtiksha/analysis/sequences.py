@@ -1,4 +1,8 @@
-"""An analysis by sequences: every frame is encoded once, however many sequences it belongs to."""
+"""An analysis by sequences: every frame is encoded once, however many sequences it belongs to.
+
+Chunks keep what the encoder made of each frame and the score of each sequence. Repeated after an interruption are: the batch
+at work, and frames whose features are too large to be kept (`chunks.MAX_FEATURES`), as far as decoding and encoding them goes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drishtiksha.analysis.chunks import MAX_FEATURES, KeptFrame, Log, Piece
 from drishtiksha.analysis.run import MAX_HEATMAPS, Run
 from drishtiksha.analysis.sources import Job
 from drishtiksha.contract import Detector, EncodedFrame, Sample, SequencePlan, Window
@@ -29,12 +34,19 @@ class _Encoded:
 class SequenceRun(Run):
     """The state of one analysis by sequences."""
 
-    def __init__(self, job: Job, detector: Detector, reporter: Reporter, plan: SequencePlan) -> None:
-        super().__init__(job, detector, reporter, plan)
-        self.encoded: dict[int, _Encoded] = {}
+    def __init__(
+        self, job: Job, detector: Detector, reporter: Reporter, plan: SequencePlan, log: Log, before: Piece
+    ) -> None:
+        super().__init__(job, detector, reporter, plan, log, before)
+        self.encoded = {frame.index: _from_chunk(frame) for frame in before.frames}
+        self.windows = dict(before.windows)
+        """p_fake by the samples of a sequence."""
         self.used: set[int] = set()
         self.shown_at: dict[int, int] = {}
         """Number of a sequence's score to the sample whose frame stands for it."""
+
+    def _is_done(self, index: int) -> bool:
+        return index in self.scores or index in self.encoded
 
     def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
         import torch
@@ -47,8 +59,12 @@ class SequenceRun(Run):
         for (sample, _), own in zip(waiting, features, strict=True):
             assert sample.frame_index is not None
             box = sample.faces[0].box if sample.faces else None
-            frame = EncodedFrame(sample.frame_index, sample.time_s or 0.0, sample.measures)
+            measures = {name: float(value) for name, value in sample.measures.items()}
+            frame = EncodedFrame(sample.frame_index, sample.time_s or 0.0, measures)
             self.encoded[sample.index] = _Encoded(sample.index, frame, box, own)
+            if own.numel() <= MAX_FEATURES:
+                kept = KeptFrame(sample.index, sample.frame_index, frame.time_s, measures, box, own.numpy())
+                self.log.piece.frames.append(kept)
 
     def _ordered(self) -> list[SampleScore]:
         """The sequences of the frames so far in time order, with the gaps outside of them."""
@@ -82,18 +98,24 @@ class SequenceRun(Run):
         import torch
 
         size = self.detector.config.batch_size
-        by_length = sorted(range(len(windows)), key=lambda i: len(windows[i].members))
-        found: dict[int, float] = {}
-        while by_length:
-            length = len(windows[by_length[0]].members)
-            group = [i for i in by_length[:size] if len(windows[i].members) == length]
-            by_length = by_length[len(group) :]
+        names = [tuple(frames[m].index for m in window.members) for window in windows]
+        left = sorted(
+            (i for i, name in enumerate(names) if name not in self.windows), key=lambda i: len(windows[i].members)
+        )
+        while left:
+            length = len(windows[left[0]].members)
+            group = [i for i in left[:size] if len(windows[i].members) == length]
+            left = left[len(group) :]
             self.job.check()
             with self.job.clock("forward"):
                 batch = [torch.stack([frames[m].features for m in windows[i].members]) for i in group]
                 p_fakes = self.detector.score(torch.stack(batch)).tolist()
-            found.update(zip(group, p_fakes, strict=True))
-        return [found[i] for i in range(len(windows))]
+            fresh = {names[i]: p_fake for i, p_fake in zip(group, p_fakes, strict=True)}
+            self.windows |= fresh
+            self.log.piece.windows |= fresh
+            if self.log.due():
+                self._write_chunk()
+        return [self.windows[name] for name in names]
 
     def _window_score(self, frames: list[_Encoded], window: Window, p_fake: float) -> SampleScore:
         first, middle, last = (frames[i] for i in (window.members[0], _middle(window), window.members[-1]))
@@ -135,6 +157,13 @@ class SequenceRun(Run):
                 maps = self.detector.explain(sample, score)
             found += [(score.p_fake or 0.0, one.model_copy(update={"sample_index": score.index})) for one in maps]
         return tuple(heatmap for _, heatmap in sorted(found, key=lambda pair: -pair[0]))
+
+
+def _from_chunk(kept: KeptFrame) -> _Encoded:
+    import torch
+
+    frame = EncodedFrame(kept.frame_index, kept.time_s, kept.measures)
+    return _Encoded(kept.index, frame, kept.face_box, torch.from_numpy(kept.features))
 
 
 def _middle(window: Window) -> int:

@@ -19,7 +19,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.guard import no_check
 from drishtiksha.media.image import read_image
 from drishtiksha.media.video import DecodeReport, Frame, FrameIndex, frames_at, iter_frames, read_index
-from drishtiksha.results import GapReason, MediaKind
+from drishtiksha.results import GapReason
 from drishtiksha.settings import MediaLimits
 
 SPOOL_BYTES = 4_000_000_000
@@ -120,16 +120,18 @@ class SharedMedia:
         return self._faces.find(frame, request, frame_index)
 
     def frames(
-        self, indices: Sequence[int], *, far_apart: bool, check: Check = no_check
+        self, indices: Sequence[int], later: Sequence[int] = (), *, far_apart: bool, check: Check = no_check
     ) -> Generator[Frame, None, None]:
         """The frames at `indices` in order, as `media.video.iter_frames` gives them. Close it when leaving early.
 
-        far_apart: reach them by seeking and decode no others for later, so that a few of a long file come soon.
+        later: what the same model will ask for next, to be kept when it is passed on the way. far_apart: reach them by
+        seeking and decode no others for later, so that a few of a long file come soon.
         Raises: as `iter_frames`.
         """
         wanted = sorted(set(indices))
         kept = [i for i in wanted if i in self._keeper]
         todo = Wanted(wanted)
+        self._ahead.update(later)
         fetch = self._to_fetch([i for i in wanted if i not in self._keeper], far_apart)
         path, name, read = self.evidence.path, self.evidence.media.name, frames_at if far_apart else iter_frames
         with (
@@ -150,10 +152,9 @@ class SharedMedia:
         if not missing or far_apart:
             self._ahead.difference_update(missing)
             return missing
-        if self.evidence.media.kind is MediaKind.VIDEO:
-            plans, self._plans = self._plans, []
-            for plan in plans:
-                self._ahead.update(wanted_frames(self.index().declared, plan))
+        plans, self._plans = self._plans, []
+        for plan in plans:
+            self._ahead.update(wanted_frames(self.index().declared, plan))
         self._ahead.difference_update(missing)
         media, fetch = self.evidence.media, set(missing)
         size = (media.width or 0) * (media.height or 0) * 3

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Source(Protocol):
 
     passes: list[list[int]]
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+    def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         """A Sample, or for one that cannot be judged at once a SampleScore with its gap."""
         ...
 
@@ -85,7 +85,7 @@ class PictureSource:
         self.job, self.plan = job, plan
         self.passes = [[0]]
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+    def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         with self.job.clock("decode"):
             picture = self.job.shared.picture(self.job.check)
         yield with_faces(self.job, Sample(index=0, frame=picture), self.plan.faces)
@@ -100,16 +100,17 @@ class FrameSource:
             self.index = job.shared.index(job.check)
         self.frames, self.passes = planned(self.index.declared, plan)
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
-        for i, frame in self._decode(indices):
+    def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
+        for i, frame in self._decode(indices, later):
             yield self._sample(i, frame)
 
-    def _decode(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame | None]]:
+    def _decode(self, indices: Sequence[int], later: Sequence[int]) -> Iterator[tuple[int, Frame | None]]:
         """Sample index and frame in order; None for a frame that the decoder could not give."""
         pending = list(indices)
         wanted = [self.frames[i] for i in pending]
         far_apart = (self.job.media.duration_s or 0.0) / max(len(wanted), 1) > SEEK_EVERY_S
-        with closing(self.job.shared.frames(wanted, far_apart=far_apart, check=self.job.check)) as stream:
+        ahead = [self.frames[i] for i in later]
+        with closing(self.job.shared.frames(wanted, ahead, far_apart=far_apart, check=self.job.check)) as stream:
             while (frame := self._next(stream)) is not None:
                 while len(pending) > 1 and self.frames[pending[1]] <= frame.index:
                     yield pending.pop(0), None
@@ -142,7 +143,7 @@ class SoundSource:
         long = len(everything) > 4 * SPARSE_WINDOWS
         self.passes = list(sparse_first(everything, SPARSE_WINDOWS)) if long else [everything]
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | SampleScore]:
+    def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         rate, length = self.plan.sample_rate, round(self.plan.window_s * self.plan.sample_rate)
         for i in indices:
             start, stop = self.windows[i]
@@ -163,3 +164,21 @@ def with_faces(job: Job, sample: Sample, request: FaceRequest | None) -> Sample 
     return SampleScore(
         index=sample.index, time_s=sample.time_s, end_s=sample.end_s, frame_index=sample.frame_index, gap=reason
     )
+
+
+def where(sample: Sample) -> dict[str, Any]:
+    """The fields of a score that say what was scored."""
+    return {
+        "index": sample.index,
+        "time_s": sample.time_s,
+        "end_s": sample.end_s,
+        "frame_index": sample.frame_index,
+    }
+
+
+def place(sample: Sample | SampleScore) -> str:
+    """The same in words."""
+    if sample.time_s is None:
+        return "The picture"
+    kind = "The sound" if sample.frame_index is None else "The frame"
+    return f"{kind} at {int(sample.time_s) // 60:02d}:{sample.time_s % 60:04.1f}"

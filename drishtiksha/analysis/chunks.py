@@ -1,0 +1,164 @@
+"""What is finished of an analysis, as bytes to keep, so that an interrupted run goes on where it stopped.
+
+A chunk is the fingerprint of its run, a SHA-256 of what follows, and an npz archive of plain arrays (never pickle): `head`
+holds UTF-8 JSON, the others numbers. The fingerprint binds it to the model, its checkpoint and configuration, the file, the
+device and the versions; a chunk of anything else is passed over, and so is a damaged one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from drishtiksha.analysis.provenance import library_versions
+from drishtiksha.contract import Detector
+from drishtiksha.results import MediaInfo, SampleScore
+
+FORMAT = 1
+DIGEST = 32
+"""Bytes of a SHA-256."""
+EVERY_S = 2.0
+"""Chunks come no closer than this, apart from those at the end of a pass."""
+MAX_FEATURES = 16_384
+"""Numbers a frame that are kept of what an encoder made. A larger one is made again after an interruption."""
+
+
+@dataclass(frozen=True)
+class KeptFrame:
+    """An encoded frame of a sequence detector. features: float32, as `Detector.encode` gave them."""
+
+    index: int
+    frame_index: int
+    time_s: float
+    measures: Mapping[str, float]
+    face_box: tuple[float, float, float, float] | None
+    features: np.ndarray
+
+
+@dataclass
+class Piece:
+    """What was finished since the last chunk.
+
+    scores: by sample index; of a sequence detector its gaps. looks: by sample index, one float32 (408,) a face. windows:
+    p_fake by the sample indices of a sequence. seconds, stages: since the run began, interruptions left out.
+    """
+
+    scores: dict[int, SampleScore] = field(default_factory=dict)
+    looks: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    frames: list[KeptFrame] = field(default_factory=list)
+    windows: dict[tuple[int, ...], float] = field(default_factory=dict)
+    started_utc: str = ""
+    seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.scores or self.frames or self.windows)
+
+
+class Log:
+    """Writes the chunks of one run. Without a listener it does nothing."""
+
+    def __init__(self, fingerprint: bytes, on_chunk: Callable[[bytes], None] | None) -> None:
+        self._fingerprint, self._on_chunk = fingerprint, on_chunk
+        self._last = time.monotonic()
+        self.piece = Piece()
+
+    def due(self) -> bool:
+        """Whether a chunk may be written before the pass has ended."""
+        return self._on_chunk is not None and time.monotonic() - self._last >= EVERY_S
+
+    def flush(self, started_utc: str, seconds: float, stages: Mapping[str, float]) -> None:
+        """Hand over what has gathered; nothing when there is nothing."""
+        piece, self.piece = self.piece, Piece()
+        if self._on_chunk is None or not piece:
+            return
+        piece.started_utc, piece.seconds, piece.stages = started_utc, seconds, dict(stages)
+        self._on_chunk(pack(piece, self._fingerprint))
+        self._last = time.monotonic()
+
+
+def fingerprint(detector: Detector, media: MediaInfo) -> bytes:
+    """SHA-256 of all that a score depends on."""
+    facts = {
+        "format": FORMAT,
+        "model": detector.model_name,
+        "media": media.sha256,
+        "run": detector.run_facts(),
+        "versions": library_versions(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
+
+
+def pack(piece: Piece, fingerprint: bytes) -> bytes:
+    looks = [(index, look) for index, own in piece.looks.items() for look in own]
+    head = {
+        "started_utc": piece.started_utc,
+        "seconds": piece.seconds,
+        "stages": piece.stages,
+        "scores": [score.model_dump(mode="json") for score in piece.scores.values()],
+        "looks": [index for index, _ in looks],
+        "frames": [[f.index, f.frame_index, f.time_s, dict(f.measures), f.face_box] for f in piece.frames],
+        "windows": [[list(members), p_fake] for members, p_fake in piece.windows.items()],
+    }
+    arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
+    if looks:
+        arrays["looks"] = np.stack([look for _, look in looks])
+    if piece.frames:
+        arrays["features"] = np.stack([frame.features for frame in piece.frames])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    payload = buffer.getvalue()
+    return fingerprint + hashlib.sha256(payload).digest() + payload
+
+
+def unpack(chunk: bytes, fingerprint: bytes) -> Piece | None:
+    """What `pack` was given; None for bytes that are damaged, or of another run."""
+    owner, digest, payload = chunk[:DIGEST], chunk[DIGEST : 2 * DIGEST], chunk[2 * DIGEST :]
+    if owner != fingerprint or digest != hashlib.sha256(payload).digest():
+        return None
+    with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+        return _piece(json.loads(arrays["head"].tobytes()), arrays)
+
+
+def _piece(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Piece:
+    looks: dict[int, tuple[np.ndarray, ...]] = {}
+    rows = arrays["looks"] if head["looks"] else ()
+    for index, row in zip(head["looks"], rows, strict=True):
+        looks[index] = (*looks.get(index, ()), row)
+    features = arrays["features"] if head["frames"] else ()
+    return Piece(
+        scores={score.index: score for score in map(SampleScore.model_validate, head["scores"])},
+        looks=looks,
+        frames=[
+            KeptFrame(index, frame_index, time_s, measures, None if box is None else tuple(box), own)
+            for (index, frame_index, time_s, measures, box), own in zip(head["frames"], features, strict=True)
+        ],
+        windows={tuple(members): p_fake for members, p_fake in head["windows"]},
+        started_utc=head["started_utc"],
+        seconds=float(head["seconds"]),
+        stages=head["stages"],
+    )
+
+
+def restored(chunks: Sequence[bytes], fingerprint: bytes) -> Piece:
+    """All pieces of a run as one."""
+    whole = Piece()
+    for chunk in chunks:
+        piece = unpack(chunk, fingerprint)
+        if piece is None:
+            continue
+        whole.scores |= piece.scores
+        whole.looks |= piece.looks
+        whole.frames += piece.frames
+        whole.windows |= piece.windows
+        whole.started_utc = whole.started_utc or piece.started_utc
+        if piece.seconds >= whole.seconds:
+            whole.seconds, whole.stages = piece.seconds, piece.stages
+    return whole
