@@ -156,6 +156,9 @@ class Viewer(_Frozen):
         return self.reviewer or self.name == owner
 
 
+ANYBODY = Viewer()
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from drishtiksha.casefile import (
+    ANYBODY,
     CaseFile,
     Confidence,
     HumanVerdict,
@@ -17,16 +22,27 @@ from drishtiksha.casefile import (
     Review,
     Viewer,
 )
+from drishtiksha.errors import CaseGoneError, QuotaError, WrongMediaKindError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import Prediction
+from drishtiksha.results import MediaInfo, Prediction
+from drishtiksha.services.plan import RunPlan, plan
+from drishtiksha.services.running import kept
+from drishtiksha.services.workers import Workers
 from drishtiksha.settings import Settings
+from drishtiksha.store.cases import CaseFilter, Cases
+from drishtiksha.store.db import Store, open_store
+from drishtiksha.store.jobs import Jobs
+from drishtiksha.store.queue import Queue, new_worker
+from drishtiksha.store.results import ResultReader
+from drishtiksha.store.reviews import Reviews
 
-if TYPE_CHECKING:
-    from drishtiksha.services.plan import RunPlan
-    from drishtiksha.store.db import Store
-
-ANYBODY = Viewer()
+SWEEP_S = 60.0
+"""How often cases whose time is over are looked for."""
+TAKING_S = 3600.0
+"""A folder without a case is left alone for so long: its file may just be arriving."""
+LET_GO_S = 5.0
+"""How long a deletion waits for a running job to let go of the file."""
 
 
 class Workbench:
@@ -41,31 +57,47 @@ class Workbench:
 
     def __init__(self, settings: Settings, manager: ModelManager, store: Store | None = None) -> None:
         """Opens the store of the settings unless one is given. Raises: StoreError."""
-        raise NotImplementedError
+        self.settings, self.manager = settings, manager
+        self.store = store or open_store(settings.database_url, settings.data_root)
+        reader = ResultReader()
+        self._cases = Cases(self.store, reader)
+        self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
+        self._reviews = Reviews(self.store)
+        self._workers = Workers(manager, self._jobs, self._cases, self.sweep, SWEEP_S)
 
     def start(self) -> None:
         """Start the workers, one thread a device, and the retention sweep; interrupted jobs are taken up from their
         last chunk. Without it jobs only queue up."""
-        raise NotImplementedError
+        self._workers.start()
 
     def stop(self) -> None:
         """Stop the workers; running jobs go back to the queue and keep their chunks."""
-        raise NotImplementedError
+        self._workers.stop()
 
     def take(self, upload: Path, original_name: str, *, owner: str = "", question: str = "") -> CaseFile:
         """Copy and hash a file into a case of its own; the upload itself is left where it is.
 
         Raises: MediaError and its kinds; QuotaError before anything is copied.
         """
-        raise NotImplementedError
+        self._require_space(upload)
+        evidence = Evidence.take(upload, self.settings.cases_dir, self.settings.limits, original_name=original_name)
+        assert evidence.case_dir is not None
+        try:
+            return self._cases.add(evidence.case_dir.name, evidence.media, evidence.path.name, owner, question)
+        except BaseException:
+            shutil.rmtree(evidence.case_dir)
+            raise
 
     def evidence(self, case_id: str, viewer: Viewer = ANYBODY) -> Evidence:
         """The kept file of a case. Raises: CaseGoneError."""
-        raise NotImplementedError
+        evidence = kept(self._cases, self.settings, case_id, viewer)
+        if not evidence.path.is_file():
+            raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
+        return evidence
 
     def case(self, case_id: str, viewer: Viewer = ANYBODY) -> CaseFile:
         """Everything known of a case. Raises: CaseGoneError."""
-        raise NotImplementedError
+        return self._cases.get(case_id, viewer)
 
     def cases(
         self,
@@ -85,19 +117,33 @@ class Workbench:
         person said a word. disagreement: its models, or its reviewers, contradict each other. since, until: when it
         was opened, until excluded; naive times are UTC.
         """
-        raise NotImplementedError
+        wanted = CaseFilter(prediction, model, reviewed, disagreement, since, until)
+        return self._cases.find(viewer, wanted, limit)
 
     def delete_case(self, case_id: str, viewer: Viewer = ANYBODY) -> None:
         """Stop its jobs, then remove evidence, derived files and rows. Raises: CaseGoneError."""
-        raise NotImplementedError
+        self._cases.get(case_id, viewer)
+        for job_id in self._jobs.unended(case_id):
+            self._jobs.ask_cancel(job_id)
+            self._workers.interrupt(job_id)
+        until = time.monotonic() + LET_GO_S
+        while self._jobs.unended(case_id) and time.monotonic() < until:
+            time.sleep(0.05)
+        self._cases.delete(case_id)
+        for root in (self.settings.cases_dir, self.settings.derived_dir):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(root / case_id)
 
     def set_provenance(self, case_id: str, provenance: Provenance) -> None:
         """Keep what the file says of itself. Raises: CaseGoneError."""
-        raise NotImplementedError
+        self._cases.set_provenance(case_id, provenance)
 
     def derived_dir(self, case_id: str) -> Path:
         """The folder for derived copies (it exists); it is deleted with the case. Raises: CaseGoneError."""
-        raise NotImplementedError
+        self._cases.place(case_id, ANYBODY)
+        folder = self.settings.derived_dir / case_id
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def submit(
         self,
@@ -113,33 +159,54 @@ class Workbench:
         Raises: CaseGoneError, QueueFullError; ModelRegistryError for a name that is not configured;
         WrongMediaKindError when none of the models fits.
         """
-        raise NotImplementedError
+        media, _ = self._cases.place(case_id, viewer)
+        names = tuple(dict.fromkeys(models))
+        misfits = self._misfits(media, names)
+        if len(misfits) == len(names):
+            raise WrongMediaKindError(" ".join(misfits.values()) or "No model was chosen. Choose at least one.")
+        job_id = secrets.token_hex(16)
+        device = self.manager.model_configs[next(name for name in names if name not in misfits)].device
+        room = self.settings.max_queue
+        self._jobs.add(job_id, case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room)
+        self._workers.wake()
+        return job_id
 
     def job(self, job_id: str, viewer: Viewer = ANYBODY) -> JobView:
         """The job as it stands. Raises: JobGoneError."""
-        raise NotImplementedError
+        return self._jobs.view(job_id, viewer)
 
     def watch(self, job_id: str, viewer: Viewer = ANYBODY, *, tick_s: float = 0.25) -> Iterator[JobView]:
         """The job now, then at every change and at least once a tick; last the view of the ended job.
 
         Raises: JobGoneError, also when the case is deleted meanwhile. Closing the iterator leaves the job running.
         """
-        raise NotImplementedError
+        while True:
+            view = self.job(job_id, viewer)
+            yield view
+            if view.state.ended:
+                return
+            time.sleep(tick_s)
 
     def cancel(self, job_id: str, viewer: Viewer = ANYBODY) -> None:
         """Ask a job to stop, wherever it runs; nothing happens to one that has ended. Raises: JobGoneError."""
-        raise NotImplementedError
+        self._jobs.case_of(job_id, viewer)
+        self._jobs.ask_cancel(job_id)
+        self._workers.interrupt(job_id)
 
     def retry(self, job_id: str, viewer: Viewer = ANYBODY) -> str:
         """Queue a failed or cancelled job again: what is finished is kept, what is not goes on from its last chunk.
 
         Raises: JobGoneError, JobStateError, QueueFullError.
         """
-        raise NotImplementedError
+        case_id, models = self._jobs.case_of(job_id, viewer)
+        media, _ = self._cases.place(case_id, viewer)
+        self._jobs.retry(job_id, self._misfits(media, models), self.settings.max_queue)
+        self._workers.wake()
+        return job_id
 
     def jobs(self, case_id: str, viewer: Viewer = ANYBODY) -> list[JobView]:
         """All jobs of a case, oldest first. Raises: CaseGoneError."""
-        raise NotImplementedError
+        return self._jobs.of_case(case_id, viewer)
 
     def add_review(
         self,
@@ -152,12 +219,60 @@ class Workbench:
         viewer: Viewer = ANYBODY,
     ) -> Review:
         """Add a word to a case's history; nothing there is ever changed. Raises: CaseGoneError."""
-        raise NotImplementedError
+        self._cases.place(case_id, viewer)
+        return self._reviews.add(case_id, reviewer, verdict, confidence, notes, tags)
 
     def reviews(self, case_id: str, viewer: Viewer = ANYBODY) -> list[Review]:
         """The whole history, oldest first. Raises: CaseGoneError."""
-        raise NotImplementedError
+        self._cases.place(case_id, viewer)
+        return self._reviews.of_case(case_id)
 
     def plan(self, case_id: str, models: Sequence[str]) -> RunPlan:
         """What running these models would take: time, memory, what must be loaded. Raises: CaseGoneError."""
-        raise NotImplementedError
+        media, _ = self._cases.place(case_id, ANYBODY)
+        return plan(media, models, self.manager, self._jobs.seconds_seen("analyze", media))
+
+    @property
+    def working(self) -> bool:
+        """Whether the workers of this process run."""
+        return self._workers.alive
+
+    def sweep(self) -> None:
+        """Delete the cases whose time is over, and folders that belong to none."""
+        oldest = time.time() - self.settings.retention_hours * 3600
+        for case_id in self._cases.opened_before(oldest):
+            with contextlib.suppress(CaseGoneError):
+                self.delete_case(case_id)
+        known = self._cases.ids()
+        for root in (self.settings.cases_dir, self.settings.derived_dir):
+            for folder in root.iterdir() if root.is_dir() else ():
+                if folder.name not in known and folder.stat().st_mtime < time.time() - TAKING_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _misfits(self, media: MediaInfo, models: Sequence[str]) -> dict[str, str]:
+        """Model name -> why it cannot examine such a file."""
+        from drishtiksha.analysis.fit import unfit
+
+        why = {name: unfit(media, self.manager.status(name).config, name) for name in models}
+        return {name: reason for name, reason in why.items() if reason}
+
+    def _require_space(self, upload: Path) -> None:
+        quota = self.settings.disk_quota_mb
+        if quota is None:
+            return
+        self.sweep()
+        roots = (self.settings.cases_dir, self.settings.derived_dir)
+        held = sum(_size(path) for root in roots for path in root.rglob("*"))
+        if held + _size(upload) > quota * 1_000_000:
+            raise QuotaError(
+                f"There is no room for another file: the cases kept here take {held / 1e6:.0f} of {quota} MB. "
+                "Delete a case that is no longer needed, or ask whoever runs this server."
+            )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for a folder, and for what was deleted meanwhile."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0

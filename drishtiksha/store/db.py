@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +132,11 @@ def _upgrade(engine: Engine, data_dir: Path) -> None:
     with engine.connect() as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
-    with FileLock(data_dir / "migration.lock"), engine.execution_options(write=True).connect() as connection:
-        with _advisory_lock(engine) if engine.dialect.name == "postgresql" else nullcontext():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+    others = _advisory_lock(engine) if engine.dialect.name == "postgresql" else FileLock(data_dir / "migration.lock")
+    with others, engine.execution_options(write=True).connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
 
 
 @contextmanager

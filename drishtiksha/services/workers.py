@@ -1,0 +1,136 @@
+"""The threads that run jobs: one a device, and one that gives signs of life, takes over from the dead and tidies up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from drishtiksha.casefile import JobState
+from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
+from drishtiksha.registry import ModelManager
+from drishtiksha.services.running import JobRun, LostError
+from drishtiksha.store.cases import Cases
+from drishtiksha.store.jobs import Jobs
+from drishtiksha.store.queue import DEAD_S, Claim
+
+LOOK_S = 0.5
+"""How often an idle worker looks for jobs that another process queued; those of this process wake it."""
+BEAT_S = 2.0
+STOP_S = 20.0
+"""How long `stop` waits for a job to put itself back; one that is loading a network may take longer and is taken over."""
+
+log = logging.getLogger(__name__)
+
+
+class Workers:
+    """The workers of one process."""
+
+    def __init__(
+        self, manager: ModelManager, jobs: Jobs, cases: Cases, sweep: Callable[[], None], every_s: float
+    ) -> None:
+        """sweep: called at the start and every `every_s` seconds."""
+        self._manager, self._jobs, self._cases, self._sweep, self._every_s = manager, jobs, cases, sweep, every_s
+        self._stopping, self._news = threading.Event(), threading.Condition()
+        self._running: dict[str, JobRun] = {}
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Take over what died, then work. Does nothing when they run already."""
+        if self._threads:
+            return
+        self._stopping.clear()
+        self._jobs.queue.take_over()
+        devices = sorted({config.device for config in self._manager.model_configs.values()})
+        work = [threading.Thread(target=self._work, args=(device,), name=f"worker {device}") for device in devices]
+        keep = [("heartbeat", self._beat, BEAT_S), ("takeover", self._jobs.queue.take_over, DEAD_S / 3)]
+        keep.append(("retention", self._sweep, self._every_s))
+        work += [threading.Thread(target=self._again, args=(do, s), name=name) for name, do, s in keep]
+        for thread in work:
+            thread.daemon = True
+            thread.start()
+        self._threads = work
+
+    def stop(self) -> None:
+        """Running jobs go back to the queue and keep their chunks."""
+        self._stopping.set()
+        with self._lock:
+            running = list(self._running.values())
+        for run in running:
+            run.cancel.cancel()
+        self.wake()
+        for thread in self._threads:
+            thread.join(STOP_S)
+        self._threads = []
+
+    @property
+    def alive(self) -> bool:
+        """Whether every thread that was started still runs."""
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
+    def wake(self) -> None:
+        """There is a new job."""
+        with self._news:
+            self._news.notify_all()
+
+    def interrupt(self, job_id: str) -> None:
+        """Stop a job of this process at its next check, without waiting for the heartbeat to tell it."""
+        with self._lock:
+            run = self._running.get(job_id)
+        if run is not None:
+            run.cancel.cancel()
+
+    def _work(self, device: str) -> None:
+        while not self._stopping.is_set():
+            try:
+                claim = self._jobs.queue.claim([device])
+            except Exception:
+                log.exception("The queue could not be read; the worker of %s tries again", device)
+                claim = None
+                self._stopping.wait(BEAT_S)
+            if claim is not None:
+                self._run(claim)
+                continue
+            with self._news:
+                if not self._stopping.is_set():
+                    self._news.wait(LOOK_S)
+
+    def _run(self, claim: Claim) -> None:
+        run = JobRun(claim, self._manager, self._jobs, self._cases)
+        with self._lock:
+            self._running[claim.job_id] = run
+        try:
+            self._jobs.queue.end(claim.job_id, run.execute())
+        except AnalysisCancelledError:
+            if self._stopping.is_set():
+                self._jobs.queue.put_back(claim.job_id)
+            else:
+                self._jobs.queue.end(claim.job_id, JobState.CANCELLED)
+        except LostError:
+            log.info("Job %s was deleted or taken over by another process", claim.job_id)
+        except DrishtikshaError as error:
+            run.fail(str(error))
+            self._jobs.queue.end(claim.job_id, JobState.FAILED)
+        except Exception:
+            log.exception("Job %s failed", claim.job_id)
+            run.fail("The analysis stopped at an error of this program. The server's log has the details.")
+            self._jobs.queue.end(claim.job_id, JobState.FAILED)
+        finally:
+            with self._lock:
+                self._running.pop(claim.job_id, None)
+
+    def _beat(self) -> None:
+        with self._lock:
+            running = dict(self._running)
+        for job_id, run in running.items():
+            if self._jobs.queue.pulse(job_id) is not False:  # asked to stop, or not ours any more
+                run.cancel.cancel()
+
+    def _again(self, do: Callable[[], None], every_s: float) -> None:
+        while not self._stopping.is_set():
+            try:
+                do()
+            except Exception:
+                log.exception("%s failed; it is tried again", threading.current_thread().name)
+            self._stopping.wait(every_s)

@@ -1,0 +1,187 @@
+"""Cases: what is known of each piece of evidence, put together from all tables."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from drishtiksha.casefile import CaseFile, HumanVerdict, Provenance, StressResult, Viewer
+from drishtiksha.errors import CaseGoneError
+from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
+from drishtiksha.store.db import Store
+from drishtiksha.store.results import ResultReader, only
+from drishtiksha.store.reviews import reviews_of
+from drishtiksha.store.tables import CaseRow, ResultRow, ReviewRow
+from drishtiksha.store.values import CASE_GONE, storable, utc
+
+PAGE = 100
+
+_SAYS_SAME = {HumanVerdict.GENUINE: Prediction.REAL, HumanVerdict.MANIPULATED: Prediction.FAKE}
+
+
+@dataclass(frozen=True)
+class CaseFilter:
+    """Which cases are asked for; None = any."""
+
+    prediction: Prediction | None = None
+    model: str | None = None
+    reviewed: bool | None = None
+    disagreement: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass
+class _Said:
+    """What machines (model name -> newest prediction) and people (reviewer -> newest verdict) say of a case."""
+
+    machines: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
+
+    def passes(self, wanted: CaseFilter) -> bool:
+        asked = [p for model, p in self.machines.items() if wanted.model in (None, model)]
+        return (
+            (wanted.model is None or bool(asked))
+            and (wanted.prediction is None or wanted.prediction.value in asked)
+            and (wanted.reviewed is None or wanted.reviewed == bool(self.people))
+            and (wanted.disagreement is None or wanted.disagreement == self.contradictory())
+        )
+
+    def contradictory(self) -> bool:
+        """Models against models, people against people, or a person against a model."""
+        verdicts = {HumanVerdict(verdict) for verdict in self.people.values()}
+        said = {Prediction(p) for p in self.machines.values()} | {_SAYS_SAME[v] for v in verdicts if v in _SAYS_SAME}
+        return len(verdicts) > 1 or {Prediction.REAL, Prediction.FAKE} <= said
+
+
+class Cases:
+    """The cases of one database. Somebody else's case is as gone as a deleted one."""
+
+    def __init__(self, store: Store, reader: ResultReader) -> None:
+        self.store, self.reader = store, reader
+
+    def add(self, case_id: str, media: MediaInfo, file_name: str, owner: str, question: str) -> CaseFile:
+        row = CaseRow(
+            id=case_id,
+            owner=storable(owner, 200),
+            question=storable(question),
+            opened=time.time(),
+            file_name=file_name,
+            media=media.model_dump_json(),
+            provenance=None,
+        )
+        with self.store.write() as session:
+            session.add(row)
+        return CaseFile(
+            case_id=case_id, opened_utc=utc(row.opened), owner=row.owner, question=row.question, media=media
+        )
+
+    def place(self, case_id: str, viewer: Viewer) -> tuple[MediaInfo, str]:
+        """The facts of a case's file and its name in the case's folder. Raises: CaseGoneError."""
+        with self.store.read() as session:
+            row = _row(session, case_id, viewer)
+            return MediaInfo.model_validate_json(row.media), row.file_name
+
+    def get(self, case_id: str, viewer: Viewer) -> CaseFile:
+        """Raises: CaseGoneError."""
+        with self.store.read() as session:
+            return self._file(session, _row(session, case_id, viewer))
+
+    def find(self, viewer: Viewer, wanted: CaseFilter, limit: int) -> list[CaseFile]:
+        """Those that the viewer may see and that pass, newest first."""
+        query = select(CaseRow).order_by(CaseRow.opened.desc(), CaseRow.id)
+        if not viewer.reviewer:
+            query = query.where(CaseRow.owner == storable(viewer.name, 200))
+        if wanted.since is not None:
+            query = query.where(CaseRow.opened >= _seconds(wanted.since))
+        if wanted.until is not None:
+            query = query.where(CaseRow.opened < _seconds(wanted.until))
+        found: list[CaseFile] = []
+        with self.store.read() as session:
+            for rows in _pages(session, query):
+                said = _said(session, [row.id for row in rows])
+                for row in rows:
+                    if len(found) == limit:
+                        return found
+                    if said[row.id].passes(wanted):
+                        found.append(self._file(session, row))
+        return found
+
+    def set_provenance(self, case_id: str, provenance: Provenance) -> None:
+        """Raises: CaseGoneError."""
+        change = update(CaseRow).where(CaseRow.id == case_id).values(provenance=provenance.model_dump_json())
+        with self.store.write() as session:
+            if session.execute(change.returning(CaseRow.id)).first() is None:
+                raise CaseGoneError(CASE_GONE)
+
+    def delete(self, case_id: str) -> None:
+        """The row and, with it, its jobs, chunks, results and reviews."""
+        with self.store.write() as session:
+            session.execute(delete(CaseRow).where(CaseRow.id == case_id))
+        self.reader.forget()
+        self.store.scrub()
+
+    def opened_before(self, seconds: float) -> list[str]:
+        with self.store.read() as session:
+            return list(session.scalars(select(CaseRow.id).where(CaseRow.opened < seconds)))
+
+    def ids(self) -> set[str]:
+        with self.store.read() as session:
+            return set(session.scalars(select(CaseRow.id)))
+
+    def media_of(self, owner: str) -> dict[str, MediaInfo]:
+        """Case id -> its file, of one owner."""
+        with self.store.read() as session:
+            query = select(CaseRow.id, CaseRow.media).where(CaseRow.owner == storable(owner, 200))
+            return {case_id: MediaInfo.model_validate_json(media) for case_id, media in session.execute(query)}
+
+    def _file(self, session: Session, row: CaseRow) -> CaseFile:
+        answers = self.reader.newest_of_case(session, row.id)
+        return CaseFile(
+            case_id=row.id,
+            opened_utc=utc(row.opened),
+            owner=row.owner,
+            question=row.question,
+            media=MediaInfo.model_validate_json(row.media),
+            provenance=Provenance.model_validate_json(row.provenance) if row.provenance else None,
+            results=only(AnalysisResult, answers),
+            stress=only(StressResult, answers),
+            reviews=reviews_of(session, row.id),
+        )
+
+
+def _row(session: Session, case_id: str, viewer: Viewer) -> CaseRow:
+    row = session.get(CaseRow, case_id)
+    if row is None or not viewer.may_see(row.owner):
+        raise CaseGoneError(CASE_GONE)
+    return row
+
+
+def _pages(session: Session, query: Select[CaseRow]) -> Iterator[Sequence[CaseRow]]:
+    offset = 0
+    while rows := session.scalars(query.offset(offset).limit(PAGE)).all():
+        yield rows
+        offset += PAGE
+
+
+def _said(session: Session, ids: Sequence[str]) -> defaultdict[str, _Said]:
+    said: defaultdict[str, _Said] = defaultdict(_Said)
+    newest = select(func.max(ResultRow.id)).where(ResultRow.case_id.in_(ids), ResultRow.kind == "analyze")
+    newest = newest.group_by(ResultRow.case_id, ResultRow.model)
+    results = select(ResultRow.case_id, ResultRow.model, ResultRow.prediction).where(ResultRow.id.in_(newest))
+    for case_id, model, prediction in session.execute(results):
+        said[case_id].machines[model] = prediction or Prediction.INCONCLUSIVE.value
+    reviews = select(ReviewRow.case_id, ReviewRow.reviewer, ReviewRow.verdict).where(ReviewRow.case_id.in_(ids))
+    for case_id, reviewer, verdict in session.execute(reviews.order_by(ReviewRow.id)):
+        said[case_id].people[reviewer] = verdict
+    return said
+
+
+def _seconds(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,167 @@
+"""The queue: who may claim a job, who holds it, and how it leaves. Every change of hands is one atomic UPDATE."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from drishtiksha.casefile import JobState
+from drishtiksha.errors import QueueFullError
+from drishtiksha.store.db import Store
+from drishtiksha.store.tables import JobRow
+from drishtiksha.store.values import by_name, names
+
+DEAD_S = 15.0
+"""A process that gave no sign of life for so long has died, and its jobs are taken over."""
+
+_OF_THIS_PROCESS: set[str] = set()
+"""A restarted container has its old name and number; these tell its earlier life from its present one."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this process works on now."""
+
+    job_id: str
+    case_id: str
+    kind: str
+    models: tuple[str, ...]
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a running job stands; `preview` is JSON, None = as it was."""
+
+    model_name: str = ""
+    phase: str = ""
+    message: str = ""
+    progress: int = 0
+    total: int | None = None
+    preview: str | None = None
+
+
+def new_worker() -> str:
+    """Names this process for the database; unlike a process number it is never used twice."""
+    worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+    _OF_THIS_PROCESS.add(worker)
+    return worker
+
+
+class Queue:
+    """The queue of one database, as the process called `worker` sees it."""
+
+    def __init__(self, store: Store, worker: str) -> None:
+        self.store, self.worker = store, worker
+
+    def claim(self, devices: Collection[str]) -> Claim | None:
+        """Take the first waiting job for one of these devices: interactive before batch, then oldest first."""
+        waiting = select(JobRow.id).where(JobRow.state == JobState.QUEUED, JobRow.device.in_(devices))
+        waiting = waiting.order_by(JobRow.batch, JobRow.queued, JobRow.id).limit(1)
+        while True:
+            with self.store.read() as session:
+                job_id = session.scalar(waiting)
+            if job_id is None:
+                return None
+            now = time.time()
+            with self.store.write() as session:
+                row = session.scalars(
+                    update(JobRow)
+                    .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED)
+                    .values(
+                        state=JobState.RUNNING, worker=self.worker, beat=now, started=func.coalesce(JobRow.started, now)
+                    )
+                    .returning(JobRow)
+                ).first()
+                if row is not None:
+                    return Claim(row.id, row.case_id, row.kind, names(row.models), by_name(row.errors))
+
+    def pulse(self, job_id: str, progress: Progress | None = None) -> bool | None:
+        """Give a sign of life and tell the progress. Whether somebody asked to cancel; None: the job is not ours any more."""
+        values: dict[str, Any] = {"beat": time.time()}
+        if progress is not None:
+            values |= {name: value for name, value in vars(progress).items() if name != "preview" or value is not None}
+        with self.store.write() as session:
+            return session.scalar(self.mine(job_id).values(**values).returning(JobRow.cancel_asked))
+
+    def end(self, job_id: str, state: JobState) -> None:
+        """Whatever a page may still need is kept; the preview is not, since there are results now or none at all."""
+        values: dict[str, Any] = {"state": state, "worker": None, "beat": None, "ended": time.time(), "preview": None}
+        with self.store.write() as session:
+            session.execute(self.mine(job_id).values(phase="", message="", cancel_asked=False, **values))
+
+    def put_back(self, job_id: str) -> None:
+        """A job of ours that was interrupted waits again, in its old place; one that is to be cancelled is."""
+        with self.store.write() as session:
+            _release(session, and_(JobRow.id == job_id, JobRow.worker == self.worker))
+
+    def take_over(self) -> None:
+        """Put back what processes left running that have died."""
+        running = select(JobRow.worker, func.max(JobRow.beat)).where(JobRow.state == JobState.RUNNING)
+        with self.store.read() as session:
+            beats = session.execute(running.group_by(JobRow.worker)).all()
+        dead = [worker for worker, beat in beats if worker and worker != self.worker and _died(worker, beat)]
+        if dead:
+            late = or_(JobRow.beat < time.time() - DEAD_S, *(JobRow.worker == w for w in dead if _process_gone(w)))
+            with self.store.write() as session:
+                _release(session, and_(JobRow.worker.in_(dead), late))
+
+    def mine(self, job_id: str) -> Any:
+        """An UPDATE of this job that does nothing unless this process still holds it."""
+        return update(JobRow).where(JobRow.id == job_id, JobRow.worker == self.worker, JobRow.state == JobState.RUNNING)
+
+
+def require_room(session: Session, max_queue: int) -> None:
+    """Raises: QueueFullError. To be asked within the transaction that adds to the queue."""
+    waiting = session.scalar(select(func.count()).select_from(JobRow).where(JobRow.state == JobState.QUEUED)) or 0
+    if waiting >= max_queue:
+        raise QueueFullError(
+            f"{waiting} analyses are waiting and at most {max_queue} may. Try again when one of them has ended."
+        )
+
+
+def ahead_of(session: Session, row: JobRow) -> list[JobRow]:
+    """The jobs that go before a waiting one on its device: the running ones first."""
+    earlier = or_(JobRow.queued < row.queued, and_(JobRow.queued == row.queued, JobRow.id < row.id))
+    before = and_(JobRow.batch.is_(row.batch), earlier)
+    if row.batch:
+        before = or_(before, JobRow.batch.is_(False))
+    active = or_(JobRow.state == JobState.RUNNING, and_(JobRow.state == JobState.QUEUED, before))
+    return list(session.scalars(select(JobRow).where(JobRow.device == row.device, active)))
+
+
+def _release(session: Session, which: Any) -> None:
+    running = and_(which, JobRow.state == JobState.RUNNING)
+    gone: dict[str, Any] = {"worker": None, "beat": None, "phase": "", "message": ""}
+    stopped = {"state": JobState.CANCELLED, "ended": time.time(), "cancel_asked": False, "preview": None}
+    session.execute(update(JobRow).where(running, JobRow.cancel_asked).values(**gone, **stopped))
+    session.execute(update(JobRow).where(running).values(**gone, state=JobState.QUEUED))
+
+
+def _died(worker: str, beat: float | None) -> bool:
+    return beat is None or beat < time.time() - DEAD_S or _process_gone(worker)
+
+
+def _process_gone(worker: str) -> bool:
+    """Whether a process of this machine has ended; of other machines only the missing beat tells."""
+    host, _, rest = worker.partition(":")
+    if host != socket.gethostname():
+        return False
+    number = int(rest.partition(":")[0])
+    if number == os.getpid():
+        return worker not in _OF_THIS_PROCESS
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
