@@ -52,7 +52,7 @@ class SharedMedia:
         keeper: Keeper | None = None,
     ) -> None:
         self.evidence, self.limits, self.check = evidence, limits, check
-        self._keeper = keeper or Spool(spool_bytes)
+        self._keeper = keeper or Spool(spool_bytes, evidence.case_dir)
         self._plans: list[SamplingPlan] = []
         self._ahead: set[int] = set()
         self._index: FrameIndex | None = None

@@ -69,6 +69,7 @@ class Shelf:
 class Spool:
     """Raw pixels in a temporary file of at most `limit` bytes and half of the free disk, read back as often as wanted.
 
+    folder: where it lies, on a disk rather than in memory; None: where the system puts temporary files.
     The file has no name from the start (where the system allows): nothing is left behind, even by a process that is killed.
     """
 
@@ -91,10 +92,13 @@ class Spool:
         file = self._opened()
         if not self.fits(frame.image.nbytes):
             return
+        pixels = np.ascontiguousarray(frame.image).reshape(-1).data
         try:
             file.seek(self._size)
-            file.write(np.ascontiguousarray(frame.image).data)
+            whole = file.write(pixels) == len(pixels)
         except OSError:
+            whole = False
+        if not whole:
             # The disk is full: what is there can still be read, the rest is decoded again.
             self._limit = self._size
             return
