@@ -93,11 +93,13 @@ def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> R
 
 def _write(form: ReportForm, the_case: CaseFile, evidence: Evidence, folder: FilePath, here: Services) -> bytes:
     # Imported when a report is asked for: fonts, templates and pictures take a second to load.
-    from drishtiksha.report import bundle, html, pdf
+    from drishtiksha.report import html, pdf
     from drishtiksha.report.keys import signing_key
 
     target = folder / f"report.{form.value}"
     if form is ReportForm.ZIP:
+        from drishtiksha.report import bundle
+
         bundle.write(the_case, evidence, target, signing_key(here.settings.data_root))
     else:
         write = html.write if form is ReportForm.HTML else pdf.write

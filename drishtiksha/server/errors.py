@@ -41,7 +41,7 @@ STATUS: dict[type[DrishtikshaError], tuple[str, int]] = {
 RETRY_S = {503: 10, 507: 600}
 """What `Retry-After` says where nothing better is known."""
 
-INTERNAL = "Something went wrong on the server. The file was not judged. Try again, and tell whoever runs the server."
+INTERNAL = "Something went wrong on the server; nothing was concluded. Try again, and tell whoever runs the server."
 NO_DATABASE = "The server's database does not answer. Nothing was concluded. Try again in a minute."
 
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)+([^\s/]+)")

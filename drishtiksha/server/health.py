@@ -37,7 +37,7 @@ async def healthz() -> Response:
 def readyz(here: Here) -> Response:
     """Whether the database can be written and the workers live."""
     database = _database(here.workbench.store)
-    workers = OK if here.workbench.alive else "a worker has stopped; restart the server"
+    workers = OK if here.workbench.working else "a worker has stopped; restart the server"
     ready = database == workers == OK
     return as_json(Readiness(ready=ready, database=database, workers=workers), 200 if ready else 503)
 

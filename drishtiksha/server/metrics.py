@@ -74,7 +74,7 @@ class _Jobs:
     def collect(self) -> Iterator[Metric]:
         with self._store.read() as session:
             query = select(JobRow.state, func.count()).group_by(JobRow.state)
-            counts: dict[str, int] = dict(session.execute(query).tuples().all())
+            counts: dict[str, int] = {state: count for state, count in session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
         jobs = GaugeMetricFamily("drishtiksha_jobs", "Jobs that are kept, by state.", labels=["state"])
         for state in JobState:
             jobs.add_metric([state.value], counts.get(state.value, 0))

@@ -1,0 +1,96 @@
+"""A real server on a real port, and a detector slow enough to be watched, stopped and killed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import httpx
+import uvicorn
+from detector_kit import BRIGHTNESS
+from fastapi import FastAPI
+
+BRIGHT, SLOW, ABSENT = "BRIGHT-V1", "SLOW-V1", "ABSENT-V1"
+
+SLOWNESS = (
+    BRIGHTNESS.replace(
+        "class BrightnessConfig(DetectorConfig):",
+        "class SlowConfig(DetectorConfig):\n    pause_s: float = 0.1\n    diary: str = ''",
+    )
+    .replace("class BrightnessDetector", "class SlowDetector")
+    .replace("Config = BrightnessConfig", "Config = SlowConfig")
+    .replace(
+        "    def preprocess(self, sample):\n",
+        "    def preprocess(self, sample):\n"
+        "        time.sleep(self.config.pause_s)\n"
+        "        if self.config.diary:\n"
+        "            with open(self.config.diary, 'a') as diary:\n"
+        "                diary.write(f'{sample.frame_index}\\n')\n",
+    )
+    .replace("import numpy", "import time\n\nimport numpy")
+)
+"""Judges as the brightness detector does, but takes its time over each frame and notes it in a diary."""
+
+
+@contextmanager
+def served(app: FastAPI, key: str | None = None) -> Iterator[httpx.Client]:
+    """A client of the app on a free port of this machine; `app.state.failure` is raised when it does not start."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, lifespan="on", log_level="warning", timeout_graceful_shutdown=2)
+    )
+
+    def run() -> None:
+        with suppress(SystemExit):  # how uvicorn leaves when the app does not start
+            server.run()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise app.state.failure or RuntimeError("the server did not start")
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=headers) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), "the server did not stop"
+
+
+def until_ended(client: httpx.Client, job_id: str, **headers: str) -> dict[str, Any]:
+    """The job once it has ended."""
+    for _ in range(600):
+        view = client.get(f"/api/jobs/{job_id}", headers=headers).raise_for_status().json()
+        if view["state"] in ("done", "failed", "cancelled"):
+            return view
+        time.sleep(0.1)
+    raise AssertionError(f"the job did not end: {view}")
+
+
+def until_running(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """The job once it is at work on a sample."""
+    for _ in range(600):
+        view = client.get(f"/api/jobs/{job_id}").raise_for_status().json()
+        if view["state"] == "running" and view["progress"] > 0:
+            return view
+        assert view["state"] in ("queued", "running"), view
+        time.sleep(0.05)
+    raise AssertionError(f"the job did not start: {view}")
+
+
+def refused(response: httpx.Response, status: int, kind: str) -> str:
+    """The message of a typed error, once it is sure that it is one."""
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == {"error", "message"}
+    assert body["error"] == kind, body
+    assert "/work" not in body["message"]
+    assert "/tmp" not in body["message"]
+    assert "Traceback" not in body["message"]
+    return body["message"]

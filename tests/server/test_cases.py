@@ -1,0 +1,80 @@
+"""Cases over HTTP: listed, filtered, read, reported, deleted."""
+
+from __future__ import annotations
+
+import pytest
+from server_kit import ABSENT, BRIGHT, SLOW, refused
+
+from drishtiksha.casefile import CaseFile
+
+NOBODYS = "0" * 32
+
+
+@pytest.fixture
+def case_id(client, picture) -> str:
+    done = client.post("/api/analyze", files={"file": ("white.png", picture)}, data={"model": BRIGHT, "wait": "true"})
+    return done.json()["case_id"]
+
+
+def test_a_case_tells_everything_and_a_list_tells_it_in_short(client, case_id):
+    case = CaseFile.model_validate_json(client.get(f"/api/cases/{case_id}").content)
+    assert [result.model_name for result in case.results] == [BRIGHT]
+    [short] = client.get("/api/cases").json()
+    assert (short["case_id"], short["answers"][0]["prediction"]) == (case_id, "FAKE")
+    assert short["human_verdict"] is None
+    assert "heatmaps" not in str(short)
+
+
+def test_nothing_tells_where_things_lie_here(client, case_id):
+    for path in (f"/api/cases/{case_id}", "/api/cases", "/api/models"):
+        told = client.get(path).text
+        assert "/tmp/" not in told
+        assert "/work/" not in told
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("prediction=FAKE", 1),
+        ("prediction=REAL", 0),
+        (f"model={BRIGHT}", 1),
+        (f"model={SLOW}", 0),
+        ("reviewed=true", 0),
+        ("disagreement=false", 1),
+        ("since=2020-01-01T00:00:00", 1),
+        ("until=2020-01-01T00:00:00Z", 0),
+        ("limit=1", 1),
+    ],
+)
+def test_filters(client, case_id, query, count):
+    assert len(client.get(f"/api/cases?{query}").json()) == count
+
+
+def test_a_filter_that_is_none_is_refused(client):
+    refused(client.get("/api/cases?prediction=PERHAPS"), 422, "bad_request")
+    refused(client.get("/api/cases?limit=0"), 422, "bad_request")
+
+
+@pytest.mark.parametrize(("form", "start"), [("html", b"<!"), ("pdf", b"%PDF"), ("zip", b"PK")])
+def test_reports(client, case_id, tmp_path, form, start):
+    response = client.get(f"/api/cases/{case_id}/report.{form}")
+    assert response.status_code == 200, response.text
+    assert response.content.startswith(start)
+    assert "attachment" in response.headers["content-disposition"]
+    assert list((tmp_path / "data/uploads").iterdir()) == []
+
+
+def test_a_case_that_is_gone(client, case_id):
+    assert client.delete(f"/api/cases/{case_id}").status_code == 204
+    for path in (f"/api/cases/{case_id}", f"/api/cases/{case_id}/report.html", f"/api/cases/{NOBODYS}"):
+        refused(client.get(path), 404, "case_gone")
+    refused(client.delete(f"/api/cases/{case_id}"), 404, "case_gone")
+    refused(client.get(f"/api/cases/{case_id}/report.docx"), 422, "bad_request")
+
+
+def test_models_say_what_they_are_and_what_is_missing(client):
+    cards = {card["name"]: card for card in client.get("/api/models").json()}
+    assert cards[BRIGHT]["state"] in ("ready", "loaded")
+    assert cards[BRIGHT]["picture"]
+    assert cards[ABSENT]["state"] == "missing"
+    assert cards[ABSENT]["remedy"]

@@ -1,0 +1,112 @@
+"""Jobs over HTTP: watched, stopped, tried again, deleted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from server_kit import SLOW, refused, until_ended, until_running
+
+from drishtiksha.casefile import JobView
+from drishtiksha.server import jobs
+
+NOBODYS = "0" * 32
+
+
+def started(client, video) -> str:
+    return client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": SLOW}).json()["job_id"]
+
+
+def events(response):
+    """(name, data) of each event; comments as ("", text)."""
+    name = ""
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            name = line[7:]
+        elif line.startswith("data: "):
+            yield name, json.loads(line[6:])
+        elif line.startswith(":"):
+            yield "", line
+
+
+def test_events_tell_the_progress_and_the_end(client, video):
+    job_id = started(client, video)
+    with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        told = list(events(response))
+    assert {name for name, _ in told[:-1]} == {"progress"}
+    seen = [view["progress"] for _, view in told[:-1] if view["phase"] == "score"]
+    assert len(set(seen)) > 2
+    assert all("results" not in view for _, view in told[:-1])
+    name, last = told[-1]
+    assert name == "ended"
+    assert JobView.model_validate(last) == JobView.model_validate(client.get(f"/api/jobs/{job_id}").json())
+    assert last["state"] == "done"
+
+
+def test_events_of_an_ended_job_are_its_end_at_once(client, video):
+    job_id = started(client, video)
+    until_ended(client, job_id)
+    with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+        assert [name for name, _ in events(response)] == ["ended"]
+
+
+def test_closing_the_stream_does_not_stop_the_job(client, video):
+    job_id = started(client, video)
+    with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+        next(events(response))
+    assert until_ended(client, job_id)["state"] == "done"
+
+
+def test_a_stream_without_news_gives_a_sign_of_life(client, video, monkeypatch):
+    monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.0)
+    started(client, video)
+    waiting = started(client, video)
+    with client.stream("GET", f"/api/jobs/{waiting}/events") as response:
+        for name, text in events(response):
+            if name == "":
+                assert "still here" in text
+                return
+    raise AssertionError("no heartbeat came")
+
+
+def test_a_stream_of_a_deleted_job_says_so(client, video):
+    job_id = started(client, video)
+    with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+        stream = events(response)
+        next(stream)
+        assert client.delete(f"/api/jobs/{job_id}").status_code == 204
+        name, data = list(stream)[-1]
+    assert (name, data["error"]) == ("gone", "job_gone")
+
+
+def test_cancel_and_retry(client, video):
+    job_id = started(client, video)
+    until_running(client, job_id)
+    assert client.post(f"/api/jobs/{job_id}/cancel").status_code == 200
+    stopped = until_ended(client, job_id)
+    assert stopped["state"] == "cancelled"
+    assert stopped["results"] == []
+    again = client.post(f"/api/jobs/{job_id}/retry")
+    assert again.status_code == 202
+    assert again.json()["job_id"] == job_id
+    assert until_ended(client, job_id)["state"] == "done"
+    refused(client.post(f"/api/jobs/{job_id}/retry"), 409, "job_state")
+
+
+def test_deleting_a_running_job_deletes_its_case(client, video):
+    job_id = started(client, video)
+    case_id = until_running(client, job_id)["case_id"]
+    assert client.delete(f"/api/jobs/{job_id}").status_code == 204
+    refused(client.get(f"/api/jobs/{job_id}"), 404, "job_gone")
+    refused(client.get(f"/api/cases/{case_id}"), 404, "case_gone")
+    assert client.get("/api/cases").json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")],
+)
+def test_what_is_not_there_is_said_in_words(client, method, path):
+    refused(client.request(method, f"/api/jobs/{NOBODYS}{path}"), 404, "job_gone")
+    refused(client.request(method, f"/api/jobs/nonsense{path}"), 422, "bad_request")
