@@ -31,6 +31,8 @@ MAX_MARKERS = 28
 """On one line; isolated points have one always, since no line shows them."""
 THIRD = 1 / 3
 DASHES: tuple[tuple[int, tuple[float, ...]], ...] = ((0, ()), (0, (6, 2)), (0, (1.6, 1.6)), (0, (7, 2, 1.6, 2)))
+WIDTHS = (3.0, 2.2, 1.6)
+"""Points: a line stays visible below one that runs over it."""
 ZONES = ("nothing found", "unclear", "suspicious")
 NEAR_END = 0.06
 """Of the axis: a line that ends nearer to the right edge than this is led on to its name."""
@@ -195,7 +197,8 @@ def _draw_line(axes: Axes, result: AnalysisResult, look: Ground, number: int) ->
     if not known.size:
         return None
     style = _look_of(number, look)
-    axes.plot(times, heights, linewidth=1.7, markersize=4.2, markevery=_marked(heights), zorder=3, **style)
+    width = WIDTHS[min(number, len(WIDTHS) - 1)]
+    axes.plot(times, heights, linewidth=width, markersize=4.2, markevery=_marked(heights), zorder=3, **style)
     return float(times[known[-1]]), float(heights[known[-1]])
 
 
@@ -262,7 +265,7 @@ def _label(
 def _sample(axes: Axes, number: int, x: float, y: float, width: float, look: Ground) -> None:
     """A piece of the line, 0.3 inches long, at x, y (fractions of the axes, which are `width` inches wide)."""
     axes.plot(
-        [x, x + 0.15 / width, x + 0.3 / width], [y] * 3, transform=axes.transAxes, clip_on=False, linewidth=1.7,
+        [x, x + 0.15 / width, x + 0.3 / width], [y] * 3, transform=axes.transAxes, clip_on=False, linewidth=WIDTHS[min(number, len(WIDTHS) - 1)],
         markersize=4.2, markevery=[1], **_look_of(number, look),
     )  # fmt: skip
 

@@ -32,8 +32,8 @@ element.addEventListener('click', event => {
 });
 """
 HEATMAPS = (
-    "Each picture is what one detector judged nearest to the moment: warm places weighed most in its score. A heatmap shows "
-    "where a network looked, not what was altered."
+    "Each picture is the sample that was judged nearest to the moment: warm places weighed most in its score. A heatmap "
+    "shows where a network looked, not what was altered."
 )
 
 
@@ -99,20 +99,21 @@ def moments(offered: Sequence[Moment], player_id: str, chosen: float | None) -> 
     return f'<div class="dk-moments" role="group" aria-label="Moment to look at">{buttons}{here}</div>'
 
 
-def side_by_side(seen: Iterable[Seen], time_s: float | None, buttons: str = "") -> str:
-    """A figure for each detector with what it saw, or a line that it scored nothing there."""
+def side_by_side(seen: Iterable[Seen], title: str, buttons: str = "", names: Sequence[str] | None = None) -> str:
+    """A figure for each detector (or of each file, by its name) with what it saw, or a line that it scored nothing there."""
     shown = list(seen)
-    figures = "".join(_figure(letter, one) for letter, one in zip(letters(len(shown)), shown, strict=True))
-    at = "" if time_s is None else f" at {words.fine_clock(time_s)}"
+    called = names or [one.model_name for one in shown]
+    figures = "".join(
+        _figure(letter, name, one) for letter, name, one in zip(letters(len(shown)), called, shown, strict=True)
+    )
     return (
-        '<section class="dk-box" aria-label="The same moment, detector by detector">'
-        f"<h3>What each detector saw{at}</h3>{buttons}"
+        f'<section class="dk-box" aria-label="{escape(title)}"><h3>{escape(title)}</h3>{buttons}'
         f'<div class="dk-seen">{figures}</div><p class="dk-hint">{HEATMAPS}</p></section>'
     )
 
 
-def _figure(letter: str, one: Seen) -> str:
-    name = f'<b><span class="dk-letter">{letter}</span> {escape(one.model_name)}</b>'
+def _figure(letter: str, title: str, one: Seen) -> str:
+    name = f'<b><span class="dk-letter">{letter}</span> {escape(title)}</b>'
     if one.finding is None or one.picture is None:
         return f'<figure class="dk-nothing">{name}<figcaption>Nothing near this moment could be judged.</figcaption></figure>'
     buffer = io.BytesIO()
@@ -120,7 +121,7 @@ def _figure(letter: str, one: Seen) -> str:
     caption = one.finding.title() + ("" if one.finding.heatmap else "; no heatmap was made here")
     return (
         f'<figure>{name}<img src="data:image/jpeg;base64,{_b64(buffer.getvalue())}" '
-        f'alt="{escape(one.model_name)}: {escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
+        f'alt="{escape(title)}: {escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
     )
 
 

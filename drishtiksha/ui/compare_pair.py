@@ -56,12 +56,12 @@ def _card(letter: str, name: str, view: JobView, player: str) -> str:
         return f'<section class="dk-box" aria-label="{escape(name)}">{head}<p>{icon("minus")} {escape(_why(view))}</p></section>'
     result = view.results[0]
     look = words.GRADE_LOOKS[result.grade]
-    score = "no score" if result.p_fake is None else f"score {result.p_fake:.2f}"
+    score = "No score" if result.p_fake is None else f"Score {result.p_fake:.2f}"
     reason = result.reasons[0] if result.reasons else look.meaning
     return (
         f'<section class="dk-box dk-pair-card" aria-label="{escape(name)}">{head}'
         f'<p class="dk-row-grade dk-tone-{look.tone}">{icon(look.icon)}<b>{escape(look.title)}</b></p>'
-        f'<p class="dk-hint">{score}, coverage {words.share(result.coverage)}; {escape(reason)}</p>{_go(result, player)}</section>'
+        f'<p><b>{score}</b>, coverage {words.share(result.coverage)}</p><p class="dk-hint">{escape(reason)}</p>{_go(result, player)}</section>'
     )
 
 

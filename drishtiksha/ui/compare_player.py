@@ -17,7 +17,6 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
-from drishtiksha.ui.icons import icon
 
 LONG_SIDE = 1600
 """px of a picture on screen."""
@@ -161,7 +160,7 @@ def markup(media: MediaInfo, copy: Path, player_id: str) -> str:
     return (
         f'<div class="dk-player" id="{player_id}"><div class="dk-player-frame">'
         '<button type="button" class="dk-undock" aria-label="Put the player back in its place">'
-        f'{icon("broken")}</button>{shown}<div class="dk-loop" hidden>'
+        f'<span aria-hidden="true">×</span></button>{shown}<div class="dk-loop" hidden>'
         '<button type="button" class="dk-act dk-loop-stop">Stop looping</button>'
         '<span class="dk-hint" aria-hidden="true">or press Esc</span></div>'
         '<p class="dk-hint dk-loop-line" role="status" aria-live="polite"></p></div></div>'

@@ -15,8 +15,9 @@ import gradio as gr
 from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
 from drishtiksha.comparison import compare
 from drishtiksha.errors import DrishtikshaError, JobGoneError
-from drishtiksha.render.same_moment import moments, same_moment
-from drishtiksha.results import AnalysisResult, MediaKind
+from drishtiksha.render import words
+from drishtiksha.render.same_moment import Seen, moments, same_moment
+from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, panels
 from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file
 from drishtiksha.ui.desk import Desk
@@ -190,20 +191,37 @@ def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) 
 
 
 def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Viewer) -> Update:
-    """Of a comparison of models: the moment, by default that which most of them have a heatmap of."""
+    """Of a comparison of models: the moment, by default that which most of them have a heatmap of; of two files: the
+    highest-scoring moment of each."""
+    if len(views) == 2:
+        return {"seen": _seen_of_pair(desk, views, viewer)}
     results = views[0].results
-    if len(views) != 1 or not results:
+    if not results:
         return {"seen": ""}
     evidence = desk.workbench.evidence(views[0].case_id, viewer)
-    buttons = ""
+    buttons, title = "", "What each detector saw"
     if evidence.media.kind is not MediaKind.IMAGE:
         offered = moments(results)
         if time_s is None:
             best = max(offered, key=lambda one: (len(one.models), one.p_fake), default=None)
             time_s = best.time_s if best is not None else _highest(results)
         buttons = compare_chart.moments(offered, PLAYERS["a"], time_s)
+        title += f" at {words.fine_clock(time_s)}"
     seen = same_moment(evidence, results, time_s, desk.settings.limits)
-    return {"seen": compare_chart.side_by_side(seen, time_s, buttons)}
+    return {"seen": compare_chart.side_by_side(seen, title, buttons)}
+
+
+def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
+    if not all(view.results for view in views):
+        return ""
+    seen: list[Seen] = []
+    media: list[MediaInfo] = []
+    for view in views:
+        evidence = desk.workbench.evidence(view.case_id, viewer)
+        time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest(view.results)
+        media.append(evidence.media)
+        seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)
+    return compare_chart.side_by_side(seen, "The highest-scoring moment of each file", names=compare_pair.names(media))
 
 
 def _highest(results: Sequence[AnalysisResult]) -> float:
