@@ -27,13 +27,14 @@ CLOSED_BY_CLIENT = 499
 
 
 def _flag(text: object) -> object:
-    return {"true": True, "false": False}.get(str(text).lower(), text)
+    """A form knows only text; of what else pydantic takes for yes or no nothing is taken."""
+    return {"true": True, "false": False}.get(str(text).lower(), "neither true nor false")
 
 
 class AnalyzeForm(BaseModel):
     """The fields beside the file."""
 
-    model_config = ConfigDict(extra="forbid", strict=False)
+    model_config = ConfigDict(extra="forbid")
 
     model: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=32)] = Field(
         default=(), description="names as in `/api/models`, one field each; without any the first that fits the file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import BeforeValidator
 
 from drishtiksha.casefile import CaseFile
 from drishtiksha.media.evidence import Evidence
@@ -32,6 +34,10 @@ MEDIA_TYPE = {
     ReportForm.PDF: "application/pdf",
     ReportForm.ZIP: "application/zip",
 }
+Moment = Annotated[datetime, BeforeValidator(lambda text: text if _ISO.match(str(text)) else "not a time")]
+"""A time as ISO 8601 writes it; a bare number would be taken for seconds since 1970."""
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter()
@@ -45,8 +51,8 @@ def cases(
     model: Annotated[str | None, Query(max_length=200, description="it has a result of this model")] = None,
     reviewed: Annotated[bool | None, Query(description="a person said a word")] = None,
     disagreement: Annotated[bool | None, Query(description="models or reviewers contradict each other")] = None,
-    since: Annotated[datetime | None, Query(description="opened then or later; without a zone UTC")] = None,
-    until: Annotated[datetime | None, Query(description="opened before")] = None,
+    since: Annotated[Moment | None, Query(description="opened then or later; without a zone UTC")] = None,
+    until: Annotated[Moment | None, Query(description="opened before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Response:
     """Your own cases, newest first; everybody's for a reviewer."""

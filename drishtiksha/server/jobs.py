@@ -27,6 +27,15 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="as `POST /api
 GONE = gone("job")
 STATE: Responses = {409: {"model": ErrorBody, "description": "the job cannot be tried again as it stands"}}
 
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "ended", "gone"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+
 router = APIRouter()
 
 
@@ -39,7 +48,7 @@ def job(job_id: JobId, viewer: Admitted, here: Here) -> Response:
 @router.get(
     "/api/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **GONE},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **GONE},
 )
 async def events(job_id: JobId, viewer: Admitted, here: Here) -> StreamingResponse:
     """Server-sent events: `progress` at each change (without results), then one `ended` with everything, or `gone`.
