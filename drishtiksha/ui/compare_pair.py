@@ -10,6 +10,7 @@ from drishtiksha.comparison import contrast
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo
+from drishtiksha.ui.desk import without_server_paths
 from drishtiksha.ui.icons import icon
 
 
@@ -67,7 +68,7 @@ def _card(letter: str, name: str, view: JobView, player: str) -> str:
 
 def _why(view: JobView) -> str:
     if view.errors:
-        return " ".join(view.errors.values())
+        return without_server_paths(" ".join(view.errors.values()))
     if view.state is JobState.CANCELLED:
         return "Stopped before it was judged."
     return "No result." if view.state.ended else "Waiting for its turn."

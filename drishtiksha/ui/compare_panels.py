@@ -11,6 +11,7 @@ from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaKind
 from drishtiksha.ui import human
+from drishtiksha.ui.desk import without_server_paths
 from drishtiksha.ui.icons import icon
 
 EMPTY = (
@@ -52,9 +53,10 @@ def consensus(
     above = human.markup(case) if case is not None else ""
     below = DISCLAIMER if not any(result.grade in words.MANIPULATED for result in results) else words.INDICATION
     title = "The detectors say" if above else "Taken together"
+    told = " ".join(found.sentence.replace(below, "").split())  # it stands below, where it is seen
     return (
         f'{above}<section class="dk-verdict dk-consensus" aria-label="Taken together">{early}<h2>{title}</h2>'
-        f'<p class="dk-reason">{escape(found.sentence)}</p><p class="dk-disclaimer">{escape(below)}</p></section>'
+        f'<p class="dk-reason">{escape(told)}</p><p class="dk-disclaimer">{escape(below)}</p></section>'
     )
 
 
@@ -74,7 +76,7 @@ def table(
         if name in rows:
             body += _row(named[name], rows[name], by_name[name], memory.get(name), player_id)
         elif name in view.errors:
-            body += _no_answer(name, "broken", "No result", view.errors[name])
+            body += _no_answer(name, "broken", "No result", without_server_paths(view.errors[name]))
         elif view.state.ended:
             body += _no_answer(name, "stop", "Not run", "The comparison ended before its turn.")
         else:

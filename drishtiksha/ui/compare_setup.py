@@ -8,6 +8,7 @@ from html import escape
 
 from drishtiksha.render import words
 from drishtiksha.services.plan import ModelPlan, RunPlan
+from drishtiksha.ui.desk import without_server_paths
 from drishtiksha.ui.icons import icon
 
 _JOBS = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{32})?")
@@ -100,7 +101,7 @@ def _time(runs: Sequence[RunPlan]) -> str:
 
 def _row(model: ModelPlan) -> str:
     if model.obstacle is not None:
-        told = f"left out: {model.obstacle}"
+        told = f"left out: {without_server_paths(model.obstacle)}"
     else:
         seconds = "time not known yet" if model.seconds is None else f"about {words.duration(model.seconds)}"
         loaded = "loaded" if model.state == "loaded" else "to be loaded"
