@@ -7,7 +7,7 @@ import pytest
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.comparison import compare, contrast
 from drishtiksha.results import AnalysisResult, GapReason, Grade, Prediction, SampleScore
-from tests.sample_results import clean_picture, media, provenance, result, sample
+from sample_results import clean_picture, media, provenance, result, sample
 
 FACE, BLINK, SOUND = EvidenceKind.FACE_TEXTURE, EvidenceKind.BLINKING, EvidenceKind.SPECTRUM
 

@@ -51,7 +51,7 @@ class JobRun:
     cancel: CancelToken = field(default_factory=CancelToken)
     errors: dict[str, str] = field(init=False)
     _told: float = field(default=0.0, init=False)
-    _phase: str = field(default="", init=False)
+    _newest: Progress | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.errors = dict(self.claim.errors)
@@ -123,14 +123,19 @@ class JobRun:
         self.errors[name] = why
         self.jobs.note_errors(self.claim.job_id, self.errors)
 
+    def beat(self) -> None:
+        """Give a sign of life, with the progress that came too soon after the last one to be told; from any thread."""
+        if self.jobs.queue.pulse(self.claim.job_id, self._newest) is not False:  # asked to stop, or not ours any more
+            self.cancel.cancel()
+
     def _tell(self, event: ProgressEvent) -> None:
-        now = time.monotonic()
-        if event.phase == self._phase and event.preview is None and now - self._told < TELL_S:
-            return
-        self._told, self._phase = now, event.phase
+        now, before = time.monotonic(), self._newest
         preview = None if event.preview is None else event.preview.model_dump_json()
-        step = Progress(event.model_name, event.phase, event.message, event.progress, event.total, preview)
-        asked = self.jobs.queue.pulse(self.claim.job_id, step)
+        self._newest = Progress(event.model_name, event.phase, event.message, event.progress, event.total, preview)
+        if before is not None and before.phase == event.phase and preview is None and now - self._told < TELL_S:
+            return
+        self._told = now
+        asked = self.jobs.queue.pulse(self.claim.job_id, self._newest)
         self._still_ours(asked is not None)
         if asked:
             self.cancel.cancel()

@@ -122,10 +122,9 @@ class Workers:
 
     def _beat(self) -> None:
         with self._lock:
-            running = dict(self._running)
-        for job_id, run in running.items():
-            if self._jobs.queue.pulse(job_id) is not False:  # asked to stop, or not ours any more
-                run.cancel.cancel()
+            running = list(self._running.values())
+        for run in running:
+            run.beat()
 
     def _again(self, do: Callable[[], None], every_s: float) -> None:
         while not self._stopping.is_set():

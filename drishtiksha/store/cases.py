@@ -18,7 +18,7 @@ from drishtiksha.store.db import Store
 from drishtiksha.store.results import ResultReader, only
 from drishtiksha.store.reviews import reviews_of
 from drishtiksha.store.tables import CaseRow, ResultRow, ReviewRow
-from drishtiksha.store.values import CASE_GONE, storable, utc
+from drishtiksha.store.values import CASE_GONE, is_id, storable, utc
 
 PAGE = 100
 
@@ -157,7 +157,7 @@ class Cases:
 
 
 def _row(session: Session, case_id: str, viewer: Viewer) -> CaseRow:
-    row = session.get(CaseRow, case_id)
+    row = session.get(CaseRow, case_id) if is_id(case_id) else None
     if row is None or not viewer.may_see(row.owner):
         raise CaseGoneError(CASE_GONE)
     return row

@@ -16,7 +16,7 @@ from drishtiksha.store.db import Store
 from drishtiksha.store.queue import Queue, ahead_of, require_room
 from drishtiksha.store.results import Answer, ResultReader, only, seconds_seen
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
-from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, names, storable, to_json, utc, utc_or_none
+from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, is_id, names, storable, to_json, utc, utc_or_none
 
 Kind = Literal["analyze", "stress"]
 
@@ -90,7 +90,7 @@ class Jobs:
     def of_case(self, case_id: str, viewer: Viewer) -> list[JobView]:
         """Oldest first. Raises: CaseGoneError."""
         with self.store.read() as session:
-            case = session.get(CaseRow, case_id)
+            case = session.get(CaseRow, case_id) if is_id(case_id) else None
             if case is None or not viewer.may_see(case.owner):
                 raise CaseGoneError(CASE_GONE)
             rows = session.scalars(select(JobRow).where(JobRow.case_id == case_id).order_by(JobRow.created, JobRow.id))
@@ -191,7 +191,7 @@ class Jobs:
 
 
 def _row(session: Session, job_id: str, viewer: Viewer) -> tuple[JobRow, CaseRow]:
-    row = session.get(JobRow, job_id)
+    row = session.get(JobRow, job_id) if is_id(job_id) else None
     case = session.get(CaseRow, row.case_id) if row is not None else None
     if row is None or case is None or not viewer.may_see(case.owner):
         raise JobGoneError(JOB_GONE)

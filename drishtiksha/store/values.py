@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 CASE_GONE = "This case is no longer here: it was deleted, or its time is over. Upload the file again."
 JOB_GONE = "This analysis is no longer here: its case was deleted, or its time is over. Upload the file again."
+
+
+def is_id(text: object) -> bool:
+    """Whether it is of the form of the ids that are given out; anything may come from an address bar."""
+    return isinstance(text, str) and re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
 def utc(seconds: float) -> str:

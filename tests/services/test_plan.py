@@ -8,7 +8,7 @@ from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, pl
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.errors import ModelRegistryError
 from drishtiksha.services.plan import fitting, plan
-from tests.sample_results import media
+from sample_results import media
 
 CLIP, SILENT = media(), media(audio_codec=None)
 
