@@ -1,0 +1,135 @@
+"""`drishtiksha serve` as a process of its own: started, killed in the middle of a job, started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from detector_kit import entry, plain_weights
+from server_kit import BRIGHT, SLOW, until_ended, until_running
+
+from drishtiksha.store.accounts import Accounts
+from drishtiksha.store.db import open_store
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+
+
+@pytest.fixture
+def environment(tmp_path):
+    weights = plain_weights(tmp_path / "w.pt")
+    diary = str(tmp_path / "diary")
+    models = {
+        BRIGHT: entry(model_path=weights, num_frames=4),
+        SLOW: entry("SlowDetector", weights, batch_size=1, num_frames=24, sparse=4, pause_s=0.25, diary=diary),
+    }
+    config = {"models": models, "data_dir": str(tmp_path / "data"), "device": "cpu"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    return {**os.environ, "DRISHTIKSHA_CONFIG": str(tmp_path / "config.yaml"), "PYTHONUNBUFFERED": "1"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+@contextmanager
+def serving(environment, tmp_path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    port = free_port()
+    command = [sys.executable, LAUNCHER, tmp_path / "more", "serve", "--port", str(port), *arguments]
+    log = (tmp_path / "log").open("ab")
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            for _ in range(1200):
+                try:
+                    if client.get("/readyz").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    assert process.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.1)
+            else:
+                raise AssertionError((tmp_path / "log").read_text())
+            yield process, client
+    finally:
+        process.kill()
+        process.wait(30)
+        log.close()
+
+
+def told(view: dict) -> list[tuple]:
+    """What a result says, without the times that it took."""
+    [result] = view["results"]
+    return [result["prediction"], result["p_fake"], [(s["index"], s["p_fake"], s["gap"]) for s in result["scores"]]]
+
+
+def test_a_killed_server_goes_on_with_the_job_and_ends_with_the_same_result(environment, tmp_path, video):
+    send = {"files": {"file": ("v.mp4", video)}, "data": {"model": SLOW}}
+    diary = tmp_path / "diary"
+    with serving(environment, tmp_path, "--no-ui") as (process, client):
+        whole = until_ended(client, client.post("/api/analyze", **send).json()["job_id"])
+        frames = len(diary.read_text().split())
+        diary.unlink()
+        job_id = client.post("/api/analyze", **send).json()["job_id"]
+        until_running(client, job_id)
+        while not diary.exists() or len(diary.read_text().split()) < frames // 2:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+    before = len(diary.read_text().split())
+    assert before < frames
+    with serving(environment, tmp_path, "--no-ui") as (_, client):
+        again = until_ended(client, job_id)
+    assert again["state"] == "done"
+    assert told(again) == told(whole)
+    # What was stored is not judged again; only what was at work when the server died is.
+    twice = [frame for frame, count in Counter(diary.read_text().split()).items() if count > 1]
+    assert len(diary.read_text().split()) - frames <= frames // 4, twice
+
+
+def test_one_process_serves_the_page_and_the_api(environment, tmp_path, picture):
+    with serving(environment, tmp_path) as (_, client):
+        assert "gradio" in client.get("/").text
+        done = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"wait": "true"})
+        assert done.json()["state"] == "done"
+        assert client.get("/api/nowhere").json()["error"] == "not_found"
+        assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_with_login_the_page_asks_for_a_password(environment, tmp_path):
+    store = open_store(None, tmp_path / "data")
+    Accounts(store).add_user("ana", "correct horse battery")
+    store.close()
+    with serving({**environment, "DRISHTIKSHA_LOGIN": "true"}, tmp_path) as (_, client):
+        assert client.get("/config").status_code == 401
+        wrong = client.post("/login", data={"username": "ana", "password": "wrong"})
+        assert wrong.status_code == 400
+        right = client.post("/login", data={"username": "ana", "password": "correct horse battery"})
+        assert right.status_code == 200
+        assert client.get("/config").status_code == 200
+        assert client.get("/api/cases").status_code == 401
+
+
+def test_a_model_that_cannot_be_loaded_is_named_and_nothing_is_served(environment, tmp_path):
+    (tmp_path / "w.pt").write_bytes(b"this is no checkpoint")
+    command = [sys.executable, LAUNCHER, tmp_path / "more", "serve", "--no-ui", "--port", str(free_port())]
+    ran = subprocess.run(
+        command,
+        env={**environment, "DRISHTIKSHA_EAGER_MODELS": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ran.returncode != 0
+    assert f"{BRIGHT} could not be loaded" in ran.stderr
