@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from drishtiksha.services.workbench import Workbench
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CLOSING_S = 5
 """How long open connections may go on when the server is told to stop; their jobs go on after the next start."""
 
@@ -37,17 +36,18 @@ def serve(
     import uvicorn
 
     from drishtiksha.server import create_app
+    from drishtiksha.server.middleware import LOOPBACK
     from drishtiksha.services.workbench import Workbench
 
     with failures_as_exit_codes():
         settings = load_settings()
         bench = Workbench(settings, ModelManager(settings))
-        names = [*(LOOPBACK if host in LOOPBACK else ()), *(allow_host or ())]
+        names = [*LOOPBACK, *(allow_host or ())] if host in LOOPBACK or allow_host else []
         app = create_app(
             settings, workbench=bench, mount=None if no_ui else _page(settings, bench), allowed_hosts=names
         )
-    if host not in LOOPBACK and not (settings.login or settings.api_keys_required):
-        err.print("Anybody who reaches this address may use it: set login and api_keys_required.", highlight=False)
+    if host not in LOOPBACK:
+        _warn_of_what_is_open(settings, page=not no_ui)
     config = uvicorn.Config(
         app,
         host=host,
@@ -67,15 +67,28 @@ def serve(
         raise typer.Exit(1)
 
 
+def _warn_of_what_is_open(settings: Settings, *, page: bool) -> None:
+    if page and not settings.login:
+        err.print("Anybody who reaches this address may use the page and see every case: set login.", highlight=False)
+    if not (settings.login or settings.api_keys_required):
+        err.print("Anybody who reaches this address may use the API: set api_keys_required.", highlight=False)
+
+
 def _page(settings: Settings, bench: Workbench) -> Callable[[FastAPI], FastAPI]:
+    import anyio
+    import anyio.to_thread
+
     from drishtiksha.store.accounts import Accounts
     from drishtiksha.ui.blocks import mount
 
-    accounts = Accounts(bench.store) if settings.login else None
+    if not settings.login:
+        return lambda app: mount(app, settings, bench)
+    accounts, one_by_one = Accounts(bench.store), anyio.CapacityLimiter(1)
 
-    def mounted(app: FastAPI) -> FastAPI:
-        if accounts is None:
-            return mount(app, settings, bench)
-        return mount(app, settings, bench, authenticate=accounts.authenticate, viewer=accounts.viewer)
+    async def authenticate(name: str, password: str) -> bool:
+        """The slow hash of a password must hold up nobody else."""
+        return await anyio.to_thread.run_sync(accounts.authenticate, name, password, limiter=one_by_one)
 
-    return mounted
+    # gradio waits for it where it is a coroutine function.
+    given: Any = authenticate
+    return lambda app: mount(app, settings, bench, authenticate=given, viewer=accounts.viewer)

@@ -21,7 +21,7 @@ from drishtiksha.server import analyze, cases, errors, health, jobs
 from drishtiksha.server.access import Gate
 from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.metrics import CountRequests, Metrics
-from drishtiksha.server.middleware import Lingering, SameSite, SecurityHeaders
+from drishtiksha.server.middleware import Lingering, SameSite, SecurityHeaders, SlowLogins
 from drishtiksha.server.services import Services
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
@@ -69,6 +69,7 @@ def create_app(
     errors.install(app)
     _describe_keys(app, gate)
     app.add_middleware(Lingering)
+    app.add_middleware(SlowLogins)
     app.add_middleware(SameSite, allowed_hosts=allowed_hosts)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountRequests, metrics=services.metrics)

@@ -13,11 +13,15 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator
 
 from drishtiksha.casefile import CaseFile
+from drishtiksha.errors import RequestError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.results import Prediction
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import CaseSummary, gone
 from drishtiksha.server.services import Here, Services, as_json, list_as_json
+
+REPORT_WAIT_S = 20.0
+"""How long a report waits for others to be made."""
 
 CaseId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 GONE = gone("case")
@@ -91,8 +95,13 @@ def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> R
     """The report as one HTML file or PDF; as zip a signed bundle that `drishtiksha verify` checks."""
     the_case = here.workbench.case(case_id, viewer)
     evidence = here.workbench.evidence(case_id, viewer)
-    with here.reports, tempfile.TemporaryDirectory(dir=here.uploads_dir) as folder:
-        written = _write(form, the_case, evidence, FilePath(folder), here)
+    if not here.reports.acquire(timeout=REPORT_WAIT_S):
+        raise RequestError("busy", "Other reports are being made. Try again in a moment.", 503)
+    try:
+        with tempfile.TemporaryDirectory(dir=here.uploads_dir) as folder:
+            written = _write(form, the_case, evidence, FilePath(folder), here)
+    finally:
+        here.reports.release()
     disposition = f'attachment; filename="drishtiksha-{case_id[:8]}.{form.value}"'
     return Response(written, media_type=MEDIA_TYPE[form], headers={"Content-Disposition": disposition})
 

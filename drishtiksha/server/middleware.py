@@ -9,12 +9,18 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from drishtiksha.server.access import TokenBuckets
 from drishtiksha.server.errors import refusal
 
 LINGER_S = 3.0
 LINGER_BYTES = 32_000_000
 """How long, and for how much, an answered client may still talk before the connection is cut: one that hears nothing
 but a reset would never read the answer."""
+
+LOGINS_PER_MINUTE = 10
+"""From one address, right or wrong."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _EVERYWHERE = {
@@ -60,6 +66,9 @@ class SameSite:
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
         """`allowed_hosts`: names without port; empty = any."""
         self.app, self.allowed = app, {host.lower() for host in allowed_hosts}
+        # Behind a proxy that does not pass the name on, the page comes from a name that `Host` does not say. Of this
+        # machine's own names that is not believed: other programs have pages there, too.
+        self._pages = self.allowed - set(LOOPBACK)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and (why := self._objection(scope)) is not None:
@@ -77,9 +86,26 @@ class SameSite:
         origin = headers.get("origin")
         if scope.get("method", "GET") in _SAFE or origin is None:
             return None
-        if urlsplit(origin).netloc.lower() != host:
+        page = origin.partition("://")[2].lower()
+        if page != host and _hostname(page) not in self._pages:
             return "A page of another site may not change anything here."
         return None
+
+
+class SlowLogins:
+    """Bounds how fast passwords of the page can be guessed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self._buckets = app, TokenBuckets(LOGINS_PER_MINUTE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/") == "/login":
+            address = scope["client"][0] if scope.get("client") else ""
+            if wait_s := self._buckets.take(address):
+                response = refusal("too_many_requests", "Too many attempts to log in. Wait a moment.", 429, wait_s)
+                await response(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class Lingering:

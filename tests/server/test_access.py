@@ -172,3 +172,27 @@ def test_an_anonymous_visitor_is_the_reviewer_of_this_machine(app_of):
     gate = app_of().state.services.gate
     assert not gate.needs_key
     assert Viewer().reviewer
+
+
+def test_passwords_cannot_be_guessed_fast(client):
+    codes = [client.post("/login", data={"username": "ana", "password": str(n)}).status_code for n in range(12)]
+    assert codes == [404] * 10 + [429] * 2
+
+
+def test_behind_a_proxy_the_page_may_come_from_the_name_that_was_allowed(app_of):
+    services = app_of().state.services
+    app = create_app(
+        services.settings,
+        services.manager,
+        services.workbench,
+        allowed_hosts=["localhost", "127.0.0.1", "desk.example"],
+    )
+    gone = f"/api/cases/{'0' * 32}"
+    with served(app) as client:
+        refused(client.delete(gone, headers={"Origin": "https://desk.example"}), 404, "case_gone")
+        for origin in (
+            "http://localhost:3000",
+            "https://desk.example.evil.example",
+            "https://evil.example/desk.example",
+        ):
+            refused(client.delete(gone, headers={"Origin": origin}), 403, "wrong_origin")

@@ -12,6 +12,7 @@ import pytest
 from server_kit import ABSENT, BRIGHT, SLOW, refused, served, until_ended, until_running
 
 from drishtiksha.casefile import JobView
+from drishtiksha.server import analyze
 from drishtiksha.server import upload as upload_module
 from drishtiksha.settings import MediaLimits
 
@@ -222,3 +223,14 @@ def test_the_server_answers_others_while_it_receives(client, picture):
         assert client.get("/api/models").status_code == 200
         done = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"wait": "true"})
         assert json.loads(done.content)["state"] == "done"
+
+
+def test_only_so_many_uploads_arrive_at_once(client, picture, monkeypatch):
+    monkeypatch.setattr(analyze, "UPLOADS_AT_ONCE", 1)
+    with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
+        head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
+        raw.sendall((head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n").encode())
+        time.sleep(0.3)
+        refused(client.post("/api/analyze", files={"file": ("w.png", picture)}), 503, "busy")
+    time.sleep(0.3)
+    assert client.post("/api/analyze", files={"file": ("w.png", picture)}).status_code == 202
