@@ -66,7 +66,7 @@ class Jobs:
                 raise JobStateError("This analysis is complete; there is nothing to try again. Start a new one.")
             require_room(session, max_queue)
             row.state, row.queued, row.ended, row.cancel_asked = JobState.QUEUED.value, time.time(), None, False
-            row.errors, row.progress, row.total = to_json(dict(errors)), 0, None
+            row.errors, row.progress, row.total, row.deaths = to_json(dict(errors)), 0, None, 0
 
     def ask_cancel(self, job_id: str) -> None:
         """A waiting job is cancelled at once; whoever works on a running one is told."""
@@ -159,7 +159,7 @@ class Jobs:
 
     def _hold(self, session: Session, job_id: str) -> bool:
         """Make sure that the job is ours until the end of this transaction."""
-        held = self.queue.mine(job_id).values(beat=time.time()).returning(JobRow.id)
+        held = self.queue.mine(job_id).values(beat=time.time(), deaths=0).returning(JobRow.id)
         return session.execute(held).first() is not None
 
     def _view(self, session: Session, row: JobRow, case: CaseRow) -> JobView:

@@ -16,12 +16,19 @@ from sqlalchemy.orm import Session
 from drishtiksha.casefile import JobState
 from drishtiksha.errors import QueueFullError
 from drishtiksha.store.db import Store
-from drishtiksha.store.tables import JobRow
-from drishtiksha.store.values import by_name, names
+from drishtiksha.store.tables import JobRow, ResultRow
+from drishtiksha.store.values import by_name, names, to_json
 
 DEAD_S = 15.0
 """A process that gave no sign of life for so long has died, and its jobs are taken over."""
 
+MAX_DEATHS = 3
+"""Processes that may die at one job without a step forward; most likely it is what they die of."""
+
+_DIED = (
+    f"The program stopped {MAX_DEATHS} times while it worked on this file, most likely for want of memory. It is not tried "
+    "again by itself. Choose fewer models or a shorter part of the file."
+)
 _OF_THIS_PROCESS: set[str] = set()
 """A restarted container has its old name and number; these tell its earlier life from its present one."""
 
@@ -62,9 +69,13 @@ class Queue:
     def __init__(self, store: Store, worker: str) -> None:
         self.store, self.worker = store, worker
 
-    def claim(self, devices: Collection[str]) -> Claim | None:
-        """Take the first waiting job for one of these devices: interactive before batch, then oldest first."""
-        waiting = select(JobRow.id).where(JobRow.state == JobState.QUEUED, JobRow.device.in_(devices))
+    def claim(self, devices: Collection[str], others: Collection[str] | None = None) -> Claim | None:
+        """Take the first waiting job for one of these devices: interactive before batch, then oldest first.
+
+        others: the devices of the other threads, when this one also takes what was queued for a device that is no more.
+        """
+        ours = JobRow.device.in_(devices) if others is None else JobRow.device.not_in(others)
+        waiting = select(JobRow.id).where(JobRow.state == JobState.QUEUED, ours)
         waiting = waiting.order_by(JobRow.batch, JobRow.queued, JobRow.id).limit(1)
         while True:
             with self.store.read() as session:
@@ -104,15 +115,19 @@ class Queue:
             _release(session, and_(JobRow.id == job_id, JobRow.worker == self.worker))
 
     def take_over(self) -> None:
-        """Put back what processes left running that have died."""
-        running = select(JobRow.worker, func.max(JobRow.beat)).where(JobRow.state == JobState.RUNNING)
+        """Put back what processes left running that have died; a job that its process died of again and again fails."""
         with self.store.read() as session:
-            beats = session.execute(running.group_by(JobRow.worker)).all()
-        dead = [worker for worker, beat in beats if worker and worker != self.worker and _died(worker, beat)]
-        if dead:
-            late = or_(JobRow.beat < time.time() - DEAD_S, *(JobRow.worker == w for w in dead if _process_gone(w)))
-            with self.store.write() as session:
-                _release(session, and_(JobRow.worker.in_(dead), late))
+            workers = session.scalars(select(JobRow.worker).where(JobRow.state == JobState.RUNNING).distinct()).all()
+        gone = [worker for worker in workers if worker and _process_gone(worker)]
+        left = or_(JobRow.beat < time.time() - DEAD_S, JobRow.worker.in_(gone))
+        with self.store.write() as session:
+            rows = session.scalars(select(JobRow).where(JobRow.state == JobState.RUNNING, left).with_for_update()).all()
+            for row in rows:
+                row.deaths += 1
+                if row.deaths >= MAX_DEATHS and not row.cancel_asked:
+                    _give_up(session, row)
+            session.flush()
+            _release(session, JobRow.id.in_([row.id for row in rows]))
 
     def mine(self, job_id: str) -> Any:
         """An UPDATE of this job that does nothing unless this process still holds it."""
@@ -146,8 +161,14 @@ def _release(session: Session, which: Any) -> None:
     session.execute(update(JobRow).where(running).values(**gone, state=JobState.QUEUED))
 
 
-def _died(worker: str, beat: float | None) -> bool:
-    return beat is None or beat < time.time() - DEAD_S or _process_gone(worker)
+def _give_up(session: Session, row: JobRow) -> None:
+    answered = set(session.scalars(select(ResultRow.model).where(ResultRow.job_id == row.id)))
+    open_names = [name for name in names(row.models) if name not in answered]
+    row.errors = to_json(dict.fromkeys(open_names, _DIED) | by_name(row.errors))
+    row.state = (JobState.DONE if answered else JobState.FAILED).value
+    row.worker = row.beat = row.preview = None
+    row.phase = row.message = ""
+    row.ended = time.time()
 
 
 def _process_gone(worker: str) -> bool:

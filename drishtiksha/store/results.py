@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from drishtiksha.casefile import StressResult
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.store.tables import ResultRow
+
+log = logging.getLogger(__name__)
 
 KEPT = 256
 """Parsed results held in memory: a page that watches a job asks for the same ones several times a second."""
@@ -53,7 +57,8 @@ class ResultReader:
             rows = session.execute(
                 select(ResultRow.id, ResultRow.kind, ResultRow.body).where(ResultRow.id.in_(absent))
             ).all()
-            found |= {number: parse(kind, body) for number, kind, body in rows}
+            parsed = ((number, _parse(kind, body)) for number, kind, body in rows)
+            found |= {number: answer for number, answer in parsed if answer is not None}
         with self._lock:
             self._parsed.update((number, found[number]) for number in absent if number in found)
             while len(self._parsed) > KEPT:
@@ -61,9 +66,13 @@ class ResultReader:
         return [found[number] for number in ids if number in found]
 
 
-def parse(kind: str, body: str) -> Answer:
-    """Raises: pydantic.ValidationError for what another version wrote."""
-    return (StressResult if kind == "stress" else AnalysisResult).model_validate_json(body)
+def _parse(kind: str, body: str) -> Answer | None:
+    """None for what another version wrote and this one cannot read: the case stands without it."""
+    try:
+        return (StressResult if kind == "stress" else AnalysisResult).model_validate_json(body)
+    except ValidationError as error:
+        log.warning("a result that another version wrote is passed over: %d problems", error.error_count())
+        return None
 
 
 def only(kind: type[One], answers: Iterable[Answer]) -> tuple[One, ...]:

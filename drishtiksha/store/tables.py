@@ -29,7 +29,8 @@ class CaseRow(Base):
 
 
 class JobRow(Base):
-    """A job. `worker` and `beat` say which process works on it and when that process last gave a sign of life."""
+    """A job. `worker` and `beat` say which process works on it and when that process last gave a sign of life;
+    `deaths` counts the processes that died at it since its last step forward."""
 
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_queue", "state", "device", "batch", "queued"),)
@@ -47,6 +48,7 @@ class JobRow(Base):
     ended: Mapped[float | None] = mapped_column(Double)
     worker: Mapped[str | None] = mapped_column(NAME)
     beat: Mapped[float | None] = mapped_column(Double)
+    deaths: Mapped[int] = mapped_column(default=0)
     cancel_asked: Mapped[bool]
     model_name: Mapped[str] = mapped_column(NAME)
     phase: Mapped[str] = mapped_column(String(32))

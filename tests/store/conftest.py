@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from databases import new_database, postgresql_server
+
+from drishtiksha.store.db import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """None is SQLite in the data folder."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with new_database(request.getfixturevalue("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture
+def reopened(database_url: str | None, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens the test's database, as one more process would; all are closed at the end."""
+    opened: list[Store] = []
+
+    def again() -> Store:
+        opened.append(open_store(database_url, tmp_path / "data"))
+        return opened[-1]
+
+    yield again
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(reopened: Callable[[], Store]) -> Store:
+    return reopened()
