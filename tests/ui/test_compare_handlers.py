@@ -1,0 +1,213 @@
+"""The Compare tab's handlers on a real workbench: files, plan, run, link, stop, two files, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
+from media_factory import tone, write_video
+
+from drishtiksha.casefile import Confidence, HumanVerdict, JobState, Viewer
+from drishtiksha.errors import CaseGoneError
+from drishtiksha.ui import compare_handlers, compare_run, compare_setup
+from drishtiksha.ui.compare_handlers import Setup
+from drishtiksha.ui.desk import Desk
+
+FACES, OTHER, SOUND = "BRIGHT-1", "BRIGHT-2", "LOUD"
+ALL = (FACES, OTHER, SOUND)
+ANYBODY = Viewer()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk_on: Any) -> Iterator[Desk]:
+    """Bright pictures and loud sound are fake; two detectors judge pictures, each another kind of trace."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    weights = plain_weights(tmp_path / "w.pt")
+    loud = plain_weights(tmp_path / "loud.pt")
+    import torch
+
+    torch.save({"gain": torch.ones(1)}, loud)
+    models = {
+        FACES: entry(model_path=weights, evidence="face texture"),
+        OTHER: entry(model_path=weights, evidence="whole picture"),
+        SOUND: entry("LoudnessDetector", model_path=loud, evidence="sound spectrum"),
+    }
+    with (
+        dropped_in(tmp_path / "more", brightness=BRIGHTNESS, loudness=LOUDNESS),
+        desk_on(manager_of(models, tmp_path, monkeypatch)) as desk,
+    ):
+        yield desk
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """4 s: bright in its second half, with loud sound all along."""
+    frames = [np.full((96, 128, 3), 20 if n < 50 else 235, np.uint8) for n in range(100)]
+    return write_video(tmp_path / "clip.mp4", frames, audio=(tone(4.0, peak=0.9), 16_000))
+
+
+@pytest.fixture
+def dim_clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "dim.mp4", [np.full((96, 128, 3), 30, np.uint8)] * 60)
+
+
+def taken(desk: Desk, path: Path, side: Any = "a", setup: Setup | None = None) -> tuple[dict[str, Any], str]:
+    update = compare_handlers.take(desk, setup or Setup(), side, path, ANYBODY, upload=False)
+    return update, update[f"case_{side}"]
+
+
+def last(updates: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What stands on the page in the end."""
+    page: dict[str, Any] = {}
+    for update in updates:
+        page |= update
+    return page
+
+
+def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Desk, clip: Path, upload: Any) -> None:
+    path = upload(clip, "clip.mp4")
+    update = compare_handlers.take(desk, Setup(), "a", path, ANYBODY, upload=True)
+    assert not path.exists()
+    assert 'id="dk-player-a"' in update["player_a"]
+    assert "clip.mp4" in update["facts_a"]
+    assert update["picks"]["value"].split("\n") == [FACES, OTHER, SOUND]
+    assert "3 detectors, 3 kinds of trace" in update["plan"]
+    copy = next(desk.shown_dir(update["case_a"]).glob("compared.*"))
+    assert copy.read_bytes() == clip.read_bytes(), "nothing is re-encoded"
+
+
+def test_a_file_that_is_none_is_said_in_the_panel(desk: Desk, upload: Any) -> None:
+    update = compare_handlers.take(desk, Setup(), "a", upload(b"no film" * 99, "x.mp4"), ANYBODY, upload=True)
+    assert "This file could not be opened" in update["board"]
+    assert "case_a" not in update
+
+
+def test_picks_that_cannot_examine_the_file_are_dropped(desk: Desk, dim_clip: Path) -> None:
+    update, case_id = taken(desk, dim_clip, setup=Setup(picks=(SOUND, FACES)))
+    assert update["picks"]["value"] == FACES
+    everything = compare_handlers.quick(desk, Setup(case_id), "all", ANYBODY)
+    assert set(everything["picks"]["value"].split("\n")) == {FACES, OTHER}
+    assert compare_handlers.quick(desk, Setup(case_id), "none", ANYBODY)["picks"]["value"] == ""
+    assert "left out" in compare_handlers.planned(desk, Setup(case_id, picks=ALL), ANYBODY)["plan"]
+
+
+def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: Desk, clip: Path) -> None:
+    _, case_id = taken(desk, clip)
+    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))
+    assert all(name in page["table"] for name in ALL)
+    assert page["chart"].count("<img") == 4
+    assert page["segments"].count("data-loop") == 1
+    assert "face texture, whole picture, sound spectrum" in page["segments"]
+    assert page["seen"].count("<figure") == 3
+    assert "Done." in page["status"]
+    assert (page["run"]["interactive"], page["stop"]["visible"], page["retry"]["visible"]) == (True, False, False)
+    again = last(compare_run.reopen(desk, page["code"], ANYBODY))
+    for name in ("board", "table", "chart", "segments", "seen", "link"):
+        assert again[name] == page[name], name
+    assert (again["case_a"], again["mode"]) == (case_id, "models")
+    assert again["picks"]["value"].split("\n") == list(ALL)
+
+
+def test_the_table_grows_while_models_answer(desk: Desk, clip: Path) -> None:
+    _, case_id = taken(desk, clip)
+    tables = [
+        update["table"] for update in compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY) if "table" in update
+    ]
+    assert "Waiting" in tables[1]
+    assert "Waiting" not in tables[-1]
+    assert len(set(tables)) >= 3
+
+
+def test_what_lacks_is_said_before_anything_runs(desk: Desk, clip: Path) -> None:
+    assert "Choose a file first" in last(compare_run.start(desk, Setup(picks=ALL), ANYBODY))["board"]
+    _, case_id = taken(desk, clip)
+    assert "two or more detectors" in last(compare_run.start(desk, Setup(case_id), ANYBODY))["board"]
+    half = Setup(case_id, mode="files", picks=ALL)
+    assert "Choose two files first" in last(compare_run.start(desk, half, ANYBODY))["board"]
+    assert desk.workbench.jobs(case_id) == []
+
+
+def test_a_stopped_comparison_goes_on(desk: Desk, clip: Path) -> None:
+    _, case_id = taken(desk, clip)
+    page: dict[str, Any] = {}
+    for update in compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY):
+        page |= update
+        if update.get("code"):
+            compare_run.stop(desk, update["code"], ANYBODY)
+    if desk.workbench.job(page["code"]).state is JobState.CANCELLED:  # else it was faster than the stop
+        assert "Stopped." in page["status"]
+        assert page["retry"]["visible"]
+    page |= last(compare_run.again(desk, page["code"], ANYBODY))
+    assert desk.workbench.job(page["code"]).state is JobState.DONE
+    assert "Done." in page["status"]
+    assert not page["retry"]["visible"]
+
+
+def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> None:
+    first, case_a = taken(desk, clip)
+    _, case_b = taken(desk, dim_clip, "b", Setup(case_a, mode="files", picks=(FACES,)))
+    setup = Setup(case_a, case_b, "files", (FACES, SOUND))
+    single = compare_handlers.change_mode(desk, setup, ANYBODY)
+    assert single["picks"]["value"] == FACES
+    assert 'type="radio"' in single["picks"]["markup"]
+    assert "on two files" in single["plan"]
+    page = last(compare_run.start(desk, setup, ANYBODY))
+    assert "clip.mp4" in page["board"]
+    assert "dim.mp4" in page["board"]
+    assert page["table"].count("<section") == 2
+    assert 'data-player="dk-player-a dk-player-b"' in page["chart"], "both players follow"
+    assert page["seen"].count("<figure") == 2
+    assert len(compare_setup.jobs_of(page["code"])) == 2
+    again = last(compare_run.reopen(desk, page["code"], ANYBODY))
+    assert (again["case_a"], again["case_b"], again["mode"]) == (case_a, case_b, "files")
+    assert again["board"] == page["board"]
+    assert first["case_a"] == case_a
+
+
+def test_another_moment_is_shown_for_all_models(desk: Desk, clip: Path) -> None:
+    _, case_id = taken(desk, clip)
+    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))
+    seen = compare_run.look(desk, page["code"], 3.0, ANYBODY)["seen"]
+    assert "What each detector saw at 00:03.0" in seen
+    assert seen.count("<figure") == 3
+    assert compare_run.look(desk, "", 3.0, ANYBODY) == {}
+
+
+def test_a_persons_verdict_stands_above_the_detectors(desk: Desk, clip: Path) -> None:
+    _, case_id = taken(desk, clip)
+    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))
+    assert "Human verdict" not in page["board"]
+    desk.workbench.add_review(case_id, "Ana", HumanVerdict.GENUINE, Confidence.HIGH)
+    board = last(compare_run.reopen(desk, page["code"], ANYBODY))["board"]
+    assert board.index("Genuine") < board.index("The detectors say")
+
+
+def test_a_comparison_that_is_not_there_is_said(desk: Desk, clip: Path) -> None:
+    for code in ("nonsense", "0" * 32):
+        assert "This comparison is not here" in last(compare_run.reopen(desk, code, ANYBODY))["board"]
+    assert last(compare_run.reopen(desk, None, ANYBODY)) == {}
+    stranger = Viewer(name="bo", reviewer=False)
+    owner = Viewer(name="ana", reviewer=False)
+    update = compare_handlers.take(desk, Setup(), "a", clip, owner, upload=False)
+    page = last(compare_run.start(desk, Setup(update["case_a"], picks=(FACES,)), owner))
+    assert "not here" in last(compare_run.reopen(desk, page["code"], stranger))["board"]
+    assert (
+        "could not be compared" in compare_handlers.planned(desk, Setup(update["case_a"], picks=ALL), stranger)["board"]
+    )
+
+
+def test_deleting_a_case_empties_the_page_and_the_folder(desk: Desk, clip: Path) -> None:
+    _, case_id = taken(desk, clip)
+    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES,)), ANYBODY))
+    folder = desk.shown_dir(case_id)
+    update = compare_handlers.close(desk, Setup(case_id, picks=(FACES,)), "a", ANYBODY, delete=True)
+    assert (update["case_a"], update["player_a"], update["code"]) == ("", "", "")
+    assert "deleted" in update["status"]
+    assert not folder.exists()
+    with pytest.raises(CaseGoneError):
+        desk.workbench.case(case_id)
+    assert "not here" in last(compare_run.reopen(desk, page["code"], ANYBODY))["board"]
