@@ -16,6 +16,7 @@ from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, out
 from drishtiksha.cli.keys import keys_app
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
+from drishtiksha.cli.provenance import provenance
 from drishtiksha.cli.serve import serve
 from drishtiksha.cli.stress import stress
 from drishtiksha.cli.users import users_app
@@ -30,6 +31,7 @@ app.command()(predict)
 app.command()(models)
 app.command()(compare)
 app.command()(stress)
+app.command()(provenance)
 app.command()(serve)
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")

@@ -1,0 +1,68 @@
+"""Looks at one file for what it says of itself and for traces of how it was made. Nothing leaves the machine."""
+
+from __future__ import annotations
+
+from drishtiksha.casefile import CredentialState, Provenance, ProvenanceFinding
+from drishtiksha.media.container import open_container
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.guard import Pulse, guarded_call
+from drishtiksha.media.image import open_picture
+from drishtiksha.provenance import says
+from drishtiksha.provenance.fields import Fields
+from drishtiksha.provenance.pictures import read_picture
+from drishtiksha.provenance.recordings import read_container
+from drishtiksha.results import MediaKind
+from drishtiksha.settings import MediaLimits
+
+NO_NOTES = ProvenanceFinding(
+    kind="metadata",
+    title="It does not say where it comes from",
+    detail="Neither a camera nor a place nor a known program is named in it.",
+    tells="Nothing. Messengers and social networks remove such notes from nearly everything that passes through them.",
+    does_not_tell="Whether it is genuine or manipulated. Ask for the file as it came out of the camera.",
+)
+
+
+def examine(evidence: Evidence, limits: MediaLimits) -> Provenance:
+    """Everything that the file says of itself, and traces of its making.
+
+    Damaged metadata becomes a finding. Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError when the file itself
+    cannot be opened.
+    """
+    name = evidence.media.name
+
+    def work(pulse: Pulse) -> Provenance:
+        fields = Fields()
+        if evidence.media.kind is MediaKind.IMAGE:
+            found = _picture(evidence, limits, fields)
+        else:
+            found = _recording(evidence, limits, fields, pulse)
+        said = list(says.findings(fields))
+        if not any(finding.kind in ("metadata", "encoder") for finding in [*said, *found]):
+            said.append(NO_NOTES)
+        return Provenance(credentials=CredentialState.ABSENT, findings=(*said, *found), fields=fields.as_dict())
+
+    return guarded_call(work, name=name, stall_s=limits.stall_s)
+
+
+def _picture(evidence: Evidence, limits: MediaLimits, fields: Fields) -> list[ProvenanceFinding]:
+    with open_picture(evidence.path, evidence.media.name, limits) as picture:
+        broken = read_picture(picture, fields)
+    return [_unreadable_block(block) for block in broken]
+
+
+def _recording(evidence: Evidence, limits: MediaLimits, fields: Fields, pulse: Pulse) -> list[ProvenanceFinding]:
+    with open_container(evidence.path, evidence.media.name, limits) as container:
+        pulse.beat()
+        read_container(container, fields)
+    return []
+
+
+def _unreadable_block(block: str) -> ProvenanceFinding:
+    return ProvenanceFinding(
+        kind="structure",
+        title=f"Its {block} block cannot be read",
+        detail=f"There is {block} metadata in the file, but it is damaged or not written as the standard asks.",
+        tells="Some program wrote or cut the file carelessly, or it was damaged on its way.",
+        does_not_tell="Whether this happened on purpose. Many programs write faulty metadata.",
+    )
