@@ -187,7 +187,8 @@ def _widths(table: pieces.Table) -> list[float]:
         cells = [table.headings[column], *(row[column] for row in table.rows)]
         longest_word = max((len(word) for cell in cells for word in re.split(r"[\s-]+", cell)), default=1)
         longest = max(len(cell) for cell in cells)
-        wishes.append(max(min(longest_word, 18) + 2, min(longest, 64)) + 1.5)
+        bold = 1.3 if column == 0 else 1.0
+        wishes.append(bold * max(min(longest_word, 18) + 2, min(longest, 64)) + 1.5)
     return [WIDTH * wish / sum(wishes) for wish in wishes]
 
 
@@ -221,8 +222,8 @@ class Document(BaseDocTemplate):
         canvas.drawRightString(right, top, self.right_head)
         canvas.line(MARGIN, top - 5, right, top - 5)
         canvas.drawString(MARGIN, 11 * mm, self.foot)
-        canvas.drawRightString(right - 20, 11 * mm, f"Page {canvas.getPageNumber()} of")
-        canvas.translate(right - 17.5, 11 * mm)
+        canvas.drawRightString(right - 12, 11 * mm, f"Page {canvas.getPageNumber()} of")
+        canvas.translate(right - 9.5, 11 * mm)
         canvas.doForm(TOTAL)
         canvas.restoreState()
 
