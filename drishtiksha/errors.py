@@ -1,5 +1,16 @@
 """Every exception of the project. A message says what happened, what was wanted, and the remedy."""
 
+from __future__ import annotations
+
+import re
+
+_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
+
+
+def without_server_paths(text: str) -> str:
+    """Absolute paths cut to their folder and file, "models/x.pt": where the server keeps things is its own business."""
+    return _ABSOLUTE_PATH.sub(r"\1", text)
+
 
 class DrishtikshaError(Exception):
     """Base of all errors that a user may read; the message is fit for a journalist's eyes."""
@@ -95,6 +106,10 @@ class RequestError(DrishtikshaError):
     def __init__(self, kind: str, message: str, status: int, retry_s: float | None = None) -> None:
         super().__init__(message)
         self.kind, self.status, self.retry_s = kind, status, retry_s
+
+
+class BundleError(ReportError):
+    """A file is no bundle of a report, is damaged, or is packed as no bundle is."""
 
 
 class SkipSample(Exception):  # noqa: N818 - a signal to the analysis, not an error

@@ -1,1 +1,54 @@
 """Reports of one case: a page for the editor, a technical annex, and a signed bundle that anybody can check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drishtiksha.errors import ReportError
+
+if TYPE_CHECKING:
+    from drishtiksha.casefile import CaseFile
+    from drishtiksha.media.evidence import Evidence
+    from drishtiksha.settings import MediaLimits
+
+__all__ = ["SUFFIXES", "write"]
+
+SUFFIXES = (".html", ".pdf", ".zip", ".json", ".csv")
+
+
+def write(
+    case: CaseFile,
+    evidence: Evidence | None,
+    target: Path,
+    data_dir: Path,
+    *,
+    limits: MediaLimits | None = None,
+    include_evidence: bool = False,
+) -> Path:
+    """Write the form that the ending of `target` asks for; its folder must exist. Gives `target` back.
+
+    evidence: for pictures of the moments; None where it is not at hand. data_dir: holds the key that signs a bundle, made
+    at its first use. include_evidence: put the original into the bundle, too.
+
+    Raises: ReportError for another ending, for evidence that is not that of the case, and when the key cannot be used or
+    `target` cannot be written; MediaError when the evidence has changed or can no longer be decoded.
+    """
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ReportError(f"{target.name} has no ending that is known. Wanted: {', '.join(SUFFIXES)}.")
+    if include_evidence and suffix != ".zip":
+        raise ReportError("Only a bundle (.zip) can hold the original.")
+    from drishtiksha.report import bundle, csvfile, html, jsonfile, keys, pdf
+
+    try:
+        if suffix == ".zip":
+            key = keys.signing_key(data_dir)
+            return bundle.write(case, evidence, target, key, limits=limits, include_evidence=include_evidence)
+        if suffix == ".html":
+            return html.write(case, evidence, target, limits=limits)
+        if suffix == ".pdf":
+            return pdf.write(case, evidence, target, limits=limits)
+        return (jsonfile if suffix == ".json" else csvfile).write(case, target)
+    except OSError as error:
+        raise ReportError(f"{target.name} could not be written: {error.strerror or error}.") from error
