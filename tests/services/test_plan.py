@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
+from sample_results import media
 
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.errors import ModelRegistryError
 from drishtiksha.services.plan import fitting, plan
-from sample_results import media
 
 CLIP, SILENT = media(), media(audio_codec=None)
 
