@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from drishtiksha.casefile import ANYBODY, JobState, Viewer
-from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError, JobGoneError
+from drishtiksha.errors import (
+    AnalysisCancelledError,
+    CaseGoneError,
+    DrishtikshaError,
+    JobGoneError,
+    without_server_paths,
+)
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
@@ -33,6 +39,8 @@ def kept(cases: Cases, settings: Settings, case_id: str, viewer: Viewer = ANYBOD
     """The untouched file of a case. Raises: CaseGoneError."""
     media, file_name = cases.place(case_id, viewer)
     case_dir = settings.cases_dir / case_id
+    if not (case_dir / file_name).is_file():
+        raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
     return Evidence(case_dir / file_name, media, case_dir)
 
 
@@ -42,13 +50,14 @@ class LostError(JobGoneError):
 
 @dataclass
 class JobRun:
-    """A claimed job at work. `cancel` stops it at its next check."""
+    """A claimed job at work. `cancel` stops it at its next check; it waits for another start where `put_back` is set."""
 
     claim: Claim
     manager: ModelManager
     jobs: Jobs
     cases: Cases
     cancel: CancelToken = field(default_factory=CancelToken)
+    put_back: bool = False
     errors: dict[str, str] = field(init=False)
     _told: float = field(default=0.0, init=False)
     _newest: Progress | None = field(default=None, init=False)
@@ -78,7 +87,7 @@ class JobRun:
     def fail(self, why: str) -> None:
         """Note why nothing came of the models that have no answer."""
         answered = self.jobs.finished(self.claim.job_id)
-        errors = dict.fromkeys(self.claim.models, why) | self.errors
+        errors = dict.fromkeys(self.claim.models, without_server_paths(why)) | self.errors
         self.jobs.note_errors(self.claim.job_id, {name: e for name, e in errors.items() if name not in answered})
 
     def _answer(self, name: str, evidence: Evidence, shared: SharedMedia) -> bool:
@@ -90,7 +99,8 @@ class JobRun:
         except (AnalysisCancelledError, LostError):
             raise
         except DrishtikshaError as error:
-            self._note(name, str(error))
+            log.warning("%s gave no answer in job %s: %s", name, self.claim.job_id, error)
+            self._note(name, without_server_paths(str(error)))
             return False
         except Exception:
             log.exception("%s failed in job %s", name, self.claim.job_id)

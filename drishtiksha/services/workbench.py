@@ -90,10 +90,7 @@ class Workbench:
 
     def evidence(self, case_id: str, viewer: Viewer = ANYBODY) -> Evidence:
         """The kept file of a case. Raises: CaseGoneError."""
-        evidence = kept(self._cases, self.settings, case_id, viewer)
-        if not evidence.path.is_file():
-            raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
-        return evidence
+        return kept(self._cases, self.settings, case_id, viewer)
 
     def case(self, case_id: str, viewer: Viewer = ANYBODY) -> CaseFile:
         """Everything known of a case. Raises: CaseGoneError."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from drishtiksha.casefile import JobState
-from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
+from drishtiksha.errors import AnalysisCancelledError, ConfigError, DrishtikshaError
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.running import JobRun, LostError
 from drishtiksha.store.cases import Cases
@@ -42,8 +42,11 @@ class Workers:
             return
         self._stopping.clear()
         self._jobs.queue.take_over()
-        devices = sorted({config.device for config in self._manager.model_configs.values()})
-        work = [threading.Thread(target=self._work, args=(device,), name=f"worker {device}") for device in devices]
+        groups = _by_device({config.device for config in self._manager.model_configs.values()})
+        work = []
+        for number, names in enumerate(groups):
+            others = None if number else [name for other in groups[1:] for name in other]
+            work.append(threading.Thread(target=self._work, args=(names, others), name=f"worker {names[0]}"))
         keep = [("heartbeat", self._beat, BEAT_S), ("takeover", self._jobs.queue.take_over, DEAD_S / 3)]
         keep.append(("retention", self._sweep, self._every_s))
         work += [threading.Thread(target=self._again, args=(do, s), name=name) for name, do, s in keep]
@@ -58,6 +61,7 @@ class Workers:
         with self._lock:
             running = list(self._running.values())
         for run in running:
+            run.put_back = True
             run.cancel.cancel()
         self.wake()
         for thread in self._threads:
@@ -81,17 +85,16 @@ class Workers:
         if run is not None:
             run.cancel.cancel()
 
-    def _work(self, device: str) -> None:
+    def _work(self, devices: list[str], others: list[str] | None) -> None:
         while not self._stopping.is_set():
             try:
-                claim = self._jobs.queue.claim([device])
-            except Exception:
-                log.exception("The queue could not be read; the worker of %s tries again", device)
-                claim = None
+                claim = self._jobs.queue.claim(devices, others)
+                if claim is not None:
+                    self._run(claim)
+                    continue
+            except Exception:  # a database that is away for a while; what hangs there is taken over when it is back
+                log.exception("The worker of %s could not read or write the queue; it tries again", devices[0])
                 self._stopping.wait(BEAT_S)
-            if claim is not None:
-                self._run(claim)
-                continue
             with self._news:
                 if not self._stopping.is_set():
                     self._news.wait(LOOK_S)
@@ -100,10 +103,13 @@ class Workers:
         run = JobRun(claim, self._manager, self._jobs, self._cases)
         with self._lock:
             self._running[claim.job_id] = run
+            if self._stopping.is_set():
+                run.put_back = True
+                run.cancel.cancel()
         try:
             self._jobs.queue.end(claim.job_id, run.execute())
         except AnalysisCancelledError:
-            if self._stopping.is_set():
+            if run.put_back:
                 self._jobs.queue.put_back(claim.job_id)
             else:
                 self._jobs.queue.end(claim.job_id, JobState.CANCELLED)
@@ -133,3 +139,19 @@ class Workers:
             except Exception:
                 log.exception("%s failed; it is tried again", threading.current_thread().name)
             self._stopping.wait(every_s)
+
+
+def _by_device(names: set[str]) -> list[list[str]]:
+    """The configured names of devices, those of one device together: "auto" is one of the others too."""
+    if len(names) < 2:
+        return [sorted(names)] if names else []
+    from drishtiksha.detectors.device import resolve_device
+
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        try:
+            real = str(resolve_device(name))
+        except ConfigError:  # its models say so when they are loaded
+            real = name
+        groups.setdefault(real, []).append(name)
+    return list(groups.values())

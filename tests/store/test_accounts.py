@@ -8,16 +8,14 @@ from sqlalchemy import text
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import AccountError
 from drishtiksha.store.accounts import Accounts, hash_password, verify_password
-from drishtiksha.store.db import open_store
+from drishtiksha.store.db import Store
 
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def accounts(tmp_path):
-    store = open_store(None, tmp_path)
-    yield Accounts(store)
-    store.close()
+def accounts(store: Store) -> Accounts:
+    return Accounts(store)
 
 
 def everything(accounts: Accounts) -> str:

@@ -62,9 +62,13 @@ def test_many_processes_may_too(database_url, tmp_path):
 
 
 def test_a_block_that_raises_leaves_nothing(store):
-    with pytest.raises(DatabaseError), store.write() as session:
-        session.execute(text(CASE))
-        session.execute(text("nonsense"))
+    def half() -> None:
+        with store.write() as session:
+            session.execute(text(CASE))
+            session.execute(text("nonsense"))
+
+    with pytest.raises(DatabaseError):
+        half()
     with store.read() as session:
         assert session.scalar(text("SELECT count(*) FROM cases")) == 0
 
