@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from drishtiksha.registry import ModelManager
+from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
 from drishtiksha.ui.blocks import build, launch_options
 
 settings = load_settings()
-demo = build(settings, ModelManager(settings))
+workbench = Workbench(settings, ModelManager(settings))
+demo = build(workbench)
 
 if __name__ == "__main__":
-    demo.launch(**launch_options(settings))
+    workbench.start()
+    try:
+        demo.launch(**launch_options(settings))
+    finally:
+        workbench.stop()

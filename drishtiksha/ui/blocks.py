@@ -1,40 +1,71 @@
-"""The whole page, and the options that it must be launched with."""
+"""The whole page, and the options that it must be served with."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from drishtiksha.registry import ModelManager
+from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui import endpoints, panels, theme
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
-from drishtiksha.ui.tabs import analyze, models
+from drishtiksha.ui.tabs import analyze, compare, models
+from drishtiksha.ui.viewer import ViewerOf
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+MAX_EVENTS = 256
+"""Answers that pages may wait for at a time; a page that watches a job waits for one all the while."""
+MAX_THREADS = 128
+"""Each answer in the making takes one, and a page that watches a job has one nearly always."""
 SWEEP_S = 3600
 """How often gradio looks for temporary files that nobody uses any more."""
 
 
-def build(settings: Settings, manager: ModelManager) -> gr.Blocks:
-    """The page for these settings and models, with its queue; not launched."""
-    desk = Desk(settings, manager)
-    desk.sweep_for_ever()
+def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
+    """The page on a workbench, with its queue; neither is started. `viewer`: who somebody is that logged in."""
+    desk = Desk(workbench, viewer)
+    settings = desk.settings
+    gr.set_static_paths(settings.derived_dir)  # so that gradio keeps no copies of its own, which would outlive the case
     keep_s = round(settings.retention_hours * 3600)
     with gr.Blocks(title="Drishtiksha", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s)) as demo:
         with gr.Row(elem_classes="dk-top"):
             html(panels.header(settings.retention_hours))
             shade = gr.Button("Light / dark", size="sm", scale=0, min_width=110, elem_id="dk-shade")
         with gr.Tabs():
-            with gr.Tab("Analyze"):
-                analyze.build(desk)
-            with gr.Tab("Models") as shelf:
-                models.build(desk, shelf)
+            with gr.Tab("Analyze") as tab:
+                analyze.build(desk, tab, demo)
+            with gr.Tab("Compare") as tab:
+                compare.build(desk, tab)
+            with gr.Tab("Models") as tab:
+                models.build(desk, tab)
         endpoints.build(desk)
         shade.click(None, None, None, js=theme.TOGGLE_DARK_JS, api_visibility="private")
-    demo.queue(api_open=False, max_size=settings.max_queue, default_concurrency_limit=4)
+    demo.max_threads = MAX_THREADS
+    demo.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=4)
     return demo
+
+
+def mount(
+    app: FastAPI,
+    settings: Settings,
+    workbench: Workbench,
+    authenticate: Callable[[str, str], bool] | None = None,
+    viewer: ViewerOf | None = None,
+) -> FastAPI:
+    """Serve the page at the root of `app`, after its own routes; the workbench is started by whoever made it.
+
+    authenticate: whether a name and a password belong together; with it everybody must log in. viewer: who that is.
+    """
+    options = {name: value for name, value in launch_options(settings).items() if name not in ("share", "max_threads")}
+    message = "Log in to examine media."
+    return gr.mount_gradio_app(
+        app, build(workbench, viewer), path="", auth=authenticate, auth_message=message, show_error=True, **options
+    )
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
@@ -45,6 +76,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "head": theme.HEAD,
         "favicon_path": theme.FAVICON_PATH,
         "share": False,
+        "max_threads": MAX_THREADS,
         "run_history": False,
         "ssr_mode": False,
         "max_file_size": settings.limits.max_bytes,

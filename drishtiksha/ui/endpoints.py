@@ -7,29 +7,39 @@ from typing import Any
 
 import gradio as gr
 
-from drishtiksha.events import CancelToken, silent
-from drishtiksha.ui.desk import Desk, discard_upload
+from drishtiksha.casefile import Viewer
+from drishtiksha.results import AnalysisResult
+from drishtiksha.ui.desk import Desk, discard_upload, without_server_paths
 from drishtiksha.ui.handlers import failure_sentence
 
 
-def analyze(desk: Desk, file: str | None, model_name: str) -> dict[str, Any]:
+def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> dict[str, Any]:
     """The `AnalysisResult` of one file as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
     if file is None:
         raise gr.Error("No file was given. Send one with handle_file().")
     path = Path(file)
     case_id = None
     try:
-        case = desk.take(path, path.name)
-        case_id = case.case_id
-        result = desk.analyze(case.evidence, model_name, silent, CancelToken())
-        return result.model_dump(mode="json")
+        case_id = desk.workbench.take(path, path.name, owner=viewer.name).case_id
+        return _result(desk, case_id, model_name, viewer).model_dump(mode="json")
+    except gr.Error:
+        raise
     except Exception as error:
         sentence, reference = failure_sentence(error)
         raise gr.Error(f"{sentence} ({reference})" if reference else sentence, print_exception=False) from error
     finally:
         discard_upload(path)
         if case_id is not None:
-            desk.delete(case_id)
+            desk.workbench.delete_case(case_id, viewer)
+
+
+def _result(desk: Desk, case_id: str, model_name: str, viewer: Viewer) -> AnalysisResult:
+    job_id = desk.workbench.submit(case_id, [model_name], viewer=viewer)
+    *_, ended = desk.workbench.watch(job_id, viewer)
+    if not ended.results:
+        why = " ".join(ended.errors.values()) or "The analysis was stopped; nothing was concluded."
+        raise gr.Error(without_server_paths(why), print_exception=False)
+    return ended.results[0]
 
 
 def list_models(desk: Desk) -> list[dict[str, Any]]:
@@ -56,8 +66,8 @@ def list_models(desk: Desk) -> list[dict[str, Any]]:
 def build(desk: Desk) -> None:
     """Register both endpoints in the current `gr.Blocks`, through components that are never shown."""
 
-    def _analyze(file: str | None, model_name: str) -> dict[str, Any]:
-        return analyze(desk, file, model_name)
+    def _analyze(file: str | None, model_name: str, request: gr.Request) -> dict[str, Any]:
+        return analyze(desk, file, model_name, desk.viewer(request))
 
     def _list_models() -> list[dict[str, Any]]:
         return list_models(desk)
@@ -75,7 +85,6 @@ def build(desk: Desk) -> None:
             api_name="analyze",
             api_description="Examine one file with one model; answers the AnalysisResult as JSON.",
             concurrency_limit=desk.settings.max_queue,
-            concurrency_id="analyze",
         )
         listing = gr.Button()
         listing.click(

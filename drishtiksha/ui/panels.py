@@ -62,20 +62,24 @@ def limits(max_bytes: int, max_duration_s: float, max_pixels: int) -> str:
     )
 
 
-def evidence(media: MediaInfo, remarks: Iterable[str] = ()) -> str:
-    """The file's name, facts and hash."""
+def evidence(media: MediaInfo, remarks: Iterable[str] = (), question: str = "") -> str:
+    """The file's name, facts and hash, and what was asked about it."""
     notes = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
     return (
         f'<section class="dk-evidence" aria-label="Facts of the file"><h3>{escape(media.name)}</h3>'
         + _rows(facts.media_facts(media))
         + f'<p class="dk-hash"><span>SHA-256</span> <code>{escape(media.sha256)}</code></p>'
+        + (f'<p class="dk-asked"><span>Asked</span> {escape(question)}</p>' if question else "")
         + (f'<ul class="dk-remarks">{notes}</ul>' if notes else "")
         + "</section>"
     )
 
 
-def verdict(result: AnalysisResult, preliminary: bool = False) -> str:
-    """The graded verdict: icon and words, reasons, score on its scale, coverage, disclaimer."""
+def verdict(result: AnalysisResult, preliminary: bool = False, overruled: bool = False) -> str:
+    """The graded verdict: icon and words, reasons, score on its scale, coverage, disclaimer.
+
+    `overruled`: people said a word, which stands above and counts.
+    """
     look = words.GRADE_LOOKS[result.grade]
     judged = sum(score.p_fake is not None or score.gap is not None for score in result.scores)
     early = (
@@ -84,11 +88,14 @@ def verdict(result: AnalysisResult, preliminary: bool = False) -> str:
         if preliminary
         else ""
     )
+    if overruled:
+        early += '<p class="dk-early"><b>Detector</b> Overridden by the human verdict above.</p>'
     main, *others = _own_reasons(result) or [look.meaning]
     more = "".join(f"<li>{escape(reason)}</li>" for reason in (*others, *result.notes))
     chip = ' <span class="dk-chip">Experimental</span>' if result.experimental else ""
     return (
-        f'<section class="dk-verdict dk-{look.tone}{" dk-prelim" if preliminary else ""}" aria-label="Verdict">{early}'
+        f'<section class="dk-verdict dk-{look.tone}{" dk-prelim" if preliminary else ""}{" dk-overruled" if overruled else ""}" '
+        f'aria-label="{"What the detector says" if overruled else "Verdict"}">{early}'
         f'<div class="dk-grade"><div class="dk-badge">{icon(look.icon)}</div><div><h2>{escape(look.title)}</h2>'
         f'<p class="dk-model">{escape(result.model_name)} on {escape(result.media.name)}{chip}</p></div></div>'
         f'<p class="dk-reason">{escape(main)}</p>'
@@ -119,11 +126,12 @@ def problem(message: str, reference: str | None = None, title: str = "This could
 
 
 def cancelled() -> str:
-    """Shown after Cancel."""
+    """Shown after Stop."""
     return (
         f'<section class="dk-verdict dk-grey" aria-label="Verdict"><div class="dk-grade"><div class="dk-badge">{icon("stop")}'
-        '</div><div><h2>Cancelled</h2></div></div><p class="dk-reason">The analysis was stopped before it was '
-        f'complete; nothing was concluded.</p><p class="dk-disclaimer">{DISCLAIMER}</p></section>'
+        '</div><div><h2>Stopped</h2></div></div><p class="dk-reason">The analysis was stopped before it was complete; '
+        "nothing was concluded. Retry goes on from where it was.</p>"
+        f'<p class="dk-disclaimer">{DISCLAIMER}</p></section>'
     )
 
 

@@ -6,15 +6,17 @@ from typing import Any
 
 import gradio as gr
 
+from drishtiksha.casefile import Viewer
+from drishtiksha.errors import JobGoneError
 from drishtiksha.render.findings import findings
 from drishtiksha.render.timeline import has_timeline, time_of_click
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.ui.desk import Desk
 
 
-def seek_person(desk: Desk, case_id: str | None, person: int) -> dict[str, Any]:
+def seek_person(desk: Desk, job_id: str | None, viewer: Viewer, person: int) -> dict[str, Any]:
     """Go to the moment where this person's score was highest."""
-    result = _result(desk, case_id)
+    result = _result(desk, job_id, viewer)
     if result is None:
         return {}
     seen = [
@@ -26,25 +28,30 @@ def seek_person(desk: Desk, case_id: str | None, person: int) -> dict[str, Any]:
     return _seek(result, max(seen)[1]) if seen else {}
 
 
-def seek_finding(desk: Desk, case_id: str | None, number: int) -> dict[str, Any]:
+def seek_finding(desk: Desk, job_id: str | None, viewer: Viewer, number: int) -> dict[str, Any]:
     """Go to the moment of a picture in the gallery; of sound to where the stretch begins."""
-    result = _result(desk, case_id)
+    result = _result(desk, job_id, viewer)
     found = findings(result) if result is not None else []
     if result is None or not 0 <= number < len(found):
         return {}
     return _seek(result, found[number].score.time_s)
 
 
-def seek_timeline(desk: Desk, case_id: str | None, fraction: float, narrow: bool) -> dict[str, Any]:
+def seek_timeline(desk: Desk, job_id: str | None, viewer: Viewer, fraction: float, narrow: bool) -> dict[str, Any]:
     """Go to the moment under a click on the timeline (its wide or its narrow picture); `fraction` of its width."""
-    result = _result(desk, case_id)
+    result = _result(desk, job_id, viewer)
     if result is None or not has_timeline(result):
         return {}
     return _seek(result, time_of_click(result, fraction, narrow))
 
 
-def _result(desk: Desk, case_id: str | None) -> AnalysisResult | None:
-    return desk.case(case_id).result if case_id and desk.has(case_id) else None
+def _result(desk: Desk, job_id: str | None, viewer: Viewer) -> AnalysisResult | None:
+    if not job_id:
+        return None
+    try:
+        return next(iter(desk.workbench.job(job_id, viewer).results), None)
+    except JobGoneError:
+        return None
 
 
 def _seek(result: AnalysisResult, time_s: float | None) -> dict[str, Any]:

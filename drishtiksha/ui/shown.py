@@ -1,19 +1,21 @@
-"""Copies for the screen. The browser is given these, never the evidence itself."""
+"""Copies for the screen, in the folder of a case that the browser may fetch from. It is never given the evidence itself."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.render.findings import findings
 from drishtiksha.render.moments import QUALITY, moment_pictures
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
-from drishtiksha.ui.desk import Case
 
 LONG_SIDE = 1600
 """px of a picture on screen."""
@@ -21,20 +23,14 @@ _SUFFIXES = {"matroska": "mkv", "mov": "mp4", "quicktime": "mp4", "ogg": "ogg", 
 _UNPLAYABLE = frozenset({"hevc", "prores", "mpeg4", "mpeg2video", "mjpeg", "dnxhd", "wmv3"})
 
 
-def display_copy(case: Case, limits: MediaLimits) -> Path:
-    """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are, not by the user."""
-    media = case.evidence.media
+def display_copy(evidence: Evidence, folder: Path, limits: MediaLimits) -> Path:
+    """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are, not by the user. Made once."""
+    media = evidence.media
     if media.kind is MediaKind.IMAGE:
-        target = case.shown_dir / "evidence.jpg"
-        picture = Image.fromarray(read_image(case.evidence.path, limits=limits, name=media.name))
-        picture.thumbnail((LONG_SIDE, LONG_SIDE))
-        picture.save(target, quality=90)
-        return target
+        return _once(folder / "evidence.jpg", lambda target: _picture(evidence, target, limits))
     container = media.container.split(",")[0].lower()
     suffix = re.sub(r"[^a-z0-9]", "", _SUFFIXES.get(container, container)) or "bin"
-    target = case.shown_dir / f"evidence.{suffix}"
-    shutil.copyfile(case.evidence.path, target)
-    return target
+    return _once(folder / f"evidence.{suffix}", lambda target: shutil.copyfile(evidence.path, target))
 
 
 def playback_remark(media: MediaInfo) -> str | None:
@@ -44,13 +40,21 @@ def playback_remark(media: MediaInfo) -> str | None:
     return None
 
 
-def gallery(case: Case, result: AnalysisResult, limits: MediaLimits) -> list[tuple[str, str]]:
-    """(path, caption) of the most suspicious moments, composed from the evidence's own pixels."""
+def gallery(
+    evidence: Evidence, result: AnalysisResult, folder: Path, stem: str, limits: MediaLimits
+) -> list[tuple[str, str]]:
+    """(path, caption) of the most suspicious moments, composed from the evidence's own pixels; `stem` tells runs apart."""
+    titles_file = folder / f"{stem}-moments.txt"
+    if titles_file.is_file():
+        titles = titles_file.read_text(encoding="utf-8").splitlines()
+        return [(str(folder / f"{stem}-{number}.jpg"), title) for number, title in enumerate(titles)]
     items = []
-    for number, (finding, picture) in enumerate(moment_pictures(case.evidence, result, limits)):
-        path = case.shown_dir / f"finding-{number}.jpg"
-        Image.fromarray(picture).save(path, quality=QUALITY)
+    for number, (finding, picture) in enumerate(moment_pictures(evidence, result, limits)):
+        path = folder / f"{stem}-{number}.jpg"
+        shot = Image.fromarray(picture)
+        _once(path, lambda target, shot=shot: shot.save(target, "JPEG", quality=QUALITY))  # type: ignore[misc]
         items.append((str(path), finding.title()))
+    _once(titles_file, lambda target: target.write_text("\n".join(title for _, title in items), encoding="utf-8"))
     return items
 
 
@@ -69,9 +73,16 @@ def gallery_caption(result: AnalysisResult) -> tuple[str, str]:
     )
 
 
-def json_file(case: Case, result: AnalysisResult) -> Path:
-    """The whole result as JSON, for download."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(result.media.name).stem)[:60] or "result"
-    path = case.shown_dir / f"{stem}-{result.model_name}.json"
-    path.write_text(result.model_dump_json(indent=2), encoding="utf-8")
+def _picture(evidence: Evidence, target: Path, limits: MediaLimits) -> None:
+    picture = Image.fromarray(read_image(evidence.path, limits=limits, name=evidence.media.name))
+    picture.thumbnail((LONG_SIDE, LONG_SIDE))
+    picture.save(target, "JPEG", quality=90)
+
+
+def _once(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file unless it is there; nobody ever sees a half-written one."""
+    if not path.exists():
+        partial = path.with_name(f".{os.getpid()}-{id(write):x}-{path.name}")
+        write(partial)
+        partial.replace(path)
     return path

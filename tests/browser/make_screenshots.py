@@ -43,7 +43,7 @@ def _run(page: Page, example: Path) -> bytes:
     page.wait_for_selector("#dk-facts:has-text('Quick look')")
     page.click("#dk-analyze")
     page.wait_for_selector("#dk-status:has-text('Done in')")
-    page.wait_for_selector("#dk-cancel", state="hidden")
+    page.wait_for_selector("#dk-stop", state="hidden")
     page.locator("#dk-gallery img").last.wait_for()
     page.mouse.move(0, 0)
     page.wait_for_timeout(1000)

@@ -37,11 +37,29 @@ TIMEOUT_MS = 120_000
 
 @dataclass
 class App:
-    """The running app: its address and its folders."""
+    """The running app: its address, its folders, and its process."""
 
     url: str
-    data: Path
-    temp: Path
+    folder: Path
+    process: subprocess.Popen
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def temp(self) -> Path:
+        return self.folder / "gradio"
+
+    def kill(self) -> None:
+        """As `kill -9`: nothing is tidied up."""
+        self.process.kill()
+        self.process.wait(20)
+
+    def restart(self) -> None:
+        """Start again at the same address with the same data."""
+        self.process = _start(self.folder, int(self.url.rpartition(":")[2]))
+        wait_until_up(self.url, self.process, self.folder / "app.log")
 
 
 @contextmanager
@@ -50,21 +68,24 @@ def serving(folder: Path) -> Iterator[App]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = App(f"http://127.0.0.1:{port}", folder / "data", folder / "gradio")
+    app = App(f"http://127.0.0.1:{port}", folder, _start(folder, port))
+    try:
+        wait_until_up(app.url, app.process, folder / "app.log")
+        yield app
+    finally:
+        app.process.terminate()
+        app.process.wait(20)
+
+
+def _start(folder: Path, port: int) -> subprocess.Popen:
     environment = os.environ | {
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(app.temp),
-        "DRISHTIKSHA_DATA_DIR": str(app.data),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "DRISHTIKSHA_DATA_DIR": str(folder / "data"),
     }
-    with (folder / "app.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until_up(app.url, process, folder / "app.log")
-        yield app
-    finally:
-        process.terminate()
-        process.wait(20)
+    with (folder / "app.log").open("a") as log:
+        return subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
 def wait_until_up(url: str, process: subprocess.Popen, log: Path) -> None:

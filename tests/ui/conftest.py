@@ -1,15 +1,37 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk_names import ABSENT, BRIGHT
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from PIL import Image
 
+from drishtiksha.registry import ModelManager
+from drishtiksha.services.workbench import Workbench
 from drishtiksha.ui.desk import Desk
+
+OpenDesk = Callable[[ModelManager], Any]
+
+
+@contextmanager
+def _desk_on(manager: ModelManager) -> Iterator[Desk]:
+    workbench = Workbench(manager.settings, manager)
+    workbench.start()
+    try:
+        yield Desk(workbench)
+    finally:
+        workbench.stop()
+
+
+@pytest.fixture
+def desk_on() -> OpenDesk:
+    """A desk, as a context manager, on a workbench at work."""
+    return _desk_on
 
 
 @pytest.fixture
@@ -20,9 +42,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         BRIGHT: entry(model_path=plain_weights(tmp_path / "w.pt"), batch_size=2),
         ABSENT: entry(model_path=tmp_path / "absent.pt"),
     }
-    with dropped_in(tmp_path / "more", brightness=BRIGHTNESS):
-        manager = manager_of(models, tmp_path, monkeypatch)
-        yield Desk(manager.settings, manager)
+    with (
+        dropped_in(tmp_path / "more", brightness=BRIGHTNESS),
+        _desk_on(manager_of(models, tmp_path, monkeypatch)) as desk,
+    ):
+        yield desk
 
 
 @pytest.fixture

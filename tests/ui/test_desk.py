@@ -1,56 +1,59 @@
 from __future__ import annotations
 
-import os
-import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from desk_names import BRIGHT
 
-from drishtiksha.errors import AnalysisCancelledError
-from drishtiksha.events import CancelToken, silent
-from drishtiksha.ui.desk import CaseGoneError, Desk, discard_upload, without_server_paths
+from drishtiksha.casefile import Viewer
+from drishtiksha.errors import CaseGoneError
+from drishtiksha.services.workbench import ANYBODY
+from drishtiksha.ui.desk import Desk, discard_upload, without_server_paths
+from drishtiksha.ui.viewer import viewer_of
+
+REPORTER = Viewer(name="ada", reviewer=False)
 
 
 def test_a_case_is_a_copy_known_by_a_random_id(desk: Desk, bright_picture: Path) -> None:
-    one, two = (desk.take(bright_picture, "bright.png") for _ in range(2))
+    one, two = (desk.take(bright_picture, "bright.png", ANYBODY, " Who took it? ") for _ in range(2))
     assert one.case_id != two.case_id
-    assert one.evidence.path != bright_picture
-    assert one.evidence.path.read_bytes() == bright_picture.read_bytes()
-    assert desk.case(one.case_id) is one
+    assert one.question == "Who took it?"
+    evidence = desk.workbench.evidence(one.case_id)
+    assert evidence.path != bright_picture
+    assert evidence.path.read_bytes() == bright_picture.read_bytes()
 
 
-@pytest.mark.parametrize("wrong", [None, "", "../../etc/passwd", "0" * 32, "0" * 31, "A" * 32, ["x"], "0" * 32 + "\n"])
-def test_only_the_id_of_an_open_case_opens_one(desk: Desk, wrong: str) -> None:
-    with pytest.raises(CaseGoneError, match="no longer here"):
-        desk.case(wrong)
-
-
-def test_delete_leaves_nothing(desk: Desk, bright_picture: Path) -> None:
-    case = desk.take(bright_picture, "bright.png")
-    (case.shown_dir / "copy.jpg").write_bytes(b"x")
-    case.cancel = CancelToken()
-    desk.delete(case.case_id)
-    assert case.evidence.case_dir is not None
-    assert not case.evidence.case_dir.exists()
-    assert not case.shown_dir.exists()
-    assert case.cancel.cancelled
+def test_what_the_browser_may_fetch_lies_apart_from_the_evidence_and_goes_with_the_case(
+    desk: Desk, bright_picture: Path
+) -> None:
+    case = desk.take(bright_picture, "bright.png", ANYBODY)
+    folder = desk.shown_dir(case.case_id)
+    assert folder.is_relative_to(desk.settings.derived_dir)
+    assert not desk.workbench.evidence(case.case_id).path.is_relative_to(desk.settings.derived_dir)
+    desk.keep_remarks(case.case_id, ["Quick look: no face found in the picture."])
+    assert desk.remarks(case.case_id) == ["Quick look: no face found in the picture."]
+    desk.workbench.delete_case(case.case_id)
+    assert not folder.exists()
     with pytest.raises(CaseGoneError):
-        desk.case(case.case_id)
+        desk.shown_dir(case.case_id)
 
 
-def test_sweep_keeps_the_retention_promise_and_nothing_more(desk: Desk, bright_picture: Path) -> None:
-    old, new = (desk.take(bright_picture, "bright.png") for _ in range(2))
-    left_over = desk.settings.cases_dir / "of-an-earlier-run"
-    left_over.mkdir()
-    long_ago = time.time() - desk.settings.retention_hours * 3600 - 60
-    old.opened = long_ago
-    os.utime(left_over, (long_ago, long_ago))
-    desk.sweep()
-    assert not old.shown_dir.exists()
-    assert not left_over.exists()
-    assert desk.case(new.case_id).evidence.path.is_file()
+def test_a_case_belongs_to_whoever_took_it(desk: Desk, bright_picture: Path) -> None:
+    case = desk.take(bright_picture, "bright.png", REPORTER)
+    assert case.owner == "ada"
+    with pytest.raises(CaseGoneError):
+        desk.workbench.case(case.case_id, Viewer(name="bob", reviewer=False))
+
+
+def test_without_login_everybody_is_the_same_and_with_login_somebody() -> None:
+    nobody, ada = SimpleNamespace(username=None), SimpleNamespace(username="ada")
+    assert viewer_of(None) == viewer_of(ada) == ANYBODY
+
+    def known(name: str) -> Viewer:
+        return Viewer(name=name, reviewer=False)
+
+    assert viewer_of(ada, known) == REPORTER
+    assert viewer_of(nobody, known) == viewer_of(None, known) == Viewer(reviewer=False)
 
 
 def test_an_upload_is_discarded_with_its_folder(upload, desk: Desk) -> None:
@@ -66,32 +69,6 @@ def test_nothing_outside_gradios_folder_is_discarded(desk: Desk, bright_picture:
     for path in (bright_picture, tmp_path / "gradio" / ".." / "bright.png", link):
         discard_upload(path)
     assert bright_picture.exists()
-
-
-def test_one_analysis_at_a_time_on_a_device_and_waiting_can_be_cancelled(desk: Desk, bright_picture: Path) -> None:
-    case = desk.take(bright_picture, "bright.png")
-    phases: list[str] = []
-    token = CancelToken()
-    failure: list[BaseException] = []
-
-    def second() -> None:
-        try:
-            desk.analyze(case.evidence, BRIGHT, lambda event: phases.append(event.phase), token)
-        except AnalysisCancelledError as error:
-            failure.append(error)
-
-    with desk._device(BRIGHT, silent, CancelToken()):
-        thread = threading.Thread(target=second)
-        thread.start()
-        deadline = time.monotonic() + 5
-        while "wait" not in phases and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert phases == ["wait"]
-        token.cancel()
-        thread.join(1)
-        assert failure, "a waiting analysis must stop within a second"
-    result = desk.analyze(case.evidence, BRIGHT, silent, CancelToken())
-    assert result.p_fake is not None
 
 
 @pytest.mark.parametrize(

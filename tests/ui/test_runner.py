@@ -1,122 +1,52 @@
 from __future__ import annotations
 
-import threading
-import time
+from typing import Any
 
 import pytest
-from sample_results import result
 
-from drishtiksha.errors import AnalysisCancelledError, UnreadableMediaError
-from drishtiksha.events import CancelToken, ProgressEvent
-from drishtiksha.results import AnalysisResult
-from drishtiksha.ui.runner import Clockwork, Heartbeat, time_left, watch
+from drishtiksha.casefile import JobState, JobView
+from drishtiksha.ui.runner import Clockwork, time_left
 
 
-def event(
-    progress: int, phase: str = "score", total: int | None = 40, preview: AnalysisResult | None = None
-) -> ProgressEvent:
-    return ProgressEvent("M", progress, total, phase, "message", preview)
-
-
-def test_the_result_comes_last_and_no_preview_is_lost() -> None:
-    def work(report) -> AnalysisResult:
-        for i in range(50):
-            report(event(i, preview=result() if i == 7 else None))
-        return result()
-
-    news = list(watch(work, CancelToken()))
-    assert isinstance(news[-1], AnalysisResult)
-    assert [item for item in news[:-1] if isinstance(item, ProgressEvent) and item.preview is not None]
-
-
-def test_progress_arrives_in_the_callers_thread_while_the_work_goes_on() -> None:
-    go_on = threading.Event()
-    worker: list[int] = []
-
-    def work(report) -> AnalysisResult:
-        worker.append(threading.get_ident())
-        report(event(1))
-        assert go_on.wait(5)
-        return result()
-
-    stream = watch(work, CancelToken())
-    first = next(item for item in stream if isinstance(item, ProgressEvent))
-    assert first.progress == 1
-    assert worker[0] != threading.get_ident()
-    go_on.set()
-    assert isinstance(list(stream)[-1], AnalysisResult)
-
-
-def test_silence_gives_heartbeats() -> None:
-    done = threading.Event()
-
-    def work(report) -> AnalysisResult:
-        done.wait(5)
-        return result()
-
-    stream = watch(work, CancelToken())
-    assert isinstance(next(stream), Heartbeat)
-    done.set()
-    assert isinstance(list(stream)[-1], AnalysisResult)
-
-
-def test_a_failure_is_raised_to_the_caller() -> None:
-    def work(report) -> AnalysisResult:
-        raise UnreadableMediaError("broken")
-
-    with pytest.raises(UnreadableMediaError, match="broken"):
-        list(watch(work, CancelToken()))
-
-
-def test_closing_the_stream_cancels_the_work() -> None:
-    token, stopped = CancelToken(), threading.Event()
-
-    def work(report) -> AnalysisResult:
-        try:
-            while True:
-                token.check()
-                time.sleep(0.01)
-        except AnalysisCancelledError:
-            stopped.set()
-            raise
-
-    stream = watch(work, token)
-    next(stream)
-    stream.close()
-    assert stopped.wait(1)
-
-
-def test_work_that_cannot_stop_at_once_does_not_keep_the_user_waiting() -> None:
-    token, release = CancelToken(), threading.Event()
-
-    def work(report) -> AnalysisResult:
-        release.wait(10)
-        return result()
-
-    stream = watch(work, token)
-    next(stream)
-    token.cancel()
-    started = time.monotonic()
-    with pytest.raises(AnalysisCancelledError):
-        list(stream)
-    assert time.monotonic() - started < 1
-    release.set()
+def view(progress: int = 0, phase: str = "score", total: int | None = 40, **fields: Any) -> JobView:
+    given = {"state": JobState.RUNNING, "phase": phase, "progress": progress, "total": total} | fields
+    return JobView(job_id="a", case_id="b", models=("M",), created_utc="", **given)
 
 
 def test_the_time_left_follows_the_rate_of_the_phase() -> None:
     now = [100.0]
     clockwork = Clockwork(lambda: now[0])
-    assert clockwork.read(event(0)) == ((0, 40), "Scoring")
+    assert clockwork.read(view(0)) == ((0, 40), "Scoring")
     now[0] += 10
-    count, words = clockwork.read(event(10))
-    assert count == (10, 40)
-    assert words == "Scoring, 10 of 40, about 30 s left"
+    assert clockwork.read(view(10)) == ((10, 40), "Scoring, 10 of 40, about 30 s left")
     now[0] += 1
-    assert clockwork.read(event(1, "explain", 4))[1] == "Preparing heatmaps, 1 of 4, a few seconds left"
+    assert clockwork.read(view(1, "explain", 4))[1] == "Preparing heatmaps, 1 of 4"
 
 
-def test_an_unknown_total_gives_no_estimate() -> None:
-    assert Clockwork().read(event(3, "load", None)) == (0.0, "Loading the detector")
+def test_a_job_that_was_watched_late_or_taken_up_again_is_not_called_faster_than_it_is() -> None:
+    now = [0.0]
+    clockwork = Clockwork(lambda: now[0])
+    assert clockwork.read(view(30))[1] == "Scoring, 30 of 40"
+    now[0] += 10
+    assert clockwork.read(view(35))[1] == "Scoring, 35 of 40, about 10 s left"
+
+
+def test_an_unknown_total_gives_the_estimate_or_none() -> None:
+    assert Clockwork().read(view(3, "load", None)) == (0.0, "Loading the detector")
+    assert Clockwork().read(view(3, "load", None, estimate_s=31.0)) == (0.0, "Loading the detector, about 30 s left")
+
+
+def test_a_waiting_job_tells_its_place_and_when_it_will_be_done() -> None:
+    waiting = {"state": JobState.QUEUED, "phase": "", "total": None}
+    assert Clockwork().read(view(position=0, **waiting)) == (0.0, "Starting")
+    assert Clockwork().read(view(position=1, **waiting)) == (0.0, "Waiting: 1 analysis goes first")
+    told = Clockwork().read(view(position=3, estimate_s=75.2, **waiting))[1]
+    assert told == "Waiting: 3 analyses go first, done in about 1 min 15 s"
+
+
+def test_a_stress_test_names_the_change() -> None:
+    told = Clockwork().read(view(2, "stress", 12, kind="stress", message="JPEG quality 50"))[1]
+    assert told.startswith("Stress test: JPEG quality 50, 2 of 12")
 
 
 @pytest.mark.parametrize(

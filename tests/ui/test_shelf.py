@@ -24,7 +24,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def desk_online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def desk_online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk_on):
     """A desk with a model whose checkpoint a local server offers."""
     served = tmp_path / "served"
     served.mkdir()
@@ -41,9 +41,11 @@ def desk_online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ),
         "GONE": entry(model_path=tmp_path / "gone.pt", weights={**source, "url": source["url"] + "x"}),
     }
-    with dropped_in(tmp_path / "more", brightness=BRIGHTNESS):
-        manager = manager_of(models, tmp_path, monkeypatch)
-        yield Desk(manager.settings, manager)
+    with (
+        dropped_in(tmp_path / "more", brightness=BRIGHTNESS),
+        desk_on(manager_of(models, tmp_path, monkeypatch)) as desk,
+    ):
+        yield desk
     server.shutdown()
 
 

@@ -18,8 +18,9 @@ from sample_results import media
 from drishtiksha.media.audio import read_audio
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
+from drishtiksha.services.workbench import ANYBODY
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
-from drishtiksha.ui import handlers, picker, seeking
+from drishtiksha.ui import handlers, picker, seeking, watching
 from drishtiksha.ui.desk import Desk
 
 RATE = 16_000
@@ -28,7 +29,7 @@ LOUD = "LOUD-V1"
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk_on) -> Iterator[Desk]:
     """A desk with a detector that looks and, listed before it, one that listens."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     torch.save({"gain": torch.ones(1)}, tmp_path / "loud.pt")
@@ -38,22 +39,23 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     }
     with dropped_in(tmp_path / "more", brightness=BRIGHTNESS, loudness=LOUDNESS):
         manager = manager_of(models, tmp_path, monkeypatch)
-        yield Desk(manager.settings, manager)
+        with desk_on(manager) as desk:
+            yield desk
 
 
 def quick_look(desk: Desk, path: Path) -> str:
-    case = handlers.take_example(desk, path, None)["case"]
-    return handlers.look_quickly(desk, case, None)["facts"]
+    case = handlers.take_example(desk, path, None, ANYBODY)["case"]
+    return handlers.look_quickly(desk, case, None, ANYBODY)["facts"]
 
 
 def test_a_recording_is_analyzed_drawn_and_sought(desk: Desk, tmp_path: Path) -> None:
     speech = read_audio(CLIP, RATE, limits=MediaLimits())
     wave = np.concatenate([speech, np.zeros(3 * RATE, np.float32), speech])
-    taken = handlers.take_example(desk, write_audio(tmp_path / "call.wav", wave, RATE), BRIGHT)
+    taken = handlers.take_example(desk, write_audio(tmp_path / "call.wav", wave, RATE), BRIGHT, ANYBODY)
     assert taken["models"]["value"] == LOUD, "the model on the page does not take sound"
     assert taken["audio"]["visible"]
     assert not taken["video"]["visible"]
-    answers = list(handlers.run(desk, taken["case"], LOUD, lambda count, desc: None))
+    answers = list(watching.run(desk, taken["case"], LOUD, ANYBODY, lambda count, desc: None))
     answer = next(update for update in answers if update.get("sentence"))
     text = re.sub(r"<[^>]+>", " ", answer["timeline"])
     assert "Each point stands for 1.0 s of sound. Hatched stretches could not be judged (no speech)." in text
@@ -64,14 +66,15 @@ def test_a_recording_is_analyzed_drawn_and_sought(desk: Desk, tmp_path: Path) ->
     assert re.fullmatch(r"\d\d:\d\d\.\d-\d\d:\d\d\.\d, score 0\.\d\d", pictures[0][1])
     assert "low pitches at the bottom" in answer["gallery_caption"]
     start = float(pictures[0][1][3:7])
-    assert seeking.seek_finding(desk, taken["case"], 0)["audio"]["playback_position"] == pytest.approx(start, abs=0.05)
+    sought = seeking.seek_finding(desk, answer["job"], ANYBODY, 0)
+    assert sought["audio"]["playback_position"] == pytest.approx(start, abs=0.05)
 
 
 def test_a_video_goes_to_the_model_that_looks_and_names_the_one_that_listens(desk: Desk) -> None:
-    taken = handlers.take_example(desk, CLIP, LOUD)
+    taken = handlers.take_example(desk, CLIP, LOUD, ANYBODY)
     assert taken["models"]["value"] == BRIGHT
     assert f"{LOUD} can listen to it" in taken["facts"]
-    chosen = handlers.choose_model(desk, taken["case"], LOUD)
+    chosen = handlers.choose_model(desk, taken["case"], LOUD, ANYBODY)
     assert "It listens to the sound alone" in chosen["facts"]
 
 

@@ -1,0 +1,76 @@
+"""Reports of a case to keep: made when somebody asks for one, so that the newest word of people is in it."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.report import csvfile, html, jsonfile, pdf
+from drishtiksha.ui.desk import Desk
+
+FORMATS = {
+    "html": "Report (HTML)",
+    "pdf": "Report (PDF)",
+    "json": "Everything (JSON)",
+    "csv": "Scores (CSV)",
+}
+DOWNLOAD_JS = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-format]');
+  if (!button || button.getAttribute('aria-disabled') === 'true') return;
+  element.querySelectorAll('button[data-format]').forEach(one => one.setAttribute('aria-disabled', 'true'));
+  element.querySelector('[role=status]').textContent = 'Making it ...';
+  trigger('click', {format: button.dataset.format});
+});
+watch('value', () => setTimeout(() => element.querySelector('a[data-fresh]')?.click(), 0));
+"""
+
+
+def markup(made: Path | None = None, told: str = "") -> str:
+    """A button a format; `made` is downloaded at once."""
+    buttons = "".join(
+        f'<button type="button" class="dk-act" data-format="{kind}">{escape(title)}</button>'
+        for kind, title in FORMATS.items()
+    )
+    link = (
+        f'<a data-fresh download="{escape(made.name)}" href="gradio_api/file={quote(str(made))}">{escape(made.name)}</a>'
+        if made is not None
+        else ""
+    )
+    return f'<div class="dk-downloads">{buttons}</div><p class="dk-hint" role="status" aria-live="polite">{escape(told)}{link}</p>'
+
+
+def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer) -> str:
+    """Write one and answer the buttons with its link, or with why there is none."""
+    from drishtiksha.ui.handlers import failure_sentence
+
+    if not case_id or kind not in FORMATS:
+        return markup()
+    try:
+        case = desk.workbench.case(case_id, viewer)
+        evidence = desk.workbench.evidence(case_id, viewer)
+        target = desk.shown_dir(case_id) / f"{_stem(case)}.{kind}"
+        _write(case, evidence, target, kind)
+    except DrishtikshaError as error:
+        return markup(told=failure_sentence(error)[0])
+    return markup(target, "Saved as ")
+
+
+def _write(case: CaseFile, evidence: Evidence, target: Path, kind: str) -> None:
+    if kind == "html":
+        html.write(case, evidence, target)
+    elif kind == "pdf":
+        pdf.write(case, evidence, target)
+    elif kind == "json":
+        jsonfile.write(case, target)
+    else:
+        csvfile.write(case, target)
+
+
+def _stem(case: CaseFile) -> str:
+    return (re.sub(r"[^\w.-]+", "_", Path(case.media.name).stem)[:60].lstrip(".") or "case") + "-report"
