@@ -13,6 +13,10 @@ from drishtiksha.settings import load_settings
 
 def provenance(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A picture, video or recording.")],
+    anchors: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="PEM file of signers to trust for Content Credentials."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What a file says of itself: Content Credentials, metadata, traces of encoders. Nothing leaves this computer."""
@@ -22,7 +26,7 @@ def provenance(
 
     with failures_as_exit_codes():
         limits = load_settings().limits
-        found = examine(Evidence.open(file, limits), limits)
+        found = examine(Evidence.open(file, limits), limits, anchors)
         if as_json:
             typer.echo(found.model_dump_json(indent=2))
             return

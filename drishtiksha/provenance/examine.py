@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from drishtiksha.casefile import CredentialState, Provenance, ProvenanceFinding
+from pathlib import Path
+
+from drishtiksha.casefile import Provenance, ProvenanceFinding
 from drishtiksha.media.container import open_container
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import open_picture
-from drishtiksha.provenance import says
+from drishtiksha.provenance import claims, says
+from drishtiksha.provenance.credentials import read_credentials
 from drishtiksha.provenance.fields import Fields
 from drishtiksha.provenance.pictures import read_picture
 from drishtiksha.provenance.recordings import read_container
@@ -23,24 +26,29 @@ NO_NOTES = ProvenanceFinding(
 )
 
 
-def examine(evidence: Evidence, limits: MediaLimits) -> Provenance:
+def examine(evidence: Evidence, limits: MediaLimits, anchors: Path | None = None) -> Provenance:
     """Everything that the file says of itself, and traces of its making.
 
-    Damaged metadata becomes a finding. Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError when the file itself
-    cannot be opened.
+    `anchors`: a PEM file of trusted signers of Content Credentials. Damaged metadata becomes a finding.
+
+    Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError when the file itself cannot be opened; ConfigError when
+    the anchors cannot be used.
     """
     name = evidence.media.name
 
     def work(pulse: Pulse) -> Provenance:
         fields = Fields()
+        credentials = read_credentials(evidence, pulse, anchors)
+        pulse.beat()
+        claims.add_fields(credentials, fields)
         if evidence.media.kind is MediaKind.IMAGE:
             found = _picture(evidence, limits, fields)
         else:
             found = _recording(evidence, limits, fields, pulse)
-        said = list(says.findings(fields))
-        if not any(finding.kind in ("metadata", "encoder") for finding in [*said, *found]):
+        said = [*claims.findings(credentials), *says.findings(fields)]
+        if not any(finding.kind in ("credentials", "metadata", "encoder") for finding in [*said, *found]):
             said.append(NO_NOTES)
-        return Provenance(credentials=CredentialState.ABSENT, findings=(*said, *found), fields=fields.as_dict())
+        return Provenance(credentials=credentials.state, findings=(*said, *found), fields=fields.as_dict())
 
     return guarded_call(work, name=name, stall_s=limits.stall_s)
 
