@@ -51,6 +51,11 @@ TELLS = {
     "the name in the signature was given by the signer.",
     CredentialState.BROKEN: "What the record claims. As it does not fit the file, do not rely on any of it.",
 }
+SIGNED = {
+    CredentialState.TRUSTED: "Signed by",
+    CredentialState.UNKNOWN_SIGNER: "Signed by somebody who goes by",
+    CredentialState.BROKEN: "Said to be signed by",
+}
 NOT_TOLD = "Whether what is seen or heard really happened, nor what was done before the record began."
 NO_ANCHORS = " No list of trusted signers is set up here, so every signer counts as unknown."
 
@@ -75,7 +80,7 @@ def findings(credentials: Credentials) -> Iterator[ProvenanceFinding]:
         return
     yield ProvenanceFinding(
         kind="credentials",
-        title=f"Signed by {_signer(credentials.active)}",
+        title=f"{SIGNED[credentials.state]} {_signer(credentials.active)}",
         detail=_record(credentials),
         tells=TELLS[credentials.state],
         does_not_tell=NOT_TOLD,

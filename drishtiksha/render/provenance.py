@@ -56,12 +56,16 @@ LOOKS = {
 
 
 def markup(provenance: Provenance, media: MediaInfo | None = None) -> str:
-    """An HTML fragment that stands before the scores. With `media` that is no picture, searches are for its still frames."""
+    """An HTML fragment that stands before the scores: what is notable in the open, the rest folded.
+
+    `media` tells whether the search for earlier copies is one for the picture or for a still frame; none for recordings.
+    """
+    others = [finding for finding in provenance.findings if not finding.notable]
     return (
         '<section class="dk-prov" aria-label="Provenance"><h3>Provenance: what the file says of itself</h3>'
         + _credentials(provenance)
-        + _list([finding for finding in provenance.findings if finding.notable], "")
-        + _list([finding for finding in provenance.findings if not finding.notable], "dk-prov-plain")
+        + _list([finding for finding in provenance.findings if finding.notable])
+        + (_folded(f"Also noted ({len(others)})", _list(others)) if others else "")
         + _fields(provenance)
         + _links(media)
         + f'<p class="dk-prov-caution">{CAUTION}</p></section>'
@@ -96,11 +100,14 @@ def _credentials(provenance: Provenance) -> str:
     )
 
 
-def _list(findings: list[ProvenanceFinding], kind: str) -> str:
+def _list(findings: list[ProvenanceFinding]) -> str:
     if not findings:
         return ""
-    items = "".join(_finding(finding) for finding in findings)
-    return f'<ul class="dk-prov-list {kind}">{items}</ul>'
+    return f'<ul class="dk-prov-list">{"".join(_finding(finding) for finding in findings)}</ul>'
+
+
+def _folded(title: str, body: str) -> str:
+    return f'<details class="dk-prov-fold"><summary>{title}</summary>{body}</details>'
 
 
 def _finding(finding: ProvenanceFinding) -> str:
@@ -119,9 +126,8 @@ def _fields(provenance: Provenance) -> str:
         f"<div><dt><bdi>{escape(name)}</bdi></dt><dd><bdi>{escape(value)}</bdi></dd></div>"
         for name, value in provenance.fields.items()
     )
-    count = len(provenance.fields)
-    title = f"All fields as they stand in the file ({count})"
-    return f'<details class="dk-prov-fields"><summary>{title}</summary><dl>{rows}</dl></details>'
+    title = f"All fields as they stand in the file ({len(provenance.fields)})"
+    return _folded(title, f'<dl class="dk-prov-fields">{rows}</dl>')
 
 
 def _links(media: MediaInfo | None) -> str:
@@ -132,9 +138,8 @@ def _links(media: MediaInfo | None) -> str:
         f'<li><a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{escape(name)}</a></li>'
         for name, address in reverse_search_links()
     )
-    return (
-        f'<div class="dk-prov-search"><h4>Look for earlier copies of {what}</h4><ul>{links}</ul><p>{UPLOADS}</p></div>'
-    )
+    body = f'<ul class="dk-prov-links">{links}</ul><p class="dk-prov-caution">{UPLOADS}</p>'
+    return _folded(f"Look for earlier copies of {what}", body)
 
 
 def _icon(paths: str) -> str:
