@@ -17,9 +17,11 @@ from drishtiksha.cli.keys import keys_app
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
 from drishtiksha.cli.provenance import provenance
+from drishtiksha.cli.report import report
 from drishtiksha.cli.serve import serve
 from drishtiksha.cli.stress import stress
 from drishtiksha.cli.users import users_app
+from drishtiksha.cli.verify import verify
 from drishtiksha.cli.weights import weights_app
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
@@ -32,6 +34,8 @@ app.command()(models)
 app.command()(compare)
 app.command()(stress)
 app.command()(provenance)
+app.command()(report)
+app.command()(verify)
 app.command()(serve)
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")

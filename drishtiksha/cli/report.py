@@ -1,0 +1,102 @@
+"""`drishtiksha report`: examine a file, or take a case of the app, and write a report of it."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from drishtiksha.casefile import CaseFile
+from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
+from drishtiksha.errors import ConfigError
+from drishtiksha.events import ProgressEvent
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from drishtiksha.media.evidence import Evidence
+
+
+def report(
+    target: Annotated[
+        Path, typer.Option("--out", "-o", help="report.html, .pdf, .zip (signed bundle), .json or .csv: by its ending.")
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="A picture, video or recording.")
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option("--models", "-m", help="Names that `drishtiksha models` lists: A,B; left out: all that fit."),
+    ] = None,
+    case_id: Annotated[
+        str | None, typer.Option("--case", help="Of a case in the app's store, with its results and reviews.")
+    ] = None,
+    question: Annotated[str, typer.Option(help="What was asked, in the words of whoever asked.")] = "",
+    include_evidence: Annotated[
+        bool, typer.Option("--include-evidence", help="Put the original into the bundle, too.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+) -> None:
+    """A page for the editor and a technical annex, or all of it as a signed bundle that others can verify."""
+    from drishtiksha.report import SUFFIXES, write
+
+    with failures_as_exit_codes():
+        if (file is None) == (case_id is None):
+            raise ConfigError("Name either a file or, with --case, a case of the app.")
+        if case_id is not None and (models or question):
+            raise ConfigError("--models and --question go with a file; a case has its own.")
+        if target.suffix.lower() not in SUFFIXES:
+            raise ConfigError(f"--out {target} has no ending that is known. Wanted: {', '.join(SUFFIXES)}.")
+        settings = load_settings(**({"device": device} if device else {}))
+        case, evidence = _kept(case_id, settings) if file is None else _examined(file, models, question, settings)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        limits, data_dir = settings.limits, settings.data_root
+        write(case, evidence, target, data_dir, limits=limits, include_evidence=include_evidence)
+    out.print(f"Wrote {target}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence]:
+    """Raises: CaseGoneError."""
+    from drishtiksha.services.workbench import Workbench
+
+    bench = Workbench(settings, ModelManager(settings))
+    return bench.case(case_id or ""), bench.evidence(case_id or "")
+
+
+def _examined(file: Path, models: str | None, question: str, settings: Settings) -> tuple[CaseFile, Evidence]:
+    """A case that no store holds. Raises: MediaError, ModelRegistryError, ConfigError."""
+    from drishtiksha.media.evidence import Evidence
+    from drishtiksha.provenance import examine
+    from drishtiksha.services.compare import compare_file
+    from drishtiksha.services.plan import fitting
+
+    opened_utc = datetime.now(UTC).isoformat(timespec="seconds")
+    manager = ModelManager(settings)
+    evidence = Evidence.open(file, settings.limits)
+    asked = [name.strip() for name in (models or "").split(",") if name.strip()]
+    names = asked or fitting(manager.describe(), evidence.media)
+    if not names:
+        raise ConfigError(f"No model that is ready examines {evidence.media.name}. See `drishtiksha models`.")
+    with progress_bar() as progress:
+        task = progress.add_task(escape(evidence.media.name), total=None)
+
+        def show(event: ProgressEvent) -> None:
+            told = escape(f"{event.model_name}: {event.message}")
+            progress.update(task, description=told, completed=event.progress, total=event.total)
+
+        found = compare_file(evidence, names, manager, show)
+    for name, why in found.errors.items():
+        err.print(f"{name} has no result: {why}", markup=False, highlight=False)
+    case = CaseFile(
+        case_id=secrets.token_hex(16),
+        opened_utc=opened_utc,
+        question=question,
+        media=evidence.media,
+        provenance=examine(evidence, settings.limits),
+        results=found.results,
+    )
+    return case, evidence
