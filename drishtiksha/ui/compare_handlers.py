@@ -16,7 +16,7 @@ from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelStatus
 from drishtiksha.services.plan import RunPlan, fitting
-from drishtiksha.ui import compare_panels, compare_picker, compare_player, compare_setup, panels
+from drishtiksha.ui import compare_panels, compare_picker, compare_player, compare_setup, downloads, panels
 from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence
 
@@ -175,6 +175,7 @@ def cleared() -> Update:
         "stop": gr.update(visible=False),
         "retry": gr.update(visible=False),
         "report": gr.update(visible=False),
+        "reports": downloads.markup(),
     }
 
 

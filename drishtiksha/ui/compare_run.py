@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -145,36 +144,6 @@ def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
         return _seen(desk, views, time_s, viewer) if views else {}
     except DrishtikshaError as error:
         return {"seen": panels.problem(str(error), title="These pictures could not be made")}
-
-
-def compared_case(desk: Desk, code: str | None, viewer: Viewer) -> CaseFile | None:
-    """The case with the results of this comparison alone, for a report; None where there is none.
-
-    Raises: JobGoneError, CaseGoneError.
-    """
-    jobs = compare_setup.jobs_of(code)
-    if not jobs:
-        return None
-    view = desk.workbench.job(jobs[0], viewer)
-    return desk.workbench.case(view.case_id, viewer).model_copy(update={"results": view.results, "stress": ()})
-
-
-def report(desk: Desk, code: str | None, kind: str, viewer: Viewer) -> Path | None:
-    """Write the report of a comparison (html, pdf or json) into the case's folder for the browser.
-
-    Raises: JobGoneError, CaseGoneError, ReportError, MediaError.
-    """
-    from drishtiksha.report import html, jsonfile, pdf  # here, because the first page need not wait for them
-
-    case = compared_case(desk, code, viewer)
-    if case is None:
-        return None
-    target = desk.shown_dir(case.case_id) / f"comparison-{case.media.sha256[:8]}.{kind}"
-    evidence = desk.workbench.evidence(case.case_id, viewer)
-    if kind == "json":
-        return jsonfile.write(case, target)
-    write = pdf.write if kind == "pdf" else html.write
-    return write(case, evidence, target, limits=desk.settings.limits)
 
 
 def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) -> Update:

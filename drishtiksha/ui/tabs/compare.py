@@ -19,6 +19,7 @@ from drishtiksha.ui import (
     compare_player,
     compare_run,
     compare_setup,
+    downloads,
     panels,
 )
 from drishtiksha.ui.compare_handlers import Setup, Side, Update
@@ -31,7 +32,6 @@ EXAMPLES = {
     "portrait_altered.jpg": "Portrait, altered",
 }
 MODES = [("Several detectors, one file", "models"), ("One detector, two files", "files")]
-REPORTS = {"html": "Report (HTML)", "pdf": "Report (PDF)", "json": "Results (JSON)"}
 MAX_WATCHING = 128
 """Pages that may watch a comparison at the same time: each holds one place while it is open."""
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
@@ -39,8 +39,6 @@ SHOW_RESULT_JS = """() => {
   const place = document.querySelector('#dk-compare-top'), box = place.getBoundingClientRect();
   if (box.top < 0 || box.top > window.innerHeight * 0.7) place.scrollIntoView({block: 'start'});
 }"""
-SAVE_JS = """() => setTimeout(() => document.querySelector('#dk-compare-save')?.click(), 50)"""
-"""The file is made first; then the hidden download button is pressed for the user."""
 
 
 @dataclass
@@ -154,10 +152,13 @@ def _result(parts: Parts) -> None:
     parts.add("chart", html("", elem_id="dk-compare-chart", **seek))
     parts.add("segments", html("", elem_id="dk-compare-segments", **seek))
     parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=compare_chart.MOMENT_JS))
-    with parts.add("report", gr.Row(visible=False, elem_classes="dk-examples")):
-        for kind, title in REPORTS.items():
-            parts.add(f"report_{kind}", gr.Button(title, size="sm", min_width=100))
-    parts.add("save", gr.DownloadButton("Save", visible="hidden", elem_id="dk-compare-save"))
+    with parts.add("report", gr.Column(visible=False, elem_classes="dk-box")):
+        html(
+            panels.heading(
+                "Report", "All that is known of this file: each detector's answer, where they agree, custody."
+            )
+        )
+        parts.add("reports", html(downloads.markup(), js_on_load=downloads.DOWNLOAD_JS, elem_id="dk-compare-reports"))
     parts.add("link", html(compare_setup.link(""), elem_id="dk-compare-link", js_on_load=compare_setup.LINK_JS))
 
 
@@ -250,17 +251,11 @@ def _wire_result(parts: Parts, desk: Desk) -> None:
         return parts.update(_safely(lambda: compare_run.look(desk, code, float(event.time), desk.viewer(request))))
 
     parts["seen"].select(look, parts["code"], parts.outputs, concurrency_limit=4, **PRIVATE)
-    for kind in REPORTS:
 
-        def write(code: str, request: gr.Request, kind: str = kind) -> Any:
-            path = compare_run.report(desk, code, kind, desk.viewer(request))
-            return gr.skip() if path is None else str(path)
+    def report(case_a: str, event: gr.EventData, request: gr.Request) -> str:
+        return downloads.make(desk, case_a, str(event.format), desk.viewer(request))
 
-        made = parts[f"report_{kind}"].click(
-            write, parts["code"], parts["save"], concurrency_limit=2, show_progress_on=parts["status"],
-            api_visibility="private",
-        )  # fmt: skip
-        made.then(None, None, None, js=SAVE_JS, api_visibility="private")
+    parts["reports"].click(report, parts["case_a"], parts["reports"], concurrency_limit=2, **PRIVATE)
 
 
 def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]:
