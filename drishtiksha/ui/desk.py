@@ -10,7 +10,6 @@ import json
 import logging
 import re
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
@@ -72,8 +71,6 @@ class Desk:
         ]
 
     def _with_provenance(self, case: CaseFile, viewer: Viewer) -> CaseFile:
-        if find_spec("drishtiksha.provenance") is None:
-            return case
         from drishtiksha.provenance import examine  # here, because the first page need not wait for it
 
         try:

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import DrishtikshaError
-from drishtiksha.media.evidence import Evidence
-from drishtiksha.report import csvfile, html, jsonfile, pdf
+from drishtiksha.report import write
 from drishtiksha.ui.desk import Desk
 
 FORMATS = {
     "html": "Report (HTML)",
     "pdf": "Report (PDF)",
+    "zip": "Signed bundle (ZIP)",
     "json": "Everything (JSON)",
     "csv": "Scores (CSV)",
 }
@@ -55,21 +55,10 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer) -> str:
         case = desk.workbench.case(case_id, viewer)
         evidence = desk.workbench.evidence(case_id, viewer)
         target = desk.shown_dir(case_id) / f"{_stem(case)}.{kind}"
-        _write(case, evidence, target, kind)
+        write(case, evidence, target, desk.settings.data_root, limits=desk.settings.limits)
     except DrishtikshaError as error:
         return markup(told=failure_sentence(error)[0])
     return markup(target, "Saved as ")
-
-
-def _write(case: CaseFile, evidence: Evidence, target: Path, kind: str) -> None:
-    if kind == "html":
-        html.write(case, evidence, target)
-    elif kind == "pdf":
-        pdf.write(case, evidence, target)
-    elif kind == "json":
-        jsonfile.write(case, target)
-    else:
-        csvfile.write(case, target)
 
 
 def _stem(case: CaseFile) -> str:

@@ -190,7 +190,7 @@ def origin(case: CaseFile) -> str:
         return ""
     from drishtiksha.render import provenance
 
-    return provenance.markup(case.provenance)
+    return provenance.markup(case.provenance, case.media)
 
 
 def models(desk: Desk, case: CaseFile | None, selected: str | None) -> Any:

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -121,11 +122,14 @@ def test_stop_retry_and_delete(visit, own_app: App) -> None:
     assert "no longer here" in gone.inner_text("#dk-verdict")
 
 
-def test_the_question_stands_with_the_facts(visit, app: App) -> None:
+def test_where_a_file_comes_from_stands_before_the_verdict_and_the_question_with_the_facts(visit, app: App) -> None:
     page = visit(app.url)
     page.fill("#dk-question textarea", "Is this the minister?")
     upload(page, asset("portrait.jpg"))
     assert "Is this the minister?" in page.inner_text("#dk-facts")
+    assert "Content Credentials" in page.inner_text("#dk-provenance")
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    assert page.evaluate(top.format("#dk-provenance")) < page.evaluate(top.format("#dk-verdict"))
 
 
 def test_reports_are_saved_with_one_click_each(visit, app: App) -> None:
@@ -133,7 +137,7 @@ def test_reports_are_saved_with_one_click_each(visit, app: App) -> None:
     upload(page, asset("portrait.jpg"))
     analyze(page)
     saved: dict[str, bytes] = {}
-    for kind in ("html", "pdf", "csv"):
+    for kind in ("html", "pdf", "zip", "csv"):
         page.wait_for_selector(f"#dk-reports [data-format={kind}]:not([aria-disabled])")
         with page.expect_download() as download:
             page.click(f"#dk-reports [data-format={kind}]")
@@ -141,6 +145,7 @@ def test_reports_are_saved_with_one_click_each(visit, app: App) -> None:
         saved[kind] = Path(download.value.path()).read_bytes()
     assert MODEL in saved["html"].decode()
     assert len(PdfReader(io.BytesIO(saved["pdf"])).pages) >= 2
+    assert zipfile.ZipFile(io.BytesIO(saved["zip"])).testzip() is None
     assert MODEL in saved["csv"].decode("utf-8-sig")
 
 

@@ -14,10 +14,11 @@ from drishtiksha.ui.viewer import viewer_of
 REPORTER = Viewer(name="ada", reviewer=False)
 
 
-def test_a_case_is_a_copy_known_by_a_random_id(desk: Desk, bright_picture: Path) -> None:
+def test_a_case_is_a_copy_known_by_a_random_id_with_its_provenance(desk: Desk, bright_picture: Path) -> None:
     one, two = (desk.take(bright_picture, "bright.png", ANYBODY, " Who took it? ") for _ in range(2))
     assert one.case_id != two.case_id
     assert one.question == "Who took it?"
+    assert one.provenance is not None
     evidence = desk.workbench.evidence(one.case_id)
     assert evidence.path != bright_picture
     assert evidence.path.read_bytes() == bright_picture.read_bytes()

@@ -22,6 +22,7 @@ def test_an_upload_is_taken_shown_and_gradios_copy_deleted(desk: Desk, upload, b
     evidence = desk.workbench.evidence(case_id)
     assert evidence.media.sha256 in update["facts"]
     assert "&lt;b&gt;Where&lt;/b&gt; is this?" in update["facts"]
+    assert "Content Credentials" in update["provenance"]
     shown = update["image"]["value"]
     assert Path(shown).parent == desk.shown_dir(case_id)
     assert update["video"]["value"] is None

@@ -226,7 +226,7 @@ def test_a_stress_test_shows_its_band_beside_the_answer_and_comes_back_by_link(
 def test_every_report_is_made_and_an_unknown_one_is_not(desk: Desk, bright_picture: Path) -> None:
     case = take(desk, bright_picture)
     run(desk, case)
-    begins = {"html": b"<!", "pdf": b"%PDF", "json": b"{", "csv": b"\xef\xbb\xbf"}
+    begins = {"html": b"<!", "pdf": b"%PDF", "zip": b"PK", "json": b"{", "csv": b"\xef\xbb\xbf"}
     assert set(begins) == set(downloads.FORMATS)
     for kind, start in begins.items():
         made = downloads.make(desk, case, kind, ANYBODY)
