@@ -106,7 +106,7 @@ def _machine(results: tuple[AnalysisResult, ...]) -> Verdict:
         title = f"{len(fakes)} of {count} detectors found evidence of manipulation"
         return Verdict(title, strongest.glyph, strongest.tone, f"The strongest: {strongest.title.lower()}. {text}")
     if reals:
-        title = f"No evidence found by {len(reals)} of {count} detectors"
+        title = f"{len(reals)} of {count} detectors found no evidence"
         return Verdict(title, "○", "neutral", text)
     return Verdict("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
 
@@ -117,9 +117,14 @@ def _disclaimers(results: tuple[AnalysisResult, ...]) -> tuple[str, ...]:
 
 
 def _key_picture(results: tuple[AnalysisResult, ...], sections: tuple[ModelSection, ...]) -> Picture | None:
-    """The most suspicious moment of the detector that suspects most; those that found evidence go first."""
+    """The most suspicious moment of the detector that suspects most; those that found evidence go first, and of these the experimental ones last."""
     shown = [(r, s.moments[0]) for r, s in zip(results, sections, strict=True) if s.moments]
-    best = max(shown, key=lambda pair: (pair[0].prediction is Prediction.FAKE, pair[0].p_fake or 0.0), default=None)
+
+    def rank(pair: tuple[AnalysisResult, Picture]) -> tuple[bool, bool, float]:
+        fake = pair[0].prediction is Prediction.FAKE
+        return fake and not pair[0].experimental, fake, pair[0].p_fake or 0.0
+
+    best = max(shown, key=rank, default=None)
     return best[1] if best else None
 
 

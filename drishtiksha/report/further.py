@@ -109,7 +109,7 @@ def _strip(cells: Sequence[StripCell]) -> Picture | None:
         height=height,
         alt=f"Strip of agreement from {words.clock(start)} to {words.clock(end)}. Kinds of evidence that suspect: {where}.",
         caption=f"Agreement over time, {words.clock(start)} to {words.clock(end)}: the warmer, the more independent kinds "
-        "of evidence suspect this moment. Grey: nothing judged.",
+        f"of evidence suspect this moment. Grey: nothing judged.{'' if most.agree else ' None suspects any moment.'}",
     )
 
 

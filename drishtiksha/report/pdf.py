@@ -24,6 +24,7 @@ from drishtiksha.report.pdf_parts import (
     CountedCanvas,
     Document,
     Parts,
+    kept_with_text,
 )
 from drishtiksha.report.pieces import Content, ModelSection, Origin, ReviewEntry
 from drishtiksha.settings import MediaLimits
@@ -40,7 +41,7 @@ def render(report: Content) -> bytes:
     buffer = io.BytesIO()
     parts = Parts()
     document = Document(buffer, report, parts)
-    story = [*_front(report, parts), PageBreak(), *_annex(report, parts)]
+    story = [*_front(report, parts), PageBreak(), *kept_with_text(_annex(report, parts))]
     if parts.incomplete:
         story.append(parts.text(INCOMPLETE, NOTE))
     document.build(story, canvasmaker=CountedCanvas)
@@ -151,11 +152,10 @@ def _model(model: ModelSection, parts: Parts) -> list[Flowable]:
     if model.odds:
         story += [parts.heading("How often it errs", 3), *(parts.text(one) for one in model.odds)]
     if model.timeline:
-        story += [parts.heading("Score over time", 3), parts.figure(model.timeline)]
+        story.append(parts.figure(model.timeline, title="Score over time"))
     story += parts.table(model.people) if model.people else []
     if model.moments:
-        story.append(parts.heading("Moments with the highest scores", 3))
-        story += [parts.figure(picture, max_height=72 * mm) for picture in model.moments]
+        story += parts.gallery(model.moments, "Moments with the highest scores")
     story += [parts.heading("The detector", 3), parts.facts(model.card)] if model.card else []
     story += [parts.heading("To quote", 3), parts.text(model.sentence, QUOTE)]
     story += [parts.heading("To repeat the run", 3), parts.facts(model.custody)]

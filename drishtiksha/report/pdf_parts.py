@@ -17,7 +17,17 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, Image, KeepTogether, PageTemplate, Paragraph, Spacer
+from reportlab.platypus import (
+    BaseDocTemplate,
+    CondPageBreak,
+    Flowable,
+    Frame,
+    Image,
+    KeepTogether,
+    PageTemplate,
+    Paragraph,
+    Spacer,
+)
 from reportlab.platypus import Table as Grid
 
 from drishtiksha.report import pieces
@@ -50,21 +60,30 @@ BODY = style("body", spaceAfter=4)
 SMALL = style("small", fontSize=7.6, leading=10.8)
 NOTE = style("note", fontSize=7.6, leading=10.8, textColor=MUTED, spaceBefore=2, spaceAfter=4)
 BOLD = style("bold", fontName="Report-Bold")
-CAPTION = style("caption", fontName="Report-Bold", fontSize=8.2, spaceBefore=6, spaceAfter=2, keepWithNext=True)
+CAPTION = style("caption", fontName="Report-Bold", fontSize=8.2, spaceBefore=6, spaceAfter=2)
 LABEL = style("label", fontSize=7.6, leading=10.8, textColor=MUTED)
 STRONG_LABEL = style("strong-label", fontName="Report-Bold", fontSize=7.6, leading=10.8)
 KICKER = style("kicker", fontName="Report-Bold", fontSize=8.5, textColor=ACCENT)
 QUOTE = style("quote", leftIndent=9, borderColor=LINE, textColor=INK, spaceAfter=4)
 HEADINGS = {
     0: style("title", fontName="Report-Bold", fontSize=18, leading=23, spaceAfter=2),
-    1: style("part", fontName="Report-Bold", fontSize=15, leading=20, spaceAfter=4, keepWithNext=True),
-    2: style(
-        "section", fontName="Report-Bold", fontSize=11.5, leading=15, spaceBefore=9, spaceAfter=3, keepWithNext=True
-    ),
-    3: style(
-        "detail", fontName="Report-Bold", fontSize=9, textColor=MUTED, spaceBefore=8, spaceAfter=2, keepWithNext=True
-    ),
+    1: style("part", fontName="Report-Bold", fontSize=15, leading=20, spaceAfter=4),
+    2: style("section", fontName="Report-Bold", fontSize=11.5, leading=15, spaceBefore=9, spaceAfter=3),
+    3: style("detail", fontName="Report-Bold", fontSize=9, textColor=MUTED, spaceBefore=8, spaceAfter=2),
 }
+
+
+ROOM = {"section": 50 * mm, "detail": 28 * mm, "caption": 22 * mm}
+"""Points that must be left on a page below a heading or the title of a table; else it goes onto the next one."""
+
+
+def kept_with_text(story: Sequence[Flowable]) -> list[Flowable]:
+    """No heading stays alone at the foot of a page, and long tables still fill the page that they begin on."""
+    spaced: list[Flowable] = []
+    for flowable in story:
+        needed = ROOM.get(flowable.style.name) if isinstance(flowable, Paragraph) else None
+        spaced += [CondPageBreak(needed), flowable] if needed else [flowable]
+    return spaced
 
 
 def register_fonts() -> None:
@@ -174,10 +193,24 @@ class Parts:
         ]
         return self.grid(cells, [WIDTH], rules)
 
-    def figure(self, picture: Picture, max_height: float = 110 * mm, width: float = WIDTH) -> KeepTogether:
+    def figure(self, picture: Picture, max_height: float = 110 * mm, title: str = "") -> KeepTogether:
+        """On one page with its caption and, where there is one, its title."""
+        shown = [Spacer(1, 4), self._image(picture, WIDTH, max_height), self.text(picture.caption, NOTE)]
+        return KeepTogether([self.heading(title, 3), *shown] if title else shown)
+
+    def gallery(self, pictures: Sequence[Picture], title: str) -> list[Flowable]:
+        """Two beside each other, each with its caption; the title stays with the first two."""
+        half = WIDTH / 2
+        cells: list[Any] = [
+            [self._image(picture, half - 7, 80 * mm), self.text(picture.caption, NOTE)] for picture in pictures
+        ]
+        cells += [""] * (len(cells) % 2)
+        rows = [self.grid([cells[i : i + 2]], [half, half], []) for i in range(0, len(cells), 2)]
+        return [KeepTogether([self.heading(title, 3), rows[0]]), *rows[1:]]
+
+    def _image(self, picture: Picture, width: float, max_height: float) -> Image:
         scale = min(width / picture.width, max_height / picture.height)
-        image = Image(io.BytesIO(picture.data), picture.width * scale, picture.height * scale, hAlign="LEFT")
-        return KeepTogether([Spacer(1, 4), image, self.text(picture.caption, NOTE)])
+        return Image(io.BytesIO(picture.data), picture.width * scale, picture.height * scale, hAlign="LEFT")
 
 
 def _widths(table: pieces.Table) -> list[float]:
