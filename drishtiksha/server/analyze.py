@@ -19,6 +19,7 @@ from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.errors import in_words, public_job
 from drishtiksha.server.services import UPLOADS_AT_ONCE, Here, Services, as_json
 from drishtiksha.server.upload import FILE, Upload, received
+from drishtiksha.services.intake import take_in
 
 TICK_S = 0.25
 MAX_WAIT_S = 600.0
@@ -74,14 +75,14 @@ router = APIRouter()
 async def analyze(request: Request, viewer: Admitted, here: Here) -> Response:
     """Take a file in and analyse it with one model or several. The case belongs to whose key was shown."""
     try:
-        form, job_id = await _take_in(request, viewer, here)
+        form, job_id = await _receive(request, viewer, here)
     except ClientDisconnect:
         return Response(status_code=CLOSED_BY_CLIENT)
     view = await _until_ended(request, here, job_id, viewer, form.wait_s if form.wait else 0.0)
     return as_json(public_job(view), 200 if view.state.ended else 202, Location=f"/api/jobs/{job_id}")
 
 
-async def _take_in(request: Request, viewer: Viewer, here: Services) -> tuple[AnalyzeForm, str]:
+async def _receive(request: Request, viewer: Viewer, here: Services) -> tuple[AnalyzeForm, str]:
     """The fields and the id of the queued job."""
     if here.uploading >= UPLOADS_AT_ONCE:
         raise RequestError("busy", "Too many files arrive at once. Try again in a moment.", 503, retry_s=5)
@@ -113,7 +114,7 @@ def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) ->
     for name in form.model:
         here.manager.status(name)
     bench = here.workbench
-    case = bench.take(upload.path, upload.name or "unnamed", owner=viewer.name, question=form.question.strip())
+    case = take_in(bench, upload.path, upload.name or "unnamed", viewer, form.question)
     try:
         models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media),)
         return bench.submit(case.case_id, models, viewer=viewer)

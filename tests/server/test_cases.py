@@ -19,6 +19,8 @@ def case_id(client, picture) -> str:
 def test_a_case_tells_everything_and_a_list_tells_it_in_short(client, case_id):
     case = CaseFile.model_validate_json(client.get(f"/api/cases/{case_id}").content)
     assert [result.model_name for result in case.results] == [BRIGHT]
+    assert case.provenance is not None
+    assert case.provenance.credentials == "absent"
     [short] = client.get("/api/cases").json()
     assert (short["case_id"], short["answers"][0]["prediction"]) == (case_id, "FAKE")
     assert short["human_verdict"] is None

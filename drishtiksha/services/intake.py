@@ -1,0 +1,31 @@
+"""Taking a file in: a case of its own, with what the file says of itself."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import CaseGoneError, DrishtikshaError
+from drishtiksha.services.workbench import Workbench
+
+log = logging.getLogger(__name__)
+
+
+def take_in(workbench: Workbench, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> CaseFile:
+    """A case of the viewer's own. A file that can be judged is taken even where nothing can be read of its origin.
+
+    Raises: MediaError and its kinds; QuotaError; CaseGoneError when it is deleted at once.
+    """
+    from drishtiksha.provenance import examine  # here, because a program that takes nothing in need not wait for it
+
+    case = workbench.take(upload, original_name, owner=viewer.name, question=question.strip())
+    try:
+        evidence = workbench.evidence(case.case_id, viewer)
+        workbench.set_provenance(case.case_id, examine(evidence, workbench.settings.limits))
+    except CaseGoneError:
+        raise
+    except DrishtikshaError as error:
+        log.warning("Nothing could be read of where a file comes from: %s", error)
+        return case
+    return workbench.case(case.case_id, viewer)
