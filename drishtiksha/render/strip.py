@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 HOT = "#b8470b"
 """Vermilion: full agreement. It grows darker on light ground and stays readable for colour-blind readers."""
 HOT_ON_DARK = "#f29a5c"
+LONE = 0.35
+"""One kind alone agrees with nobody, however few kinds judged the moment: it stays pale."""
 LABEL_INCHES = 0.3
 """A cell narrower than this has no number in it."""
 
@@ -40,7 +42,7 @@ def draw_strip(
     for cell in strip:
         if cell.level is None:
             continue
-        colour = colour_of(cell.level, look)
+        colour = colour_of(cell.level if cell.agree > 1 else LONE * cell.level, look)
         axes.axvspan(cell.start_s, cell.end_s, facecolor=colour, edgecolor=look.background, linewidth=0.6, zorder=1)
         if (cell.end_s - cell.start_s) / (end - start) * inches >= LABEL_INCHES:
             ink = max(look.text, look.background, key=lambda ink: abs(_brightness(ink) - _brightness(colour)))

@@ -15,7 +15,7 @@ from drishtiksha.render.comparison import Place, comparison_png, has_chart, plac
 from drishtiksha.render.comparison_words import describe, letters
 from drishtiksha.render.moments import QUALITY
 from drishtiksha.render.same_moment import Moment, Seen
-from drishtiksha.results import AnalysisResult
+from drishtiksha.results import AnalysisResult, SampleScore
 
 MOMENT_JS = """
 element.addEventListener('click', event => {
@@ -31,6 +31,8 @@ element.addEventListener('click', event => {
   trigger('select', {time: at});
 });
 """
+SAME_S = 0.05
+"""Nearer than this is the same moment to the eye."""
 HEATMAPS = (
     "Each picture is the sample that was judged nearest to the moment: warm places weighed most in its score. A heatmap "
     "shows where a network looked, not what was altered."
@@ -99,12 +101,21 @@ def moments(offered: Sequence[Moment], player_id: str, chosen: float | None) -> 
     return f'<div class="dk-moments" role="group" aria-label="Moment to look at">{buttons}{here}</div>'
 
 
-def side_by_side(seen: Iterable[Seen], title: str, buttons: str = "", names: Sequence[str] | None = None) -> str:
-    """A figure for each detector (or of each file, by its name) with what it saw, or a line that it scored nothing there."""
+def side_by_side(
+    seen: Iterable[Seen],
+    title: str,
+    buttons: str = "",
+    names: Sequence[str] | None = None,
+    time_s: float | None = None,
+) -> str:
+    """A figure for each detector (or of each file, by its name) with what it saw, or a line that it scored nothing there.
+
+    time_s: the moment asked for; a picture of another one says so.
+    """
     shown = list(seen)
     called = names or [one.model_name for one in shown]
     figures = "".join(
-        _figure(letter, name, one) for letter, name, one in zip(letters(len(shown)), called, shown, strict=True)
+        _figure(letter, name, one, time_s) for letter, name, one in zip(letters(len(shown)), called, shown, strict=True)
     )
     return (
         f'<section class="dk-box" aria-label="{escape(title)}"><h3>{escape(title)}</h3>{buttons}'
@@ -112,17 +123,27 @@ def side_by_side(seen: Iterable[Seen], title: str, buttons: str = "", names: Seq
     )
 
 
-def _figure(letter: str, title: str, one: Seen) -> str:
+def _figure(letter: str, title: str, one: Seen, time_s: float | None) -> str:
     name = f'<b><span class="dk-letter">{letter}</span> {escape(title)}</b>'
     if one.finding is None or one.picture is None:
         return f'<figure class="dk-nothing">{name}<figcaption>Nothing near this moment could be judged.</figcaption></figure>'
     buffer = io.BytesIO()
     Image.fromarray(one.picture).save(buffer, format="JPEG", quality=QUALITY)
-    caption = one.finding.title() + ("" if one.finding.heatmap else "; no heatmap was made here")
+    caption = one.finding.title() + _apart(one.finding.score, time_s)
+    caption += "" if one.finding.heatmap else "; no heatmap was made here"
     return (
         f'<figure>{name}<img src="data:image/jpeg;base64,{_b64(buffer.getvalue())}" '
         f'alt="{escape(title)}: {escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
     )
+
+
+def _apart(score: SampleScore, time_s: float | None) -> str:
+    """How far a sample lies from the moment; "" where it is that moment."""
+    if time_s is None or score.time_s is None:
+        return ""
+    end = score.end_s if score.end_s is not None else score.time_s
+    apart = score.time_s - time_s if score.time_s > time_s else min(end - time_s, 0.0)
+    return "" if abs(apart) < SAME_S else f", {abs(apart):.1f} s {'later' if apart > 0 else 'earlier'}"
 
 
 def _b64(data: bytes) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
-from drishtiksha.comparison import compare
+from drishtiksha.comparison import compare, contrast
 from drishtiksha.errors import DrishtikshaError, JobGoneError
 from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
@@ -107,7 +108,7 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
             now = (tuple(one.state for one in views), tuple(len(one.results) + len(one.errors) for one in views))
             if now != told:
                 told = now
-                update = parts(desk, views, viewer) | _buttons(views)
+                update = parts(desk, views, viewer) | _buttons(views) | {"spoken": escape(_spoken(views))}
             if not view.state.ended and (update or time.monotonic() - sent >= SEND_S):
                 update["status"] = compare_panels.progress(view)
             if update:
@@ -177,7 +178,7 @@ def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Vi
         buttons = compare_chart.moments(offered, PLAYERS["a"], time_s)
         title += f" at {words.fine_clock(time_s)}"
     seen = same_moment(evidence, results, time_s, desk.settings.limits)
-    return {"seen": compare_chart.side_by_side(seen, title, buttons)}
+    return {"seen": compare_chart.side_by_side(seen, title, buttons, time_s=time_s)}
 
 
 def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
@@ -217,6 +218,23 @@ def _buttons(views: Sequence[JobView]) -> Update:
         "retry": gr.update(visible=broken),
         "report": gr.update(visible=answered and len(views) == 1),
     }
+
+
+def _spoken(views: Sequence[JobView]) -> str:
+    """What a screen reader is told when an answer has come."""
+    answers = [result for view in views for result in view.results]
+    if not answers:
+        return "The comparison has begun."
+    asked = sum(len(view.models) for view in views)
+    newest = f"{answers[-1].model_name}: {answers[-1].grade.value}."
+    if all(view.state.ended for view in views):
+        return f"{newest} {_ending(views)} {compare(answers).sentence if len(views) == 1 else _contrast(answers)}"
+    return f"{newest} {len(answers)} of {asked} answers are there."
+
+
+def _contrast(answers: Sequence[AnalysisResult]) -> str:
+    """The difference of two files; nothing while one is missing."""
+    return contrast(answers[0], answers[1]) if len(answers) == 2 else ""
 
 
 def _ending(views: Sequence[JobView]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 from sample_results import clean_picture, media, provenance, result, sample
 
@@ -114,6 +115,15 @@ def test_the_strip_grows_warmer_with_agreement() -> None:
         none, half, full = (colour_of(level, look) for level in (0.0, 0.5, 1.0))
         assert none == look.grid
         assert len({none, half, full}) == 3
+
+
+def test_a_kind_that_is_alone_stays_pale() -> None:
+    def hottest(results: list[AnalysisResult]) -> str:
+        patches = comparison.draw_comparison(results, compare(results).strip).axes[1].patches
+        return min((to_hex(patch.get_facecolor()) for patch in patches if patch.get_facecolor()[3]), default="")
+
+    assert hottest([FACES, SOUND]) == colour_of(1.0, LIGHT)
+    assert hottest([SOUND]) == colour_of(0.35, LIGHT)
 
 
 @pytest.mark.parametrize("narrow", [False, True])

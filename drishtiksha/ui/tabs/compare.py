@@ -35,6 +35,8 @@ MODES = [("Several detectors, one file", "models"), ("One detector, two files", 
 MAX_WATCHING = 128
 """Pages that may watch a comparison at the same time: each holds one place while it is open."""
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
+LIVE_JS = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
+"""On the element that stays, not on what is put into it: only a change inside a live region is spoken."""
 SHOW_RESULT_JS = """() => {
   const place = document.querySelector('#dk-compare-top'), box = place.getBoundingClientRect();
   if (box.top < 0 || box.top > window.innerHeight * 0.7) place.scrollIntoView({block: 'start'});
@@ -72,6 +74,7 @@ def build(desk: Desk, tab: gr.Tab) -> None:
     parts = Parts()
     for name in ("case_a", "case_b", "code"):
         parts.add(name, gr.State(""))
+    parts.add("spoken", html("", elem_classes="dk-quiet", elem_id="dk-compare-spoken", js_on_load=LIVE_JS))
     with gr.Row(elem_classes="dk-columns"):
         with gr.Column(scale=5, min_width=280, elem_classes="dk-left"):
             examples = _files(parts, desk)
