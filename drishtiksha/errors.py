@@ -112,6 +112,14 @@ class BundleError(ReportError):
     """A file is no bundle of a report, is damaged, or is packed as no bundle is."""
 
 
+class ReviewFileError(DrishtikshaError):
+    """A file of reviews cannot be taken in. `lines` are those that are wrong, from 1; empty where all of it is."""
+
+    def __init__(self, message: str, lines: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.lines = lines
+
+
 class SkipSample(Exception):  # noqa: N818 - a signal to the analysis, not an error
     """Raised by `Detector.preprocess` for a sample that cannot be scored; it becomes a gap.
 
