@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from drishtiksha.casefile import ANYBODY, JobState, Viewer
 from drishtiksha.errors import (
     AnalysisCancelledError,
@@ -68,7 +70,7 @@ class JobRun:
     def execute(self) -> JobState:
         """DONE when any model has an answer, else FAILED, each with the errors of the others noted.
 
-        Raises: MediaError for evidence that was altered; AnalysisCancelledError; LostError.
+        Raises: MediaError for evidence that was altered; AnalysisCancelledError; LostError; SQLAlchemyError.
         """
         from drishtiksha.analysis.shared import SharedMedia
 
@@ -84,11 +86,12 @@ class JobRun:
                     answered.add(name)
         return JobState.DONE if answered else JobState.FAILED
 
-    def fail(self, why: str) -> None:
-        """Note why nothing came of the models that have no answer."""
+    def fail(self, why: str) -> JobState:
+        """Note why nothing came of the models that have no answer; DONE when any has one, else FAILED."""
         answered = self.jobs.finished(self.claim.job_id)
         errors = dict.fromkeys(self.claim.models, without_server_paths(why)) | self.errors
         self.jobs.note_errors(self.claim.job_id, {name: e for name, e in errors.items() if name not in answered})
+        return JobState.DONE if answered else JobState.FAILED
 
     def _answer(self, name: str, evidence: Evidence, shared: SharedMedia) -> bool:
         """Whether the model came to an answer; why not is noted, and stops no other model."""
@@ -96,7 +99,7 @@ class JobRun:
         try:
             with self.manager.use(name) as detector:
                 answer = self._run(detector, evidence, shared)
-        except (AnalysisCancelledError, LostError):
+        except (AnalysisCancelledError, LostError, SQLAlchemyError):
             raise
         except DrishtikshaError as error:
             log.warning("%s gave no answer in job %s: %s", name, self.claim.job_id, error)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -59,6 +61,8 @@ class Workbench:
         """Opens the store of the settings unless one is given. Raises: StoreError."""
         self.settings, self.manager = settings, manager
         self.store = store or open_store(settings.database_url, settings.data_root)
+        self._taking = threading.Lock()
+        """One upload after the other where there is a quota: two at once would each see the room for one."""
         reader = ResultReader()
         self._cases = Cases(self.store, reader)
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
@@ -79,8 +83,9 @@ class Workbench:
 
         Raises: MediaError and its kinds; QuotaError before anything is copied.
         """
-        self._require_space(upload)
-        evidence = Evidence.take(upload, self.settings.cases_dir, self.settings.limits, original_name=original_name)
+        with self._taking if self.settings.disk_quota_mb is not None else contextlib.nullcontext():
+            self._require_space(upload)
+            evidence = self._copied(upload, original_name)
         assert evidence.case_dir is not None
         try:
             return self._cases.add(evidence.case_dir.name, evidence.media, evidence.path.name, owner, question)
@@ -108,7 +113,7 @@ class Workbench:
         until: datetime | None = None,
         limit: int = 200,
     ) -> list[CaseFile]:
-        """What the viewer may see, newest first.
+        """What the viewer may see, newest first; without heatmaps, which `case` gives.
 
         prediction: some model (or `model`, where given) said so. model: it has a result of that model. reviewed: a
         person said a word. disagreement: its models, or its reviewers, contradict each other. since, until: when it
@@ -252,6 +257,16 @@ class Workbench:
 
         why = {name: unfit(media, self.manager.status(name).config, name) for name in models}
         return {name: reason for name, reason in why.items() if reason}
+
+    def _copied(self, upload: Path, original_name: str) -> Evidence:
+        try:
+            return Evidence.take(upload, self.settings.cases_dir, self.settings.limits, original_name=original_name)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise QuotaError(
+                "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
+            ) from error
 
     def _require_space(self, upload: Path) -> None:
         quota = self.settings.disk_quota_mb

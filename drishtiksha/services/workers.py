@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from drishtiksha.casefile import JobState
 from drishtiksha.errors import AnalysisCancelledError, ConfigError, DrishtikshaError
 from drishtiksha.registry import ModelManager
@@ -116,12 +118,13 @@ class Workers:
         except LostError:
             log.info("Job %s was deleted or taken over by another process", claim.job_id)
         except DrishtikshaError as error:
-            run.fail(str(error))
-            self._jobs.queue.end(claim.job_id, JobState.FAILED)
+            self._jobs.queue.end(claim.job_id, run.fail(str(error)))
+        except SQLAlchemyError:  # not the fault of the job: without a sign of life it is taken over
+            raise
         except Exception:
             log.exception("Job %s failed", claim.job_id)
-            run.fail("The analysis stopped at an error of this program. The server's log has the details.")
-            self._jobs.queue.end(claim.job_id, JobState.FAILED)
+            why = "The analysis stopped at an error of this program. The server's log has the details."
+            self._jobs.queue.end(claim.job_id, run.fail(why))
         finally:
             with self._lock:
                 self._running.pop(claim.job_id, None)

@@ -91,10 +91,10 @@ class Cases:
     def get(self, case_id: str, viewer: Viewer) -> CaseFile:
         """Raises: CaseGoneError."""
         with self.store.read() as session:
-            return self._file(session, _row(session, case_id, viewer))
+            return self._file(session, _row(session, case_id, viewer), heatmaps=True)
 
     def find(self, viewer: Viewer, wanted: CaseFilter, limit: int) -> list[CaseFile]:
-        """Those that the viewer may see and that pass, newest first."""
+        """Those that the viewer may see and that pass, newest first, without heatmaps."""
         query = select(CaseRow).order_by(CaseRow.opened.desc(), CaseRow.id)
         if not viewer.reviewer:
             query = query.where(CaseRow.owner == storable(viewer.name, 200))
@@ -110,7 +110,7 @@ class Cases:
                     if len(found) == limit:
                         return found
                     if said[row.id].passes(wanted):
-                        found.append(self._file(session, row))
+                        found.append(self._file(session, row, heatmaps=False))
         return found
 
     def set_provenance(self, case_id: str, provenance: Provenance) -> None:
@@ -141,8 +141,8 @@ class Cases:
             query = select(CaseRow.id, CaseRow.media).where(CaseRow.owner == storable(owner, 200))
             return {case_id: MediaInfo.model_validate_json(media) for case_id, media in session.execute(query)}
 
-    def _file(self, session: Session, row: CaseRow) -> CaseFile:
-        answers = self.reader.newest_of_case(session, row.id)
+    def _file(self, session: Session, row: CaseRow, *, heatmaps: bool) -> CaseFile:
+        answers = self.reader.newest_of_case(session, row.id, heatmaps=heatmaps)
         return CaseFile(
             case_id=row.id,
             opened_utc=utc(row.opened),

@@ -14,7 +14,7 @@ from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError
 from drishtiksha.results import AnalysisResult, MediaInfo
 from drishtiksha.store.db import Store
 from drishtiksha.store.queue import Queue, ahead_of, require_room
-from drishtiksha.store.results import Answer, ResultReader, only, seconds_seen
+from drishtiksha.store.results import Answer, ResultReader, columns_of, only, seconds_seen
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
 from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, is_id, names, storable, to_json, utc, utc_or_none
 
@@ -119,26 +119,13 @@ class Jobs:
 
     def keep(self, job_id: str, case_id: str, model: str, answer: Answer) -> bool:
         """Store a model's answer in the place of its chunks; whether it was kept, as in `add_chunk`."""
-        base = answer.baseline if isinstance(answer, StressResult) else answer
-        seconds = answer.seconds if isinstance(answer, StressResult) else answer.processing_time
+        columns = columns_of(answer)
         with self.store.write() as session:
             if not self._hold(session, job_id):
                 return False
             session.execute(delete(ChunkRow).where(ChunkRow.job_id == job_id, ChunkRow.model == model))
             session.execute(self.queue.mine(job_id).values(preview=None))
-            session.add(
-                ResultRow(
-                    case_id=case_id,
-                    job_id=job_id,
-                    model=model,
-                    media_kind=base.media.kind.value,
-                    seconds=seconds,
-                    kind="stress" if isinstance(answer, StressResult) else "analyze",
-                    made=time.time(),
-                    prediction=base.prediction.value,
-                    body=answer.model_dump_json(),
-                )
-            )
+            session.add(ResultRow(case_id=case_id, job_id=job_id, model=model, made=time.time(), **columns))
         return True
 
     def finished(self, job_id: str) -> set[str]:

@@ -91,6 +91,7 @@ class ResultRow(Base):
     seconds: Mapped[float] = mapped_column(Double)
     made: Mapped[float] = mapped_column(Double)
     body: Mapped[str] = mapped_column(Text)
+    heatmaps: Mapped[str | None] = mapped_column(Text)
 
 
 class ReviewRow(Base):

@@ -1,0 +1,138 @@
+"""The threads that work: what they survive, which jobs they take, and what they leave behind when they stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gated_detector import counted
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from drishtiksha.casefile import JobState, JobView
+from drishtiksha.services import workers
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import ROOT
+from drishtiksha.store import queue
+from drishtiksha.store.queue import Queue
+
+SILENT = ROOT / "assets" / "clip_silent.mp4"
+
+
+def ended(bench: Workbench, job_id: str) -> JobView:
+    *_, last = bench.watch(job_id, tick_s=0.02)
+    return last
+
+
+def at_gate(bench: Workbench, job_id: str) -> None:
+    for view in bench.watch(job_id, tick_s=0.02):
+        assert not view.state.ended, view
+        if view.model_name == "GATED" and view.progress >= 4:
+            return
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets a method of the queue fail once, as when the database is away."""
+
+    def fail_once(name: str) -> None:
+        real, failed = getattr(Queue, name), []
+
+        def method(self: Queue, *args: Any) -> Any:
+            if not failed:
+                failed.append(name)
+                raise OperationalError("SELECT", {}, Exception("server closed the connection"))
+            return real(self, *args)
+
+        monkeypatch.setattr(Queue, name, method)
+
+    return fail_once
+
+
+@pytest.mark.parametrize("name", ["claim", "take_over", "end"])
+def test_a_database_that_was_away_stops_no_worker(bench_of, away, monkeypatch, name):
+    monkeypatch.setattr(queue, "DEAD_S", 1.0)
+    monkeypatch.setattr(workers, "DEAD_S", 1.0)
+    monkeypatch.setattr(workers, "BEAT_S", 0.2)
+    bench = bench_of(start=False)
+    case = bench.take(SILENT, "clip.mp4")
+    if name != "take_over":
+        away(name)
+    bench.start()
+    if name == "take_over":
+        away(name)
+    assert ended(bench, bench.submit(case.case_id, ["BRIGHT"])).state is JobState.DONE
+    assert bench.working
+
+
+def test_workers_that_are_started_again_take_up_what_they_put_back(bench, gate, tmp_path):
+    case = bench.take(SILENT, "clip.mp4")
+    job_id = bench.submit(case.case_id, ["GATED"])
+    at_gate(bench, job_id)
+    threading.Timer(0.3, gate.touch).start()
+    bench.stop()
+    assert not bench.working
+    assert bench.job(job_id).state is JobState.QUEUED
+    half = len(counted(tmp_path / "counted"))
+    assert half < 12
+    bench.start()
+    assert ended(bench, job_id).state is JobState.DONE
+
+
+def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
+    bench = bench_of(start=False)
+    job_id = bench.submit(bench.take(SILENT, "clip.mp4").case_id, ["BRIGHT"])
+    with bench.store.write() as session:
+        session.execute(text("UPDATE jobs SET device = 'cuda:7'"))
+    bench.start()
+    assert ended(bench, job_id).state is JobState.DONE
+
+
+def test_all_names_of_one_device_share_a_thread(bench_of, manager):
+    changed = manager.model_configs["GATED"].model_copy(update={"device": "auto"})
+    manager.model_configs["GATED"] = changed
+    bench_of()
+    names = {thread.name for thread in threading.enumerate() if thread.name.startswith("worker ")}
+    import torch
+
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    assert names == ({"worker auto", "worker cpu"} if gpu else {"worker auto"})
+
+
+def test_no_path_of_the_server_is_told(bench, manager):
+    last = ended(bench, bench.submit(bench.take(SILENT, "clip.mp4").case_id, ["ABSENT"]))
+    assert str(manager.model_configs["ABSENT"].model_path.parent) not in last.errors["ABSENT"]
+    assert "absent.pt" in last.errors["ABSENT"]
+
+
+def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):
+    case = bench.take(SILENT, "clip.mp4")
+    bench.evidence(case.case_id).path.unlink()
+    last = ended(bench, bench.submit(case.case_id, ["BRIGHT"]))
+    assert (last.state, last.errors["BRIGHT"]) == (
+        JobState.FAILED,
+        "The file of this case is no longer on this machine. Upload it again.",
+    )
+
+
+def test_a_list_of_cases_does_without_heatmaps(bench, gate):
+    gate.touch()
+    case = bench.take(ROOT / "assets" / "portrait.jpg", "p.jpg")
+    ended(bench, bench.submit(case.case_id, ["BRIGHT"]))
+    whole, (brief,) = bench.case(case.case_id), bench.cases()
+    assert whole.results[0].heatmaps
+    assert brief.results[0].heatmaps == ()
+    assert brief.results[0] == whole.results[0].model_copy(update={"heatmaps": ()})
+
+
+def test_a_result_of_another_version_leaves_the_case_readable(bench):
+    case = bench.take(SILENT, "clip.mp4")
+    job_id = bench.submit(case.case_id, ["BRIGHT"])
+    with bench.store.read():
+        ended(bench, job_id)
+    with bench.store.write() as session:
+        session.execute(text("UPDATE results SET body = :body"), {"body": '{"of": "another version"}'})
+    (listed,) = bench.cases()
+    assert (listed.case_id, listed.results) == (case.case_id, ())
