@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -101,9 +102,13 @@ def _start(services: Services) -> None:
 
 
 def _remove_abandoned(services: Services) -> None:
-    """Bodies that were arriving when an earlier process was killed."""
+    """Bodies that were arriving, and reports that were being made, when an earlier process was killed."""
     for path in services.uploads_dir.iterdir():
-        if path.is_file() and path.stat().st_mtime < time.time() - ABANDONED_S:
+        if path.stat().st_mtime > time.time() - ABANDONED_S:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

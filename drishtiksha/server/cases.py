@@ -7,18 +7,18 @@ import tempfile
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator
 
 from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import RequestError
-from drishtiksha.media.evidence import Evidence
+from drishtiksha.report import write
 from drishtiksha.results import Prediction
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import CaseSummary, gone
-from drishtiksha.server.services import Here, Services, as_json, list_as_json
+from drishtiksha.server.services import Here, as_json, list_as_json
 
 REPORT_WAIT_S = 20.0
 """How long a report waits for others to be made."""
@@ -31,18 +31,23 @@ class ReportForm(StrEnum):
     HTML = "html"
     PDF = "pdf"
     ZIP = "zip"
+    JSON = "json"
+    CSV = "csv"
 
 
 MEDIA_TYPE = {
     ReportForm.HTML: "text/html; charset=utf-8",
     ReportForm.PDF: "application/pdf",
     ReportForm.ZIP: "application/zip",
+    ReportForm.JSON: "application/json",
+    ReportForm.CSV: "text/csv; charset=utf-8",
 }
 Moment = Annotated[datetime, BeforeValidator(lambda text: text if _ISO.match(str(text)) else "not a time")]
 """A time as ISO 8601 writes it; a bare number would be taken for seconds since 1970."""
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]")
-_FILE = {"schema": {"type": "string", "format": "binary"}}
+_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT = {kind.partition(";")[0]: {} if "json" in kind else _FILE for kind in MEDIA_TYPE.values()}
 
 router = APIRouter()
 
@@ -89,34 +94,20 @@ def delete(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
 @router.get(
     "/api/cases/{case_id}/report.{form}",
     response_class=Response,
-    responses={200: {"content": {kind.partition(";")[0]: _FILE for kind in MEDIA_TYPE.values()}}, **GONE},
+    responses={200: {"content": _CONTENT}, **GONE},
 )
 def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> Response:
-    """The report as one HTML file or PDF; as zip a signed bundle that `drishtiksha verify` checks."""
+    """The report as one HTML file or PDF; zip: a signed bundle that `drishtiksha verify` checks; json, csv: the data."""
+    settings = here.settings
     the_case = here.workbench.case(case_id, viewer)
     evidence = here.workbench.evidence(case_id, viewer)
     if not here.reports.acquire(timeout=REPORT_WAIT_S):
         raise RequestError("busy", "Other reports are being made. Try again in a moment.", 503)
     try:
         with tempfile.TemporaryDirectory(dir=here.uploads_dir) as folder:
-            written = _write(form, the_case, evidence, FilePath(folder), here)
+            target = FilePath(folder) / f"report.{form.value}"
+            written = write(the_case, evidence, target, settings.data_root, limits=settings.limits).read_bytes()
     finally:
         here.reports.release()
     disposition = f'attachment; filename="drishtiksha-{case_id[:8]}.{form.value}"'
     return Response(written, media_type=MEDIA_TYPE[form], headers={"Content-Disposition": disposition})
-
-
-def _write(form: ReportForm, the_case: CaseFile, evidence: Evidence, folder: FilePath, here: Services) -> bytes:
-    # Imported when a report is asked for: fonts, templates and pictures take a second to load.
-    from drishtiksha.report import html, pdf
-    from drishtiksha.report.keys import signing_key
-
-    target = folder / f"report.{form.value}"
-    if form is ReportForm.ZIP:
-        from drishtiksha.report import bundle
-
-        bundle.write(the_case, evidence, target, signing_key(here.settings.data_root))
-    else:
-        write = html.write if form is ReportForm.HTML else pdf.write
-        write(the_case, evidence, target, limits=here.settings.limits)
-    return target.read_bytes()

@@ -134,8 +134,11 @@ def test_what_a_killed_process_left_in_the_uploads_is_removed(app_of, tmp_path, 
     monkeypatch.setattr(app_module, "ABANDONED_S", 60.0)
     app = app_of()
     folder = app.state.services.uploads_dir
-    for name, age in (("old", 120), ("new", 0)):
-        (folder / name).write_bytes(b"half")
+    for name, age in (("old", 120), ("report", 120), ("new", 0)):
+        if name == "report":
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(b"half")
         now = (folder / name).stat().st_mtime
         os.utime(folder / name, (now - age, now - age))
     with served(app):

@@ -57,7 +57,9 @@ def test_a_filter_that_is_none_is_refused(client):
     refused(client.get("/api/cases?limit=0"), 422, "bad_request")
 
 
-@pytest.mark.parametrize(("form", "start"), [("html", b"<!"), ("pdf", b"%PDF"), ("zip", b"PK")])
+@pytest.mark.parametrize(
+    ("form", "start"), [("html", b"<!"), ("pdf", b"%PDF"), ("zip", b"PK"), ("json", b"{"), ("csv", b"")]
+)
 def test_reports(client, case_id, tmp_path, form, start):
     response = client.get(f"/api/cases/{case_id}/report.{form}")
     assert response.status_code == 200, response.text
