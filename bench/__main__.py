@@ -7,7 +7,7 @@ import timeit
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import long, shelf
+from bench import long, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.provenance import library_versions
@@ -68,7 +68,7 @@ def main() -> None:
         *(on_clip(manager, clip, repeats) for clip in clips),
     ]
     if shelf.CLIPS.is_dir():
-        parts += [SHELF, shelf.table(), LONG, long.table()]
+        parts += [SHELF, shelf.table(), shared.table(repeats), LONG, long.table()]
     text = "\n\n".join(parts) + "\n"
     (ROOT / "bench" / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)

@@ -26,8 +26,8 @@ DIGEST = 32
 """Bytes of a SHA-256."""
 EVERY_S = 2.0
 """Chunks come no closer than this, apart from those at the end of a pass."""
-MAX_FEATURES = 16_384
-"""Numbers a frame that are kept of what an encoder made. A larger one is made again after an interruption."""
+FEATURE_BYTES = 64_000_000
+"""What an encoder made of the frames of one run is kept up to this; what comes after it is made again."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,17 @@ class Piece:
 class Log:
     """Writes the chunks of one run. Without a listener it does nothing."""
 
-    def __init__(self, fingerprint: bytes, on_chunk: Callable[[bytes], None] | None) -> None:
+    def __init__(self, fingerprint: bytes, on_chunk: Callable[[bytes], None] | None, before: Piece) -> None:
         self._fingerprint, self._on_chunk = fingerprint, on_chunk
         self._last = time.monotonic()
+        self._feature_bytes = sum(frame.features.nbytes for frame in before.frames)
         self.piece = Piece()
+
+    def add_frame(self, frame: KeptFrame) -> None:
+        """Keep an encoded frame for the next chunk, as long as there is room for its features."""
+        if self._on_chunk is not None and self._feature_bytes + frame.features.nbytes <= FEATURE_BYTES:
+            self._feature_bytes += frame.features.nbytes
+            self.piece.frames.append(frame)
 
     def due(self) -> bool:
         """Whether a chunk may be written before the pass has ended."""

@@ -62,7 +62,8 @@ def analyze(
     check = (cancel or CancelToken()).check
     alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
     own = fingerprint(detector, evidence.media) if resume or on_chunk else b""
-    log, before = Log(own, on_chunk), restored(resume, own)
+    before = restored(resume, own)
+    log = Log(own, on_chunk, before)
     plan = detector.sampling(evidence.media)
     with alone as media:
         job = Job(media, check)

@@ -1,7 +1,7 @@
 """An analysis by sequences: every frame is encoded once, however many sequences it belongs to.
 
 Chunks keep what the encoder made of each frame and the score of each sequence. Repeated after an interruption are: the batch
-at work, and frames whose features are too large to be kept (`chunks.MAX_FEATURES`), as far as decoding and encoding them goes.
+at work, and decoding and encoding those frames whose features exceed what is kept of a run (`chunks.FEATURE_BYTES`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drishtiksha.analysis.chunks import MAX_FEATURES, KeptFrame, Log, Piece
+from drishtiksha.analysis.chunks import KeptFrame, Log, Piece
 from drishtiksha.analysis.run import MAX_HEATMAPS, Run
 from drishtiksha.analysis.sources import Job
 from drishtiksha.contract import Detector, EncodedFrame, Sample, SequencePlan, Window
@@ -62,9 +62,7 @@ class SequenceRun(Run):
             measures = {name: float(value) for name, value in sample.measures.items()}
             frame = EncodedFrame(sample.frame_index, sample.time_s or 0.0, measures)
             self.encoded[sample.index] = _Encoded(sample.index, frame, box, own)
-            if own.numel() <= MAX_FEATURES:
-                kept = KeptFrame(sample.index, sample.frame_index, frame.time_s, measures, box, own.numpy())
-                self.log.piece.frames.append(kept)
+            self.log.add_frame(KeptFrame(sample.index, sample.frame_index, frame.time_s, measures, box, own.numpy()))
 
     def _ordered(self) -> list[SampleScore]:
         """The sequences of the frames so far in time order, with the gaps outside of them."""

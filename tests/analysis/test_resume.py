@@ -224,14 +224,14 @@ def test_a_sequence_of_a_real_network_encodes_each_frame_once_over_the_interrupt
     assert sum(encoded) == frames
 
 
-def test_frames_with_very_large_features_are_encoded_again(make, tmp_path, monkeypatch):
-    from drishtiksha.analysis import sequences
-
-    monkeypatch.setattr(sequences, "MAX_FEATURES", 2)
+def test_frames_beyond_the_room_for_features_are_encoded_again(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "FEATURE_BYTES", 3 * 12)
     detector, evidence = make("SequenceDetector", batch_size=2, skip_dark=True), media("ramp", tmp_path)
-    assert facts(analyze(evidence, detector, resume=cut_off(evidence, detector, 2))) == facts(
-        analyze(evidence, detector)
-    )
+    written: list[bytes] = []
+    plain = analyze(evidence, detector, on_chunk=written.append)
+    pieces = [unpack(chunk, fingerprint(detector, evidence.media)) for chunk in written]
+    assert sum(len(piece.frames) for piece in pieces) == 3
+    assert facts(analyze(evidence, detector, resume=written)) == facts(plain)
 
 
 def test_progress_goes_on_from_where_it_was(make, tmp_path):
