@@ -15,6 +15,7 @@ import gradio as gr
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelStatus
+from drishtiksha.render import provenance
 from drishtiksha.services.plan import RunPlan, fitting
 from drishtiksha.ui import compare_panels, compare_picker, compare_player, compare_setup, downloads, panels
 from drishtiksha.ui.desk import Desk, discard_upload
@@ -58,7 +59,7 @@ class Setup:
 def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, upload: bool) -> Update:
     """Copy and hash a file at once, delete gradio's copy of an upload, show what it is, and choose detectors that fit."""
     try:
-        case = desk.workbench.take(path, path.name, owner=viewer.name)
+        case = desk.take(path, path.name, viewer)
         shown = show_file(desk, side, case)
         setup = setup.with_case(side, case.case_id)
         if side == "a":
@@ -90,7 +91,8 @@ def show_file(desk: Desk, side: Side, case: CaseFile) -> Update:
         f"chooser_{side}": gr.update(visible=False),
         f"box_{side}": gr.update(visible=True),
         f"player_{side}": compare_player.markup(case.media, copy, PLAYERS[side]),
-        f"facts_{side}": panels.evidence(case.media),
+        f"facts_{side}": panels.evidence(case.media)
+        + (provenance.markup(case.provenance, case.media) if case.provenance else ""),
     }
 
 

@@ -74,6 +74,8 @@ def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Des
     assert not path.exists()
     assert 'id="dk-player-a"' in update["player_a"]
     assert "clip.mp4" in update["facts_a"]
+    assert desk.workbench.case(update["case_a"]).provenance is not None
+    assert "Content Credentials" in update["facts_a"]
     assert update["picks"]["value"].split("\n") == [FACES, OTHER, SOUND]
     assert "3 detectors, 3 kinds of trace" in update["plan"]
     copy = next(desk.shown_dir(update["case_a"]).glob("compared.*"))

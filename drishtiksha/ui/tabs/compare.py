@@ -112,7 +112,7 @@ def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
                     found.append((side, gr.Button(title, size="sm", min_width=100), path))
     with parts.add(f"box_{side}", gr.Column(visible=False, elem_classes="dk-evidence-box")):
         parts.add(f"player_{side}", html(js_on_load=compare_player.PLAYER_JS, elem_classes="dk-player-block"))
-        with gr.Accordion("Facts of the file", open=False):
+        with gr.Accordion("Facts of the file, and what it says of itself", open=False):
             parts.add(f"facts_{side}", html())
         with gr.Row(elem_classes="dk-actions"):
             parts.add(f"another_{side}", gr.Button("Choose another file", size="sm"))
