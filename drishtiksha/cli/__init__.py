@@ -18,6 +18,7 @@ from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
 from drishtiksha.cli.provenance import provenance
 from drishtiksha.cli.report import report
+from drishtiksha.cli.reviews import reviews_app
 from drishtiksha.cli.serve import serve
 from drishtiksha.cli.stress import stress
 from drishtiksha.cli.users import users_app
@@ -40,6 +41,7 @@ app.command()(serve)
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
+app.add_typer(reviews_app, name="reviews")
 
 
 @app.callback(invoke_without_command=True)
