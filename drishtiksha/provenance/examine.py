@@ -9,13 +9,18 @@ from drishtiksha.media.container import open_container
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import open_picture
-from drishtiksha.provenance import claims, says
+from drishtiksha.provenance import claims, encoders, recompression, says, structure, thumbnail
+from drishtiksha.provenance.boxes import read_tracks
 from drishtiksha.provenance.credentials import read_credentials
 from drishtiksha.provenance.fields import Fields
-from drishtiksha.provenance.pictures import read_picture
+from drishtiksha.provenance.packets import read_packets
+from drishtiksha.provenance.pictures import BROKEN_FIELDS, read_picture
 from drishtiksha.provenance.recordings import read_container
 from drishtiksha.results import MediaKind
 from drishtiksha.settings import MediaLimits
+
+ISO_FILES = ("mp4", "mov", "m4a", "3gp")
+"""Of `MediaInfo.container`, those made of boxes."""
 
 NO_NOTES = ProvenanceFinding(
     kind="metadata",
@@ -46,7 +51,7 @@ def examine(evidence: Evidence, limits: MediaLimits, anchors: Path | None = None
         else:
             found = _recording(evidence, limits, fields, pulse)
         said = [*claims.findings(credentials), *says.findings(fields)]
-        if not any(finding.kind in ("credentials", "metadata", "encoder") for finding in [*said, *found]):
+        if not any(finding.kind in ("credentials", "metadata", "encoder") for finding in said):
             said.append(NO_NOTES)
         return Provenance(credentials=credentials.state, findings=(*said, *found), fields=fields.as_dict())
 
@@ -55,15 +60,29 @@ def examine(evidence: Evidence, limits: MediaLimits, anchors: Path | None = None
 
 def _picture(evidence: Evidence, limits: MediaLimits, fields: Fields) -> list[ProvenanceFinding]:
     with open_picture(evidence.path, evidence.media.name, limits) as picture:
-        broken = read_picture(picture, fields)
-    return [_unreadable_block(block) for block in broken]
+        found = [_unreadable_block(block) for block in read_picture(picture, fields)]
+        found += encoders.of_jpeg(getattr(picture, "quantization", {}))
+        try:
+            found += recompression.findings(recompression.measure(picture))
+            found += thumbnail.findings(picture)
+        except BROKEN_FIELDS:
+            found.append(_unreadable_block("preview"))
+    return found
 
 
 def _recording(evidence: Evidence, limits: MediaLimits, fields: Fields, pulse: Pulse) -> list[ProvenanceFinding]:
-    with open_container(evidence.path, evidence.media.name, limits) as container:
+    name = evidence.media.name
+    with open_container(evidence.path, name, limits) as container:
         pulse.beat()
         read_container(container, fields)
-    return []
+        packets = read_packets(container, name, limits, pulse)
+    for signature in packets.signatures:
+        fields.add("Signature in the data", signature)
+    traces = list(encoders.of_recording(fields, packets.signatures))
+    if evidence.media.kind is not MediaKind.VIDEO:
+        return traces
+    tracks = read_tracks(evidence.path) if evidence.media.container in ISO_FILES else []
+    return [*traces, *structure.findings(packets, tracks)]
 
 
 def _unreadable_block(block: str) -> ProvenanceFinding:

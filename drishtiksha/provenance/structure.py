@@ -1,0 +1,174 @@
+"""Traces of joining and cutting in how a video is stored: rhythm of its key pictures, time stamps, settings, edit lists.
+
+None of it is proof: live streams, phones that pause, and services that join their own pieces leave the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from drishtiksha.casefile import ProvenanceFinding
+from drishtiksha.provenance.boxes import Track
+from drishtiksha.provenance.packets import Packets
+
+LEAST_INTERVALS = 6
+"""Intervals between key pictures from which on a rhythm can be seen."""
+STEADY_SHARE = 0.8
+"""Share of intervals that must be the same for the rest to be odd."""
+MOST_ODD = 2
+LEAST_PARTS = 3
+"""Groups of pictures on each side of a change of habits."""
+HOLE_S = 0.5
+HOLE_STEPS = 5
+"""A hole in time is longer than both: half a second, and so many usual steps."""
+HIDDEN_S = 0.5
+"""Stored pictures that an edit list hides count from here on; less is the start of the encoder."""
+MOST_TIMES = 5
+
+INNOCENT = (
+    "Whether anything was changed: scene changes, paused recordings, live streams and services that join their own pieces leave "
+    "the same trace."
+)
+
+
+def findings(packets: Packets, tracks: list[Track]) -> Iterator[ProvenanceFinding]:
+    """Of a video; `tracks` are empty where it is not an MP4 or MOV file."""
+    yield from _rhythm(packets)
+    yield from _habits(packets)
+    yield from _holes(packets)
+    yield from _settings(packets, tracks)
+    yield from _edits(tracks)
+
+
+def _finding(title: str, detail: str, tells: str, kind: str = "structure", *, notable: bool) -> ProvenanceFinding:
+    return ProvenanceFinding(
+        kind="recompression" if kind == "recompression" else "structure",
+        title=title,
+        detail=detail,
+        tells=tells,
+        does_not_tell=INNOCENT,
+        notable=notable,
+    )
+
+
+def _rhythm(packets: Packets) -> Iterator[ProvenanceFinding]:
+    keys = np.flatnonzero(packets.key)
+    if len(keys) == len(packets) or len(keys) <= LEAST_INTERVALS:
+        return
+    steps = np.diff(keys)
+    usual = int(np.bincount(steps).argmax())
+    odd = np.flatnonzero(steps != usual)
+    if len(odd) == 0:
+        yield _finding(
+            "Its key pictures come at a steady rhythm",
+            f"Each {usual} pictures a complete one is stored.",
+            "It was encoded in one go by a camera, program or service that keeps a fixed rhythm.",
+            notable=False,
+        )
+    elif len(odd) <= MOST_ODD and len(odd) <= (1 - STEADY_SHARE) * len(steps):
+        yield _finding(
+            "The rhythm of its key pictures is broken",
+            f"Each {usual} pictures a complete one is stored, but not at {_at(packets, keys[odd + 1])}.",
+            "Something happened there: parts may have been joined without encoding them anew, or the encoder saw a new scene.",
+            notable=True,
+        )
+    else:
+        yield _finding(
+            "Its key pictures come at no fixed rhythm",
+            f"A complete picture is stored after {steps.min()} to {steps.max()} pictures.",
+            "An encoder such as x264 that places them where scenes change wrote it, as most programs and services do.",
+            notable=False,
+        )
+
+
+def _habits(packets: Packets) -> Iterator[ProvenanceFinding]:
+    """Pictures stored out of order (B-frames) in one part of the file only."""
+    starts = np.flatnonzero(packets.key)
+    if len(starts) < 2 * LEAST_PARTS or np.isnan(packets.time_s).any():
+        return
+    bounds = [*starts.tolist(), len(packets)]
+    reordered = np.array([bool((np.diff(packets.time_s[a:b]) < 0).any()) for a, b in itertools.pairwise(bounds)])
+    changes = np.flatnonzero(np.diff(reordered.astype(int)))
+    if len(changes) == 1 and LEAST_PARTS <= changes[0] + 1 <= len(reordered) - LEAST_PARTS:
+        yield _finding(
+            "Two parts of it were encoded in different ways",
+            f"Pictures are stored out of order {'from' if not reordered[0] else 'until'} "
+            f"{_at(packets, starts[changes + 1])} only.",
+            "Two recordings, or two outputs of an encoder with other settings, were probably joined there.",
+            notable=True,
+        )
+
+
+def _holes(packets: Packets) -> Iterator[ProvenanceFinding]:
+    known = packets.dts_s[~np.isnan(packets.dts_s)]
+    if (np.diff(known) < 0).any():
+        yield _finding(
+            "Its time stamps go back",
+            f"{int((np.diff(known) < 0).sum())} times the clock of the file jumps back.",
+            "It was put together from pieces with clocks of their own.",
+            notable=True,
+        )
+        return
+    times = np.sort(packets.time_s[~np.isnan(packets.time_s)])
+    steps = np.diff(times)
+    if len(steps) < 2 * LEAST_INTERVALS:
+        return
+    usual = float(np.median(steps))
+    holes = np.flatnonzero(steps > max(HOLE_S, HOLE_STEPS * usual))
+    # A slide show or a screen recording holds its pictures for long everywhere.
+    if 0 < len(holes) <= (1 - STEADY_SHARE) * len(steps):
+        shown = ", ".join(f"{steps[hole]:.1f} s at {_clock(times[hole])}" for hole in holes[:MOST_TIMES])
+        yield _finding(
+            "Pictures are missing in its time line",
+            f"No picture is stored for {shown}.",
+            "The recording was interrupted there, pictures were lost, or something was cut out without closing the gap.",
+            notable=True,
+        )
+
+
+def _settings(packets: Packets, tracks: list[Track]) -> Iterator[ProvenanceFinding]:
+    declared = max((track.descriptions for track in tracks if track.kind == "vide"), default=1)
+    different = max(len(packets.parameter_sets), declared)
+    if different > 1:
+        yield _finding(
+            "Its picture was encoded with more than one set of settings",
+            f"It holds {different} different descriptions of how its pictures are encoded.",
+            "Parts from different encoders or with different settings were joined, or a live stream changed its quality.",
+            notable=True,
+        )
+
+
+def _edits(tracks: list[Track]) -> Iterator[ProvenanceFinding]:
+    for track in tracks:
+        edits = [edit for edit in track.edits if edit.start_s is not None]
+        if track.kind != "vide" or not edits:
+            continue
+        shown = sum(edit.length_s for edit in edits)
+        hidden = track.length_s - shown
+        if len(edits) > 1:
+            detail = (
+                f"An edit list plays {len(edits)} stretches of what is stored, {shown:.1f} s of {track.length_s:.1f} s."
+            )
+        elif hidden > HIDDEN_S:
+            detail = f"An edit list hides {hidden:.1f} s of the {track.length_s:.1f} s of stored pictures."
+        else:
+            continue
+        yield _finding(
+            "Players show less than is stored, or in another order",
+            detail,
+            "It was trimmed or rearranged without being encoded anew, as phones do. The hidden pictures may still be in the file: "
+            "a program that ignores edit lists (FFmpeg with -ignore_editlist 1) shows them.",
+            notable=True,
+        )
+
+
+def _at(packets: Packets, places: np.ndarray) -> str:
+    times = [packets.time_s[place] for place in places[:MOST_TIMES] if place < len(packets)]
+    return ", ".join("an unknown time" if np.isnan(time) else _clock(float(time)) for time in times)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60:02}:{seconds % 60:04.1f}"
