@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +15,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.errors import CaseGoneError, DrishtikshaError
 from drishtiksha.registry import ModelManager, ModelStatus
+from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.viewer import ViewerOf, viewer_of
-
-log = logging.getLogger(__name__)
 
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
 _REMARKS = "remarks.json"
@@ -47,8 +44,7 @@ class Desk:
 
         Raises: MediaError and its kinds; QuotaError.
         """
-        case = self.workbench.take(upload, original_name, owner=viewer.name, question=question.strip())
-        return self._with_provenance(case, viewer)
+        return take_in(self.workbench, upload, original_name, viewer, question)
 
     def shown_dir(self, case_id: str) -> Path:
         """The folder of a case that the browser may fetch from (it exists); it goes with the case. Raises: CaseGoneError."""
@@ -69,19 +65,6 @@ class Desk:
             replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
             for status in self.manager.describe()
         ]
-
-    def _with_provenance(self, case: CaseFile, viewer: Viewer) -> CaseFile:
-        from drishtiksha.provenance import examine  # here, because the first page need not wait for it
-
-        try:
-            evidence = self.workbench.evidence(case.case_id, viewer)
-            self.workbench.set_provenance(case.case_id, examine(evidence, self.settings.limits))
-        except CaseGoneError:
-            raise
-        except DrishtikshaError as error:
-            log.warning("nothing could be read of where a file comes from: %s", error)
-            return case
-        return self.workbench.case(case.case_id, viewer)
 
 
 def without_server_paths(text: str) -> str:

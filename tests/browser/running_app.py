@@ -10,9 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,8 @@ class App:
     url: str
     folder: Path
     process: subprocess.Popen
+    command: Sequence[str] = ("app.py",)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -58,17 +60,20 @@ class App:
 
     def restart(self) -> None:
         """Start again at the same address with the same data."""
-        self.process = _start(self.folder, int(self.url.rpartition(":")[2]))
+        self.process = _start(self.folder, int(self.url.rpartition(":")[2]), self.command, self.settings)
         wait_until_up(self.url, self.process, self.folder / "app.log")
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[App]:
-    """The real app on a free port of this machine, with its data below `folder`."""
+def serving(
+    folder: Path, command: Sequence[str] = ("app.py",), settings: Mapping[str, str] | None = None
+) -> Iterator[App]:
+    """The real app on a free port of this machine, with its data below `folder`. `PORT` in `command` stands for it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = App(f"http://127.0.0.1:{port}", folder, _start(folder, port))
+    process = _start(folder, port, command, settings or {})
+    app = App(f"http://127.0.0.1:{port}", folder, process, command, settings or {})
     try:
         wait_until_up(app.url, app.process, folder / "app.log")
         yield app
@@ -77,15 +82,17 @@ def serving(folder: Path) -> Iterator[App]:
         app.process.wait(20)
 
 
-def _start(folder: Path, port: int) -> subprocess.Popen:
+def _start(folder: Path, port: int, command: Sequence[str], settings: Mapping[str, str]) -> subprocess.Popen:
     environment = os.environ | {
+        **settings,
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
         "DRISHTIKSHA_DATA_DIR": str(folder / "data"),
     }
     with (folder / "app.log").open("a") as log:
-        return subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        words = [str(port) if word == "PORT" else word for word in command]
+        return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
 def wait_until_up(url: str, process: subprocess.Popen, log: Path) -> None:

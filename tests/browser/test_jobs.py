@@ -17,6 +17,11 @@ from pypdf import PdfReader
 from running_app import MODEL, TIMEOUT_MS, App, serving
 from test_app import analyze, asset, check_verdict, upload
 
+from drishtiksha.casefile import Confidence, HumanVerdict
+from drishtiksha.registry import ModelManager
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import load_settings
+
 JOB = re.compile(r"\?job=([0-9a-f]{32})$")
 
 
@@ -130,6 +135,27 @@ def test_where_a_file_comes_from_stands_before_the_verdict_and_the_question_with
     assert "Content Credentials" in page.inner_text("#dk-provenance")
     top = "document.querySelector('{}').getBoundingClientRect().top"
     assert page.evaluate(top.format("#dk-provenance")) < page.evaluate(top.format("#dk-verdict"))
+
+
+def test_the_word_of_a_person_overrides_the_detector(visit, app: App) -> None:
+    page = visit(app.url)
+    upload(page, asset("portrait.jpg"))
+    link = start(page)
+    finished(page)
+    settings = load_settings(data_dir=app.data)
+    bench = Workbench(settings, ModelManager(settings))
+    case_id = bench.job(JOB.search(link)[1]).case_id
+    bench.add_review(case_id, "Ada", HumanVerdict.MANIPULATED, Confidence.HIGH)
+    page.get_by_role("tab", name="Models").click()
+    page.get_by_role("tab", name="Analyze").click()
+    page.wait_for_selector("#dk-human h2:text('Manipulated')")
+    page.wait_for_selector("#dk-verdict:has-text('Overridden by the human verdict above')")
+    again = visit(link)
+    again.wait_for_selector("#dk-human h2:text('Manipulated')")
+    assert "Ada: manipulated, high confidence" in again.inner_text("#dk-human")
+    with again.expect_download() as download:
+        again.click("#dk-reports [data-format=html]")
+    assert "manipulated" in Path(download.value.path()).read_text(encoding="utf-8").lower()
 
 
 def test_reports_are_saved_with_one_click_each(visit, app: App) -> None:

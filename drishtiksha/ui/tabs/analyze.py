@@ -48,7 +48,8 @@ def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
     html(panels.step(1, "Evidence"))
     with parts.add("chooser", gr.Column(elem_classes="dk-chooser")):
         parts.add(
-            "question", gr.Textbox(label="What do you want to know? (optional)", max_lines=3, elem_id="dk-question")
+            "question",
+            gr.Textbox(label="What do you want to know? (optional)", lines=1, max_lines=3, elem_id="dk-question"),
         )
         parts.add("drop", gr.File(type="filepath", label="Evidence file", show_label=False, height=150))
         html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
