@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -24,10 +22,11 @@ from drishtiksha.casefile import (
     Review,
     Viewer,
 )
-from drishtiksha.errors import CaseGoneError, QuotaError, WrongMediaKindError
+from drishtiksha.errors import CaseGoneError, WrongMediaKindError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, Prediction
+from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.running import kept
 from drishtiksha.services.workers import Workers
@@ -41,8 +40,6 @@ from drishtiksha.store.reviews import Reviews
 
 SWEEP_S = 60.0
 """How often cases whose time is over are looked for."""
-TAKING_S = 3600.0
-"""A folder without a case is left alone for so long: its file may just be arriving."""
 LET_GO_S = 5.0
 """How long a deletion waits for a running job to let go of the file."""
 
@@ -61,8 +58,7 @@ class Workbench:
         """Opens the store of the settings unless one is given. Raises: StoreError."""
         self.settings, self.manager = settings, manager
         self.store = store or open_store(settings.database_url, settings.data_root)
-        self._taking = threading.Lock()
-        """One upload after the other where there is a quota: two at once would each see the room for one."""
+        self._folders = CaseFolders(settings)
         reader = ResultReader()
         self._cases = Cases(self.store, reader)
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
@@ -83,9 +79,7 @@ class Workbench:
 
         Raises: MediaError and its kinds; QuotaError before anything is copied.
         """
-        with self._taking if self.settings.disk_quota_mb is not None else contextlib.nullcontext():
-            self._require_space(upload)
-            evidence = self._copied(upload, original_name)
+        evidence = self._folders.take(upload, original_name, self.sweep)
         assert evidence.case_dir is not None
         try:
             return self._cases.add(evidence.case_dir.name, evidence.media, evidence.path.name, owner, question)
@@ -131,10 +125,9 @@ class Workbench:
         until = time.monotonic() + LET_GO_S
         while self._jobs.unended(case_id) and time.monotonic() < until:
             time.sleep(0.05)
+        self._folders.doom(case_id)
         self._cases.delete(case_id)
-        for root in (self.settings.cases_dir, self.settings.derived_dir):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(root / case_id)
+        self._folders.remove(case_id)
 
     def set_provenance(self, case_id: str, provenance: Provenance) -> None:
         """Keep what the file says of itself. Raises: CaseGoneError."""
@@ -143,9 +136,7 @@ class Workbench:
     def derived_dir(self, case_id: str) -> Path:
         """The folder for derived copies (it exists); it is deleted with the case. Raises: CaseGoneError."""
         self._cases.place(case_id, ANYBODY)
-        folder = self.settings.derived_dir / case_id
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        return self._folders.derived(case_id)
 
     def submit(
         self,
@@ -240,16 +231,12 @@ class Workbench:
         return self._workers.alive
 
     def sweep(self) -> None:
-        """Delete the cases whose time is over, and folders that belong to none."""
+        """Delete the cases whose time is over, and as old folders that belong to none."""
         oldest = time.time() - self.settings.retention_hours * 3600
         for case_id in self._cases.opened_before(oldest):
             with contextlib.suppress(CaseGoneError):
                 self.delete_case(case_id)
-        known = self._cases.ids()
-        for root in (self.settings.cases_dir, self.settings.derived_dir):
-            for folder in root.iterdir() if root.is_dir() else ():
-                if folder.name not in known and folder.stat().st_mtime < time.time() - TAKING_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+        self._folders.sweep(self._cases.ids(), oldest)
 
     def _misfits(self, media: MediaInfo, models: Sequence[str]) -> dict[str, str]:
         """Model name -> why it cannot examine such a file."""
@@ -257,34 +244,3 @@ class Workbench:
 
         why = {name: unfit(media, self.manager.status(name).config, name) for name in models}
         return {name: reason for name, reason in why.items() if reason}
-
-    def _copied(self, upload: Path, original_name: str) -> Evidence:
-        try:
-            return Evidence.take(upload, self.settings.cases_dir, self.settings.limits, original_name=original_name)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise QuotaError(
-                "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
-            ) from error
-
-    def _require_space(self, upload: Path) -> None:
-        quota = self.settings.disk_quota_mb
-        if quota is None:
-            return
-        self.sweep()
-        roots = (self.settings.cases_dir, self.settings.derived_dir)
-        held = sum(_size(path) for root in roots for path in root.rglob("*"))
-        if held + _size(upload) > quota * 1_000_000:
-            raise QuotaError(
-                f"There is no room for another file: the cases kept here take {held / 1e6:.0f} of {quota} MB. "
-                "Delete a case that is no longer needed, or ask whoever runs this server."
-            )
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file; 0 for a folder, and for what was deleted meanwhile."""
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0

@@ -140,9 +140,9 @@ class Jobs:
             session.execute(self.queue.mine(job_id).values(errors=to_json(kept)))
 
     def seconds_seen(self, kind: Kind, media: MediaInfo) -> dict[str, float]:
-        """Model name -> mean seconds on media of this kind here so far."""
+        """Model name -> about how many seconds it will take on such media, from its last runs here."""
         with self.store.read() as session:
-            return seconds_seen(session, kind, media.kind)
+            return seconds_seen(session, kind, media)
 
     def _hold(self, session: Session, job_id: str) -> bool:
         """Make sure that the job is ours until the end of this transaction."""
@@ -203,7 +203,7 @@ def _estimate(session: Session, row: JobRow, media: MediaInfo, ahead: Sequence[J
 
 
 def _seconds_left(session: Session, row: JobRow, media: MediaInfo) -> float | None:
-    seen = seconds_seen(session, row.kind, media.kind)
+    seen = seconds_seen(session, row.kind, media)
     finished = set(session.scalars(select(ResultRow.model).where(ResultRow.job_id == row.id)))
     left = 0.0
     for model in names(row.models):

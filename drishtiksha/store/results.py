@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import func, null, select
 from sqlalchemy.orm import Session
 
 from drishtiksha.casefile import StressResult
-from drishtiksha.results import AnalysisResult, Heatmap, MediaKind
+from drishtiksha.results import AnalysisResult, Heatmap, MediaInfo
 from drishtiksha.store.tables import ResultRow
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 KEPT, KEPT_BRIEF = 256, 4096
 """Parsed results held in memory, with and without heatmaps: a page that watches a job asks for the same ones several times
 a second, a list of cases for those of all."""
+
+LOOKED_BACK, ALIKE = 300, 3
+"""Runs that an estimate looks at, and of each model those it is made from."""
 
 Answer = AnalysisResult | StressResult
 One = TypeVar("One", AnalysisResult, StressResult)
@@ -82,7 +86,8 @@ def columns_of(answer: Answer) -> dict[str, Any]:
             _MAPS.dump_json(answer.heatmaps).decode(),
         )
         parts = {"kind": "analyze", "seconds": answer.processing_time, "body": body, "heatmaps": maps}
-    return {**parts, "media_kind": base.media.kind.value, "prediction": base.prediction.value}
+    media = {"media_kind": base.media.kind.value, "length_s": base.media.duration_s or 0.0}
+    return {**parts, **media, "prediction": base.prediction.value}
 
 
 def _parse(kind: str, body: str, heatmaps: str | None) -> Answer | None:
@@ -101,8 +106,27 @@ def only(kind: type[One], answers: Iterable[Answer]) -> tuple[One, ...]:
     return tuple(answer for answer in answers if isinstance(answer, kind))
 
 
-def seconds_seen(session: Session, kind: str, media_kind: MediaKind) -> dict[str, float]:
-    """Model name -> mean seconds that its runs on such media took here so far."""
-    mean = select(ResultRow.model, func.avg(ResultRow.seconds)).group_by(ResultRow.model)
-    rows = session.execute(mean.where(ResultRow.kind == kind, ResultRow.media_kind == media_kind.value))
-    return {model: float(seconds) for model, seconds in rows}
+def seconds_seen(session: Session, kind: str, media: MediaInfo) -> dict[str, float]:
+    """Model name -> about how many seconds it will take on such media, from its last runs here."""
+    rows = session.execute(
+        select(ResultRow.model, ResultRow.seconds, ResultRow.length_s)
+        .where(ResultRow.kind == kind, ResultRow.media_kind == media.kind.value)
+        .order_by(ResultRow.id.desc())
+        .limit(LOOKED_BACK)
+    )
+    runs: dict[str, list[tuple[float, float]]] = {}
+    for model, seconds, length in rows:
+        runs.setdefault(model, []).append((seconds, length))
+    return {model: _expected(own, media.duration_s or 0.0) for model, own in runs.items()}
+
+
+def _expected(runs: Sequence[tuple[float, float]], length: float) -> float:
+    """The mean over the runs (seconds, length) on the media most like this in length; in proportion where all are far off,
+    since a model that looks at the whole of a file takes longer for more of it."""
+
+    def apart(run: tuple[float, float]) -> float:
+        return abs(math.log((run[1] + 1) / (length + 1)))
+
+    alike = sorted(runs, key=apart)[:ALIKE]
+    scales = ((length + 1) / (own + 1) if apart((0.0, own)) > math.log(2) else 1.0 for _, own in alike)
+    return sum(seconds * scale for (seconds, _), scale in zip(alike, scales, strict=True)) / len(alike)

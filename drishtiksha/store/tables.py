@@ -89,6 +89,7 @@ class ResultRow(Base):
     media_kind: Mapped[str] = mapped_column(String(16))
     prediction: Mapped[str | None] = mapped_column(String(16))
     seconds: Mapped[float] = mapped_column(Double)
+    length_s: Mapped[float] = mapped_column(Double, default=0.0)
     made: Mapped[float] = mapped_column(Double)
     body: Mapped[str] = mapped_column(Text)
     heatmaps: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,105 @@
+"""The folders of the cases: what is copied into them, how much they may hold, and how they go."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from drishtiksha.errors import QuotaError
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.settings import Settings
+
+TAKING_S = 3600.0
+"""A folder without a case is left alone for so long: its file may just be arriving."""
+DOOMED = ".deleted"
+"""Ends the name of a folder that is being deleted."""
+
+
+class CaseFolders:
+    """A folder a case for the evidence, another for what is derived from it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._roots = (settings.cases_dir, settings.derived_dir)
+        self._taking = threading.Lock()
+        """One upload after the other where there is a quota: two at once would each see the room for one."""
+
+    def take(self, upload: Path, original_name: str, sweep: Callable[[], None]) -> Evidence:
+        """Copy a file into a folder of its own. sweep: called before what is held is counted.
+
+        Raises: MediaError and its kinds; QuotaError, before anything is copied or when the disk is full.
+        """
+        limits = self._settings.limits
+        with self._taking if self._settings.disk_quota_mb is not None else contextlib.nullcontext():
+            self._require_room(upload, sweep)
+            try:
+                return Evidence.take(upload, self._settings.cases_dir, limits, original_name=original_name)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise QuotaError(
+                    "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
+                ) from error
+
+    def derived(self, case_id: str) -> Path:
+        """The folder for derived copies; it exists."""
+        folder = self._settings.derived_dir / case_id
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def doom(self, case_id: str) -> None:
+        """Rename what is to be removed: whatever stops this process now, the next sweep removes it."""
+        for root in self._roots:
+            with contextlib.suppress(FileNotFoundError):
+                (root / case_id).rename(root / f"{case_id}{DOOMED}")
+
+    def remove(self, case_id: str) -> None:
+        """Remove everything of a case."""
+        for root in self._roots:
+            for name in (case_id, f"{case_id}{DOOMED}"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(root / name)
+
+    def sweep(self, known: Collection[str], oldest: float) -> None:
+        """Remove what was doomed, and folders that belong to no case and are older than any case may be.
+
+        Not younger ones: the settings may yet return to the database that knows them. oldest: seconds since 1970.
+        """
+        stray = min(oldest, time.time() - TAKING_S)
+        for root in self._roots:
+            for folder in root.iterdir() if root.is_dir() else ():
+                if folder.name.endswith(DOOMED) or (folder.name not in known and _made(folder) < stray):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _require_room(self, upload: Path, sweep: Callable[[], None]) -> None:
+        quota = self._settings.disk_quota_mb
+        if quota is None:
+            return
+        sweep()
+        held = sum(_size(path) for root in self._roots for path in root.rglob("*"))
+        if held + _size(upload) > quota * 1_000_000:
+            raise QuotaError(
+                f"There is no room for another file: the cases kept here take {held / 1e6:.0f} of {quota} MB. "
+                "Delete a case that is no longer needed, or ask whoever runs this server."
+            )
+
+
+def _made(folder: Path) -> float:
+    """Seconds since 1970; now for one that was deleted meanwhile."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for a folder, and for what was deleted meanwhile."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
