@@ -112,6 +112,10 @@ class BundleError(ReportError):
     """A file is no bundle of a report, is damaged, or is packed as no bundle is."""
 
 
+class ReviewError(DrishtikshaError):
+    """A reviewer's word cannot be kept as it was sent."""
+
+
 class ReviewFileError(DrishtikshaError):
     """A file of reviews cannot be taken in. `lines` are those that are wrong, from 1; empty where all of it is."""
 
