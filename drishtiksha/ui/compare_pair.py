@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from drishtiksha.casefile import JobState, JobView
+from drishtiksha.casefile import CaseFile, JobState, JobView
 from drishtiksha.comparison import contrast
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo
 from drishtiksha.ui.desk import without_server_paths
+from drishtiksha.ui.human import HUMAN_WORDS
 from drishtiksha.ui.icons import icon
 
 
@@ -41,18 +42,28 @@ def difference(results: Sequence[AnalysisResult | None]) -> str:
     )
 
 
-def cards(views: Sequence[JobView], media: Sequence[MediaInfo], players: Sequence[str]) -> str:
-    """A card for each file with its graded answer, or with why there is none."""
-    called = names(media)
+def cards(views: Sequence[JobView], cases: Sequence[CaseFile], players: Sequence[str]) -> str:
+    """A card for each file with its graded answer, or with why there is none; a person's verdict above it."""
+    called = names([case.media for case in cases])
+    heads = [
+        f'<p class="dk-model"><span class="dk-letter">{letter}</span> {escape(name)}</p>{_human(case)}'
+        for letter, name, case in zip(letters(len(views)), called, cases, strict=True)
+    ]
     body = "".join(
-        _card(letter, name, view, player)
-        for letter, name, view, player in zip(letters(len(views)), called, views, players, strict=True)
+        _card(head, name, view, player) for head, name, view, player in zip(heads, called, views, players, strict=True)
     )
     return f'<div class="dk-pair">{body}</div>'
 
 
-def _card(letter: str, name: str, view: JobView, player: str) -> str:
-    head = f'<p class="dk-model"><span class="dk-letter">{letter}</span> {escape(name)}</p>'
+def _human(case: CaseFile) -> str:
+    """One line: what people conclude of this file overrides the detector."""
+    if case.human_verdict is None:
+        return ""
+    title, sign, tone = HUMAN_WORDS[case.human_verdict]
+    return f'<p class="dk-row-grade dk-tone-{tone}">{icon(sign)}<b>Human verdict: {title}. It overrides the detector.</b></p>'
+
+
+def _card(head: str, name: str, view: JobView, player: str) -> str:
     if not view.results:
         return f'<section class="dk-box" aria-label="{escape(name)}">{head}<p>{icon("minus")} {escape(_why(view))}</p></section>'
     result = view.results[0]

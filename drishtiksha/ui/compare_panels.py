@@ -81,7 +81,7 @@ def table(
             body += _no_answer(name, "stop", "Not run", "The comparison ended before its turn.")
         else:
             at_work = name == view.model_name and view.state is JobState.RUNNING
-            body += _no_answer(name, "minus", "At work" if at_work else "Waiting", "")
+            body += _no_answer(name, "minus", "At work" if at_work else "Waiting", _first_look(view) if at_work else "")
     head = "".join(f'<th role="columnheader" scope="col">{column}</th>' for column in COLUMNS)
     return (
         '<section class="dk-box dk-table" aria-label="Detector by detector"><h3>Detector by detector</h3>'
@@ -90,11 +90,22 @@ def table(
     )
 
 
+def _first_look(view: JobView) -> str:
+    """What the quick first pass of the model at work says; "" before it has ended."""
+    early = view.preview
+    if early is None or early.model_name != view.model_name:
+        return ""
+    score = "" if early.p_fake is None else f", score {early.p_fake:.2f}"
+    return f"Preliminary, of a first look: {early.grade.value}{score}."
+
+
 def _row(letter: str, row: Row, result: AnalysisResult, memory: int | None, player_id: str) -> str:
     look = words.GRADE_LOOKS[row.grade]
     score = "–" if row.p_fake is None else f"{row.p_fake:.2f}"
     grade = f'<span class="dk-row-grade dk-tone-{look.tone}">{icon(look.icon)}<span>{escape(look.title)}</span></span>'
-    chip = "" if row.counted else f'<span class="dk-chip">{"Experimental" if result.experimental else "Retired"}</span>'
+    chip = (
+        "" if row.counted else f' <span class="dk-chip">{"Experimental" if result.experimental else "Retired"}</span>'
+    )
     cells = (
         ("Verdict", grade),
         ("Score", f"<b>{score}</b>"),

@@ -100,21 +100,29 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     jobs = compare_setup.jobs_of(code)
     views = [desk.workbench.job(job, viewer) for job in jobs]
     told: tuple[Any, ...] = ()
+    at_work: tuple[Any, ...] = ()
     for position, job in enumerate(jobs):
         sent = 0.0
         for view in desk.workbench.watch(job, viewer):
             views[position] = view
             update: Update = {}
-            now = (tuple(one.state for one in views), tuple(len(one.results) + len(one.errors) for one in views))
+            now = tuple((one.state, len(one.results), len(one.errors)) for one in views)
             if now != told:
-                told = now
                 update = parts(desk, views, viewer) | _buttons(views) | {"spoken": escape(_spoken(views))}
+            elif len(views) == 1 and at_work != _at_work(view):
+                update = {"table": _table(desk, view)}
+            told, at_work = now, _at_work(view)
             if not view.state.ended and (update or time.monotonic() - sent >= SEND_S):
                 update["status"] = compare_panels.progress(view)
             if update:
                 sent = time.monotonic()
             yield update
     yield {"status": panels.status(_ending(views))} | _buttons(views) | _seen(desk, views, None, viewer)
+
+
+def _at_work(view: JobView) -> tuple[Any, ...]:
+    """Changes when another model is at work, or the first look of the one at work has an answer."""
+    return view.model_name, view.preview and (view.preview.model_name, view.preview.p_fake)
 
 
 def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
@@ -125,17 +133,21 @@ def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
     (view,) = views
     results = view.results
     if not results and not view.state.ended:
-        return {"table": compare_panels.table(compare(()), (), view, {}, PLAYERS["a"])}
+        return {"table": _table(desk, view)}
     found = compare(results)
-    plan = desk.workbench.plan(view.case_id, view.models)
-    memory = {model.model_name: model.memory_bytes for model in plan.models}
     timed = case.media.kind is not MediaKind.IMAGE and results
     return {
         "board": compare_panels.consensus(found, results, not view.state.ended, case),
-        "table": compare_panels.table(found, results, view, memory, PLAYERS["a"]),
+        "table": _table(desk, view),
         "chart": compare_chart.chart(results, PLAYERS["a"], found.strip, found.segments),
         "segments": compare_panels.segments(found.segments, PLAYERS["a"]) if timed else "",
     }
+
+
+def _table(desk: Desk, view: JobView) -> str:
+    plan = desk.workbench.plan(view.case_id, view.models) if view.results else None
+    memory = {model.model_name: model.memory_bytes for model in plan.models} if plan is not None else {}
+    return compare_panels.table(compare(view.results), view.results, view, memory, PLAYERS["a"])
 
 
 def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
@@ -148,13 +160,14 @@ def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
 
 
 def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) -> Update:
-    media = [case.media, desk.workbench.case(views[1].case_id, viewer).media]
+    cases = [case, desk.workbench.case(views[1].case_id, viewer)]
+    media = [one.media for one in cases]
     answers = [view.results[0] if view.results else None for view in views]
     known = [answer for answer in answers if answer is not None]
     called = [name for name, answer in zip(compare_pair.names(media), answers, strict=True) if answer is not None]
     return {
         "board": compare_pair.difference(answers),
-        "table": compare_pair.cards(views, media, PAIR),
+        "table": compare_pair.cards(views, cases, PAIR),
         "chart": compare_chart.chart(known, " ".join(PAIR), names=called) if known else "",
         "segments": "",
     }

@@ -179,6 +179,15 @@ def test_another_moment_is_shown_for_all_models(desk: Desk, clip: Path) -> None:
     assert compare_run.look(desk, "", 3.0, ANYBODY) == {}
 
 
+def test_a_picture_has_no_time_and_is_compared_all_the_same(desk: Desk, bright_picture: Path) -> None:
+    _, case_id = taken(desk, bright_picture)
+    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES, OTHER)), ANYBODY))
+    assert "2 independent kinds of trace" in page["board"]
+    assert (page["chart"], page["segments"]) == ("", "")
+    assert page["seen"].count("<figure") == 2
+    assert "data-moment" not in page["seen"]
+
+
 def test_a_persons_verdict_stands_above_the_detectors(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
     page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))

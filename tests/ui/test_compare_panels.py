@@ -11,7 +11,7 @@ from sample_results import clean_picture, media, no_face, provenance, recording,
 from drishtiksha.casefile import CaseFile, Confidence, EvidenceKind, HumanVerdict, JobState, JobView, Review
 from drishtiksha.comparison import Segment, compare, contrast
 from drishtiksha.render.same_moment import Moment, Seen
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, Prediction
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, Prediction
 from drishtiksha.services.plan import ModelPlan, RunPlan
 from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup
 
@@ -40,6 +40,24 @@ def view(**changes: Any) -> JobView:
     return JobView(**(fields | changes))
 
 
+def case_of(facts: MediaInfo, verdict: HumanVerdict | None = None) -> CaseFile:
+    """A case, with the word of one reviewer where a verdict is given."""
+    when = "2026-11-25T10:00:00+00:00"
+    said = ()
+    if verdict is not None:
+        said = (
+            Review(
+                review_id=1,
+                case_id=JOB,
+                reviewer="<Ana>",
+                verdict=verdict,
+                confidence=Confidence.HIGH,
+                made_utc=when,
+            ),
+        )
+    return CaseFile(case_id=JOB, opened_utc=when, media=facts, reviews=said)
+
+
 def text_of(markup: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
 
@@ -55,6 +73,9 @@ def test_the_table_has_a_row_for_each_model_asked_answered_or_not() -> None:
     assert "<b>No face</b>" not in markup, "a message is text"
     assert "/srv/secret" not in markup
     assert 'data-label="Score"' in markup, "what a phone shows beside each value"
+    early = running.model_copy(update={"preview": SOUND})
+    told = text_of(compare_panels.table(compare([FACE]), [FACE], early, {}, "p"))
+    assert "At work Preliminary, of a first look: moderate evidence of manipulation, score 0.78." in told
     ended = compare_panels.table(compare([FACE]), [FACE], view(state=JobState.CANCELLED, results=(FACE,)), {}, "p")
     assert "EYEBLINK-CNN-LSTM-V1 Not run" in text_of(ended)
     assert "not known" in ended, "memory"
@@ -87,15 +108,7 @@ def test_disagreement_is_said_and_the_disclaimer_stands_once() -> None:
 
 
 def test_a_persons_verdict_stands_above_the_detectors() -> None:
-    review = Review(
-        review_id=1,
-        case_id=JOB,
-        reviewer="<Ana>",
-        verdict=HumanVerdict.GENUINE,
-        confidence=Confidence.HIGH,
-        made_utc="2026-11-25T10:00:00+00:00",
-    )
-    case = CaseFile(case_id=JOB, opened_utc="2026-11-25T10:00:00+00:00", media=media(), reviews=(review,))
+    case = case_of(media(), HumanVerdict.GENUINE)
     markup = compare_panels.consensus(compare([FACE]), [FACE], case=case)
     assert markup.index("Genuine") < markup.index("The detectors say")
     assert "overrides" in markup
@@ -166,10 +179,11 @@ def test_the_difference_of_two_files_is_told_in_words() -> None:
             view(models=(FACES,), results=(FACE,)),
             view(models=(FACES,), state=JobState.FAILED, errors={FACES: "No <face>."}),
         ],
-        [media(), lower.media],
+        [case_of(media(), HumanVerdict.GENUINE), case_of(lower.media)],
         ("dk-player-a", "dk-player-b"),
     )
     assert "No &lt;face&gt;." in cards
+    assert cards.count("Human verdict: Genuine. It overrides the detector.") == 1
     assert 'data-player="dk-player-a" data-start="7.000"' in cards
 
 
