@@ -1,0 +1,165 @@
+"""What happens in the Review tab on each event, as plain functions on a `Desk`. No component is known here.
+
+Each answers a dict of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.comparison import compare
+from drishtiksha.errors import CaseGoneError
+from drishtiksha.render import words
+from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.services.reviews import stats
+from drishtiksha.services.reviews_exchange import ALL_CASES, FORMATS, export_reviews, import_reviews
+from drishtiksha.ui import compare_chart, compare_player, human, review_form, review_panels, review_player, shown
+from drishtiksha.ui.desk import Desk, discard_upload
+from drishtiksha.ui.handlers import failure_sentence, origin
+from drishtiksha.ui.review_player import PLAYER_ID
+from drishtiksha.ui.review_queue import Filter, markup
+
+Update = dict[str, Any]
+CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart", "findings")
+
+
+def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
+    """The queue as it stands now, with the open case marked."""
+    try:
+        return {"queue": markup(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return failed(error)
+
+
+def numbers(desk: Desk, viewer: Viewer) -> Update:
+    """Agreement and records over all cases that the viewer may see."""
+    try:
+        return {"stats": review_panels.stats(stats(desk.workbench.cases(viewer, limit=ALL_CASES)))}
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return failed(error)
+
+
+def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
+    """What is there at once: player, form, words of people and machines. Pictures follow by `pictures`."""
+    try:
+        case = desk.workbench.case(case_id or "", viewer)
+        evidence = desk.workbench.evidence(case.case_id, viewer)
+        limits = desk.settings.limits
+        copy = compare_player.copy_for_screen(evidence, desk.shown_dir(case.case_id), limits)
+        times = review_player.times_of(evidence, limits)
+        return said(case) | {
+            "case": case.case_id,
+            "player": review_panels.title(case)
+            + review_player.markup(case.media, copy, times, review_player.flagged(case.results)),
+            "form": review_form.markup(case, viewer),
+            "origin": review_panels.origin(origin(case)),
+            "chart": "",
+            "findings": "",
+            "status": "",
+        }
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return closed() | failed(error)
+
+
+def said(case: CaseFile) -> Update:
+    """What people and machines say of a case."""
+    return {
+        "human": human.markup(case),
+        "machines": review_panels.machines(case),
+        "history": review_panels.history(case),
+    }
+
+
+def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
+    """The chart of scores, and the moments that led to the answer that suspects most."""
+    if not case_id:
+        return {}
+    try:
+        case = desk.workbench.case(case_id, viewer)
+        if not case.results:
+            return {"chart": "", "findings": ""}
+        found = compare(case.results)
+        worst = most_suspicious(case)
+        evidence = desk.workbench.evidence(case_id, viewer)
+        stem = f"review-{worst.model_name}-{''.join(filter(str.isalnum, worst.provenance.started_utc))}"
+        shots = shown.gallery(evidence, worst, desk.shown_dir(case_id), stem, desk.settings.limits)
+        return {
+            "chart": compare_chart.chart(case.results, PLAYER_ID, found.strip, found.segments),
+            "findings": review_panels.findings(shots, worst, shown.gallery_caption(worst)),
+        }
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return {"chart": "", "findings": ""} | failed(error)
+
+
+def most_suspicious(case: CaseFile) -> AnalysisResult:
+    """The answer whose pictures an examiner should look at first; the case must have one."""
+    return max(case.results, key=lambda result: (result.prediction is Prediction.FAKE, result.p_fake or 0.0))
+
+
+def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:
+    """Add a reviewer's word. The form is emptied only when it was kept."""
+    try:
+        case = desk.workbench.case(case_id or "", viewer)
+        word = review_form.read(sent, case, viewer)
+        desk.workbench.add_review(
+            case.case_id, word.reviewer, word.verdict, word.confidence, word.notes, word.tags, viewer
+        )
+        case = desk.workbench.case(case.case_id, viewer)
+        told = f"Saved as {word.reviewer}, {words.moment(case.reviews[-1].made_utc)}."
+        return (
+            said(case)
+            | {"form": review_form.markup(case, viewer, told), "status": ""}
+            | refresh(desk, case.case_id, filters, viewer)
+            | numbers(desk, viewer)
+        )
+    except CaseGoneError as error:
+        return closed() | refresh(desk, "", filters, viewer) | failed(error)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return failed(error)
+
+
+def export(desk: Desk, form: str, viewer: Viewer) -> Update:
+    """All reviews that the viewer may see, as a link that the page follows."""
+    try:
+        kind = FORMATS[FORMATS.index("jsonl" if form == "jsonl" else "csv")]
+        cases = desk.workbench.cases(viewer, reviewed=True, limit=ALL_CASES)
+        data = export_reviews(cases, kind)
+        count = words.counted(sum(len(case.reviews) for case in cases), "review")
+        return {"moved": review_panels.download(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return {"moved": _told(error)}
+
+
+def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
+    """Add the reviews of a file; gradio's copy of it is deleted."""
+    if upload is None:
+        return {}
+    path = Path(upload)
+    try:
+        done = import_reviews(desk.workbench, path, viewer)
+        told = f"{path.name}: {words.counted(done.added, 'review')} added, {done.known} here already."
+        update: Update = {"moved": review_panels.notice(told)}
+        if case_id:
+            update |= said(desk.workbench.case(case_id, viewer))
+        return update | refresh(desk, case_id, filters, viewer) | numbers(desk, viewer)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return {"moved": _told(error)}
+    finally:
+        discard_upload(path)
+
+
+def closed() -> Update:
+    """No case open."""
+    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": review_panels.EMPTY}
+
+
+def failed(error: BaseException) -> Update:
+    """What went wrong, above the form, whose content stays."""
+    return {"status": _told(error)}
+
+
+def _told(error: BaseException) -> str:
+    message, reference = failure_sentence(error)
+    return review_panels.notice(f"{message} ({reference})" if reference else message, problem=True)
