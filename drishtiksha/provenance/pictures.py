@@ -70,7 +70,17 @@ def _ifd(title: str, tags: dict[int, object], names: dict[int, str], fields: Fie
     for tag, value in tags.items():
         if tag not in POINTERS:
             name = names.get(tag, f"tag {tag:#06x}")
-            fields.add(f"{title} {name}", _comment(value) if name == "UserComment" else value)
+            fields.add(f"{title} {name}", _comment(value) if name == "UserComment" else _utf8(value))
+
+
+def _utf8(value: object) -> object:
+    """EXIF's text is ASCII by the standard and UTF-8 in practice; Pillow takes it for Latin-1."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def _comment(value: object) -> object:

@@ -39,7 +39,7 @@ GENERATORS = (
     "Adobe Firefly",
     "Automatic1111",
     "ComfyUI",
-    "DALL[·\\- ]?E",
+    "DALL[^A-Za-z0-9]?E",
     "DreamStudio",
     "ElevenLabs",
     "Fooocus",
