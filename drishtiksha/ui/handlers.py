@@ -14,6 +14,7 @@ import gradio as gr
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError
+from drishtiksha.render import words
 from drishtiksha.results import MediaKind
 from drishtiksha.ui import downloads, human, links, panels, picker, quicklook, shown
 from drishtiksha.ui.desk import Desk, discard_upload, without_server_paths
@@ -180,8 +181,23 @@ def failed(error: BaseException, title: str = "This could not be analyzed") -> U
 def facts(desk: Desk, case: CaseFile, model_name: str | None) -> str:
     """The file's facts, whether the model fits it, and what a glance at it told."""
     remark = shown.playback_remark(case.media)
-    remarks = [*picker.remarks(desk.models(), model_name, case.media), *desk.remarks(case.case_id)]
+    fits = picker.remarks(desk.models(), model_name, case.media)
+    remarks = [*fits, *_effort(desk, case, model_name), *desk.remarks(case.case_id)]
     return panels.evidence(case.media, [*remarks, *([remark] if remark else [])], case.question)
+
+
+def _effort(desk: Desk, case: CaseFile, model_name: str | None) -> list[str]:
+    """What a run would take; nothing of a model that cannot run."""
+    if model_name is None:
+        return []
+    (model,) = desk.workbench.plan(case.case_id, [model_name]).models
+    if model.obstacle is not None:
+        return []
+    time = "How long it takes here is not known yet"
+    if model.seconds is not None:
+        time = f"About {words.duration(model.seconds)}, as such files took here before"
+    loading = "" if model.state == "loaded" else ", to be loaded first"
+    return [f"{time}; its weights take {words.size(model.memory_bytes)} of memory{loading}."]
 
 
 def origin(case: CaseFile) -> str:

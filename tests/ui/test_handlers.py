@@ -71,6 +71,17 @@ def test_choosing_a_model_renews_the_remarks(desk: Desk, bright_picture: Path) -
     assert handlers.choose_model(desk, "", ABSENT, ANYBODY) == {}
 
 
+def test_what_a_run_takes_is_said_before_it(desk: Desk, bright_picture: Path) -> None:
+    update = handlers.take_example(desk, bright_picture, BRIGHT, ANYBODY)
+    assert "How long it takes here is not known yet; its weights take" in update["facts"]
+    assert "to be loaded first" in update["facts"]
+    *_, _ended = desk.workbench.watch(desk.workbench.submit(update["case"], [BRIGHT]))
+    told = handlers.choose_model(desk, update["case"], BRIGHT, ANYBODY)["facts"]
+    assert "as such files took here before" in told
+    assert "to be loaded first" not in told
+    assert "its weights" not in handlers.choose_model(desk, update["case"], ABSENT, ANYBODY)["facts"]
+
+
 def test_a_quick_look_counts_faces_and_is_kept_with_the_case(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     write_video(path, coded_frames(8))
