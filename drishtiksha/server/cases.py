@@ -12,12 +12,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator
 
-from drishtiksha.casefile import CaseFile
+from drishtiksha.casefile import CaseFile, JobView
 from drishtiksha.errors import RequestError
 from drishtiksha.report import write
 from drishtiksha.results import Prediction
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import CaseSummary, gone
+from drishtiksha.server.errors import public_job
 from drishtiksha.server.services import Here, as_json, list_as_json
 
 REPORT_WAIT_S = 20.0
@@ -82,6 +83,12 @@ def cases(
 def case(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
     """Everything known of a case: provenance, the newest result of each model, stress tests, reviews."""
     return as_json(here.workbench.case(case_id, viewer))
+
+
+@router.get("/api/cases/{case_id}/jobs", response_model=list[JobView], responses=GONE)
+def jobs(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
+    """All jobs of a case, oldest first: for whoever lost a job's id."""
+    return list_as_json([public_job(view) for view in here.workbench.jobs(case_id, viewer)])
 
 
 @router.delete("/api/cases/{case_id}", status_code=204, response_class=Response, responses=GONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -56,7 +57,7 @@ def as_json(body: BaseModel, status: int = 200, **headers: str) -> Response:
     return Response(body.model_dump_json(), status, headers, media_type="application/json")
 
 
-def list_as_json(bodies: list[BaseModel]) -> Response:
+def list_as_json(bodies: Sequence[BaseModel]) -> Response:
     return Response(
-        TypeAdapter(list[BaseModel]).dump_json(bodies, serialize_as_any=True), media_type="application/json"
+        TypeAdapter(Sequence[BaseModel]).dump_json(bodies, serialize_as_any=True), media_type="application/json"
     )

@@ -21,6 +21,8 @@ def test_a_case_tells_everything_and_a_list_tells_it_in_short(client, case_id):
     assert [result.model_name for result in case.results] == [BRIGHT]
     assert case.provenance is not None
     assert case.provenance.credentials == "absent"
+    [job] = client.get(f"/api/cases/{case_id}/jobs").json()
+    assert (job["case_id"], job["state"]) == (case_id, "done")
     [short] = client.get("/api/cases").json()
     assert (short["case_id"], short["answers"][0]["prediction"]) == (case_id, "FAKE")
     assert short["human_verdict"] is None
@@ -70,7 +72,12 @@ def test_reports(client, case_id, tmp_path, form, start):
 
 def test_a_case_that_is_gone(client, case_id):
     assert client.delete(f"/api/cases/{case_id}").status_code == 204
-    for path in (f"/api/cases/{case_id}", f"/api/cases/{case_id}/report.html", f"/api/cases/{NOBODYS}"):
+    for path in (
+        f"/api/cases/{case_id}",
+        f"/api/cases/{case_id}/report.html",
+        f"/api/cases/{case_id}/jobs",
+        f"/api/cases/{NOBODYS}",
+    ):
         refused(client.get(path), 404, "case_gone")
     refused(client.delete(f"/api/cases/{case_id}"), 404, "case_gone")
     refused(client.get(f"/api/cases/{case_id}/report.docx"), 422, "bad_request")

@@ -46,7 +46,16 @@ def test_the_api_keeps_to_its_document(app_of, picture, tmp_path):
     app = app_of(api_keys_required=True, max_queue=1000)
     key = app.state.services.gate.accounts.add_key("fuzz", reviewer=True)
     command = [Path(sys.executable).with_name("schemathesis"), "--config-file", tmp_path / "schemathesis.toml", "run"]
-    limits = ["--max-examples", str(EXAMPLES), "--seed", "1", "--workers", "2", "--phases", "examples,coverage,fuzzing"]
+    limits = [
+        "--max-examples",
+        str(EXAMPLES),
+        "--seed",
+        "1",
+        "--workers",
+        "2",
+        "--phases",
+        "examples,coverage,fuzzing,stateful",
+    ]
     with served(app) as client:
         address = f"{client.base_url}/api/openapi.json"
         ran = subprocess.run(

@@ -97,6 +97,20 @@ def test_a_killed_server_goes_on_with_the_job_and_ends_with_the_same_result(envi
     assert len(diary.read_text().split()) - frames <= frames // 4, twice
 
 
+def test_a_server_that_is_told_to_stop_does_though_somebody_watches(environment, tmp_path, video):
+    """The job waits in the store and goes on with the next start."""
+    send = {"files": {"file": ("v.mp4", video)}, "data": {"model": SLOW}}
+    with serving(environment, tmp_path, "--no-ui") as (process, client):
+        job_id = client.post("/api/analyze", **send).json()["job_id"]
+        until_running(client, job_id)
+        with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+            next(response.iter_lines())
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+    with serving(environment, tmp_path, "--no-ui") as (_, client):
+        assert until_ended(client, job_id)["state"] == "done"
+
+
 def test_one_process_serves_the_page_and_the_api(environment, tmp_path, picture):
     with serving(environment, tmp_path) as (_, client):
         assert "gradio" in client.get("/").text
