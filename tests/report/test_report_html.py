@@ -167,7 +167,7 @@ def test_reviewers_who_differ_are_told_apart():
     )
     words = page_of(sample_case.case(reviews=reviews)).words
     assert "Unclear: the reviewers differ" in words
-    assert "Asha: genuine, high confidence; Binh: manipulated" in words
+    assert "Asha: genuine, high confidence; Binh: manipulated" in re.sub("[\u2068\u2069]", "", words)
 
 
 def test_a_case_of_which_nothing_is_known_yet_can_be_reported():
