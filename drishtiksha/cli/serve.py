@@ -84,6 +84,8 @@ def _page(settings: Settings, bench: Workbench) -> Callable[[FastAPI], FastAPI]:
     if not settings.login:
         return lambda app: mount(app, settings, bench)
     accounts, one_by_one = Accounts(bench.store), anyio.CapacityLimiter(1)
+    if not accounts.count_users():
+        err.print("Nobody can log in yet: drishtiksha users add NAME.", highlight=False)
 
     async def authenticate(name: str, password: str) -> bool:
         """The slow hash of a password must hold up nobody else."""
