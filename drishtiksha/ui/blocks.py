@@ -12,7 +12,7 @@ from drishtiksha.settings import Settings
 from drishtiksha.ui import endpoints, panels, theme
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
-from drishtiksha.ui.tabs import analyze, compare, models
+from drishtiksha.ui.tabs import analyze, compare, models, review
 from drishtiksha.ui.viewer import ViewerOf
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
                 analyze.build(desk, tab, demo)
             with gr.Tab("Compare") as tab:
                 compare.build(desk, tab)
+            with gr.Tab("Review") as tab:
+                review.build(desk, tab)
             with gr.Tab("Models") as tab:
                 models.build(desk, tab)
         endpoints.build(desk)
