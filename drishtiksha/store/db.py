@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Double, Engine, cast, create_engine, event, func, literal, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -51,6 +52,12 @@ class Store:
         """Until the end of this writing transaction no other one gets past the same call. SQLite has one writer anyway."""
         if self.engine.dialect.name == "postgresql":
             session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER + 1})
+
+    def clock(self) -> Any:
+        """Seconds since 1970 as an SQL expression: of a database server its own, since the clocks of its users may differ."""
+        if self.engine.dialect.name == "postgresql":
+            return cast(func.extract("epoch", func.clock_timestamp()), Double)
+        return literal(time.time(), Double)
 
     def scrub(self) -> None:
         """After a deletion: no byte of it stays in SQLite's log (its pages are overwritten already)."""

@@ -146,7 +146,7 @@ class Jobs:
 
     def _hold(self, session: Session, job_id: str) -> bool:
         """Make sure that the job is ours until the end of this transaction."""
-        held = self.queue.mine(job_id).values(beat=time.time(), deaths=0).returning(JobRow.id)
+        held = self.queue.mine(job_id).values(beat=self.store.clock(), deaths=0).returning(JobRow.id)
         return session.execute(held).first() is not None
 
     def _view(self, session: Session, row: JobRow, case: CaseRow) -> JobView:

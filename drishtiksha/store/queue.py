@@ -88,7 +88,10 @@ class Queue:
                     update(JobRow)
                     .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED)
                     .values(
-                        state=JobState.RUNNING, worker=self.worker, beat=now, started=func.coalesce(JobRow.started, now)
+                        state=JobState.RUNNING,
+                        worker=self.worker,
+                        beat=self.store.clock(),
+                        started=func.coalesce(JobRow.started, now),
                     )
                     .returning(JobRow)
                 ).first()
@@ -97,7 +100,7 @@ class Queue:
 
     def pulse(self, job_id: str, progress: Progress | None = None) -> bool | None:
         """Give a sign of life and tell the progress. Whether somebody asked to cancel; None: the job is not ours any more."""
-        values: dict[str, Any] = {"beat": time.time()}
+        values: dict[str, Any] = {"beat": self.store.clock()}
         if progress is not None:
             values |= {name: value for name, value in vars(progress).items() if name != "preview" or value is not None}
         with self.store.write() as session:
@@ -119,7 +122,7 @@ class Queue:
         with self.store.read() as session:
             workers = session.scalars(select(JobRow.worker).where(JobRow.state == JobState.RUNNING).distinct()).all()
         gone = [worker for worker in workers if worker and _process_gone(worker)]
-        left = or_(JobRow.beat < time.time() - DEAD_S, JobRow.worker.in_(gone))
+        left = or_(JobRow.beat < self.store.clock() - DEAD_S, JobRow.worker.in_(gone))
         with self.store.write() as session:
             rows = session.scalars(select(JobRow).where(JobRow.state == JobState.RUNNING, left).with_for_update()).all()
             for row in rows:
