@@ -10,8 +10,8 @@ from pathlib import Path
 
 import c2pa
 import pytest
+from credential_signing import GENERATED, Signatory, sign, signatory
 from media_factory import coded_frames, tone, write_audio, write_video
-from signing import GENERATED, Signatory, sign, signatory
 
 from drishtiksha.casefile import CredentialState
 from drishtiksha.errors import ConfigError

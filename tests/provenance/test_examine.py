@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from credential_signing import sign, signatory
 from media_factory import coded_frames, tone, write_audio, write_video
 from PIL import Image, PngImagePlugin
-from signing import sign, signatory
 
 from drishtiksha import provenance
 from drishtiksha.casefile import CredentialState, Provenance
