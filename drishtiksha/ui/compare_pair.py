@@ -7,10 +7,10 @@ from html import escape
 
 from drishtiksha.casefile import CaseFile, JobState, JobView
 from drishtiksha.comparison import contrast
+from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo
-from drishtiksha.ui.desk import without_server_paths
 from drishtiksha.ui.human import HUMAN_WORDS
 from drishtiksha.ui.icons import icon
 

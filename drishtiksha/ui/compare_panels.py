@@ -7,11 +7,11 @@ from html import escape
 
 from drishtiksha.casefile import CaseFile, JobState, JobView
 from drishtiksha.comparison import Comparison, Row, Segment
+from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaKind
 from drishtiksha.ui import human
-from drishtiksha.ui.desk import without_server_paths
 from drishtiksha.ui.icons import icon
 
 EMPTY = (

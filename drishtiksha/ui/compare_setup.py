@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.services.plan import ModelPlan, RunPlan
-from drishtiksha.ui.desk import without_server_paths
 from drishtiksha.ui.icons import icon
 
 _JOBS = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{32})?")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +14,13 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import without_server_paths
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.viewer import ViewerOf, viewer_of
 
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
 _REMARKS = "remarks.json"
 
 
@@ -65,11 +64,6 @@ class Desk:
             replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
             for status in self.manager.describe()
         ]
-
-
-def without_server_paths(text: str) -> str:
-    """Absolute paths cut to their folder and file, "models/x.pt": where the server keeps things is its own business."""
-    return _ABSOLUTE_PATH.sub(r"\1", text)
 
 
 def discard_upload(upload: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.casefile import Viewer
+from drishtiksha.errors import without_server_paths
 from drishtiksha.results import AnalysisResult
-from drishtiksha.ui.desk import Desk, discard_upload, without_server_paths
+from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError
+from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, without_server_paths
 from drishtiksha.render import words
 from drishtiksha.results import MediaKind
 from drishtiksha.ui import downloads, human, links, panels, picker, quicklook, shown
-from drishtiksha.ui.desk import Desk, discard_upload, without_server_paths
+from drishtiksha.ui.desk import Desk, discard_upload
 
 log = logging.getLogger(__name__)
 

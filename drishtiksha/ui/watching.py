@@ -11,11 +11,11 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
-from drishtiksha.errors import DrishtikshaError
+from drishtiksha.errors import DrishtikshaError, without_server_paths
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult
 from drishtiksha.ui import downloads, handlers, human, links, panels, shown, stress_panel
-from drishtiksha.ui.desk import Desk, without_server_paths
+from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.handlers import Update
 from drishtiksha.ui.runner import Clockwork
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from drishtiksha.casefile import Viewer
-from drishtiksha.errors import CaseGoneError
+from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.services.workbench import ANYBODY
-from drishtiksha.ui.desk import Desk, discard_upload, without_server_paths
+from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.viewer import viewer_of
 
 REPORTER = Viewer(name="ada", reviewer=False)

@@ -10,9 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from drishtiksha.errors import DrishtikshaError
+from drishtiksha.errors import DrishtikshaError, without_server_paths
 from drishtiksha.ui import panels, shelf
-from drishtiksha.ui.desk import Desk, without_server_paths
+from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
 
 TICK_S = 0.3
