@@ -48,8 +48,13 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, description="any SQLAlchemy URL; None = SQLite in data_dir")
     disk_quota_mb: int | None = Field(default=None, gt=0, description="for all cases together; None = no bound")
     active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
+    public: bool = Field(
+        default_factory=lambda: "SPACE_ID" in os.environ,
+        description="strangers use it: nobody without login or key sees a list of cases. True on a Hugging Face Space",
+    )
     manage_models: bool = Field(
-        default=True, description="whether the page may load, unload and download models; off where strangers use it"
+        default_factory=lambda: "SPACE_ID" not in os.environ,
+        description="whether the page may load, unload and download models; off where strangers use it",
     )
     max_queue: int = Field(default=16, gt=0, description="jobs that may wait")
     api_keys_required: bool = Field(default=False, description="whether every /api route asks for a key")

@@ -65,7 +65,9 @@ def cases(
     until: Annotated[Moment | None, Query(description="opened before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Response:
-    """Your own cases, newest first; everybody's for a reviewer."""
+    """Your own cases, newest first; everybody's for a reviewer. Where strangers use the server this needs a key."""
+    if here.settings.public and not viewer.name:
+        raise RequestError("key_required", "Cases are listed to those with an API key alone. Use the id of yours.", 401)
     found = here.workbench.cases(
         viewer,
         prediction=prediction,

@@ -41,8 +41,9 @@ def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
                 analyze.build(desk, tab, demo)
             with gr.Tab("Compare") as tab:
                 compare.build(desk, tab)
-            with gr.Tab("Review") as tab:
-                review.build(desk, tab)
+            if settings.login or not settings.public:
+                with gr.Tab("Review") as tab:
+                    review.build(desk, tab)
             with gr.Tab("Models") as tab:
                 models.build(desk, tab)
         endpoints.build(desk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from server_kit import ABSENT, BRIGHT, SLOW, refused
+from server_kit import ABSENT, BRIGHT, SLOW, refused, served
 
 from drishtiksha.casefile import CaseFile
 
@@ -89,3 +89,10 @@ def test_models_say_what_they_are_and_what_is_missing(client):
     assert cards[BRIGHT]["picture"]
     assert cards[ABSENT]["state"] == "missing"
     assert cards[ABSENT]["remedy"]
+
+
+def test_strangers_reach_a_case_by_its_id_and_see_no_list(app_of, picture):
+    with served(app_of(public=True)) as client:
+        sent = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"model": BRIGHT, "wait": "true"})
+        assert client.get(f"/api/cases/{sent.json()['case_id']}").status_code == 200
+        refused(client.get("/api/cases"), 401, "key_required")

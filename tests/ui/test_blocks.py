@@ -9,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from drishtiksha.settings import load_settings
 from drishtiksha.ui import blocks, theme
 from drishtiksha.ui.desk import Desk
 
@@ -105,3 +106,17 @@ def test_fonts_and_style_ask_nobody() -> None:
     assert theme.CSS_PATHS[0].name == "style.css"
     for path in theme.CSS_PATHS:
         assert not re.search(r"https?://|@import", path.read_text()), path.name
+
+
+def test_where_strangers_use_the_page_nobody_sees_a_list_of_cases(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tabs(**settings: object) -> list[str]:
+        desk.workbench.settings = desk.settings.model_copy(update=settings)
+        page = blocks.build(desk.workbench)
+        return [block.label for block in page.blocks.values() if isinstance(block, gr.Tab)]
+
+    assert "Review" in tabs()
+    assert "Review" not in tabs(public=True)
+    assert "Review" in tabs(public=True, login=True)
+    monkeypatch.setenv("SPACE_ID", "somebody/their-space")
+    settings = load_settings()
+    assert (settings.public, settings.manage_models) == (True, False)
