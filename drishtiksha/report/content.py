@@ -39,17 +39,16 @@ def build(
     since it was taken in, or it can no longer be decoded.
     """
     if evidence is not None:
-        if evidence.media.sha256 != case.media.sha256:
-            raise ReportError(
-                f"{evidence.media.name} is not the file of this case: its SHA-256 is {evidence.media.sha256}, and the case "
-                f"is about {case.media.sha256}."
-            )
-        evidence.verify()
+        _check(evidence, case)
     made = (made_utc or datetime.now(UTC)).isoformat(timespec="seconds")
     sections = tuple(
         model_section(result, number, evidence, limits or MediaLimits())
         for number, result in enumerate(case.results, start=1)
     )
+    return _assembled(case, sections, made, NO_PICTURES if evidence is None and case.results else "")
+
+
+def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pictures_left_out: str) -> Content:
     agreement = further.agreement(case.results)
     return Content(
         title=f"Examination of {case.media.name}",
@@ -72,8 +71,18 @@ def build(
         stress=tuple(further.stress_section(stress) for stress in case.stress),
         reviews=_reviews(case),
         custody=_custody(case, made),
-        pictures_left_out=NO_PICTURES if evidence is None and case.results else "",
+        pictures_left_out=pictures_left_out,
     )
+
+
+def _check(evidence: Evidence, case: CaseFile) -> None:
+    """Raises: ReportError, MediaError."""
+    if evidence.media.sha256 != case.media.sha256:
+        raise ReportError(
+            f"{evidence.media.name} is not the file of this case: its SHA-256 is {evidence.media.sha256}, and the case "
+            f"is about {case.media.sha256}."
+        )
+    evidence.verify()
 
 
 def _human(case: CaseFile) -> Verdict | None:

@@ -102,6 +102,12 @@ def verify(
         found.append((State.TAMPERED, str(error)))
     except _Tampered as error:
         found += [(State.TAMPERED, difference) for difference in error.differences]
+    return _concluded(checks, found, signer, case)
+
+
+def _concluded(
+    checks: list[str], found: list[tuple[State, str]], signer: str | None, case: CaseFile | None
+) -> Verification:
     state = max((state for state, _ in found), key=ORDER.index, default=State.IDENTICAL)
     return Verification(
         state=state,
