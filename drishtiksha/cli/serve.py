@@ -33,8 +33,6 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page at / and the REST API at /api until told to stop."""
-    import uvicorn
-
     from drishtiksha.server import create_app
     from drishtiksha.server.middleware import LOOPBACK
     from drishtiksha.services.workbench import Workbench
@@ -48,6 +46,13 @@ def serve(
         )
     if host not in LOOPBACK:
         _warn_of_what_is_open(settings, page=not no_ui)
+    _run(app, host, port, behind_proxy)
+
+
+def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None) -> None:
+    """Until told to stop. Raises: typer.Exit when it could not start."""
+    import uvicorn
+
     config = uvicorn.Config(
         app,
         host=host,

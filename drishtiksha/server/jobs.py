@@ -12,13 +12,13 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
 
 from drishtiksha.casefile import JobView, Viewer
-from drishtiksha.errors import DrishtikshaError
+from drishtiksha.errors import DrishtikshaError, RequestError
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import ErrorBody, Responses, gone
 from drishtiksha.server.errors import answer_to, public_job
-from drishtiksha.server.services import Here, Services, as_json
+from drishtiksha.server.services import WATCHERS_AT_ONCE, Here, Services, as_json
 
-TICK_S = 0.25
+TICK_S = 0.5
 HEARTBEAT_S = 10.0
 LATER = {"results", "stress", "preview"}
 """What only the last event carries: it can be large."""
@@ -55,9 +55,13 @@ async def events(job_id: JobId, viewer: Admitted, here: Here) -> StreamingRespon
 
     Closing the connection leaves the job running.
     """
+    if here.watching >= WATCHERS_AT_ONCE:
+        raise RequestError("busy", "Too many connections watch jobs. Ask for the job itself instead.", 503)
     first = public_job(await anyio.to_thread.run_sync(here.workbench.job, job_id, viewer))
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(here, first, viewer), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _counted(here, _events(here, first, viewer)), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.post("/api/jobs/{job_id}/cancel", response_model=JobView, responses=GONE)
@@ -80,6 +84,15 @@ def delete(job_id: JobId, viewer: Admitted, here: Here) -> Response:
     case_id = here.workbench.job(job_id, viewer).case_id
     here.workbench.delete_case(case_id, viewer)
     return Response(status_code=204)
+
+
+async def _counted(here: Services, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    here.watching += 1
+    try:
+        async for event in stream:
+            yield event
+    finally:
+        here.watching -= 1
 
 
 async def _events(here: Services, view: JobView, viewer: Viewer) -> AsyncIterator[bytes]:

@@ -19,17 +19,19 @@ from drishtiksha.settings import Settings
 
 REPORTS_AT_ONCE = 2
 UPLOADS_AT_ONCE = 8
+WATCHERS_AT_ONCE = 200
 
 
 @dataclass
 class Services:
-    """One for an app. `uploading` counts bodies that arrive now; only the event loop touches it."""
+    """One for an app. `uploading` and `watching` count what is open now; only the event loop touches them."""
 
     settings: Settings
     workbench: Workbench
     gate: Gate
     metrics: Metrics
     uploading: int = 0
+    watching: int = 0
     reports: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(REPORTS_AT_ONCE))
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ MAX_PARTS = 64
 FLUSH_BYTES = 1 << 20
 STALL_S = 30.0
 """Seconds without a byte after which an upload is given up."""
+
+GRACE_S, SLOWEST = 60.0, 10_000
+"""Bytes a second that an upload must reach once the grace is over: only so many may arrive at once."""
 
 
 @dataclass
@@ -60,10 +64,12 @@ async def received(request: Request, folder: Path, max_bytes: int) -> AsyncItera
 
 async def _read(request: Request, form: _Form, target: BinaryIO) -> None:
     """Write the file part to `target` as it comes."""
-    total = 0
+    total, began = 0, time.monotonic()
     stream = request.stream()
     while (chunk := await _next(stream)) is not None:
         total += len(chunk)
+        if time.monotonic() - began > GRACE_S + total / SLOWEST:
+            raise RequestError("upload_stalled", "The upload was too slow. Send it over a faster connection.", 408)
         if total > form.max_bytes + FIELDS_BYTES:
             raise _too_large(form.max_bytes)
         form.feed(chunk)

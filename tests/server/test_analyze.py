@@ -178,6 +178,19 @@ def test_an_upload_that_stands_still_is_given_up(app_of, tmp_path, monkeypatch):
         assert leftovers(client, tmp_path) == []
 
 
+def test_an_upload_that_only_trickles_is_given_up(app_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(upload_module, "GRACE_S", 0.3)
+    with served(app_of()) as client, socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
+        head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
+        raw.sendall((head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n").encode())
+        for byte in b"--x\r\n":
+            raw.sendall(bytes([byte]))
+            time.sleep(0.15)
+        raw.settimeout(10)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 408")
+        assert leftovers(client, tmp_path) == []
+
+
 def test_a_client_that_goes_away_while_uploading_leaves_nothing(client, tmp_path):
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
         head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n"

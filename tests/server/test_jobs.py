@@ -110,3 +110,14 @@ def test_deleting_a_running_job_deletes_its_case(client, video):
 def test_what_is_not_there_is_said_in_words(client, method, path):
     refused(client.request(method, f"/api/jobs/{NOBODYS}{path}"), 404, "job_gone")
     refused(client.request(method, f"/api/jobs/nonsense{path}"), 422, "bad_request")
+
+
+def test_only_so_many_watch_at_once(client, video, monkeypatch):
+    monkeypatch.setattr(jobs, "WATCHERS_AT_ONCE", 1)
+    job_id = started(client, video)
+    with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
+        stream = events(response)  # kept: a forgotten iterator closes its connection
+        next(stream)
+        refused(client.get(f"/api/jobs/{job_id}/events"), 503, "busy")
+    until_ended(client, job_id)
+    assert client.get(f"/api/jobs/{job_id}/events").status_code == 200
