@@ -26,6 +26,13 @@ SHORT = 160
 PROMPT_FIELDS = r"(PNG|WEBP|JPEG|EXIF) (parameters|prompt|workflow|Dream|sd-metadata|invokeai_metadata|invokeai_graph|generation_data)"
 SD_PARAMETERS = re.compile(r"\bSteps: \d+.*\bSampler: ", re.DOTALL)
 """How the line of settings of Stable Diffusion web interfaces looks, wherever it is put."""
+AIGC_LABEL = re.compile(r"Label[\"']?\s*:\s*[\"']?([123])")
+"""In the label that Chinese law asks of services since September 2025 (GB 45438-2025, appendix E): JSON in a field AIGC."""
+AIGC_SAYS = {
+    "1": "that it was generated",
+    "2": "that it may have been generated",
+    "3": "that it is suspected of having been generated",
+}
 MAKERS = (
     r"EXIF (Software|ProcessingSoftware|HostComputer|ImageDescription|Artist|Make|Model)",
     r"XMP (xmp:CreatorTool|photoshop:Credit|dc:creator|.*stEvt:softwareAgent.*|dc:rights|dc:description)",
@@ -46,6 +53,7 @@ ZONE_SLACK = timedelta(days=1)
 def findings(fields: Fields, now: datetime | None = None) -> Iterator[ProvenanceFinding]:
     """All that the fields amount to; `now` (UTC) is the time against which dates are held."""
     yield from _source_type(fields)
+    yield from _label(fields)
     yield from _generator(fields)
     yield from _named_programs(fields)
     yield from _camera(fields)
@@ -69,6 +77,21 @@ def _source_type(fields: Fields) -> Iterator[ProvenanceFinding]:
             does_not_tell=NOT_PROOF,
             notable=code in MADE | PARTLY_MADE,
         )
+
+
+def _label(fields: Fields) -> Iterator[ProvenanceFinding]:
+    for name, value in fields.items():
+        label = AIGC_LABEL.search(value) if "AIGC" in name or "AIGC" in value else None
+        if label:
+            yield ProvenanceFinding(
+                kind="metadata",
+                title="It carries the Chinese label of generated content",
+                detail=f"The field “{name}” says {AIGC_SAYS[label.group(1)]}: {clean(value, SHORT)}",
+                tells="A service that must label generated content, or one that passed it on, labelled it.",
+                does_not_tell=NOT_PROOF,
+                notable=True,
+            )
+            return
 
 
 def _generator(fields: Fields) -> Iterator[ProvenanceFinding]:

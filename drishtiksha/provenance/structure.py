@@ -19,6 +19,12 @@ LEAST_INTERVALS = 6
 STEADY_SHARE = 0.8
 """Share of intervals that must be the same for the rest to be odd."""
 MOST_ODD = 2
+NO_SCENES = "scenecut=0"
+"""In x264's signature: it was told not to look for new scenes, so that nothing breaks its rhythm."""
+FLOW_TIMES = 4
+"""How many times more data a second one part of the video must take than the other to be mentioned."""
+FLOW_SPREAD = 0.5
+"""Standard deviation (in octaves) of the groups' data rate that still counts as even."""
 LEAST_PARTS = 3
 """Groups of pictures on each side of a change of habits."""
 HOLE_S = 0.5
@@ -38,14 +44,15 @@ def findings(packets: Packets, tracks: list[Track]) -> Iterator[ProvenanceFindin
     """Of a video; `tracks` are empty where it is not an MP4 or MOV file."""
     yield from _rhythm(packets)
     yield from _habits(packets)
+    yield from _flow(packets)
     yield from _holes(packets)
     yield from _settings(packets, tracks)
     yield from _edits(tracks)
 
 
-def _finding(title: str, detail: str, tells: str, kind: str = "structure", *, notable: bool) -> ProvenanceFinding:
+def _finding(title: str, detail: str, tells: str, *, notable: bool) -> ProvenanceFinding:
     return ProvenanceFinding(
-        kind="recompression" if kind == "recompression" else "structure",
+        kind="structure",
         title=title,
         detail=detail,
         tells=tells,
@@ -56,9 +63,10 @@ def _finding(title: str, detail: str, tells: str, kind: str = "structure", *, no
 
 def _rhythm(packets: Packets) -> Iterator[ProvenanceFinding]:
     keys = np.flatnonzero(packets.key)
-    if len(keys) == len(packets) or len(keys) <= LEAST_INTERVALS:
+    if len(keys) == len(packets) or len(keys) <= LEAST_INTERVALS + 1:
         return
-    steps = np.diff(keys)
+    steps = np.diff(keys)[1:]  # encoders often start with a group of another length
+    keys = keys[1:]
     usual = int(np.bincount(steps).argmax())
     odd = np.flatnonzero(steps != usual)
     if len(odd) == 0:
@@ -69,11 +77,13 @@ def _rhythm(packets: Packets) -> Iterator[ProvenanceFinding]:
             notable=False,
         )
     elif len(odd) <= MOST_ODD and len(odd) <= (1 - STEADY_SHARE) * len(steps):
+        free = any(NO_SCENES in signature for signature in packets.signatures)
         yield _finding(
             "The rhythm of its key pictures is broken",
             f"Each {usual} pictures a complete one is stored, but not at {_at(packets, keys[odd + 1])}.",
-            "Something happened there: parts may have been joined without encoding them anew, or the encoder saw a new scene.",
-            notable=True,
+            "Parts may have been joined there without encoding them anew"
+            + (", or pictures are missing." if free or steps.max() > usual else ", or the encoder saw a new scene."),
+            notable=free or bool(steps.max() > usual),
         )
     else:
         yield _finding(
@@ -99,6 +109,27 @@ def _habits(packets: Packets) -> Iterator[ProvenanceFinding]:
             f"{_at(packets, starts[changes + 1])} only.",
             "Two recordings, or two outputs of an encoder with other settings, were probably joined there.",
             notable=True,
+        )
+
+
+def _flow(packets: Packets) -> Iterator[ProvenanceFinding]:
+    """One lasting jump in how much data a picture takes, group by group."""
+    starts = np.flatnonzero(packets.key)
+    if len(starts) <= 2 * LEAST_PARTS or len(starts) == len(packets):
+        return
+    sums = np.add.reduceat(packets.size, starts)
+    # The first group holds the encoder's messages and its first guesses.
+    octaves = np.log2(np.maximum(1, sums / np.diff([*starts.tolist(), len(packets)])))[1:]
+    starts = starts[1:]
+    places = range(LEAST_PARTS, len(starts) - LEAST_PARTS + 1)
+    jump, place = max((abs(float(octaves[:at].mean() - octaves[at:].mean())), at) for at in places)
+    even = max(float(octaves[:place].std()), float(octaves[place:].std())) <= FLOW_SPREAD
+    if jump >= np.log2(FLOW_TIMES) and even:
+        yield _finding(
+            "Its pictures take much more data in one part than in the other",
+            f"The change comes at {_at(packets, starts[place : place + 1])}: {2**jump:.0f} times as much a picture.",
+            "Another scene begins there, or a part of another quality was joined.",
+            notable=False,
         )
 
 

@@ -24,6 +24,7 @@ PREFIXES = {
     "http://iptc.org/std/Iptc4xmpExt/2008-02-29/": "Iptc4xmpExt",
     "http://ns.adobe.com/camera-raw-settings/1.0/": "crs",
     "http://ns.google.com/photos/1.0/camera/": "GCamera",
+    "http://www.tc260.org.cn/ns/AIGC/1.0/": "TC260",
     "http://www.w3.org/XML/1998/namespace": "xml",
 }
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"

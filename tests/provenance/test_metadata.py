@@ -142,6 +142,21 @@ def test_the_digital_source_type_in_xmp(code, is_notable, suffix, scene, tmp_pat
     assert claim.notable is is_notable
 
 
+@pytest.mark.parametrize(("label", "says"), [("1", "was generated"), ("2", "may have been"), ("3", "is suspected")])
+def test_the_chinese_label_of_generated_content(label, says, scene, tmp_path, look):
+    value = json.dumps({"Label": label, "ContentProducer": "001", "ProduceID": "x"})
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/">'
+        f"<TC260:AIGC>{value}</TC260:AIGC></rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    scene.save(tmp_path / "p.jpg", xmp=packet.encode())
+    found = look(tmp_path / "p.jpg")
+    assert notable(found) == ["It carries the Chinese label of generated content"]
+    assert says in next(finding.detail for finding in found.findings if finding.notable)
+    assert found.fields["XMP TC260:AIGC"] == value
+
+
 def test_xmp_with_entities_is_not_parsed():
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
     fields = Fields()

@@ -51,6 +51,27 @@ def test_a_broken_rhythm_is_told_with_its_time(tmp_path, look):
     assert "Each 10 pictures" in broken.detail
 
 
+def test_a_new_scene_that_the_encoder_saw_is_not_held_against_a_video(scene, tmp_path, look):
+    scenes = [np.asarray(scene.crop((left, 0, left + 128, 96))) for left in (0, 400)]
+    frames = [scenes[0]] * 230 + [scenes[1]] * 270
+    clip = write_video(tmp_path / "c.mp4", frames, options={"g": "50", "keyint_min": "1", "bf": "0"})
+    found = look(clip)
+    broken = next(finding for finding in found.findings if "rhythm" in finding.title)
+    assert "not at 00:09.2" in broken.detail
+    assert "the encoder saw a new scene" in broken.tells
+    assert notable(found) == []
+
+
+def test_a_jump_in_the_amount_of_data(tmp_path, look):
+    random = np.random.default_rng(0)
+    still = coded_frames(1) * 60
+    busy = [random.integers(0, 255, (96, 128, 3), dtype=np.uint8) for _ in range(60)]
+    found = look(write_video(tmp_path / "c.mp4", still + busy, options=STEADY))
+    jump = next(finding for finding in found.findings if "much more data" in finding.title)
+    assert "00:02.4" in jump.detail
+    assert not jump.notable
+
+
 def test_two_encoders_behind_each_other(tmp_path, look):
     first = write_video(tmp_path / "a.ts", coded_frames(60), options=STEADY)
     second = write_video(tmp_path / "b.ts", coded_frames(60), options={**STEADY, "bf": "3", "profile": "main"})
