@@ -8,7 +8,7 @@ const made = (tag, attributes, ...children) => {
   const node = Object.assign(document.createElement(tag), attributes);
   node.append(...children); return node;
 };
-const draft = () => form()?.setAttribute('data-draft', '');
+const draft = () => { form()?.setAttribute('data-draft', ''); form()?.removeAttribute('data-warned'); };
 const pin = item => {
   const {time, region} = item.dataset, place = item.querySelector('.dk-pin-place');
   const parts = [time === undefined ? 'whole file' : clock(Number(time))];

@@ -73,7 +73,7 @@ def said(case: CaseFile) -> Update:
 
 
 def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
-    """The chart of scores, and the moments that led to the answer that suspects most."""
+    """The chart of scores, and the moments that led to the answers that suspect something."""
     if not case_id:
         return {}
     try:
@@ -81,21 +81,25 @@ def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
         if not case.results:
             return {"chart": "", "findings": ""}
         found = compare(case.results)
-        worst = most_suspicious(case)
-        evidence = desk.workbench.evidence(case_id, viewer)
-        stem = f"review-{worst.model_name}-{''.join(filter(str.isalnum, worst.provenance.started_utc))}"
-        shots = shown.gallery(evidence, worst, desk.shown_dir(case_id), stem, desk.settings.limits)
         return {
             "chart": compare_chart.chart(case.results, PLAYER_ID, found.strip, found.segments),
-            "findings": review_panels.findings(shots, worst, shown.gallery_caption(worst)),
+            "findings": "".join(_findings(desk, case, result, viewer) for result in telling(case)),
         }
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
         return {"chart": "", "findings": ""} | failed(error)
 
 
-def most_suspicious(case: CaseFile) -> AnalysisResult:
-    """The answer whose pictures an examiner should look at first; the case must have one."""
-    return max(case.results, key=lambda result: (result.prediction is Prediction.FAKE, result.p_fake or 0.0))
+def telling(case: CaseFile) -> list[AnalysisResult]:
+    """The answers whose pictures an examiner should see: those that suspect manipulation, else that of the highest score."""
+    suspicious = [result for result in case.results if result.prediction is Prediction.FAKE]
+    return suspicious or sorted(case.results, key=lambda result: result.p_fake or 0.0)[-1:]
+
+
+def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer) -> str:
+    evidence = desk.workbench.evidence(case.case_id, viewer)
+    stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
+    shots = shown.gallery(evidence, result, desk.shown_dir(case.case_id), stem, desk.settings.limits)
+    return review_panels.findings(shots, result, shown.gallery_caption(result))
 
 
 def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from drishtiksha.casefile import CaseFile, PinnedNote, Review
 from drishtiksha.comparison import compare
 from drishtiksha.render import words
-from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
 from drishtiksha.services.reviews import Agreement, ModelRecord, ReviewStats, Share
 from drishtiksha.ui.human import HUMAN_WORDS
 from drishtiksha.ui.icons import icon
@@ -49,9 +49,11 @@ def machines(case: CaseFile) -> str:
         else ""
     )
     rows = "".join(_answer(result) for result in case.results)
+    below = words.INDICATION if any(result.grade in words.MANIPULATED for result in case.results) else DISCLAIMER
+    told = " ".join(compare(case.results).sentence.replace(below, "").split())  # it stands below, where it is seen
     return (
         f'<section class="dk-box{" dk-overruled" if over else ""}" aria-label="What the detectors say"><h3>What the detectors say'
-        f'</h3>{over}<ul class="dk-answers">{rows}</ul><p class="dk-reason">{escape(compare(case.results).sentence)}</p></section>'
+        f'</h3>{over}<ul class="dk-answers">{rows}</ul><p class="dk-reason">{escape(told)}</p><p class="dk-disclaimer">{escape(below)}</p></section>'
     )
 
 
@@ -69,7 +71,7 @@ def findings(shots: Sequence[tuple[str, str]], result: AnalysisResult, caption: 
     if not shots:
         return ""
     figures = "".join(
-        f'<figure><img loading="lazy" src="gradio_api/file={quote(path)}" alt="{escape(title)}"><figcaption>{escape(title)}'
+        f'<figure><img src="gradio_api/file={quote(path)}" alt="{escape(title)}"><figcaption>{escape(title)}'
         "</figcaption></figure>"
         for path, title in shots
     )

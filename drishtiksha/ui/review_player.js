@@ -3,7 +3,7 @@ const STEP_S = 1, FAR_S = 5, INSIDE_S = 0.002;
 const RATES = [0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
 const stage = () => element.querySelector('.dk-stage');
 const shot = () => element.querySelector('.dk-shot');
-const form = () => document.querySelector('#dk-review-form');
+const form = () => document.querySelector('#dk-review-form form');
 const fullClock = s => { const t = Math.max(0, Math.round(s * 1000));
   const two = n => String(n).padStart(2, '0');
   return two(Math.floor(t / 60000)) + ':' + two(Math.floor(t / 1000) % 60) + '.' + String(t % 1000).padStart(3, '0'); };
@@ -116,7 +116,7 @@ element.addEventListener('pointerup', event => {
   if (right - left < 0.01 || bottom - top < 0.01) { hideRegion(); return; }
   const wide = Number(stage().dataset.width), high = Number(stage().dataset.height);
   stage().classList.remove('dk-marking');
-  form()?.dispatchEvent(new CustomEvent('dk-note', {detail: {time: media() ? media().currentTime : null,
+  form()?.dispatchEvent(new CustomEvent('dk-note', {bubbles: true, detail: {time: media() ? media().currentTime : null,
     region: [left * wide, top * high, right * wide, bottom * high].map(n => Math.round(n * 10) / 10)}}));
 });
 element.addEventListener('pointercancel', () => { drag = null; hideRegion(); });
@@ -142,14 +142,14 @@ document.addEventListener('click', event => {
 });
 
 // Keys
-const tell = (name, detail) => form()?.dispatchEvent(new CustomEvent(name, {detail}));
+const tell = (name, detail) => form()?.dispatchEvent(new CustomEvent(name, {bubbles: true, detail}));
 const turn = way => {
   const all = [...document.querySelectorAll('#dk-review-queue button[data-case]')];
   const now = all.findIndex(one => one.getAttribute('aria-current') === 'true');
   const next = now < 0 ? all[0] : all[now + way];
   if (!next) { say(way > 0 ? 'This is the last case of the list.' : 'This is the first case of the list.'); return; }
-  const draft = form()?.querySelector('form[data-draft]');
-  if (draft && !draft.hasAttribute('data-warned')) {
+  const draft = form();
+  if (draft?.hasAttribute('data-draft') && !draft.hasAttribute('data-warned')) {
     draft.setAttribute('data-warned', '');
     tell('dk-say', {text: 'What you wrote is not saved. Enter saves it; the same key once more leaves it.'});
     return;

@@ -39,31 +39,31 @@ KEYS = (
 
 
 class Flag(NamedTuple):
-    """A stretch that detectors suspect, and by which kinds of trace."""
+    """A stretch that detectors of one kind of trace suspect."""
 
     start_s: float
     end_s: float
-    kinds: tuple[EvidenceKind, ...]
+    kind: EvidenceKind
 
 
 def flagged(results: Sequence[AnalysisResult]) -> list[Flag]:
-    """Stretches in time order in which at least one kind of evidence suspects manipulation; neighbours are joined."""
-    counted = [result for result in results if counts(result)]
+    """Stretches in time order that a kind of evidence suspects, each kind on its own; neighbours of a kind are joined."""
     by_kind: dict[EvidenceKind, list[AnalysisResult]] = {}
-    for result in counted:
-        by_kind.setdefault(evidence_of(result), []).append(result)
-    cells = sorted(
-        (cell.start_s, cell.end_s, kind) for kind, own in by_kind.items() for cell in compare(own).strip if cell.agree
-    )
+    for result in results:
+        if counts(result):
+            by_kind.setdefault(evidence_of(result), []).append(result)
     found: list[Flag] = []
-    for start, end, kind in cells:
-        if found and start <= found[-1].end_s + JOIN_S:
-            last = found[-1]
-            kinds = last.kinds if kind in last.kinds else (*last.kinds, kind)
-            found[-1] = Flag(last.start_s, max(last.end_s, end), kinds)
-        else:
-            found.append(Flag(start, end, (kind,)))
-    return found
+    for kind, own in by_kind.items():
+        runs: list[Flag] = []
+        for cell in compare(own).strip:
+            if not cell.agree:
+                continue
+            if runs and cell.start_s - runs[-1].end_s < JOIN_S:
+                runs[-1] = Flag(runs[-1].start_s, cell.end_s, kind)
+            else:
+                runs.append(Flag(cell.start_s, cell.end_s, kind))
+        found += runs
+    return sorted(found)
 
 
 def times_of(evidence: Evidence, limits: MediaLimits) -> list[float]:
@@ -144,7 +144,7 @@ def _flags(flags: Sequence[Flag]) -> str:
     buttons = "".join(
         f'<li><button type="button" data-flag="{number}" data-start="{flag.start_s:.3f}" data-end="{flag.end_s:.3f}" '
         f'aria-pressed="false"><b>{words.fine_clock(flag.start_s)}–{words.fine_clock(flag.end_s)}</b>'
-        f"<span>{escape(', '.join(flag.kinds))}</span></button></li>"
+        f"<span>{escape(flag.kind.value)}</span></button></li>"
         for number, flag in enumerate(flags, start=1)
     )
     return (

@@ -89,6 +89,7 @@ def _queue(parts: Parts, desk: Desk) -> None:
         ),
     )
     parts.add("queue", html("", js_on_load=review_queue.QUEUE_JS, elem_id="dk-review-queue"))
+    html(review_player.keys(), elem_id="dk-review-keys")
 
 
 def _case(parts: Parts) -> None:
@@ -96,14 +97,13 @@ def _case(parts: Parts) -> None:
     html(panels.step(2, "Case"))
     parts.add("human", html("", elem_id="dk-review-human"))
     parts.add("player", html(review_panels.EMPTY, js_on_load=review_player.PLAYER_JS, elem_id="dk-review-player"))
-    html(review_player.keys(), elem_id="dk-review-keys")
     parts.add("status", html("", js_on_load=STATUS_JS, elem_id="dk-review-status"))
     parts.add("form", html("", js_on_load=review_form.FORM_JS, elem_id="dk-review-form"))
     parts.add("history", html("", elem_id="dk-review-history", **seek))
+    parts.add("origin", html("", elem_id="dk-review-origin"))
     parts.add("machines", html("", elem_id="dk-review-machines"))
     parts.add("chart", html("", elem_id="dk-review-chart", **seek))
     parts.add("findings", html("", elem_id="dk-review-findings"))
-    parts.add("origin", html("", elem_id="dk-review-origin"))
 
 
 def _wire_case(parts: Parts, desk: Desk) -> None:
