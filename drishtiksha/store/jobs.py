@@ -71,7 +71,7 @@ class Jobs:
     def ask_cancel(self, job_id: str) -> None:
         """A waiting job is cancelled at once; whoever works on a running one is told."""
         with self.store.write() as session:
-            done = {"state": JobState.CANCELLED, "ended": time.time()}
+            done = {"state": JobState.CANCELLED, "ended": time.time(), "preview": None}
             session.execute(_in_state(job_id, JobState.QUEUED).values(**done))
             session.execute(_in_state(job_id, JobState.RUNNING).values(cancel_asked=True))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,18 @@ def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
         session.execute(text("UPDATE jobs SET device = 'cuda:7'"))
     bench.start()
     assert ended(bench, job_id).state is JobState.DONE
+
+
+def test_the_workers_delete_the_cases_whose_time_is_over(bench_of):
+    bench = bench_of(start=False)
+    old = bench.take(SILENT, "clip.mp4").case_id
+    with bench.store.write() as session:
+        session.execute(text("UPDATE cases SET opened = opened - 90000"))
+    bench.start()
+    deadline = time.monotonic() + 30
+    while (bench.settings.cases_dir / old).exists() or bench.cases():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_all_names_of_one_device_share_a_thread(bench_of, manager):

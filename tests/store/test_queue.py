@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sample_results import media
+from sample_results import media, result
 from sqlalchemy import text
 
 from drishtiksha.casefile import JobState, Viewer
@@ -124,6 +124,24 @@ def test_a_job_that_is_put_back_keeps_its_place_and_its_chunks(jobs):
     assert jobs.queue.claim(["cpu"]).job_id == first
     assert jobs.chunks(first, "M") == [b"one", b"two"]
     assert jobs.chunks(first, "N") == []
+
+
+def test_the_first_answer_of_a_job_that_is_cancelled_is_dropped(jobs):
+    """It would stand there as if it were the result."""
+    for cancel_while_waiting in (True, False):
+        job_id = add(jobs, 1 + cancel_while_waiting)
+        jobs.queue.claim(["cpu"])
+        jobs.queue.pulse(job_id, Progress("M", "score", "", 3, 9, result().model_dump_json()))
+        assert jobs.view(job_id, ANY).preview == result()
+        if cancel_while_waiting:
+            jobs.queue.put_back(job_id)
+            assert jobs.view(job_id, ANY).preview == result()
+            jobs.ask_cancel(job_id)
+        else:
+            jobs.ask_cancel(job_id)
+            jobs.queue.put_back(job_id)
+        view = jobs.view(job_id, ANY)
+        assert (view.state, view.preview) == (JobState.CANCELLED, None)
 
 
 def test_a_job_that_is_to_be_cancelled_is_not_put_back(jobs):
