@@ -52,6 +52,18 @@ def draw_strip(
             )
     for number, segment in enumerate(segments, start=1):
         _bar(axes, segment, number, look)
+    _frame(axes, look, narrow)
+
+
+def colour_of(level: float, look: Ground) -> str:
+    """From the colour of the grid (nobody suspects) to vermilion (all suspect), as #rrggbb. Level in [0, 1]."""
+    hot = HOT_ON_DARK if _brightness(look.background) < 128 else HOT
+    cold, warm = ([int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in (look.grid, hot))
+    return "#" + "".join(f"{round(a + (b - a) * level):02x}" for a, b in zip(cold, warm, strict=True))
+
+
+def _frame(axes: Axes, look: Ground, narrow: bool) -> None:
+    """Its name to the left and, where there is room, how to read it to the right."""
     axes.set_yticks([0.5], ["agreeing" if narrow else "kinds agreeing"])
     axes.tick_params(axis="y", colors=look.muted, labelsize=8 if narrow else 8.5, length=0, pad=5)
     if not narrow:
@@ -62,13 +74,6 @@ def draw_strip(
         )  # fmt: skip
     for spine in axes.spines.values():
         spine.set_visible(False)
-
-
-def colour_of(level: float, look: Ground) -> str:
-    """From the colour of the grid (nobody suspects) to vermilion (all suspect), as #rrggbb. Level in [0, 1]."""
-    hot = HOT_ON_DARK if _brightness(look.background) < 128 else HOT
-    cold, warm = ([int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in (look.grid, hot))
-    return "#" + "".join(f"{round(a + (b - a) * level):02x}" for a, b in zip(cold, warm, strict=True))
 
 
 def _brightness(code: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from drishtiksha.ui import (
 from drishtiksha.ui.compare_handlers import Setup, Side, Update
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
+from drishtiksha.ui.tabs.analyze_parts import Parts as NamedParts
 
 EXAMPLES = {
     "clip_with_sound.mp4": "Clip with sound",
@@ -43,30 +43,16 @@ SHOW_RESULT_JS = """() => {
 }"""
 
 
-@dataclass
-class Parts:
+class Parts(NamedParts):
     """The components of the tab by the names that the handlers use."""
-
-    by_name: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, name: str, component: Any) -> Any:
-        self.by_name[name] = component
-        return component
-
-    def __getitem__(self, name: str) -> Any:
-        return self.by_name[name]
-
-    @property
-    def outputs(self) -> list[Any]:
-        return list(self.by_name.values())
 
     @property
     def setup(self) -> list[Any]:
-        return [self.by_name[name] for name in ("case_a", "case_b", "mode", "picks")]
+        return [self[name] for name in ("case_a", "case_b", "mode", "picks")]
 
     def update(self, values: Update) -> dict[Any, Any]:
         """From names to components, as gradio wants it; an empty answer must still name an output."""
-        return {self.by_name[name]: value for name, value in (values or {"status": gr.skip()}).items()}
+        return super().update(values or {"status": gr.skip()})
 
 
 def build(desk: Desk, tab: gr.Tab) -> None:
@@ -262,10 +248,8 @@ def _wire_result(parts: Parts, desk: Desk) -> None:
 
 
 def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]:
-    yield parts.update({})  # a generator that yields nothing would empty every output
     try:
-        for update in updates:
-            yield parts.update(update)
+        yield from parts.stream(updates)
     except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
         yield parts.update(compare_handlers.failed(error))
 
