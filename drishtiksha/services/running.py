@@ -117,7 +117,9 @@ class JobRun:
         if self.claim.kind == "stress":
             from drishtiksha.stress import stress_test
 
-            return stress_test(evidence, detector, self._tell, self.cancel, limits=limits)
+            # In the case's folder, so that they go with the case when this process is killed in the middle.
+            folder = evidence.case_dir
+            return stress_test(evidence, detector, self._tell, self.cancel, limits=limits, folder=folder)
         from drishtiksha.analysis import analyze
 
         return analyze(

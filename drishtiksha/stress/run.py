@@ -41,12 +41,14 @@ def stress_test(
     cancel: CancelToken | None = None,
     *,
     limits: MediaLimits | None = None,
+    folder: Path | None = None,
 ) -> StressResult:
     """Score `evidence` untouched and after each change that suits its kind and the detector.
 
+    folder: where changed copies lie meanwhile; None is the system's own place for temporary files.
     Raises: WrongMediaKindError, MediaError and its kinds for the evidence itself; AnalysisCancelledError.
     """
-    return _Test(evidence, detector, reporter, cancel or CancelToken(), limits or MediaLimits()).execute()
+    return _Test(evidence, detector, reporter, cancel or CancelToken(), limits or MediaLimits(), folder).execute()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class _Test:
     reporter: Reporter
     cancel: CancelToken
     limits: MediaLimits
+    folder: Path | None
 
     def execute(self) -> StressResult:
         started = time.perf_counter()
@@ -63,7 +66,7 @@ class _Test:
         self._report(0, len(changes), "The untouched file")
         baseline = self._analyze(self.evidence)
         held, points = baseline, []
-        with tempfile.TemporaryDirectory(prefix="drishtiksha-stress-") as folder:
+        with tempfile.TemporaryDirectory(prefix="stress-", dir=self.folder) as folder:
             write = self._writer(Path(folder), baseline)
             for done, change in enumerate([*self._control(), *changes]):
                 self.cancel.check()

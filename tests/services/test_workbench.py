@@ -317,8 +317,12 @@ def test_a_word_once_said_is_never_changed(bench):
 
 def test_a_stress_test_is_a_job_too(bench):
     case = bench.take(PORTRAIT, "p.jpg")
-    last = ended(bench, bench.submit(case.case_id, ["BRIGHT"], kind="stress"))
+    folder, during = bench.settings.cases_dir / case.case_id, set()
+    for last in bench.watch(bench.submit(case.case_id, ["BRIGHT"], kind="stress"), tick_s=0.005):
+        during.update(path.name.partition("-")[0] for path in folder.iterdir())
     assert (last.state, last.results) == (JobState.DONE, ())
+    assert "stress" in during, "changed copies lie in the case's folder and go with it"
+    assert len(list(folder.iterdir())) == 1
     assert last.stress.model_name == "BRIGHT"
     assert last.stress.points
     assert bench.case(case.case_id).stress == (last.stress,)
