@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Self
@@ -22,8 +23,8 @@ from drishtiksha.media.video import DecodeReport, Frame, FrameIndex, frames_at, 
 from drishtiksha.results import GapReason
 from drishtiksha.settings import MediaLimits
 
-SPOOL_BYTES = 4_000_000_000
-"""Decoded frames are kept on disk up to this: some 640 of 1920 x 1080. Those beyond it each model decodes again."""
+SPOOL_BYTES = 1_000_000_000
+"""Decoded frames wait on disk up to this: some 160 of 1920 x 1080, few enough to be written faster than decoded again."""
 HOLD_BYTES = 256_000_000
 """Wanted frames of a clip are kept in memory up to this for one model's quick first answer and what follows it."""
 HOLD_BELOW_S = 30.0
@@ -37,9 +38,10 @@ Check = Callable[[], None]
 class SharedMedia:
     """What several models want of one piece of evidence, each thing made once. Use it in `with`, from one thread at a time.
 
-    Name the models' plans with `prepare` before the first of them runs: then the first pass through the file brings the
-    frames of all. Frames come back bit by bit as they were decoded. Beyond `spool_bytes` (or half of the free disk) frames are
-    not kept, and each model decodes those again. check: called while decoding, next to the one of each call; raises to stop.
+    Name the models' plans with `prepare` before the first of them runs: then one pass through the file brings the frames of
+    all, and a frame waits for the other models that named it. Frames come back bit by bit as they were decoded. Those
+    beyond `spool_bytes` (or half of the free disk), and those that nobody named, each model decodes again. check: called while
+    decoding, next to the one of each call; raises to stop.
     """
 
     def __init__(
@@ -54,7 +56,10 @@ class SharedMedia:
         self.evidence, self.limits, self.check = evidence, limits, check
         self._keeper = keeper or Spool(spool_bytes, evidence.case_dir)
         self._plans: list[SamplingPlan] = []
+        self._claims: Counter[int] = Counter()
+        """Frame to the number of models that named it and were not served yet."""
         self._ahead: set[int] = set()
+        """Frames worth decoding when they are passed on the way."""
         self._index: FrameIndex | None = None
         self._sound: dict[int, np.ndarray] = {}
         self._picture: np.ndarray | None = None
@@ -131,6 +136,7 @@ class SharedMedia:
         wanted = sorted(set(indices))
         kept = [i for i in wanted if i in self._keeper]
         todo = Wanted(wanted)
+        self._settle_plans(check)
         self._ahead.update(later)
         fetch = self._to_fetch([i for i in wanted if i not in self._keeper], far_apart)
         path, name, read = self.evidence.path, self.evidence.media.name, frames_at if far_apart else iter_frames
@@ -142,23 +148,30 @@ class SharedMedia:
             report = DecodeReport() if stream is None else stream.report
             for index, _, frame in _merged(kept, stream or ()):
                 served = todo.takes(index, report)
-                if frame is not None and (self._keeper.keeps_served or not served):
+                if served and self._claims[index]:
+                    self._claims[index] -= 1
+                if frame is not None and (self._claims[index] or not served):
                     self._keeper.put(frame)
                 if served:
                     yield frame or self._keeper.get(index)
+
+    def _settle_plans(self, check: Check) -> None:
+        """Turn the plans into frames, now that the number of frames is known."""
+        plans, self._plans = self._plans, []
+        for plan in plans:
+            named = wanted_frames(self.index(check).declared, plan)
+            self._claims.update(named)
+            self._ahead.update(named)
 
     def _to_fetch(self, missing: list[int], far_apart: bool) -> list[int]:
         """What to decode now: what is missing, and on the way what will be wanted later, as far as there is room."""
         if not missing or far_apart:
             self._ahead.difference_update(missing)
             return missing
-        plans, self._plans = self._plans, []
-        for plan in plans:
-            self._ahead.update(wanted_frames(self.index().declared, plan))
         self._ahead.difference_update(missing)
         media, fetch = self.evidence.media, set(missing)
         size = (media.width or 0) * (media.height or 0) * 3
-        planned = size * len(missing) if self._keeper.keeps_served else 0
+        planned = size * sum(self._claims[i] > 1 for i in missing)
         for i in sorted(i for i in self._ahead if i < missing[-1] and i not in self._keeper):
             planned += size
             if not self._keeper.fits(planned):

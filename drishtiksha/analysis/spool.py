@@ -16,9 +16,7 @@ FREE_SHARE = 0.5
 
 
 class Keeper(Protocol):
-    """Keeps frames by their index. `keeps_served`: also those that were handed out already, for the next model."""
-
-    keeps_served: bool
+    """Keeps frames by their index."""
 
     def __contains__(self, index: int) -> bool: ...
 
@@ -39,8 +37,6 @@ class Keeper(Protocol):
 
 class Shelf:
     """Frames in memory up to `limit` bytes, each handed out once: for one model that comes back for them."""
-
-    keeps_served = False
 
     def __init__(self, limit: int) -> None:
         self._limit, self._size = limit, 0
@@ -72,8 +68,6 @@ class Spool:
     folder: where it lies, on a disk rather than in memory; None: where the system puts temporary files.
     The file has no name from the start (where the system allows): nothing is left behind, even by a process that is killed.
     """
-
-    keeps_served = True
 
     def __init__(self, limit: int, folder: Path | None = None) -> None:
         self._limit, self._folder, self._size = limit, folder, 0

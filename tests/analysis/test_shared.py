@@ -135,6 +135,7 @@ def test_shared_frames_are_those_of_a_decode_of_ones_own(tmp_path, kind, spool_b
 def test_frames_may_be_changed_by_their_user(tmp_path):
     evidence = Evidence.open(video(tmp_path, "whole"), LIMITS)
     with SharedMedia(evidence, LIMITS) as media:
+        media.prepare([FramePlan(None)] * 3)
         for _ in range(3):
             (frame,) = media.frames([5], far_apart=False)
             assert frame.image.max() > 0
@@ -246,13 +247,19 @@ def test_nothing_is_left_behind_even_after_an_error(make, tmp_path, temp_dir):
         if event.progress > 5:
             raise RuntimeError("the reporter broke")
 
+    def broken() -> None:
+        with SharedMedia(evidence, LIMITS) as media:
+            media.prepare([detector.sampling(evidence.media)] * 2)
+            analyze(evidence, detector, boom, shared=media)
+
     for _ in range(2):
         with SharedMedia(evidence, LIMITS) as media:
+            media.prepare([detector.sampling(evidence.media)] * 2)
             analyze(evidence, detector, shared=media)
             assert not list(temp_dir.iterdir()), "no name, so that even a killed process leaves nothing"
             assert open_files() == before + 1
-        with pytest.raises(RuntimeError, match="reporter broke"), SharedMedia(evidence, LIMITS) as media:
-            analyze(evidence, detector, boom, shared=media)
+        with pytest.raises(RuntimeError, match="reporter broke"):
+            broken()
     assert not list(temp_dir.iterdir())
     assert open_files() == before
 
@@ -262,6 +269,7 @@ def test_cancelling_one_model_leaves_the_frames_for_the_next(make, tmp_path, dec
     detector, cancel = make("BrightnessDetector", num_frames=None, sparse=1), CancelToken()
     alone = analyze(evidence, detector)
     with SharedMedia(evidence, LIMITS) as media:
+        media.prepare([detector.sampling(evidence.media)] * 2)
         with pytest.raises(AnalysisCancelledError):
             analyze(evidence, detector, lambda event: event.progress == 8 and cancel.cancel(), cancel, shared=media)
         assert facts(analyze(evidence, detector, shared=media)) == facts(alone)
@@ -299,6 +307,18 @@ def test_memory_stays_small_however_many_frames_wait(tmp_path):
     assert peak < 15 * size[0] * size[1] * 3, "a few frames at once, not 120"
 
 
+def test_frames_wait_only_for_models_that_named_them(tmp_path, monkeypatch):
+    evidence = Evidence.open(video(tmp_path, "whole"), LIMITS)
+    put, place = [], Spool.put
+    monkeypatch.setattr(Spool, "put", lambda self, frame: (put.append(frame.index), place(self, frame))[1])
+    with SharedMedia(evidence, LIMITS) as media:
+        media.prepare([FramePlan(2), SequencePlan(lambda total: [[0, 5]])])
+        assert [frame.index for frame in media.frames([0, 39], far_apart=False)] == [0, 39]
+        assert put == [0, 5], "39 is nobody else's"
+        assert [frame.index for frame in media.frames([0, 5], far_apart=False)] == [0, 5]
+        assert put == [0, 5]
+
+
 def test_the_spool_keeps_to_its_bound(temp_dir):
     frame = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     spool = Spool(100)
@@ -315,6 +335,7 @@ def test_the_spool_keeps_to_its_bound(temp_dir):
 def test_the_spool_lies_on_the_disk_of_the_case_and_never_shows_there(tmp_path):
     evidence = Evidence.take(video(tmp_path, "whole"), tmp_path / "cases", LIMITS)
     with SharedMedia(evidence, LIMITS) as media:
+        media.prepare([FramePlan(None)] * 2)
         assert len(list(media.frames([1, 2], far_apart=False))) == 2
         places = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
         assert any(place.startswith(str(evidence.case_dir)) and place.endswith("(deleted)") for place in places)
@@ -326,6 +347,7 @@ def test_a_full_disk_costs_time_and_nothing_else(tmp_path, monkeypatch):
     path = video(tmp_path, "whole")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))  # noqa: SIM115
     with SharedMedia(Evidence.open(path, LIMITS), LIMITS) as media:
+        media.prepare([FramePlan(None)] * 2)
         for _ in range(2):
             assert told(media.frames([3, 9], far_apart=False)) == told(iter_frames(path, [3, 9], limits=LIMITS))
 
