@@ -318,8 +318,10 @@ def test_a_word_once_said_is_never_changed(bench):
 def test_a_stress_test_is_a_job_too(bench):
     case = bench.take(PORTRAIT, "p.jpg")
     folder, during = bench.settings.cases_dir / case.case_id, set()
-    for last in bench.watch(bench.submit(case.case_id, ["BRIGHT"], kind="stress"), tick_s=0.005):
+    job_id = bench.submit(case.case_id, ["BRIGHT"], kind="stress")
+    for _ in bench.watch(job_id, tick_s=0.005):
         during.update(path.name.partition("-")[0] for path in folder.iterdir())
+    last = bench.job(job_id)
     assert (last.state, last.results) == (JobState.DONE, ())
     assert "stress" in during, "changed copies lie in the case's folder and go with it"
     assert len(list(folder.iterdir())) == 1
