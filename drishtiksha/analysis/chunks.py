@@ -91,6 +91,15 @@ class Log:
         self._last = time.monotonic()
 
 
+def continued(
+    detector: Detector, media: MediaInfo, resume: Sequence[bytes], on_chunk: Callable[[bytes], None] | None
+) -> tuple[Log, Piece]:
+    """Where this run writes to, and what earlier ones had finished."""
+    own = fingerprint(detector, media) if resume or on_chunk else b""
+    before = restored(resume, own)
+    return Log(own, on_chunk, before), before
+
+
 def fingerprint(detector: Detector, media: MediaInfo) -> bytes:
     """SHA-256 of all that a score depends on."""
     facts = {

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from drishtiksha import scoring
-from drishtiksha.analysis.chunks import Log, Piece, fingerprint, restored
+from drishtiksha.analysis.chunks import Log, Piece, continued
 from drishtiksha.analysis.fit import unfit
 from drishtiksha.analysis.people import looks, number_people
 from drishtiksha.analysis.provenance import library_versions
@@ -61,9 +61,7 @@ def analyze(
         raise ValueError(f"{shared.evidence.media.name} was shared, but {evidence.media.name} is to be examined")
     check = (cancel or CancelToken()).check
     alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
-    own = fingerprint(detector, evidence.media) if resume or on_chunk else b""
-    before = restored(resume, own)
-    log = Log(own, on_chunk, before)
+    log, before = continued(detector, evidence.media, resume, on_chunk)
     plan = detector.sampling(evidence.media)
     with alone as media:
         job = Job(media, check)
