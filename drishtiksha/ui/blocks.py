@@ -12,6 +12,7 @@ from drishtiksha.settings import Settings
 from drishtiksha.ui import endpoints, panels, theme
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
+from drishtiksha.ui.gradio_fault import work_round
 from drishtiksha.ui.tabs import analyze, compare, models, review
 from drishtiksha.ui.viewer import ViewerOf
 
@@ -28,6 +29,7 @@ SWEEP_S = 3600
 
 def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
     """The page on a workbench, with its queue; neither is started. `viewer`: who somebody is that logged in."""
+    work_round()
     desk = Desk(workbench, viewer)
     settings = desk.settings
     gr.set_static_paths(settings.derived_dir)  # so that gradio keeps no copies of its own, which would outlive the case

@@ -214,6 +214,13 @@ def test_the_page_about_the_api_names_the_two_endpoints_and_asks_nobody(open_pag
     assert "/take_upload" not in text
 
 
+def test_a_tab_opened_later_shows_its_detectors(open_page) -> None:
+    page = open_page()
+    page.wait_for_timeout(2000)
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_selector(f"#dk-picks:has-text('{MODEL}')", timeout=10_000)
+
+
 def test_labels_for_those_who_listen(open_page) -> None:
     page = open_page()
     assert page.locator("#dk-status [role=status][aria-live=polite]").count() == 1
