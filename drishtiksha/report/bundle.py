@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.report import content, csvfile, html, jsonfile, keys, pdf
+from drishtiksha.report.files import draft_of
 from drishtiksha.report.manifest import CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, Entry, Manifest
 from drishtiksha.settings import MediaLimits
 
@@ -64,7 +64,7 @@ def write(
     manifest = _manifest(case, entries, key, made).to_bytes()
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     files |= {MANIFEST: manifest, SIGNATURE: key.sign(manifest), SIGNER: public}
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    draft = draft_of(target)
     try:
         _pack(draft, files, original, made)
         draft.replace(target)

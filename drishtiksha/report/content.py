@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from drishtiksha import __version__
 from drishtiksha.casefile import CaseFile, HumanVerdict, Review
+from drishtiksha.comparison import counts
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render import facts, words
@@ -103,22 +104,29 @@ def _human(case: CaseFile) -> Verdict | None:
 
 
 def _machine(results: tuple[AnalysisResult, ...]) -> Verdict:
-    """One headline for all models; where they differ it counts them instead of averaging."""
+    """One headline for all models; where they differ it counts them instead of averaging. Experimental and retired ones
+    are no evidence, so that they make the headline only where there is no other."""
     if not results:
         return Verdict("Not examined yet", "–", "grey", "No detector has examined this file.")
-    if len(results) == 1:
-        return verdict_of(results[0])
+    counted = [result for result in results if counts(result)] or list(results)
+    rest = len(results) - len(counted)
+    aside = f" {words.counted(rest, 'more detector')}, experimental or retired, not counted here." if rest else ""
+    if len(counted) == 1:
+        only = verdict_of(counted[0])
+        return Verdict(only.title, only.glyph, only.tone, only.text + aside)
+    return _headline(counted, f"Their scores are not averaged: see each of them below.{aside}")
+
+
+def _headline(results: list[AnalysisResult], text: str) -> Verdict:
     fakes = [r for r in results if r.prediction is Prediction.FAKE]
     reals = [r for r in results if r.prediction is Prediction.REAL]
     count = len(results)
-    text = "Several detectors looked at different traces. Their scores are not averaged; see each of them below."
     if fakes:
-        strongest = verdict_of(max(fakes, key=lambda r: list(words.GRADE_LOOKS)[::-1].index(r.grade)))
+        strongest = verdict_of(min(fakes, key=lambda r: list(words.GRADE_LOOKS).index(r.grade)))
         title = f"{len(fakes)} of {count} detectors found evidence of manipulation"
         return Verdict(title, strongest.glyph, strongest.tone, f"The strongest: {strongest.title.lower()}. {text}")
     if reals:
-        title = f"{len(reals)} of {count} detectors found no evidence"
-        return Verdict(title, "○", "neutral", text)
+        return Verdict(f"{len(reals)} of {count} detectors found no evidence", "○", "neutral", text)
     return Verdict("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
 
 

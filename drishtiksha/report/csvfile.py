@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drishtiksha.casefile import CaseFile
+from drishtiksha.report.files import write_whole
 from drishtiksha.results import AnalysisResult, SampleScore
 
 HEADINGS = (
@@ -47,8 +48,7 @@ def render(case: CaseFile) -> bytes:
 
 
 def write(case: CaseFile, target: Path) -> Path:
-    target.write_bytes(render(case))
-    return target
+    return write_whole(target, render(case))
 
 
 def _cell(value: object) -> object:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from drishtiksha.casefile import CaseFile
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.report import content
+from drishtiksha.report.files import write_whole
 from drishtiksha.report.pieces import Content
 from drishtiksha.settings import MediaLimits
 
@@ -39,8 +40,7 @@ def write(
     made_utc: datetime | None = None,
 ) -> Path:
     """Raises: ReportError when `evidence` is not the file of the case; MediaError when it can no longer be read."""
-    target.write_bytes(render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
-    return target
+    return write_whole(target, render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drishtiksha.casefile import CaseFile
+from drishtiksha.report.files import write_whole
 
 
 def render(case: CaseFile) -> bytes:
@@ -13,5 +14,4 @@ def render(case: CaseFile) -> bytes:
 
 
 def write(case: CaseFile, target: Path) -> Path:
-    target.write_bytes(render(case))
-    return target
+    return write_whole(target, render(case))

@@ -119,7 +119,8 @@ def _moments(result: AnalysisResult, number: int, evidence: Evidence, limits: Me
             what = "The picture" if result.media.kind is MediaKind.IMAGE else "A frame of the video"
             faces = " with a box round each face that was judged" if finding.score.faces else ""
             shown = what + faces + (", beside it the part that was judged and its heatmap" if explained else "")
-        caption = f"{finding.title()} ({result.model_name})."
+        title = finding.title()
+        caption = f"{title[:1].upper()}{title[1:]} ({result.model_name})."
         if finding.heatmap is not None:
             caption += f" {finding.heatmap.caption}"
         yield Picture(
@@ -128,6 +129,6 @@ def _moments(result: AnalysisResult, number: int, evidence: Evidence, limits: Me
             media_type="image/jpeg",
             width=image.width,
             height=image.height,
-            alt=f"{shown}: {finding.title()}.",
+            alt=f"{shown}: {title}.",
             caption=caption,
         )

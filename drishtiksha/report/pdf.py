@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from reportlab.platypus import Flowable, KeepTogether, PageBreak, Spacer
 from drishtiksha.casefile import CaseFile
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.report import content
+from drishtiksha.report.files import write_whole
 from drishtiksha.report.pdf_parts import (
     BODY,
     BOLD,
@@ -31,6 +33,8 @@ from drishtiksha.settings import MediaLimits
 
 KEY_HEIGHT = (38 * mm, 92 * mm)
 """Points between which the picture of page one may be high; where there is less room it stands in the annex alone."""
+ONE_AT_A_TIME = threading.Lock()
+"""ReportLab reads all documents' fonts through one object."""
 INCOMPLETE = (
     f"Characters that this document's font does not have are shown as {'□'}, and text that runs from right to left may "
     "stand in the wrong order. The HTML form of this report shows both as they were written."
@@ -38,6 +42,11 @@ INCOMPLETE = (
 
 
 def render(report: Content) -> bytes:
+    with ONE_AT_A_TIME:
+        return _render(report)
+
+
+def _render(report: Content) -> bytes:
     buffer = io.BytesIO()
     parts = Parts()
     document = Document(buffer, report, parts)
@@ -57,8 +66,7 @@ def write(
     made_utc: datetime | None = None,
 ) -> Path:
     """Raises: ReportError when `evidence` is not the file of the case; MediaError when it can no longer be read."""
-    target.write_bytes(render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
-    return target
+    return write_whole(target, render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
 
 
 def _front(report: Content, parts: Parts) -> list[Flowable]:

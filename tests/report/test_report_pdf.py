@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import sample_results
 from pypdf import PdfReader
 
 from drishtiksha.casefile import HumanVerdict
-from drishtiksha.report import pdf
+from drishtiksha.report import content, pdf
 from drishtiksha.results import DISCLAIMER
 
 A4 = (595, 842)
@@ -121,6 +123,14 @@ def test_each_kind_of_media_has_a_report(tmp_path, result):
     text = text_of(read(tmp_path, media=result.media, results=(result,), stress=(), reviews=()))
     assert result.model_name in text
     assert DISCLAIMER in text
+
+
+def test_several_at_once_do_not_disturb_each_other():
+    report = content.build(sample_case.case())
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(pdf.render, [report] * 8))
+    texts = {text_of(PdfReader(io.BytesIO(one))) for one in made}
+    assert len(texts) == 1
 
 
 def test_a_case_of_which_nothing_is_known_yet(tmp_path):
