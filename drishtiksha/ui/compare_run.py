@@ -23,7 +23,7 @@ from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, fai
 from drishtiksha.ui.desk import Desk
 
 SEND_S = 0.5
-"""Progress is sent at most this often."""
+"""Progress is sent this often; a closed tab is noticed only when something is sent."""
 PAIR = (PLAYERS["a"], PLAYERS["b"])
 
 
@@ -116,7 +116,7 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
                 update["status"] = compare_panels.progress(view)
             if update:
                 sent = time.monotonic()
-            yield update
+                yield update
     yield {"status": panels.status(_ending(views))} | _buttons(views) | _seen(desk, views, None, viewer)
 
 
