@@ -55,6 +55,16 @@ def test_with_a_login_on_the_page_the_api_is_not_a_way_around_it(app_of):
         refused(client.get("/api/cases"), 401, "key_required")
 
 
+def test_where_strangers_use_it_nobody_lists_cases_without_a_key(app_of, picture):
+    app = app_of(public=True)
+    key = accounts(app).add_key("ana")
+    with served(app) as client:
+        made = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"wait": "true"}).json()
+        refused(client.get("/api/cases"), 403, "no_list")
+        assert client.get(f"/api/cases/{made['case_id']}").status_code == 200
+        assert client.get("/api/cases", headers={"X-API-Key": key}).json() == []
+
+
 def test_a_wrong_key_is_refused_even_where_none_is_needed(client):
     refused(client.get("/api/models", headers={"X-API-Key": "dk_wrong"}), 401, "key_unknown")
     assert client.get("/api/models", headers={"Authorization": "Basic YTpi"}).status_code == 200
