@@ -60,7 +60,7 @@ def test_where_strangers_use_it_nobody_lists_cases_without_a_key(app_of, picture
     key = accounts(app).add_key("ana")
     with served(app) as client:
         made = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"wait": "true"}).json()
-        refused(client.get("/api/cases"), 403, "no_list")
+        refused(client.get("/api/cases"), 401, "key_required")
         assert client.get(f"/api/cases/{made['case_id']}").status_code == 200
         assert client.get("/api/cases", headers={"X-API-Key": key}).json() == []
 
