@@ -16,7 +16,7 @@ import numpy as np
 
 from drishtiksha.comparison import Segment, StripCell
 from drishtiksha.render import timeline, words
-from drishtiksha.render.comparison_words import letters, rule
+from drishtiksha.render.comparison_words import letters, short_rule, shortened
 from drishtiksha.render.palette import MARKERS, Ground, ground
 from drishtiksha.render.strip import draw_strip
 from drishtiksha.results import AnalysisResult, Thresholds
@@ -154,7 +154,7 @@ def _layout(count: int, narrow: bool, strip: bool) -> _Layout:
         top = 0.26 + 0.33 * shown
         return _Layout(3.7, 0.8, 0.16, top, 2.1, 0.26 if strip else 0.0, dpi=200, row=0.33)
     plot = max(2.5, 0.36 * shown)
-    return _Layout(8.2, 0.98, 2.45, 0.16, plot, 0.26 if strip else 0.0, dpi=140, row=0.36)
+    return _Layout(8.4, 1.04, 2.64, 0.16, plot, 0.26 if strip else 0.0, dpi=140, row=0.36)
 
 
 def _style(axes: Axes, where: Place, look: Ground, narrow: bool) -> None:
@@ -251,8 +251,11 @@ def _label(
                 [_along(axes, end[0]), x], [_up(axes, end[1]), top], transform=axes.transAxes, clip_on=False,
                 color=_look_of(n, look)["color"], linewidth=0.6, alpha=0.55,
             )  # fmt: skip
-        told = rule(results[n].thresholds) if end is not None else "nothing could be judged over time"
-        for shift, text, font in ((0.062, f"{letters(len(results))[n]}  {names[n]}", "bold"), (-0.082, told, "normal")):
+        told = short_rule(results[n].thresholds) if end is not None else "nothing could be judged over time"
+        for shift, text, font in (
+            (0.062, f"{letters(len(results))[n]}  {shortened(names[n])}", "bold"),
+            (-0.082, told, "normal"),
+        ):
             axes.text(
                 x + 0.4 / width, top + shift / size.plot, text, transform=axes.transAxes, fontsize=8 - (font == "normal"),
                 color=look.text if font == "bold" else look.muted, weight=font, va="center",

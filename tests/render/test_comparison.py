@@ -80,7 +80,7 @@ def test_lines_differ_in_dash_and_marker_not_in_colour_alone() -> None:
 def test_each_line_has_its_name_and_its_own_rule_beside_it(narrow: bool) -> None:
     strict = SOUND.model_copy(update={"thresholds": Thresholds(real=0, fake=0.8)})
     figure = comparison.draw_comparison([FACES, strict], narrow=narrow)
-    assert {"A  FACES", "B  SOUND", "suspicious from 0.80, never clears"} <= set(texts(figure))
+    assert {"A  FACES", "B  SOUND", "suspicious ≥ 0.80, else unclear"} <= set(texts(figure))
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -144,6 +144,16 @@ def test_files_of_different_length_share_one_axis_under_their_own_names() -> Non
     assert "B  b.mp4" in texts(figure)
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_long_file_name_loses_its_middle(narrow: bool) -> None:
+    name = "WHATSAPP VIDEO OF A VERY LONG NAME 2026-11-25 AT 10.04.11 (COPY 2).mp4"
+    figure = comparison.draw_comparison([FACES, FACES], names=[name, "b.mp4"], narrow=narrow)
+    figure.canvas.draw()
+    (label,) = [text for text in figure.axes[0].texts if "WHATSAPP" in text.get_text()]
+    assert label.get_text().endswith("(COPY 2).mp4")
+    assert label.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_pictures_have_no_chart() -> None:
     assert not comparison.has_chart([clean_picture()])
     with pytest.raises(ValueError, match="no chart"):
@@ -152,8 +162,11 @@ def test_pictures_have_no_chart() -> None:
 
 def test_the_picture_is_described_in_words() -> None:
     text = comparison_words.describe(ALL, compare(ALL).segments)
-    assert "A, FACES, suspicious from 0.65, clear to 0.35: highest 0.90 at 00:02.0; not judged 00:04-00:06." in text
-    assert "C, BLINKS, suspicious from 0.65, clear to 0.35: nothing could be judged." in text
+    assert (
+        "A, FACES, suspicious from 0.65, nothing found up to 0.35: highest 0.90 at 00:02.0; not judged 00:04-00:06."
+        in text
+    )
+    assert "C, BLINKS, suspicious from 0.65, nothing found up to 0.35: nothing could be judged." in text
     assert "Several kinds of evidence suspect 00:02.5-" in text
     assert "face texture, sound spectrum" in text
     assert "At no moment" in comparison_words.describe([FACES], ())
