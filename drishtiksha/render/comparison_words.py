@@ -8,7 +8,6 @@ from drishtiksha.comparison import Segment
 from drishtiksha.render import timeline, words
 from drishtiksha.results import AnalysisResult, Thresholds
 
-
 LONGEST_NAME = 24
 """Characters that fit beside a line."""
 
