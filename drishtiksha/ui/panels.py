@@ -125,6 +125,14 @@ def problem(message: str, reference: str | None = None, title: str = "This could
     )
 
 
+def comparison(job_id: str) -> str:
+    """In place of a verdict, where a link leads to a job of several detectors."""
+    return (
+        f'<div class="dk-empty">{icon("eye")}<p>Several detectors examine this file: '
+        f'<a class="dk-elsewhere" href="?compare={escape(job_id)}">open the comparison</a>.</p></div>'
+    )
+
+
 def cancelled() -> str:
     """Shown after Stop."""
     return (

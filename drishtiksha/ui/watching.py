@@ -69,7 +69,7 @@ def stress(
 
 
 def reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
-    """The page was opened with a job in its URL: its case, and the job as it stands or stood. A comparison is not shown here."""
+    """The page was opened with a job in its URL: its case, and the job as it stands or stood."""
     if job_id:
         yield from _told(lambda: _reopen(desk, job_id, viewer, progress))
 
@@ -157,6 +157,7 @@ def watch_stress(
 def _reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
     view = desk.workbench.job(job_id, viewer)
     if len(view.models) > 1:
+        yield {"verdict": panels.comparison(job_id)}
         return
     case = desk.workbench.case(view.case_id, viewer)
     page = handlers.page_of(desk, case, view.models[0], viewer)

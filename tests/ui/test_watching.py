@@ -169,6 +169,12 @@ def test_a_link_that_leads_nowhere_says_so(desk: Desk) -> None:
     assert list(watching.reopen(desk, "", ANYBODY, ignore)) == []
 
 
+def test_the_link_of_several_detectors_leads_to_their_comparison(desk: Desk, bright_picture: Path) -> None:
+    job_id = desk.workbench.submit(take(desk, bright_picture), [BRIGHT, ABSENT])
+    (told,) = watching.reopen(desk, job_id, ANYBODY, ignore)
+    assert f'href="?compare={job_id}"' in told["verdict"]
+
+
 def test_a_case_deleted_meanwhile_ends_the_watch_in_words(desk: Desk, clip: Path, held: threading.Event) -> None:
     case = take(desk, clip)
     stream = watching.run(desk, case, BRIGHT, ANYBODY, ignore)
