@@ -18,6 +18,7 @@ from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
 
+EXIF_IFD = 0x8769
 ORIENTATION = 0x0112
 NEW_SUBFILE_TYPE = 254
 DNG_VERSION = 50706
@@ -48,7 +49,7 @@ def read_image(
     def work(_: object) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             load_pixels(picture, name)
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture)))
+            return np.asarray(_to_rgb(_upright(picture)))
 
     return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
 
@@ -83,6 +84,24 @@ def load_pixels(picture: Image.Image, name: str) -> None:
         picture.load()
     except BROKEN_PICTURE as error:
         raise unreadable(name, "the picture is damaged or cut off") from error
+
+
+def exif_of(picture: Image.Image) -> Image.Exif:
+    """What the camera noted; nothing where that block is damaged, since the picture can be examined without it."""
+    try:
+        exif = picture.getexif()
+        exif.get_ifd(EXIF_IFD)
+    except BROKEN_PICTURE:
+        return Image.Exif()
+    return exif
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turned as EXIF asks, where that can be read."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except BROKEN_PICTURE:
+        return picture
 
 
 @functools.cache

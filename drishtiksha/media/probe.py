@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.container import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import ORIENTATION, load_pixels, open_picture
+from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, load_pixels, open_picture
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
@@ -21,7 +21,7 @@ HEAD = 1024
 TURNS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 """EXIF orientation to the clockwise turn that it asks for; 2, 4, 5 and 7 are mirrored left-right before it."""
 
-EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_IFD, EXIF_TAKEN = 0x0131, 0x0132, 0x8769, 0x9003
+EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_TAKEN = 0x0131, 0x0132, 0x9003
 
 NOT_MEDIA = (
     (b"%pdf", "it is a PDF document", "Save the picture or video out of it."),
@@ -67,21 +67,29 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
 
 
 def _picture_facts(picture: Image.Image) -> dict[str, Any]:
-    exif = picture.getexif()
+    exif = exif_of(picture)
     orientation = exif.get(ORIENTATION, 1)
     width, height = picture.size if orientation not in (5, 6, 7, 8) else picture.size[::-1]
-    animated = getattr(picture, "is_animated", False) and picture.format != "MPO"
+    pages = _pages(picture)
     return {
         "kind": MediaKind.IMAGE,
         "container": "jpeg" if picture.format == "MPO" else str(picture.format).lower(),
         "width": width,
         "height": height,
-        "frame_count": getattr(picture, "n_frames", 1) if animated else 1,
+        "frame_count": pages,
         "rotation_deg": TURNS.get(orientation, 0),
         "pixel_format": picture.mode,
         "encoder": fact(exif.get(EXIF_SOFTWARE)),
         "created": fact(exif.get_ifd(EXIF_IFD).get(EXIF_TAKEN) or exif.get(EXIF_DATE_TIME)),
     }
+
+
+def _pages(picture: Image.Image) -> int:
+    """Pictures of an animation, or pages; 1 also where the file is damaged beyond the first."""
+    try:
+        return getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
+    except BROKEN_PICTURE:
+        return 1
 
 
 def _refuse_known_others(path: Path, name: str) -> None:

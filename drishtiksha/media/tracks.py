@@ -49,6 +49,10 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
             raise unreadable(name, "it holds neither a picture nor sound")
+        if (video or audio).codec_context is None:  # type: ignore[union-attr]
+            raise unreadable(name, "it is made with a codec that is not known here")
+        if audio is not None and audio.codec_context is None:
+            audio = None  # sound that nobody here can decode does not stop the picture from being examined
         header_s = _check_header(container, video, audio, name, limits)
         facts: dict[str, Any] = {
             "kind": MediaKind.AUDIO if video is None else MediaKind.VIDEO,
