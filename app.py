@@ -5,15 +5,17 @@ from __future__ import annotations
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
+from drishtiksha.store.accounts import Accounts
 from drishtiksha.ui.blocks import build, launch_options
 
 settings = load_settings()
 workbench = Workbench(settings, ModelManager(settings))
-demo = build(workbench)
+accounts = Accounts(workbench.store) if settings.login else None
+demo = build(workbench, accounts.viewer if accounts else None)
 
 if __name__ == "__main__":
     workbench.start()
     try:
-        demo.launch(**launch_options(settings))
+        demo.launch(auth=accounts.authenticate if accounts else None, **launch_options(settings))
     finally:
         workbench.stop()

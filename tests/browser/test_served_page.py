@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from running_app import TIMEOUT_MS, App, serving
 from test_app import asset, upload
@@ -61,3 +62,13 @@ def test_a_link_opens_for_its_owner_and_a_reviewer_alone(log_in, served: App) ->
     assert "no longer here" in bob.inner_text("#dk-verdict")
     assert "portrait.jpg" not in bob.inner_text("body")
     assert finished(log_in("rita", link)) == text
+
+
+def test_the_page_by_itself_asks_for_a_login_too(tmp_path) -> None:
+    Accounts(open_store(None, tmp_path / "data")).add_user("ada", PASSWORD)
+    with serving(tmp_path, settings={"DRISHTIKSHA_LOGIN": "true"}) as app, httpx.Client(base_url=app.url) as client:
+        assert client.get("/config").status_code == 401
+        wrong = client.post("/login", data={"username": "ada", "password": "not the password"})
+        assert wrong.status_code == 400
+        assert client.post("/login", data={"username": "ada", "password": PASSWORD}).status_code == 200
+        assert client.get("/config").status_code == 200
