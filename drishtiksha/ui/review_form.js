@@ -81,6 +81,9 @@ element.addEventListener('click', event => {
     new CustomEvent('dk-goto', {bubbles: true, detail: {start: Number(act.dataset.start), end: 0, button: null}}));
 });
 watch('value', () => setTimeout(() => {
+  // The page keeps nodes that are the same in the next form, with what was entered in them.
+  form()?.reset(); notes()?.replaceChildren();
+  ['data-draft', 'data-warned', 'data-saving'].forEach(mark => form()?.removeAttribute(mark));
   const name = form()?.elements.reviewer;
   if (name && !name.value) name.value = localStorage.getItem(NAME) || '';
 }, 0));

@@ -9,8 +9,8 @@ const fullClock = s => { const t = Math.max(0, Math.round(s * 1000));
   return two(Math.floor(t / 60000)) + ':' + two(Math.floor(t / 1000) % 60) + '.' + String(t % 1000).padStart(3, '0'); };
 let stamps = [], stampsOf = null;
 const frames = () => {
-  const here = stage();
-  if (stampsOf !== here) { stampsOf = here; stamps = here?.dataset.times ? here.dataset.times.split(',').map(Number) : []; }
+  const told = stage()?.dataset.times || '';
+  if (stampsOf !== told) { stampsOf = told; stamps = told ? told.split(',').map(Number) : []; }
   return stamps;
 };
 const frameAt = time => {
@@ -189,6 +189,10 @@ document.addEventListener('keydown', event => {
 }, true);
 watch('value', () => setTimeout(() => {
   const here = stage(); if (!here) return;
-  drag = null; read();
+  drag = null; hideRegion(); choose(null); here.classList.remove('dk-marking');
+  const player = media(), rate = element.querySelector('.dk-rate');
+  if (player) player.playbackRate = 1;
+  if (rate) rate.textContent = '1×';
+  read();
   if (!document.activeElement?.closest('#dk-review-queue, input, textarea')) here.focus({preventScroll: true});
 }, 0));
