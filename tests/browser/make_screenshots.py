@@ -1,53 +1,101 @@
-"""Makes assets/screenshots/ from real runs: `python tests/browser/make_screenshots.py`."""
+"""Makes assets/screenshots/ from real runs: `python tests/browser/make_screenshots.py [folder]`."""
 
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
-from running_app import ARGUMENTS, ASSETS, CHROMIUM, TIMEOUT_MS, serving
+from playwright.sync_api import Browser, Page, sync_playwright
+from running_app import ARGUMENTS, ASSETS, CHROMIUM, TIMEOUT_MS, App, serving
 
-SHOTS = {
-    "analyze-light": ("clip_with_sound.mp4", "light", 1360, 1400),
-    "analyze-dark": ("portrait_altered.jpg", "dark", 1360, 1120),
-    "analyze-phone": ("portrait_altered.jpg", "light", 390, 844),
-}
+LOOKS = {"light": (1360, 1400, "light"), "dark": (1360, 1400, "dark"), "phone": (390, 844, "light")}
+TABS = ("analyze", "compare", "review", "models")
 COLOURS = 256
 LARGEST = 300_000
+DONE = "#dk-status:has-text('Done in')"
+COMPARED = "#dk-compare-status .dk-status:text-is('Done.')"
 
 
 def main() -> None:
     """Raises: RuntimeError when a picture is larger than `LARGEST` bytes."""
-    target = ASSETS / "screenshots"
-    target.mkdir(exist_ok=True)
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ASSETS / "screenshots"
+    target.mkdir(exist_ok=True, parents=True)
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as app, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        for name, (example, scheme, width, height) in SHOTS.items():
-            scale = 2 if width < 500 else 1
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=scale
-            )
-            page = context.new_page()
-            page.set_default_timeout(TIMEOUT_MS)
-            page.goto(app.url)
-            _save(_run(page, ASSETS / example), target / f"{name}.png")
-            context.close()
+        analysis, comparison = _prepare(_open(browser, app.url, "light"), app)
+        for look in LOOKS:
+            for tab in TABS:
+                page = _open(browser, {"analyze": analysis, "compare": comparison}.get(tab, app.url), look)
+                _arrange(page, tab)
+                page.mouse.move(0, 0)
+                page.wait_for_timeout(1200)
+                _save(page.screenshot(), target / f"{tab}-{look}.png")
+                page.context.close()
         browser.close()
 
 
-def _run(page: Page, example: Path) -> bytes:
-    page.set_input_files("input[type=file]", example)
+def _open(browser: Browser, url: str, look: str) -> Page:
+    width, height, scheme = LOOKS[look]
+    page = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        device_scale_factor=2 if width < 500 else 1,
+    ).new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(url)
+    page.wait_for_selector("#dk-analyze", state="attached")
+    return page
+
+
+def _prepare(page: Page, app: App) -> tuple[str, str]:
+    """Analyses a clip and compares three detectors on it; the links to both."""
+    page.fill("#dk-question textarea", "Was the face in this clip replaced?")
+    page.set_input_files("input[type=file]", ASSETS / "clip_with_sound.mp4")
     page.wait_for_selector("#dk-facts:has-text('Quick look')")
     page.click("#dk-analyze")
-    page.wait_for_selector("#dk-status:has-text('Done in')")
-    page.wait_for_selector("#dk-stop", state="hidden")
-    page.locator("#dk-gallery img").last.wait_for()
-    page.mouse.move(0, 0)
-    page.wait_for_timeout(1000)
-    return page.screenshot()
+    page.wait_for_selector(DONE)
+    analysis = page.url
+    page.goto(app.url)
+    _tab(page, "Compare")
+    page.set_input_files("#dk-drop-a input[type=file]", ASSETS / "clip_with_sound.mp4")
+    page.wait_for_selector("#dk-player-a video")
+    page.click("text=All that fit this file")
+    page.wait_for_selector("#dk-plan:has-text('3 detectors')")
+    page.click("#dk-compare")
+    page.wait_for_selector(COMPARED)
+    comparison = page.url
+    page.context.close()
+    return analysis, comparison
+
+
+def _arrange(page: Page, tab: str) -> None:
+    """Bring what the tab is for into view."""
+    if tab == "analyze":
+        page.wait_for_selector(DONE)
+        page.locator("#dk-gallery img").last.wait_for()
+        if page.viewport_size and page.viewport_size["width"] < 500:
+            page.locator("#dk-result-top").scroll_into_view_if_needed()
+            page.evaluate("document.querySelector('#dk-result-top').scrollIntoView()")
+    elif tab == "compare":
+        page.wait_for_selector(COMPARED)
+        if page.viewport_size and page.viewport_size["width"] < 500:
+            page.evaluate("document.querySelector('#dk-compare-top').scrollIntoView()")
+    elif tab == "review":
+        _tab(page, "Review")
+        page.locator("#dk-review-queue button[data-case], #dk-review-queue button").first.click()
+        page.wait_for_selector("#dk-review-player .dk-case-name")
+        if page.viewport_size and page.viewport_size["width"] < 500:
+            page.evaluate("document.querySelector('#dk-review-player').scrollIntoView()")
+    else:
+        _tab(page, "Models")
+        page.locator(".dk-shelf summary").first.click()
+
+
+def _tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
 
 
 def _save(shot: bytes, path: Path) -> None:

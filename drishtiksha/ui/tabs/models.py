@@ -21,7 +21,7 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 
 def build(desk: Desk, tab: gr.Tab) -> None:
     """Lay out and wire the tab inside the current `gr.Tab`."""
-    told = html(panels.status(""), elem_id="dk-shelf-status")
+    told = html(panels.status(""), elem_id="dk-shelf-status", elem_classes="dk-told")
     models = html(shelf.markup(desk), js_on_load=shelf.SHELF_JS, elem_id="dk-shelf")
 
     def act(event: gr.EventData) -> Iterator[tuple[str, str]]:
