@@ -86,4 +86,5 @@ watch('value', () => setTimeout(() => {
   ['data-draft', 'data-warned', 'data-saving'].forEach(mark => form()?.removeAttribute(mark));
   const name = form()?.elements.reviewer;
   if (name && !name.value) name.value = localStorage.getItem(NAME) || '';
+  if (element.contains(document.activeElement)) document.querySelector('#dk-review-player .dk-stage')?.focus({preventScroll: true});
 }, 0));

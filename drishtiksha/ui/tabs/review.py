@@ -24,6 +24,10 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 STATUS_JS = """
 watch('value', () => document.querySelector('#dk-review-form form')?.removeAttribute('data-saving'));
 """
+FORGET_JS = (
+    """() => { document.querySelectorAll('#dk-review-sum input[type=file]').forEach(one => { one.value = ''; }); }"""
+)
+"""Else a browser does not notice that a file of the same name is chosen again, after somebody mended it."""
 
 
 @dataclass
@@ -143,4 +147,5 @@ def _wire_sum(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
             return parts.update(review_handlers.export(desk, form, desk.viewer(request)))
 
         parts[form].click(export, None, parts.outputs, **PRIVATE)
-    parts["upload"].upload(take_in, [parts["upload"], *chosen], parts.outputs, **PRIVATE)
+    taken = parts["upload"].upload(take_in, [parts["upload"], *chosen], parts.outputs, **PRIVATE)
+    taken.then(None, None, None, js=FORGET_JS, api_visibility="private")
