@@ -81,7 +81,11 @@ def markup(case: CaseFile, viewer: Viewer, told: str = "") -> str:
 
 
 def _region_hint(case: CaseFile) -> str:
-    return '<span class="dk-hint">Drag on the picture to pin a note to a region.</span>' if case.media.has_video else ""
+    return (
+        '<span class="dk-hint">Drag on the picture to pin a note to a region; on a touch screen press “Mark a region” first.</span>'
+        if case.media.has_video
+        else ""
+    )
 
 
 def _verdicts() -> str:

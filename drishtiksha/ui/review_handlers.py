@@ -47,14 +47,15 @@ def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
         case = desk.workbench.case(case_id or "", viewer)
         evidence = desk.workbench.evidence(case.case_id, viewer)
         limits = desk.settings.limits
-        copy = compare_player.copy_for_screen(evidence, desk.shown_dir(case.case_id), limits)
-        times = review_player.times_of(evidence, limits)
+        folder = desk.shown_dir(case.case_id)
+        copy = compare_player.copy_for_screen(evidence, folder, limits)
+        times = review_player.times_of(evidence, folder, limits)
         return said(case) | {
             "case": case.case_id,
             "player": review_panels.title(case)
             + review_player.markup(case.media, copy, times, review_player.flagged(case.results)),
             "form": review_form.markup(case, viewer),
-            "origin": review_panels.origin(origin(case)),
+            "origin": review_panels.origin(case, origin(case)),
             "chart": "",
             "findings": "",
             "status": "",

@@ -81,11 +81,15 @@ def findings(shots: Sequence[tuple[str, str]], result: AnalysisResult, caption: 
     )
 
 
-def origin(provenance: str) -> str:
-    """The provenance panel (HTML already), folded."""
-    if not provenance:
+def origin(case: CaseFile, panel: str) -> str:
+    """What the file says of itself: a line of summary, the whole `panel` (HTML already) folded below it."""
+    if case.provenance is None:
         return ""
-    return f'<details class="dk-box dk-fold"><summary>What the file says of itself</summary>{provenance}</details>'
+    notable = sum(finding.notable for finding in case.provenance.findings)
+    chips = [f"Content Credentials {case.provenance.credentials.value}"]
+    chips += [f"{notable} to look at"] if notable else []
+    shown = "".join(f'<span class="dk-chip">{escape(chip)}</span>' for chip in chips)
+    return f'<details class="dk-box dk-fold"><summary>What the file says of itself{shown}</summary>{panel}</details>'
 
 
 def history(case: CaseFile) -> str:

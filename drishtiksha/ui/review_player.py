@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -66,16 +68,26 @@ def flagged(results: Sequence[AnalysisResult]) -> list[Flag]:
     return sorted(found)
 
 
-def times_of(evidence: Evidence, limits: MediaLimits) -> list[float]:
-    """When each frame of a video is shown, s; empty for other files, for very long ones, and where it cannot be told."""
+def times_of(evidence: Evidence, folder: Path, limits: MediaLimits) -> list[float]:
+    """When each frame of a video is shown, s; empty for other files, for very long ones, and where it cannot be told.
+
+    Read once: `folder` keeps it, that of the case which goes with the case.
+    """
     if evidence.media.kind is not MediaKind.VIDEO:
         return []
+    kept = folder / "frame-times.json"
+    if kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
     try:
         times = frame_times(evidence.path, limits=limits).tolist()
     except MediaError:  # the page then steps at the average rate
-        return []
-    rising = all(before < after for before, after in pairwise(times))
-    return times if rising and len(times) <= MAX_TIMES else []
+        times = []
+    if len(times) > MAX_TIMES or not all(before < after for before, after in pairwise(times)):
+        times = []
+    partial = kept.with_name(f".{secrets.token_hex(4)}-{kept.name}")
+    partial.write_text(json.dumps(times), encoding="utf-8")
+    partial.replace(kept)
+    return times
 
 
 def markup(media: MediaInfo, copy: Path, times: Sequence[float], flags: Sequence[Flag]) -> str:

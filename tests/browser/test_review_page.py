@@ -5,12 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from media_factory import coded_frames, write_video
 from running_app import ASSETS, ROOT, TIMEOUT_MS, App, serving
+
+from drishtiksha.casefile import JobState, Viewer
+from drishtiksha.media.frameindex import frame_times
+from drishtiksha.registry import ModelManager
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import MediaLimits, load_settings
+from drishtiksha.ui.desk import Desk
 
 LOW = {
     "FACE-BLEND-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.1}, "video_fake": 0.1},
@@ -23,25 +33,37 @@ SAVED = "#dk-review-form .dk-form-line:has-text('Saved as')"
 OpenAs = Callable[..., Any]
 
 
-def examined(folder: Path) -> None:
-    """Two cases in the data folder, as the Analyze tab leaves them; the second is the newer one."""
-    from drishtiksha.casefile import JobState, Viewer
-    from drishtiksha.registry import ModelManager
-    from drishtiksha.services.workbench import Workbench
-    from drishtiksha.settings import load_settings
-    from drishtiksha.ui.desk import Desk
+SHOWN_FRAME = """player => {
+  const video = document.querySelector(player), canvas = document.createElement('canvas');
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  const paper = canvas.getContext('2d'); paper.drawImage(video, 0, 0);
+  const block = Math.floor(canvas.width / 8), row = Math.floor(canvas.height / 6);
+  return [...Array(8).keys()].reduce((code, bit) =>
+    code + ((paper.getImageData(bit * block + block / 2, row, 1, 1).data[0] > 128) << bit), 0);
+}"""
+"""The number in the picture of `coded_frame` that the player shows."""
 
+
+@contextmanager
+def bench_on(folder: Path) -> Iterator[Workbench]:
+    """A second process's workbench on the app's data."""
     settings = load_settings(data_dir=folder / "data")
     bench = Workbench(settings, ModelManager(settings))
-    bench.start()
     try:
+        yield bench
+    finally:
+        bench.stop()
+        bench.store.close()
+
+
+def examined(folder: Path) -> None:
+    """Two cases in the data folder, as the Analyze tab leaves them; the second is the newer one."""
+    with bench_on(folder) as bench:
+        bench.start()
         for name, models in CASES.items():
             case = Desk(bench).take(ASSETS / name, name, Viewer(), f"What of {name}?")
             *_, last = bench.watch(bench.submit(case.case_id, models))
             assert last.state is JobState.DONE, last.errors
-    finally:
-        bench.stop()
-        bench.store.close()
 
 
 @pytest.fixture(scope="module")
@@ -116,18 +138,11 @@ def rows(page: Any) -> list[str]:
     return page.locator("#dk-review-queue button").all_inner_texts()
 
 
-def frame_times(name: str) -> list[float]:
-    from drishtiksha.media.frameindex import frame_times
-    from drishtiksha.settings import MediaLimits
-
-    return frame_times(ASSETS / name, limits=MediaLimits()).tolist()
-
-
 def test_the_first_case_is_reviewed_with_the_keyboard_alone(open_as: OpenAs) -> None:
     page = open_as("Ada")
     assert [text.split("\n")[0] for text in rows(page)] == ["clip_with_sound.mp4", "clip_silent.mp4"]
     next_case(page, "clip_with_sound.mp4")
-    times = frame_times("clip_with_sound.mp4")
+    times = frame_times(ASSETS / "clip_with_sound.mp4", limits=MediaLimits()).tolist()
 
     press(page, ".")
     assert times[1] <= time_of(page) < times[2]
@@ -185,6 +200,33 @@ def test_the_first_case_is_reviewed_with_the_keyboard_alone(open_as: OpenAs) -> 
     assert "Nobody has reviewed" in page.inner_text("#dk-review-history")
     page.keyboard.press("p")
     opened(page, "clip_with_sound.mp4")
+
+
+def test_steps_show_the_very_next_frame_also_at_a_varying_rate(
+    open_as: OpenAs, review_app: App, tmp_path: Path
+) -> None:
+    gaps = [0.04, 0.04, 0.2, 0.02, 0.5, 0.033]
+    times = np.concatenate([[0.0], np.cumsum(gaps * 4)]).tolist()
+    clip = write_video(tmp_path / "uneven.mp4", coded_frames(len(times)), times=times)
+    with bench_on(review_app.folder) as bench:
+        case_id = bench.take(clip, "uneven.mp4").case_id
+        try:
+            page = open_as()
+            next_case(page, "uneven.mp4")
+            for number in (1, 2, 3, 4, 5, 6, 7):
+                press(page, ".")
+                page.wait_for_function(f"({SHOWN_FRAME})('{VIDEO}') === {number}")
+                assert f"frame {number + 1} of {len(times)}" in page.inner_text("#dk-review-player .dk-readout")
+            for number in (6, 5, 4):
+                press(page, ",")
+                page.wait_for_function(f"({SHOWN_FRAME})('{VIDEO}') === {number}")
+            press(page, *["."] * 40)
+            page.wait_for_function(f"({SHOWN_FRAME})('{VIDEO}') === {len(times) - 1}")
+            assert "Nothing is flagged" not in page.inner_text("#dk-review-player .dk-loop-line")
+            page.keyboard.press("]")
+            page.wait_for_selector("#dk-review-player .dk-loop-line:has-text('Nothing is flagged')")
+        finally:
+            bench.delete_case(case_id)
 
 
 def test_a_note_is_pinned_to_a_region_by_dragging(open_as: OpenAs, review_app: App) -> None:

@@ -65,6 +65,9 @@ def test_a_case_opens_with_its_frame_times_and_flagged_stretch(desk: Desk, case:
     assert f'data-flag="1" data-start="{flag.start_s:.3f}"' in stage
     assert "evidence" in update["machines"]
     assert update["human"] == ""
+    assert "Content Credentials absent" in update["origin"]
+    again = review_handlers.open_case(desk, case.case_id, ANYBODY)
+    assert again["player"] == stage, "frame times are kept"
     pictures = review_handlers.pictures(desk, case.case_id, ANYBODY)
     assert "Scores over time" in pictures["chart"]
     assert pictures["findings"].count("<figure>") == 4
