@@ -21,6 +21,7 @@ from drishtiksha.errors import CaseGoneError, ReviewFileError
 from drishtiksha.report.csvfile import FORMULA_STARTS
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.store.db import Store
+from drishtiksha.store.reviews import reviews_of
 from drishtiksha.store.tables import CaseRow, ReviewRow
 from drishtiksha.store.values import CASE_GONE, storable, to_json
 
@@ -141,36 +142,40 @@ def import_reviews(bench: Workbench, path: Path, viewer: Viewer = ANYBODY, name:
     cases = bench.cases(viewer, limit=ALL_CASES)
     placed = _placed(lines, cases, name)
     seen = {_content(case.media.sha256, ReviewLine.of(case, review)) for case in cases for review in case.reviews}
-    fresh: list[tuple[str, ReviewLine]] = []
-    for case, line in placed:
-        content = _content(case.media.sha256, line)
-        if content not in seen:
-            seen.add(content)
-            fresh.append((case.case_id, line))
-    _add(bench.store, fresh)
-    return Imported(added=len(fresh), known=len(lines) - len(fresh))
+    fresh = {_content(case.media.sha256, line): (case, line) for case, line in placed}
+    added = _add(bench.store, [one for content, one in fresh.items() if content not in seen])
+    return Imported(added=added, known=len(lines) - added)
 
 
-def _add(store: Store, fresh: Sequence[tuple[str, ReviewLine]]) -> None:
-    """In the order in which they were made, in one transaction. Raises: CaseGoneError."""
+def _add(store: Store, fresh: Sequence[tuple[CaseFile, ReviewLine]]) -> int:
+    """Add them in the order in which they were made, in one transaction; how many were new. Raises: CaseGoneError."""
+    cases = {case.case_id: case for case, _ in fresh}
+    added = 0
     with store.write() as session:
-        for case_id in sorted({case_id for case_id, _ in fresh}):
+        seen = set()
+        for case_id in sorted(cases):  # locked in one order, so that two that take in the same file wait for each other
             if session.get(CaseRow, case_id, with_for_update=True) is None:
                 raise CaseGoneError(CASE_GONE)
-        for case_id, line in sorted(fresh, key=lambda one: one[1].made):
-            said = line.model_dump(mode="json")
-            session.add(
-                ReviewRow(
-                    case_id=case_id,
-                    reviewer=line.reviewer,
-                    verdict=line.verdict.value,
-                    confidence=line.confidence.value,
-                    notes=to_json(said["notes"]),
-                    tags=to_json(said["tags"]),
-                    made=line.made,
-                )
-            )
-            session.flush()
+            seen |= {(case_id, _content("", ReviewLine.of(cases[case_id], r))) for r in reviews_of(session, case_id)}
+        for case, line in sorted(fresh, key=lambda one: one[1].made):
+            if (case.case_id, _content("", line)) not in seen:
+                session.add(_row(case.case_id, line))
+                session.flush()
+                added += 1
+    return added
+
+
+def _row(case_id: str, line: ReviewLine) -> ReviewRow:
+    said = line.model_dump(mode="json")
+    return ReviewRow(
+        case_id=case_id,
+        reviewer=line.reviewer,
+        verdict=line.verdict.value,
+        confidence=line.confidence.value,
+        notes=to_json(said["notes"]),
+        tags=to_json(said["tags"]),
+        made=line.made,
+    )
 
 
 def _placed(

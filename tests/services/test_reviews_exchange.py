@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,24 @@ def test_broken_csv_names_its_line(bench, case, tmp_path):
 def test_who_is_no_reviewer_takes_in_nothing(bench, case, tmp_path):
     with pytest.raises(ReviewFileError, match="Only reviewers"):
         import_reviews(bench, written(tmp_path, [case], "csv"), Viewer(name="ada", reviewer=False))
+
+
+def test_on_every_database_all_or_nothing_and_once_however_many_take_it_in(bench_of, tmp_path):
+    first, second = bench_of(start=False), bench_of(start=False)
+    cases = [first.take(path, path.name) for path in (PORTRAIT, ALTERED)]
+    for case in cases:
+        for name in ("Ada", "Bob"):
+            first.add_review(case.case_id, name, HumanVerdict.GENUINE, Confidence.LOW, NOTES)
+    path = written(tmp_path, first.cases(), "jsonl")
+    for case in cases:
+        first.delete_case(case.case_id)
+    kept = first.take(PORTRAIT, "again.jpg")
+    with pytest.raises(ReviewFileError) as caught:
+        import_reviews(first, path)
+    assert len(caught.value.lines) == 2
+    assert first.reviews(kept.case_id) == []
+    other = first.take(ALTERED, "again.jpg")
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda bench: import_reviews(bench, path), [first, second, first, second]))
+    assert sum(one.added for one in done) == 4
+    assert [r.reviewer for case in (kept, other) for r in second.reviews(case.case_id)] == ["Ada", "Bob"] * 2
