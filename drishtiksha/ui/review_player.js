@@ -178,7 +178,8 @@ document.addEventListener('keydown', event => {
     if (key === 'enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); tell('dk-save'); }
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // On many keyboards [ and ] need AltGr, which counts as Ctrl and Alt.
+  if ((event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState('AltGraph')) return;
   const active = event.target.closest?.('button, a, summary, label, [role=button]');
   if (active && (key === ' ' || key === 'enter')) return;
   if (key.startsWith('arrow') && event.target.closest?.('input, [role=slider], [role=tab], [role=radio]')) return;
