@@ -214,6 +214,20 @@ def test_the_page_about_the_api_names_the_two_endpoints_and_asks_nobody(open_pag
     assert "/take_upload" not in text
 
 
+def test_a_second_and_a_third_analysis_show_everything_again(open_page) -> None:
+    page = open_page()
+    upload(page, asset("portrait.jpg"))
+    for _ in range(3):
+        before = page.url
+        page.click("#dk-analyze")
+        page.wait_for_function("before => location.href !== before", arg=before)
+        page.wait_for_selector("#dk-status:has-text('Done in')")
+        for part in ("#dk-reports", "#dk-gallery img", "#dk-stress-run"):
+            page.wait_for_selector(part, state="visible", timeout=10_000)
+        page.wait_for_selector("#dk-stop", state="hidden")
+    check_verdict(page, page.inner_text("#dk-verdict"))
+
+
 def test_a_tab_opened_later_shows_its_detectors(open_page) -> None:
     page = open_page()
     page.wait_for_timeout(2000)
