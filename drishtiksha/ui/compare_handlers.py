@@ -26,7 +26,13 @@ Side = Literal["a", "b"]
 Mode = Literal["models", "files"]
 Quick = Literal["all", "each", "none"]
 PLAYERS = {"a": "dk-player-a", "b": "dk-player-b"}
+HIDDEN: Literal["hidden"] = "hidden"
 PARTS = ("board", "table", "chart", "segments", "seen")
+
+
+def visible(shown: bool) -> Any:
+    """Show a part or hide it where it lies: gradio now and then loses what is sent to a part that it must lay out first."""
+    return gr.update(visible=True if shown else HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ def show_file(desk: Desk, side: Side, case: CaseFile) -> Update:
     )
     return {
         f"case_{side}": case.case_id,
-        f"chooser_{side}": gr.update(visible=False),
-        f"box_{side}": gr.update(visible=True),
+        f"chooser_{side}": visible(False),
+        f"box_{side}": visible(True),
         f"player_{side}": compare_player.markup(case.media, copy, PLAYERS[side]),
         f"facts_{side}": panels.evidence(case.media)
         + (provenance.markup(case.provenance, case.media) if case.provenance else ""),
@@ -121,8 +127,8 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
         "picks": gr.update(
             value=compare_picker.value(picks), markup=compare_picker.markup(statuses, picks, media, single)
         ),
-        "quick": gr.update(visible=not single),
-        "second": gr.update(visible=single),
+        "quick": visible(not single),
+        "second": visible(single),
         "plan": compare_setup.plan(_plans(desk, setup.cases, picks, statuses)),
     }
 
@@ -155,8 +161,8 @@ def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool 
         told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
         empty: Update = {
             f"case_{side}": "",
-            f"chooser_{side}": gr.update(visible=True),
-            f"box_{side}": gr.update(visible=False),
+            f"chooser_{side}": visible(True),
+            f"box_{side}": visible(False),
             f"player_{side}": "",
             f"facts_{side}": "",
             "status": panels.status(told),
@@ -174,9 +180,9 @@ def cleared() -> Update:
         "link": compare_setup.link(""),
         "code": "",
         "run": gr.update(interactive=True),
-        "stop": gr.update(visible=False),
-        "retry": gr.update(visible=False),
-        "report": gr.update(visible=False),
+        "stop": visible(False),
+        "retry": visible(False),
+        "report": visible(False),
         "reports": downloads.markup(),
     }
 
@@ -188,7 +194,7 @@ def failed(error: BaseException, title: str = "This could not be compared") -> U
         "board": panels.problem(message, reference, title),
         "status": panels.status(f"{title}."),
         "run": gr.update(interactive=True),
-        "stop": gr.update(visible=False),
+        "stop": visible(False),
     }
 
 

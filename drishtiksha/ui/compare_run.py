@@ -19,7 +19,7 @@ from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, panels
-from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file
+from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file, visible
 from drishtiksha.ui.desk import Desk
 
 SEND_S = 0.5
@@ -227,9 +227,9 @@ def _buttons(views: Sequence[JobView]) -> Update:
     answered = ended and any(view.results for view in views)
     return {
         "run": gr.update(interactive=ended),
-        "stop": gr.update(visible=not ended),
-        "retry": gr.update(visible=broken),
-        "report": gr.update(visible=answered and len(views) == 1),
+        "stop": visible(not ended),
+        "retry": visible(broken),
+        "report": visible(answered and len(views) == 1),
     }
 
 

@@ -28,13 +28,20 @@ element.addEventListener('click', event => {
   write.then(() => { done.textContent = 'Copied.'; },
     () => { done.textContent = 'The browser did not allow it: copy it from the address line.'; });
 });
-show();
 """
-OPEN_TAB_JS = """() => {
-  if (!new URLSearchParams(window.location.search).get('compare')) return;
-  const tab = [...document.querySelectorAll('[role=tab]')].find(one => one.textContent.trim() === 'Compare');
-  if (tab && tab.getAttribute('aria-selected') !== 'true') tab.click();
+"""An element that was never written to leaves the address alone: a page may just be opening the one that it was given."""
+OPEN_TAB_JS = """async () => {
+  if (!new URLSearchParams(window.location.search).get('compare')) return [];
+  const find = () => [...document.querySelectorAll('[role=tab]')].find(one => one.textContent.trim() === 'Compare');
+  for (let tries = 0; tries < 200 && !document.querySelector('#dk-compare'); tries++) {
+    const tab = find();
+    if (tab && tab.getAttribute('aria-selected') !== 'true') tab.click();
+    await new Promise(done => setTimeout(done, 50));
+  }
+  await new Promise(requestAnimationFrame);
+  return [];
 }"""
+"""Ends when the tab is laid out: gradio loses what is sent to parts of a tab that is only being opened."""
 
 
 def code_of(jobs: tuple[str, ...]) -> str:

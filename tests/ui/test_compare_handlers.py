@@ -14,7 +14,7 @@ from media_factory import tone, write_video
 from drishtiksha.casefile import Confidence, HumanVerdict, JobState, Viewer
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.ui import compare_handlers, compare_run, compare_setup
-from drishtiksha.ui.compare_handlers import Setup
+from drishtiksha.ui.compare_handlers import HIDDEN, Setup
 from drishtiksha.ui.desk import Desk
 
 FACES, OTHER, SOUND = "BRIGHT-1", "BRIGHT-2", "LOUD"
@@ -106,7 +106,8 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
     assert "face texture, whole picture, sound spectrum" in page["segments"]
     assert page["seen"].count("<figure") == 3
     assert "Done." in page["status"]
-    assert (page["run"]["interactive"], page["stop"]["visible"], page["retry"]["visible"]) == (True, False, False)
+    assert page["run"]["interactive"]
+    assert (page["stop"]["visible"], page["retry"]["visible"]) == (HIDDEN, HIDDEN)
     again = last(compare_run.reopen(desk, page["code"], ANYBODY))
     for name in ("board", "table", "chart", "segments", "seen", "link"):
         assert again[name] == page[name], name
@@ -142,11 +143,11 @@ def test_a_stopped_comparison_goes_on(desk: Desk, clip: Path) -> None:
             compare_run.stop(desk, update["code"], ANYBODY)
     if desk.workbench.job(page["code"]).state is JobState.CANCELLED:  # else it was faster than the stop
         assert "Stopped." in page["status"]
-        assert page["retry"]["visible"]
+        assert page["retry"]["visible"] is True
     page |= last(compare_run.again(desk, page["code"], ANYBODY))
     assert desk.workbench.job(page["code"]).state is JobState.DONE
     assert "Done." in page["status"]
-    assert not page["retry"]["visible"]
+    assert page["retry"]["visible"] == HIDDEN
 
 
 def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> None:
