@@ -134,8 +134,11 @@ class CaseFile(_Frozen):
     @property
     def current_reviews(self) -> tuple[Review, ...]:
         """The newest word of each reviewer, oldest first."""
-        newest = {review.reviewer: review for review in self.reviews}
-        return tuple(sorted(newest.values(), key=lambda review: review.review_id))
+        newest: dict[str, Review] = {}
+        for review in sorted(self.reviews, key=lambda review: (review.made_utc, review.review_id)):
+            newest.pop(review.reviewer, None)  # a newer word stands where it was said, not where the first was
+            newest[review.reviewer] = review
+        return tuple(newest.values())
 
     @property
     def human_verdict(self) -> HumanVerdict | None:

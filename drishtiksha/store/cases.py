@@ -178,7 +178,7 @@ def _said(session: Session, ids: Sequence[str]) -> defaultdict[str, _Said]:
     for case_id, model, prediction in session.execute(results):
         said[case_id].machines[model] = prediction or Prediction.INCONCLUSIVE.value
     reviews = select(ReviewRow.case_id, ReviewRow.reviewer, ReviewRow.verdict).where(ReviewRow.case_id.in_(ids))
-    for case_id, reviewer, verdict in session.execute(reviews.order_by(ReviewRow.id)):
+    for case_id, reviewer, verdict in session.execute(reviews.order_by(ReviewRow.made, ReviewRow.id)):
         said[case_id].people[reviewer] = verdict
     return said
 

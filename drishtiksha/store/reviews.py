@@ -58,7 +58,7 @@ class Reviews:
 
 
 def reviews_of(session: Session, case_id: str) -> tuple[Review, ...]:
-    rows = session.scalars(select(ReviewRow).where(ReviewRow.case_id == case_id).order_by(ReviewRow.id))
+    rows = session.scalars(select(ReviewRow).where(ReviewRow.case_id == case_id).order_by(ReviewRow.made, ReviewRow.id))
     return tuple(map(review_of, rows))
 
 

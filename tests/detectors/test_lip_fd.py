@@ -11,6 +11,7 @@ import torch
 from media_factory import speech_like, write_video
 
 from drishtiksha.contract import Sample
+from drishtiksha.detectors.device import keep_in_bfloat16
 from drishtiksha.detectors.lip_fd import TEXT_TOWER, LipFDConfig, LipFDetectorV1
 from drishtiksha.errors import SkipSample, WeightsMismatchError, WrongMediaKindError
 from drishtiksha.media.image import read_image
@@ -166,3 +167,22 @@ def test_a_clip_shorter_than_a_window_is_inconclusive(detector, face, tmp_path):
     result = detector.analyze(path)
     assert result.prediction is Prediction.INCONCLUSIVE
     assert result.coverage == 0
+
+
+def test_bfloat16_moves_no_score_by_more_than_a_hundredth(tmp_path):
+    """The stand-in weights are so sure that no change would show: their last layer is made less so."""
+    kinds = {"isMultiModal": True, "num_windows": 2}
+    path = golden.checkpoint("LIP-FD-V1", tmp_path)
+    detector = golden.detector(LipFDetectorV1, "LIP-FD-V1", path, dtype="float32", **kinds)
+    with torch.no_grad():
+        for part in detector.network.backbone.fc.parameters():
+            part /= 15
+    pictures = []
+    detector.judge = lambda batch, judge=detector.judge: pictures.append(batch) or judge(batch)
+    exact = [s.p_fake for s in detector.analyze(golden.clip("stage_360p.mp4"), explain=False).scores]
+    assert min(exact) > 0.005, "not saturated"
+    keep_in_bfloat16(detector.network)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        half = torch.cat([detector.forward(batch).float() for batch in pictures]).sigmoid().tolist()
+    assert half != exact
+    assert half == pytest.approx(exact, abs=0.01)

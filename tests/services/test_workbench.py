@@ -29,6 +29,7 @@ from drishtiksha.errors import (
 from drishtiksha.results import Prediction
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT
+from drishtiksha.store.reviews import Reviews
 
 CLIP, SILENT, PORTRAIT = (ROOT / "assets" / n for n in ("clip_with_sound.mp4", "clip_silent.mp4", "portrait.jpg"))
 ADA, BOB = Viewer(name="ada", reviewer=False), Viewer(name="bob", reviewer=False)
@@ -338,3 +339,12 @@ def test_ids_of_nothing_are_gone(bench):
             bench.job(case_id)
         with pytest.raises(CaseGoneError):
             bench.jobs(case_id)
+
+
+def test_an_older_word_that_is_taken_in_later_does_not_count_as_the_newest(bench):
+    case = bench.take(PORTRAIT, "p.jpg")
+    now = bench.add_review(case.case_id, "ada", HumanVerdict.MANIPULATED, Confidence.HIGH)
+    older = Reviews(bench.store).add(case.case_id, "ada", HumanVerdict.GENUINE, Confidence.LOW, made=1000.0)
+    assert bench.reviews(case.case_id) == [older, now]
+    assert bench.case(case.case_id).human_verdict is HumanVerdict.MANIPULATED
+    assert bench.case(case.case_id).current_reviews == (now,)
