@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before any library reads them.
@@ -16,6 +17,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import pytest  # noqa: E402
+from databases import new_database, postgresql_server  # noqa: E402
 
 from drishtiksha.settings import MediaLimits  # noqa: E402
 
@@ -51,6 +53,23 @@ def clip_1080p(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def limits() -> MediaLimits:
     return MediaLimits()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a server for tests; tests that need it are skipped where there is none."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """None is SQLite in the data folder."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with new_database(request.getfixturevalue("postgresql")) as url:
+        yield url
 
 
 def _present(path: Path) -> Path:

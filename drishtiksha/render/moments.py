@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def moment_pictures(
     if any(finding.is_sound for finding in found):
         yield from _sounds(evidence, found, limits)
         return
-    pixels = _pixels(evidence, found, limits)
+    pixels = pixels_of(evidence, found, limits)
     for finding in found:
         if finding.frame_index in pixels:
             yield finding, compose(pixels[finding.frame_index], finding, result)
@@ -66,7 +66,7 @@ def _sounds(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> It
             yield finding, draw_window(part, SOUND_RATE, start_s, finding.heatmap)
 
 
-def _pixels(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:
+def pixels_of(evidence: Evidence, found: Sequence[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:
     """Frame index (0 for a picture) to uint8 RGB (H, W, 3); frames that can no longer be decoded are left out."""
     if not found:
         return {}

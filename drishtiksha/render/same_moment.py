@@ -9,12 +9,10 @@ import numpy as np
 
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.image import read_image
-from drishtiksha.media.video import frames_at
 from drishtiksha.render.findings import Finding, compose
-from drishtiksha.render.moments import SOUND_RATE
+from drishtiksha.render.moments import SOUND_RATE, pixels_of
 from drishtiksha.render.spectrogram import draw_window
-from drishtiksha.results import AnalysisResult, Heatmap, MediaKind, SampleScore
+from drishtiksha.results import AnalysisResult, Heatmap, SampleScore
 from drishtiksha.settings import MediaLimits
 
 NEAR_S = 1.0
@@ -82,7 +80,7 @@ def same_moment(
     Raises: MediaError when the file can no longer be read.
     """
     found = [nearest(result, time_s) for result in results]
-    frames = _frames(evidence, [one for one in found if one is not None and not one.is_sound], limits)
+    frames = pixels_of(evidence, [one for one in found if one is not None and not one.is_sound], limits)
     sound: np.ndarray | None = None
     for result, finding in zip(results, found, strict=True):
         picture = None
@@ -93,17 +91,6 @@ def same_moment(
         elif finding is not None and finding.frame_index in frames:
             picture = compose(frames[finding.frame_index], finding, result)
         yield Seen(result.model_name, finding, picture)
-
-
-def _frames(evidence: Evidence, found: Sequence[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:
-    """Frame index (0 for a picture) to uint8 RGB (H, W, 3)."""
-    if not found:
-        return {}
-    if evidence.media.kind is MediaKind.IMAGE:
-        return {0: read_image(evidence.path, limits=limits, name=evidence.media.name)}
-    wanted = sorted({finding.frame_index for finding in found})
-    with frames_at(evidence.path, wanted, limits=limits, name=evidence.media.name) as stream:
-        return {frame.index: frame.image for frame in stream}
 
 
 def _window(sound: np.ndarray, finding: Finding) -> np.ndarray | None:

@@ -6,28 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from databases import new_database, postgresql_server
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
 from gated_detector import GATED
 
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    with postgresql_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """None is SQLite in the data folder."""
-    if request.param == "sqlite":
-        yield None
-        return
-    with new_database(request.getfixturevalue("postgresql")) as url:
-        yield url
 
 
 @pytest.fixture

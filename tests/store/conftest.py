@@ -4,25 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from databases import new_database, postgresql_server
 
 from drishtiksha.store.db import Store, open_store
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    with postgresql_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """None is SQLite in the data folder."""
-    if request.param == "sqlite":
-        yield None
-        return
-    with new_database(request.getfixturevalue("postgresql")) as url:
-        yield url
 
 
 @pytest.fixture
