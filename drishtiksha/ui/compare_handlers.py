@@ -31,7 +31,7 @@ PARTS = ("board", "table", "chart", "segments", "seen")
 
 
 def visible(shown: bool) -> Any:
-    """Show a part or hide it where it lies: gradio now and then loses what is sent to a part that it must lay out first."""
+    """Show a part, or hide it where it lies: so it need not be laid out anew when its content is sent with it."""
     return gr.update(visible=True if shown else HIDDEN)
 
 

@@ -41,7 +41,7 @@ OPEN_TAB_JS = """async () => {
   await new Promise(requestAnimationFrame);
   return [];
 }"""
-"""Ends when the tab is laid out: gradio loses what is sent to parts of a tab that is only being opened."""
+"""Ends when the tab is laid out, so that the comparison is asked for once there is a place for it."""
 
 
 def code_of(jobs: tuple[str, ...]) -> str:

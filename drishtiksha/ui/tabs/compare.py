@@ -203,7 +203,14 @@ def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
     on(parts["all"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "all", viewer))
     on(parts["each"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "each", viewer))
     on(parts["none"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "none", viewer))
-    on(tab.select, lambda setup, viewer: compare_handlers.refresh(desk, setup, viewer))
+
+    def opened(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
+        setup = Setup.of(case_a, case_b, mode, picks)
+        if not setup.cases and request.query_params.get("compare"):
+            return parts.update({})  # its files are on their way: this answer would come late and take them away
+        return parts.update(_safely(lambda: compare_handlers.refresh(desk, setup, desk.viewer(request))))
+
+    tab.select(opened, parts.setup, parts.outputs, queue=False, **PRIVATE)
 
 
 def _wire_run(parts: Parts, desk: Desk) -> None:
