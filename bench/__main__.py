@@ -38,9 +38,10 @@ A short clip repeated, without heatmaps; memory of one process above the model t
 BASELINE = "import pydantic, yaml, time; t = time.perf_counter();"
 DISCOVERY = BASELINE + "import drishtiksha.registry as r; r.discover(); print(time.perf_counter() - t)"
 PAGE = (
-    "import time; t = time.perf_counter();"
+    "import tempfile, time; folder = tempfile.TemporaryDirectory(); t = time.perf_counter();"
     "from drishtiksha.registry import ModelManager; from drishtiksha.settings import load_settings;"
-    "from drishtiksha.ui.blocks import build; s = load_settings(); build(s, ModelManager(s));"
+    "from drishtiksha.services.workbench import Workbench; from drishtiksha.ui.blocks import build;"
+    "s = load_settings(data_dir=folder.name); build(Workbench(s, ModelManager(s)));"
     "print(time.perf_counter() - t)"
 )
 PEAK = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sample_results import clean_picture, media, provenance, result, sample
 
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.comparison import compare, contrast
 from drishtiksha.results import AnalysisResult, GapReason, Grade, Prediction, SampleScore
-from sample_results import clean_picture, media, provenance, result, sample
 
 FACE, BLINK, SOUND = EvidenceKind.FACE_TEXTURE, EvidenceKind.BLINKING, EvidenceKind.SPECTRUM
 

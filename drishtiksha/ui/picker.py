@@ -96,17 +96,33 @@ def _proven(status: ModelStatus) -> bool:
 
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
-    """The list as HTML, in groups: models that fit the file first, then usable ones, experimental ones last."""
+    """The list as HTML, in groups: those that can examine the file now, and the others folded away with their reasons."""
 
-    def order(status: ModelStatus) -> tuple[bool, bool, bool]:
-        unfit = media is not None and not status.config.accepts(media)
-        return unfit, status.state in UNUSABLE, not _proven(status)
+    def order(status: ModelStatus) -> tuple[bool, bool]:
+        return status.state in UNUSABLE, not _proven(status)
 
-    groups: dict[str, list[ModelStatus]] = {}
-    for status in sorted(statuses, key=order):
-        groups.setdefault(made_for(status.config), []).append(status)
-    if not groups:
+    def able(status: ModelStatus) -> bool:
+        return status.state not in UNUSABLE and (media is None or status.config.accepts(media))
+
+    if not statuses:
         return '<p class="dk-hint">No model is configured. Add one to configs/config.yaml.</p>'
+    shown = [status for status in sorted(statuses, key=order) if able(status)]
+    others = [status for status in sorted(statuses, key=order) if not able(status)]
+    text = _groups(shown, selected, media)
+    if not others:
+        return text
+    opened = " open" if not shown or any(status.name == selected for status in others) else ""
+    what = "cannot examine this file now" if media is not None else "cannot be used now"
+    return (
+        f'{text}<details class="dk-others"{opened}><summary>{len(others)} more {what}</summary>'
+        f"{_groups(others, selected, media)}</details>"
+    )
+
+
+def _groups(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None) -> str:
+    groups: dict[str, list[ModelStatus]] = {}
+    for status in statuses:
+        groups.setdefault(made_for(status.config), []).append(status)
     return "".join(
         f'<fieldset class="dk-models"><legend>{escape(title)}</legend>'
         + "".join(_card(status, status.name == selected, media) for status in members)

@@ -134,3 +134,15 @@ def test_a_video_with_sound_points_to_the_model_that_listens() -> None:
 
 def test_names_are_escaped() -> None:
     assert "<script>" not in picker.markup([status("<script>", isImage=True)], None)
+
+
+def test_what_cannot_be_used_is_folded_away_and_unfolds_when_it_is_chosen() -> None:
+    html = picker.markup([LIPS, FACES], "FACES")
+    before, folded = html.split('<details class="dk-others">')
+    assert "FACES<" in before
+    assert "LIPS<" not in before
+    assert "<summary>1 more cannot be used now</summary>" in folded
+    assert '<details class="dk-others" open>' in picker.markup([LIPS, FACES], "LIPS")
+    assert "<details" not in picker.markup([FACES], "FACES")
+    recording = media(name="call.wav", kind=MediaKind.AUDIO)
+    assert "1 more cannot examine this file now" in picker.markup([FACES, VOICE], "VOICE", recording)

@@ -34,7 +34,7 @@ EXAMPLES = {
 MODES = [("Several detectors, one file", "models"), ("One detector, two files", "files")]
 MAX_WATCHING = 128
 """Pages that may watch a comparison at the same time: each holds one place while it is open."""
-PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 LIVE_JS = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 """On the element that stays, not on what is put into it: only a change inside a live region is spoken."""
 SHOW_RESULT_JS = """() => {
