@@ -24,6 +24,15 @@ from drishtiksha.settings import MediaLimits  # noqa: E402
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, a file stays with one of them, and all that drive a browser with the same:
+    two browsers at a time starve each other."""
+    for item in items:
+        drives = item.path.parent.name == "browser" or item.path.name == "test_report_page.py"
+        item.add_marker(pytest.mark.xdist_group("browser" if drives else item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared material (clips, portraits, golden files); tests that need it are skipped where it is absent."""
