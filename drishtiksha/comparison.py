@@ -173,10 +173,12 @@ def _kinds(tracks: dict[EvidenceKind, Track], size: int) -> np.ndarray:
 def _spans(result: AnalysisResult) -> Iterator[tuple[float, float, float]]:
     """Start, end and score of what each scored sample speaks for; gaps speak for nothing."""
     timed = sorted((s for s in result.scores if s.time_s is not None), key=lambda s: s.time_s or 0.0)
+    if not timed:
+        return
     times = [score.time_s or 0.0 for score in timed]
     last = result.media.duration_s
     middles = [(a + b) / 2 for a, b in pairwise(times)]
-    for score, time, before, after in zip(timed, times, [0.0, *middles], [*middles, np.inf], strict=False):
+    for score, time, before, after in zip(timed, times, [0.0, *middles], [*middles, np.inf], strict=True):
         if score.p_fake is None:
             continue
         start, end = (time, score.end_s) if score.end_s is not None else (before, after)

@@ -77,6 +77,11 @@ class DetectorConfig(BaseModel):
     companions: dict[str, Companion] = Field(default={}, description="further files, by the names the detector knows")
     model_name: str = Field(default="", description="set by the manager, not in YAML")
 
+    @property
+    def proven(self) -> bool:
+        """Neither experimental nor retired: fit to be chosen by default, and to count as evidence."""
+        return not (self.experimental or self.retired)
+
     def accepts(self, media: MediaInfo) -> bool:
         """Whether this detector can look at such a file; an audio detector also takes a video's sound track."""
         if media.kind is MediaKind.IMAGE:

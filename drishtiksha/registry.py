@@ -41,6 +41,10 @@ class ModelStatus:
     remedy: str | None
     licence: str
 
+    def can_examine(self, media: MediaInfo | None) -> bool:
+        """Whether it can run now; on this file, where one is given."""
+        return self.state in ("ready", "loaded") and (media is None or self.config.accepts(media))
+
 
 def discover() -> dict[str, type[Detector]]:
     """Class name to class, of every concrete `Detector` defined in a module of `drishtiksha.detectors`.
@@ -118,10 +122,7 @@ class ModelManager:
             self.load_model(name)
 
     def load_model(self, name: str) -> Detector:
-        """The loaded detector called `name`, loading it at the first call only, whatever the number of threads.
-
-        Raises: ModelRegistryError.
-        """
+        """The detector, loaded at the first call only, whatever the number of threads. Raises: ModelRegistryError."""
         detector = self._models.get(name)
         if detector is not None:
             self._used[name] = time.monotonic()
@@ -202,8 +203,7 @@ class ModelManager:
         """The first model that can examine such a file now, those that look at its picture before those that listen.
         Experimental and retired ones are for a person to choose. Raises: ModelRegistryError when there is none.
         """
-        usable = [s for s in self.describe() if s.state in ("ready", "loaded") and s.config.accepts(media)]
-        proven = [s for s in usable if not (s.config.experimental or s.config.retired)]
+        proven = [s for s in self.describe() if s.can_examine(media) and s.config.proven]
         if not proven:
             raise ModelRegistryError(
                 f"No model that is ready examines {media.name}. Choose one of `drishtiksha models`."

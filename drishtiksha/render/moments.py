@@ -60,10 +60,19 @@ def moment_pictures(
 def _sounds(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> Iterator[tuple[Finding, np.ndarray]]:
     waveform = read_audio(evidence.path, SOUND_RATE, limits=limits, name=evidence.media.name)
     for finding in found:
-        start_s, end_s = finding.score.time_s or 0.0, finding.score.end_s
-        part = waveform[round(start_s * SOUND_RATE) : None if end_s is None else round(end_s * SOUND_RATE)]
-        if part.size:
-            yield finding, draw_window(part, SOUND_RATE, start_s, finding.heatmap)
+        picture = window_of(waveform, finding)
+        if picture is not None:
+            yield finding, picture
+
+
+def window_of(waveform: np.ndarray, finding: Finding) -> np.ndarray | None:
+    """The sound of a finding as a picture, uint8 RGB (H, W, 3); None where the recording has ended before it.
+
+    waveform: all of the recording at `SOUND_RATE`.
+    """
+    start_s, end_s = finding.score.time_s or 0.0, finding.score.end_s
+    part = waveform[round(start_s * SOUND_RATE) : None if end_s is None else round(end_s * SOUND_RATE)]
+    return draw_window(part, SOUND_RATE, start_s, finding.heatmap) if part.size else None
 
 
 def pixels_of(evidence: Evidence, found: Sequence[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:

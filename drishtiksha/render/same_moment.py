@@ -10,8 +10,7 @@ import numpy as np
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import Finding, compose
-from drishtiksha.render.moments import SOUND_RATE, pixels_of
-from drishtiksha.render.spectrogram import draw_window
+from drishtiksha.render.moments import SOUND_RATE, pixels_of, window_of
 from drishtiksha.results import AnalysisResult, Heatmap, SampleScore
 from drishtiksha.settings import MediaLimits
 
@@ -87,16 +86,10 @@ def same_moment(
         if finding is not None and finding.is_sound:
             if sound is None:
                 sound = read_audio(evidence.path, SOUND_RATE, limits=limits, name=evidence.media.name)
-            picture = _window(sound, finding)
+            picture = window_of(sound, finding)
         elif finding is not None and finding.frame_index in frames:
             picture = compose(frames[finding.frame_index], finding, result)
         yield Seen(result.model_name, finding, picture)
-
-
-def _window(sound: np.ndarray, finding: Finding) -> np.ndarray | None:
-    start_s, end_s = finding.score.time_s or 0.0, finding.score.end_s
-    part = sound[round(start_s * SOUND_RATE) : None if end_s is None else round(end_s * SOUND_RATE)]
-    return draw_window(part, SOUND_RATE, start_s, finding.heatmap) if part.size else None
 
 
 def _heatmap_near(result: AnalysisResult, time_s: float) -> Heatmap | None:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from drishtiksha.casefile import Provenance, StressPoint, StressResult
 from drishtiksha.render import words
+from drishtiksha.render.provenance import ordered
 from drishtiksha.report.pieces import Origin, OriginFinding, Picture, StressSection, Table
 from drishtiksha.results import AnalysisResult
 
@@ -119,8 +120,7 @@ def origin(provenance: Provenance | None) -> Origin | None:
     return Origin(
         credentials=f"Content Credentials: {provenance.credentials.value}.",
         findings=tuple(
-            OriginFinding(f.title, f.detail, f.tells, f.does_not_tell, f.notable)
-            for f in sorted(provenance.findings, key=lambda finding: not finding.notable)
+            OriginFinding(f.title, f.detail, f.tells, f.does_not_tell, f.notable) for f in ordered(provenance)
         ),
         fields=tuple(provenance.fields.items()),
     )

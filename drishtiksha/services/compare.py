@@ -13,7 +13,6 @@ from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult, MediaInfo
-from drishtiksha.services.plan import USABLE
 
 
 class ComparedFile(BaseModel):
@@ -68,6 +67,5 @@ def compare_file(
 
 def plans(media: MediaInfo, models: Sequence[str], manager: ModelManager) -> list[SamplingPlan]:
     """What the models that can examine this file will look at, for `SharedMedia.prepare`; no weights are read."""
-    able = [name for name in models if manager.status(name).state in USABLE]
-    detectors = [manager.unloaded(name) for name in able if manager.model_configs[name].accepts(media)]
-    return [detector.sampling(media) for detector in detectors]
+    able = [name for name in models if manager.status(name).can_examine(media)]
+    return [manager.unloaded(name).sampling(media) for name in able]

@@ -12,8 +12,6 @@ from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.results import MediaInfo
 from drishtiksha.weights import bytes_of, parts
 
-USABLE = ("ready", "loaded")
-
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -73,7 +71,7 @@ def plan(media: MediaInfo, models: Sequence[str], manager: ModelManager, seconds
 
 def fitting(statuses: Iterable[ModelStatus], media: MediaInfo) -> list[str]:
     """All that can examine this file now and are not retired, in the order of the configuration."""
-    return [s.name for s in statuses if s.state in USABLE and s.config.accepts(media) and not s.config.retired]
+    return [s.name for s in statuses if s.can_examine(media) and not s.config.retired]
 
 
 def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float | None) -> ModelPlan:
@@ -82,7 +80,7 @@ def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float
     status = manager.status(name)
     detector = manager.loaded(name)
     held = sum(bytes_of(part.path, part.source) for part in parts(status.config))
-    obstacle = misfit(media, status.config, name) or (status.remedy if status.state not in USABLE else None)
+    obstacle = misfit(media, status.config, name) or (None if status.can_examine(None) else status.remedy)
     return ModelPlan(
         model_name=name,
         evidence=status.config.evidence,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -84,7 +83,7 @@ class Workbench:
         try:
             return self._cases.add(evidence.case_dir.name, evidence.media, evidence.path.name, owner, question)
         except BaseException:
-            shutil.rmtree(evidence.case_dir)
+            self._folders.remove(evidence.case_dir.name)
             raise
 
     def evidence(self, case_id: str, viewer: Viewer = ANYBODY) -> Evidence:
@@ -118,7 +117,7 @@ class Workbench:
 
     def delete_case(self, case_id: str, viewer: Viewer = ANYBODY) -> None:
         """Stop its jobs, then remove evidence, derived files and rows. Raises: CaseGoneError."""
-        self._cases.get(case_id, viewer)
+        self._cases.place(case_id, viewer)
         for job_id in self._jobs.unended(case_id):
             self._jobs.ask_cancel(job_id)
             self._workers.interrupt(job_id)

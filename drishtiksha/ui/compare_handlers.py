@@ -81,7 +81,7 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
 def suited(desk: Desk, setup: Setup, case: CaseFile) -> Setup:
     """The picks that can examine the file; where none is left, one of each kind of trace."""
     statuses = desk.models()
-    able = {status.name for status in statuses if compare_picker.usable(status, case.media)}
+    able = {status.name for status in statuses if status.can_examine(case.media)}
     kept = tuple(name for name in setup.picks if name in able)
     picks = kept or tuple(compare_picker.one_of_each(statuses, case.media))
     return Setup(setup.case_a, setup.case_b, setup.mode, picks)
@@ -111,7 +111,7 @@ def quick(desk: Desk, setup: Setup, which: Quick, viewer: Viewer) -> Update:
         if which == "each":
             picks = compare_picker.one_of_each(statuses, media)
         elif which == "all":
-            picks = fitting(statuses, media) if media else [s.name for s in statuses if compare_picker.usable(s, None)]
+            picks = fitting(statuses, media) if media else [s.name for s in statuses if s.can_examine(None)]
         return refresh(desk, Setup(setup.case_a, setup.case_b, setup.mode, tuple(picks)), viewer)
     except DrishtikshaError as error:
         return failed(error)

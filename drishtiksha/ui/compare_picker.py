@@ -8,7 +8,7 @@ from html import escape
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaInfo
 from drishtiksha.scoring import EXPERIMENTAL
-from drishtiksha.ui.picker import STATE_WORDS, UNUSABLE
+from drishtiksha.ui.picker import STATE_WORDS, chips, folded
 
 PICKS_JS = """
 const boxes = () => [...element.querySelectorAll('input[name="dk-pick"]')];
@@ -39,14 +39,9 @@ def one_of_each(statuses: Sequence[ModelStatus], media: MediaInfo | None) -> lis
     """The first that can run now of each kind of trace; none that is experimental or retired."""
     kinds: dict[str, str] = {}
     for status in statuses:
-        if usable(status, media) and not (status.config.experimental or status.config.retired):
+        if status.can_examine(media) and status.config.proven:
             kinds.setdefault(status.config.evidence.value, status.name)
     return list(kinds.values())
-
-
-def usable(status: ModelStatus, media: MediaInfo | None) -> bool:
-    """Whether it can run now, on this file where there is one."""
-    return status.state not in UNUSABLE and (media is None or status.config.accepts(media))
 
 
 def markup(
@@ -58,9 +53,9 @@ def markup(
     """
     groups: dict[str, list[str]] = {}
     others = []
-    for status in sorted(statuses, key=lambda s: s.config.experimental or s.config.retired):
+    for status in sorted(statuses, key=lambda s: not s.config.proven):
         card = _card(status, status.name in chosen, media, single)
-        if usable(status, media):
+        if status.can_examine(media):
             groups.setdefault(status.config.evidence.value, []).append(card)
         else:
             others.append(card)
@@ -70,23 +65,14 @@ def markup(
         f'<fieldset class="dk-models"><legend>Judges {escape(kind)}</legend>{"".join(cards)}</fieldset>'
         for kind, cards in groups.items()
     )
-    if not others:
-        return shown
     if not shown:
         shown = '<p class="dk-hint">No detector can examine this file now. The reasons stand below.</p>'
-    what = "cannot examine this file now" if media else "cannot be used now"
-    return (
-        f'{shown}<details class="dk-others"><summary>{len(others)} more {what}</summary>'
-        f'<div class="dk-models">{"".join(others)}</div></details>'
-    )
+    return shown + folded(len(others), f'<div class="dk-models">{"".join(others)}</div>', media)
 
 
 def _card(status: ModelStatus, chosen: bool, media: MediaInfo | None, single: bool) -> str:
     config = status.config
-    able = usable(status, media)
-    chips = f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>'
-    chips += '<span class="dk-chip">Experimental</span>' if config.experimental else ""
-    chips += '<span class="dk-chip">Retired</span>' if config.retired else ""
+    able = status.can_examine(media)
     more = [("Looks at", config.looks_at), ("Cannot see", config.limits)]
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in more if text)
     about = (
@@ -97,7 +83,7 @@ def _card(status: ModelStatus, chosen: bool, media: MediaInfo | None, single: bo
     return (
         f'<label class="dk-card{"" if able else " dk-unfit"}"><input type="{"radio" if single else "checkbox"}" name="dk-pick" '
         f'value="{escape(status.name)}"{" checked" if chosen and able else ""}{"" if able else " disabled"}>'
-        f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>{chips}</span>'
+        f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>{chips(status)}</span>'
         f"<span>{escape(config.description)}</span>{caution}{why}{about}</span></label>"
     )
 

@@ -16,7 +16,6 @@ STATE_WORDS = {
     "missing": "Weights missing",
     "broken": "Cannot be used",
 }
-UNUSABLE = ("missing", "broken")
 SMALL_SIDE = 240
 """px: below it faces are likely too small for a face detector."""
 
@@ -69,9 +68,9 @@ def choose(statuses: Sequence[ModelStatus], current: str | None, media: MediaInf
     by_name = {status.name: status for status in statuses}
     if current in by_name and (media is None or _made_for_all_of(by_name[current], media)):
         return current
-    default = [status for status in statuses if _proven(status)]
+    default = [status for status in statuses if status.config.proven]
     if media is None:
-        offered = [status for status in default if status.state not in UNUSABLE]
+        offered = [status for status in default if status.can_examine(None)]
         return next((status.name for status in (*offered, *default)), None)
     offered = sorted(_offered(statuses, media), key=lambda status: status.config.only_hears(media))
     fitting = [status for status in default if status.config.accepts(media)]
@@ -84,38 +83,37 @@ def _made_for_all_of(status: ModelStatus, media: MediaInfo) -> bool:
 
 def _offered(statuses: Sequence[ModelStatus], media: MediaInfo) -> list[ModelStatus]:
     """Those that can examine this file now and proved themselves."""
-    return [
-        status
-        for status in statuses
-        if status.config.accepts(media) and status.state not in UNUSABLE and _proven(status)
-    ]
-
-
-def _proven(status: ModelStatus) -> bool:
-    return not (status.config.experimental or status.config.retired)
+    return [status for status in statuses if status.can_examine(media) and status.config.proven]
 
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
     """The list as HTML, in groups: those that can examine the file now, and the others folded away with their reasons."""
 
-    def order(status: ModelStatus) -> tuple[bool, bool]:
-        return status.state in UNUSABLE, not _proven(status)
-
-    def able(status: ModelStatus) -> bool:
-        return status.state not in UNUSABLE and (media is None or status.config.accepts(media))
-
     if not statuses:
         return '<p class="dk-hint">No model is configured. Add one to configs/config.yaml.</p>'
-    shown = [status for status in sorted(statuses, key=order) if able(status)]
-    others = [status for status in sorted(statuses, key=order) if not able(status)]
-    text = _groups(shown, selected, media)
-    if not others:
-        return text
-    opened = " open" if not shown or any(status.name == selected for status in others) else ""
+    ordered = sorted(statuses, key=lambda status: (not status.can_examine(None), not status.config.proven))
+    shown = [status for status in ordered if status.can_examine(media)]
+    others = [status for status in ordered if not status.can_examine(media)]
+    opened = not shown or any(status.name == selected for status in others)
+    return _groups(shown, selected, media) + folded(len(others), _groups(others, selected, media), media, opened)
+
+
+def folded(count: int, cards: str, media: MediaInfo | None, opened: bool = False) -> str:
+    """The cards of those that cannot run, behind a line that says how many there are; empty for none."""
+    if not count:
+        return ""
     what = "cannot examine this file now" if media is not None else "cannot be used now"
     return (
-        f'{text}<details class="dk-others"{opened}><summary>{len(others)} more {what}</summary>'
-        f"{_groups(others, selected, media)}</details>"
+        f'<details class="dk-others"{" open" if opened else ""}><summary>{count} more {what}</summary>{cards}</details>'
+    )
+
+
+def chips(status: ModelStatus) -> str:
+    """Its state, and what warns of it, in a word each."""
+    config = status.config
+    words = [name for name, on in (("Experimental", config.experimental), ("Retired", config.retired)) if on]
+    return f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>' + "".join(
+        f'<span class="dk-chip">{word}</span>' for word in words
     )
 
 
@@ -134,8 +132,6 @@ def _groups(statuses: Sequence[ModelStatus], selected: str | None, media: MediaI
 def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
     config = status.config
     reason = _misfit(status, media) if media is not None else None
-    experimental = '<span class="dk-chip">Experimental</span>' if config.experimental else ""
-    experimental += '<span class="dk-chip">Retired</span>' if config.retired else ""
     more = [
         ("Caution", EXPERIMENTAL if config.experimental else ""),
         ("Looks at", config.looks_at),
@@ -147,8 +143,7 @@ def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
     return (
         f'<label class="dk-card{" dk-unfit" if reason else ""}">'
         f'<input type="radio" name="dk-model" value="{escape(status.name)}"{" checked" if selected else ""}>'
-        f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>'
-        f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>{experimental}</span>'
+        f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>{chips(status)}</span>'
         f"<span>{escape(config.description)}</span>"
         + (f'<span class="dk-misfit">Does not fit: {escape(reason)}</span>' if reason else "")
         + f'<dl class="dk-card-more">{rows}</dl></span></label>'

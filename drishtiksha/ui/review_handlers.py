@@ -14,7 +14,7 @@ from drishtiksha.errors import CaseGoneError
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.services.reviews import stats
-from drishtiksha.services.reviews_exchange import ALL_CASES, FORMATS, export_reviews, import_reviews
+from drishtiksha.services.reviews_exchange import ALL_CASES, Format, export_reviews, import_reviews
 from drishtiksha.ui import compare_chart, compare_player, human, review_form, review_panels, review_player, shown
 from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence, origin
@@ -128,7 +128,7 @@ def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer
 def export(desk: Desk, form: str, viewer: Viewer) -> Update:
     """All reviews that the viewer may see, as a link that the page follows."""
     try:
-        kind = FORMATS[FORMATS.index("jsonl" if form == "jsonl" else "csv")]
+        kind: Format = "jsonl" if form == "jsonl" else "csv"
         cases = desk.workbench.cases(viewer, reviewed=True, limit=ALL_CASES)
         data = export_reviews(cases, kind)
         count = words.counted(sum(len(case.reviews) for case in cases), "review")

@@ -7,7 +7,7 @@ from html import escape
 from drishtiksha.registry import ModelStatus
 from drishtiksha.scoring import EXPERIMENTAL
 from drishtiksha.ui.desk import Desk
-from drishtiksha.ui.picker import STATE_WORDS, made_for
+from drishtiksha.ui.picker import chips, made_for
 from drishtiksha.weights import Part, bytes_of, fetchable, origin, parts
 
 RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
@@ -39,12 +39,10 @@ def markup(desk: Desk, asked: str | None = None) -> str:
 def card(desk: Desk, status: ModelStatus, asked: bool) -> str:
     """One model: a line that is always there, and its card to unfold."""
     config = status.config
-    marks = [("Retired", config.retired), ("Experimental", config.experimental)]
-    chips = "".join(f'<span class="dk-chip">{word}</span>' for word, on in marks if on)
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(desk, status) if text)
     return (
         f'<details class="dk-shelf" data-card="{escape(status.name)}"{" open" if asked else ""}><summary><b>{escape(status.name)}</b>'
-        f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>{chips}'
+        f"{chips(status)}"
         f'<span class="dk-hint">{escape(made_for(config))}</span></summary>'
         f"<p>{escape(config.description)}</p><dl>{rows}</dl>{_buttons(desk, status, asked)}</details>"
     )

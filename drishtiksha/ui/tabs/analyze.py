@@ -12,8 +12,8 @@ from drishtiksha.ui import links, panels, picker
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
 from drishtiksha.ui.tabs import analyze_result
-from drishtiksha.ui.tabs.analyze_parts import Parts
 from drishtiksha.ui.tabs.analyze_wiring import wire_analysis, wire_evidence, wire_result
+from drishtiksha.ui.tabs.parts import Parts
 
 EXAMPLES = {
     "portrait.jpg": "Portrait, untouched",

@@ -6,7 +6,7 @@ import gradio as gr
 
 from drishtiksha.ui import downloads, panels
 from drishtiksha.ui.elements import html
-from drishtiksha.ui.tabs.analyze_parts import Parts
+from drishtiksha.ui.tabs.parts import Parts
 
 TIMELINE_JS = """
 element.addEventListener('click', event => {

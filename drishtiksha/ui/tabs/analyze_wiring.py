@@ -10,7 +10,7 @@ import gradio as gr
 
 from drishtiksha.ui import downloads, handlers, links, seeking, watching
 from drishtiksha.ui.desk import Desk
-from drishtiksha.ui.tabs.analyze_parts import Parts
+from drishtiksha.ui.tabs.parts import Parts
 
 SHOW_RESULT_JS = """() => {
   const place = document.querySelector('#dk-result-top');

@@ -24,7 +24,7 @@ from drishtiksha.ui import (
 from drishtiksha.ui.compare_handlers import HIDDEN, Setup, Side, Update
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
-from drishtiksha.ui.tabs.analyze_parts import Parts as NamedParts
+from drishtiksha.ui.tabs.parts import Parts as NamedParts
 
 EXAMPLES = {
     "clip_with_sound.mp4": "Clip with sound",
@@ -49,10 +49,6 @@ class Parts(NamedParts):
     @property
     def setup(self) -> list[Any]:
         return [self[name] for name in ("case_a", "case_b", "mode", "picks")]
-
-    def update(self, values: Update) -> dict[Any, Any]:
-        """From names to components, as gradio wants it; an empty answer must still name an output."""
-        return super().update(values or {"status": gr.skip()})
 
 
 def build(desk: Desk, tab: gr.Tab) -> None:
@@ -151,28 +147,32 @@ def _result(parts: Parts) -> None:
     parts.add("link", html(compare_setup.link(""), elem_id="dk-compare-link", js_on_load=compare_setup.LINK_JS))
 
 
+Act = Callable[[Setup, Viewer], Update]
+
+
+def _handler(parts: Parts, desk: Desk, act: Act) -> Callable[..., dict[Any, Any]]:
+    """What gradio calls with the components of `Parts.setup`."""
+
+    def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
+        return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
+
+    return handle
+
+
 def _wire_files(parts: Parts, desk: Desk, examples: list[tuple[Side, Any, Path]]) -> None:
-    def handler(act: Callable[[Setup, Viewer], Update]) -> Callable[..., dict[Any, Any]]:
-        def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
-            return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
-
-        return handle
-
     for side, button, path in examples:
 
         def example(setup: Setup, viewer: Viewer, side: Side = side, path: Path = path) -> Update:
             return compare_handlers.take(desk, setup, side, path, viewer, upload=False)
 
-        button.click(handler(example), parts.setup, parts.outputs, concurrency_limit=4, **PRIVATE)
-    for side in ("a", "b"):
-        _wire_side(parts, desk, "a" if side == "a" else "b", handler)
-    parts["mode"].input(
-        handler(lambda setup, viewer: compare_handlers.change_mode(desk, setup, viewer)), parts.setup, parts.outputs,
-        queue=False, **PRIVATE,
-    )  # fmt: skip
+        button.click(_handler(parts, desk, example), parts.setup, parts.outputs, concurrency_limit=4, **PRIVATE)
+    _wire_side(parts, desk, "a")
+    _wire_side(parts, desk, "b")
+    change = _handler(parts, desk, lambda setup, viewer: compare_handlers.change_mode(desk, setup, viewer))
+    parts["mode"].input(change, parts.setup, parts.outputs, queue=False, **PRIVATE)
 
 
-def _wire_side(parts: Parts, desk: Desk, side: Side, handler: Callable[..., Callable[..., dict[Any, Any]]]) -> None:
+def _wire_side(parts: Parts, desk: Desk, side: Side) -> None:
     def upload(
         path: str | None, case_a: str, case_b: str, mode: str, picks: str, request: gr.Request
     ) -> dict[Any, Any]:
@@ -189,15 +189,12 @@ def _wire_side(parts: Parts, desk: Desk, side: Side, handler: Callable[..., Call
         def leave(setup: Setup, viewer: Viewer, delete: bool = delete) -> Update:
             return compare_handlers.close(desk, setup, side, viewer, delete=delete)
 
-        parts[f"{name}_{side}"].click(handler(leave), parts.setup, parts.outputs, queue=False, **PRIVATE)
+        parts[f"{name}_{side}"].click(_handler(parts, desk, leave), parts.setup, parts.outputs, queue=False, **PRIVATE)
 
 
 def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
-    def on(event: Any, act: Callable[[Setup, Viewer], Update]) -> None:
-        def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
-            return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
-
-        event(handle, parts.setup, parts.outputs, queue=False, **PRIVATE)
+    def on(event: Any, act: Act) -> None:
+        event(_handler(parts, desk, act), parts.setup, parts.outputs, queue=False, **PRIVATE)
 
     on(parts["picks"].input, lambda setup, viewer: compare_handlers.planned(desk, setup, viewer))
     on(parts["all"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "all", viewer))

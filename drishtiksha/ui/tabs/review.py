@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -18,7 +17,7 @@ from drishtiksha.ui import (
 )
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
-from drishtiksha.ui.review_handlers import Update
+from drishtiksha.ui.tabs.parts import Parts
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
 STATUS_JS = """
@@ -28,28 +27,6 @@ FORGET_JS = (
     """() => { document.querySelectorAll('#dk-review-sum input[type=file]').forEach(one => { one.value = ''; }); }"""
 )
 """Else a browser does not notice that a file of the same name is chosen again, after somebody mended it."""
-
-
-@dataclass
-class Parts:
-    """The components of the tab by the names that the handlers use."""
-
-    by_name: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, name: str, component: Any) -> Any:
-        self.by_name[name] = component
-        return component
-
-    def __getitem__(self, name: str) -> Any:
-        return self.by_name[name]
-
-    @property
-    def outputs(self) -> list[Any]:
-        return list(self.by_name.values())
-
-    def update(self, values: Update) -> dict[Any, Any]:
-        """From names to components, as gradio wants it; an empty answer must still name an output."""
-        return {self.by_name[name]: value for name, value in (values or {"status": gr.skip()}).items()}
 
 
 def build(desk: Desk, tab: gr.Tab) -> None:

@@ -1,4 +1,4 @@
-"""The components of the Analyze tab by name."""
+"""The components of a tab by name."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class Parts:
 
     def update(self, values: Update) -> dict[Any, Any]:
         """From names to components, as gradio wants it; an empty answer must still name an output."""
-        changed = values or {"video": gr.skip()}
-        return {self.by_name[name]: value for name, value in changed.items()}
+        return {self.by_name[name]: value for name, value in (values or {"status": gr.skip()}).items()}
 
     def stream(self, updates: Iterable[Update]) -> Iterator[dict[Any, Any]]:
         """The same for a stream. One that is empty would make gradio clear every output."""
