@@ -8,13 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from drishtiksha.results import AnalysisResult, FaceBox, GapReason, Grade, MediaInfo, Prediction
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+from drishtiksha.results import AnalysisResult, FaceBox, Frozen, GapReason, Grade, MediaInfo, Prediction
 
 
 class EvidenceKind(StrEnum):
@@ -41,7 +37,7 @@ class Confidence(StrEnum):
     HIGH = "high"
 
 
-class PinnedNote(_Frozen):
+class PinnedNote(Frozen):
     """A reviewer's remark, pinned to a time and, where given, to a region (xyxy px of the upright frame)."""
 
     text: str = Field(min_length=1, max_length=4000)
@@ -50,7 +46,7 @@ class PinnedNote(_Frozen):
     region: FaceBox | None = None
 
 
-class Review(_Frozen):
+class Review(Frozen):
     """One reviewer's word at one moment. Reviews are only ever added; a reviewer's newest one counts."""
 
     review_id: int
@@ -72,7 +68,7 @@ class CredentialState(StrEnum):
     BROKEN = "broken"
 
 
-class ProvenanceFinding(_Frozen):
+class ProvenanceFinding(Frozen):
     """One thing that the file says of itself, what that tells, and what it does not tell."""
 
     kind: Literal["credentials", "metadata", "encoder", "recompression", "structure", "thumbnail"]
@@ -83,7 +79,7 @@ class ProvenanceFinding(_Frozen):
     notable: bool = Field(default=False, description="an examiner should look at this")
 
 
-class Provenance(_Frozen):
+class Provenance(Frozen):
     """Where a file says that it comes from. Nothing of it is proof by itself: anyone can change metadata."""
 
     credentials: CredentialState
@@ -91,7 +87,7 @@ class Provenance(_Frozen):
     fields: dict[str, str] = Field(default={}, description="EXIF, XMP and container fields as they stand in the file")
 
 
-class StressPoint(_Frozen):
+class StressPoint(Frozen):
     """The same evidence after one change, scored again."""
 
     kind: str = Field(description="jpeg, h264, downscale, crop, mirror, noise, audio codec, band limit, ...")
@@ -105,7 +101,7 @@ class StressPoint(_Frozen):
     flips: bool = Field(description="the prediction differs from that of the untouched file")
 
 
-class StressResult(_Frozen):
+class StressResult(Frozen):
     """Would this verdict survive? The band of scores over all changes, and in words what flips the verdict."""
 
     model_name: str
@@ -118,7 +114,7 @@ class StressResult(_Frozen):
     seconds: float
 
 
-class CaseFile(_Frozen):
+class CaseFile(Frozen):
     """Everything known of one case, newest result of each model; what a report or a bundle is made from."""
 
     case_id: str
@@ -149,7 +145,7 @@ class CaseFile(_Frozen):
         return said.pop() if len(said) == 1 else HumanVerdict.UNCLEAR
 
 
-class Viewer(_Frozen):
+class Viewer(Frozen):
     """Who is asking. Without login everybody is the same anonymous reviewer of this machine."""
 
     name: str = ""
@@ -174,7 +170,7 @@ class JobState(StrEnum):
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
-class JobView(_Frozen):
+class JobView(Frozen):
     """A job as it stands now: what a page that watches its id shows."""
 
     job_id: str

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from drishtiksha.casefile import EvidenceKind
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, Prediction
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Frozen, Grade, Prediction
 
 REACH_S = 2.0
 """A frame speaks for the time that is nearest to it, and never for more than this on either side."""
@@ -22,11 +22,7 @@ JOIN_S = 0.5
 """Stretches that are nearer than this are one: flicker between frames makes no two segments."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Row(_Frozen):
+class Row(Frozen):
     """What one detector answers."""
 
     model_name: str
@@ -42,7 +38,7 @@ class Row(_Frozen):
     counted: bool = Field(description="False: experimental or retired, so that it is no evidence")
 
 
-class StripCell(_Frozen):
+class StripCell(Frozen):
     """A stretch of time in which nothing changes: how many kinds of evidence judged it, and how many suspect it."""
 
     start_s: float
@@ -52,7 +48,7 @@ class StripCell(_Frozen):
     level: float | None = Field(description="agree / judged in [0, 1]; None where nothing judged")
 
 
-class Segment(_Frozen):
+class Segment(Frozen):
     """A stretch that at least two independent kinds of evidence suspect."""
 
     start_s: float
@@ -61,7 +57,7 @@ class Segment(_Frozen):
     models: tuple[str, ...]
 
 
-class Comparison(_Frozen):
+class Comparison(Frozen):
     """Rows in the order of the results; strip and segments in time order, both empty for a picture."""
 
     rows: tuple[Row, ...]

@@ -11,7 +11,9 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 DISCLAIMER = "No evidence found is not proof that the media is authentic."
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """The base of what is kept, compared and sent: never changed, no unknown fields, and NaN comes back from JSON."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
@@ -71,7 +73,7 @@ GAP_TEXT: dict[GapReason, str] = {
 }
 
 
-class MediaInfo(_Frozen):
+class MediaInfo(Frozen):
     """Facts of one file, from its bytes and its probe; sizes are those on screen, after rotation."""
 
     name: str = Field(description="the file's own name, without any folder")
@@ -114,7 +116,7 @@ FaceBox = tuple[float, float, float, float]
 """xyxy in pixels of the upright frame."""
 
 
-class FaceScore(_Frozen):
+class FaceScore(Frozen):
     """One face in one sample. `person` numbers the track that it belongs to (from 1) in a video."""
 
     face_box: FaceBox
@@ -122,7 +124,7 @@ class FaceScore(_Frozen):
     person: int | None = None
 
 
-class SampleScore(_Frozen):
+class SampleScore(Frozen):
     """One frame, window or picture: either a score or a gap, never both and never neither."""
 
     index: int
@@ -141,7 +143,7 @@ class SampleScore(_Frozen):
         return self
 
 
-class PersonScore(_Frozen):
+class PersonScore(Frozen):
     """One person followed through a video (a face track), judged separately."""
 
     person: int
@@ -153,7 +155,7 @@ class PersonScore(_Frozen):
     grade: Grade
 
 
-class Heatmap(_Frozen):
+class Heatmap(Frozen):
     """Where a network's score came from, over one sample or one face of it. Not proof of manipulation."""
 
     sample_index: int
@@ -194,7 +196,7 @@ class Heatmap(_Frozen):
         return np.frombuffer(self.data, dtype=np.uint8).reshape(self.height, self.width).astype(np.float32) / 255
 
 
-class Thresholds(_Frozen):
+class Thresholds(Frozen):
     """p_fake at or above `fake` is FAKE, at or below `real` is REAL, between them INCONCLUSIVE."""
 
     real: float = Field(default=0.35, ge=0, le=1)
@@ -207,7 +209,7 @@ class Thresholds(_Frozen):
         return self
 
 
-class ErrorRates(_Frozen):
+class ErrorRates(Frozen):
     """How often held-out media of this kind scored like this file. Shares in [0, 1]; None where none were measured.
 
     Each `..._95` is the upper end of the one-sided 95 % Clopper-Pearson interval of the share before it, where people and
@@ -224,7 +226,7 @@ class ErrorRates(_Frozen):
     fake_as_low_95: float | None
 
 
-class RunProvenance(_Frozen):
+class RunProvenance(Frozen):
     """What it takes to repeat the run."""
 
     started_utc: str
@@ -235,7 +237,7 @@ class RunProvenance(_Frozen):
     config: dict[str, Any]
 
 
-class AnalysisResult(_Frozen):
+class AnalysisResult(Frozen):
     """One detector's answer about one file."""
 
     model_name: str

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.registry import ModelManager, ModelStatus
-from drishtiksha.results import MediaInfo
+from drishtiksha.results import Frozen, MediaInfo
 from drishtiksha.weights import bytes_of, parts
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class ModelPlan(_Frozen):
+class ModelPlan(Frozen):
     """What running one model on a file would take."""
 
     model_name: str
@@ -28,7 +24,7 @@ class ModelPlan(_Frozen):
     seconds: float | None = Field(description="what it took on such media here before; None where it has not run yet")
 
 
-class RunPlan(_Frozen):
+class RunPlan(Frozen):
     """What running several models one after the other on a file would take."""
 
     models: tuple[ModelPlan, ...]

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from drishtiksha.casefile import CaseFile, HumanVerdict
-from drishtiksha.results import Prediction
+from drishtiksha.results import Frozen, Prediction
 
 MIN_COMMON = 5
 """Fewer cases in common say nothing: one more would turn the number round."""
@@ -21,11 +21,7 @@ NORMAL_95 = 1.959963984540054
 """The quantile of the normal distribution for a two-sided 95 % interval."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Agreement(_Frozen):
+class Agreement(Frozen):
     """Two reviewers on the cases that both judged, by the newest word of each."""
 
     first: str
@@ -36,7 +32,7 @@ class Agreement(_Frozen):
     reason: str | None = Field(default=None, description="why there is no kappa")
 
 
-class Share(_Frozen):
+class Share(Frozen):
     """A share of `n` and its 95 % interval (Wilson 1927); `value` is None of nothing."""
 
     hits: int
@@ -46,7 +42,7 @@ class Share(_Frozen):
     high: float | None = None
 
 
-class ModelRecord(_Frozen):
+class ModelRecord(Frozen):
     """One detector against the human labels so far. Cases that people call unclear, or differ on, are counted apart."""
 
     model_name: str
@@ -63,7 +59,7 @@ class ModelRecord(_Frozen):
         return sum(self.genuine.values()) + sum(self.manipulated.values())
 
 
-class ReviewStats(_Frozen):
+class ReviewStats(Frozen):
     """Everything that the reviews of some cases amount to."""
 
     cases: int
