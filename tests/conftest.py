@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Before any library reads them.
 for _name, _value in {
@@ -17,6 +18,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import pytest  # noqa: E402
+from browsers import ARGUMENTS, CHROMIUM  # noqa: E402
 from databases import new_database, postgresql_server  # noqa: E402
 
 from drishtiksha.settings import MediaLimits  # noqa: E402
@@ -29,8 +31,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, a file stays with one of them, and all that drive a browser with the same:
     two browsers at a time starve each other."""
     for item in items:
-        drives = item.path.parent.name == "browser" or item.path.name == "test_report_page.py"
+        drives = item.path.parent.name == "browser" or "browser" in item.fixturenames
         item.add_marker(pytest.mark.xdist_group("browser" if drives else item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One for all tests: Playwright cannot be started twice in a process."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install it (apt-get install chromium) or set DRISHTIKSHA_CHROMIUM to one")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from running_app import ARGUMENTS, CHROMIUM, TIMEOUT_MS, App, serving
+from running_app import TIMEOUT_MS, App, serving
 
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with serving(tmp_path_factory.mktemp("app")) as app:
         yield app
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it (apt-get install chromium) or set DRISHTIKSHA_CHROMIUM to one")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

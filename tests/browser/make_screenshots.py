@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from browsers import ARGUMENTS, CHROMIUM
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from running_app import ARGUMENTS, ASSETS, CHROMIUM, TIMEOUT_MS, App, serving
+from running_app import ASSETS, TIMEOUT_MS, App, serving
 
 LOOKS = {"light": (1360, 1400, "light"), "dark": (1360, 1400, "dark"), "phone": (390, 844, "light")}
 TABS = ("analyze", "compare", "review", "models")

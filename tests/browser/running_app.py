@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,16 +19,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "assets"
 MODEL = "FACE-BLEND-LITE-V1"
-CHROMIUM = os.environ.get("DRISHTIKSHA_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 START_S = 90
 TIMEOUT_MS = 120_000
 """Generous: the machine may be training a network at the same time."""

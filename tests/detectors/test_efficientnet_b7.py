@@ -25,9 +25,11 @@ def unloaded(**fields) -> EfficientNetB7Detector:
     return EfficientNetB7Detector(config)
 
 
-def settled(network: nn.Module, size: int) -> nn.Module:
-    """Random weights, with the statistics of the batch norms as training would leave them."""
+def settled(size: int) -> nn.Module:
+    """The small sibling, always with the same random weights, and the statistics of its batch norms as training would
+    leave them."""
     torch.manual_seed(0)
+    network = DFDCNetwork(SMALL)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
@@ -39,7 +41,7 @@ def settled(network: nn.Module, size: int) -> nn.Module:
 def detector(tmp_path_factory) -> EfficientNetB7Detector:
     """The small sibling, in a file as the author's training leaves it."""
     path = tmp_path_factory.mktemp("b7") / "final_111.pth"
-    state_dict = settled(DFDCNetwork(SMALL), 64).state_dict()
+    state_dict = settled(64).state_dict()
     content = {"epoch": 36, "state_dict": {f"module.{key}": t for key, t in state_dict.items()}, "bce_best": 0.1}
     torch.save(content, path)
     return golden.detector(EfficientNetB7Detector, NAME, path, architecture=SMALL, frames=6, isVideo=True)
@@ -82,7 +84,7 @@ def test_logits_are_those_of_the_reference_as_far_as_rounding_lets_them():
 
 
 def test_the_logit_is_the_linear_layer_over_the_mean_of_timms_features():
-    network = settled(DFDCNetwork(SMALL), 64)
+    network = settled(64)
     face = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         wanted = network.encoder(face) @ network.fc.weight[0] + network.fc.bias
@@ -91,7 +93,7 @@ def test_the_logit_is_the_linear_layer_over_the_mean_of_timms_features():
 
 def test_a_loaded_file_gives_the_logits_of_its_network(detector):
     """Wrapped in `state_dict`, prefixed with `module.`, its batch norms folded in: nothing of it changes a number."""
-    network = settled(DFDCNetwork(SMALL), 64)
+    network = settled(64)
     faces = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
         logits = network(faces)
