@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from starlette.middleware import Middleware
+
 from drishtiksha.registry import ModelManager
+from drishtiksha.server.middleware import SlowLogins
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
 from drishtiksha.store.accounts import Accounts
@@ -16,6 +19,10 @@ demo = build(workbench, accounts.viewer if accounts else None)
 if __name__ == "__main__":
     workbench.start()
     try:
-        demo.launch(auth=accounts.authenticate if accounts else None, **launch_options(settings))
+        demo.launch(
+            auth=accounts.authenticate if accounts else None,
+            app_kwargs={"middleware": [Middleware(SlowLogins)]},
+            **launch_options(settings),
+        )
     finally:
         workbench.stop()

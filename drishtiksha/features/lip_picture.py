@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
-import librosa
 import numpy as np
 
+from drishtiksha.features.library import librosa
 from drishtiksha.features.raster import colour_table, levels
 from drishtiksha.networks.lipfd import FRAME_PX, FRAMES
 
@@ -23,8 +23,8 @@ def mel_picture(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
     waveform: float32 (n,) in [-1, 1]. Returns RGB uint8 (3, 128, columns), low frequencies above.
     """
-    mel = librosa.feature.melspectrogram(y=waveform, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=MEL_BANDS)
-    decibels = librosa.power_to_db(mel, ref=np.max, top_db=TOP_DB)
+    mel = librosa().feature.melspectrogram(y=waveform, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=MEL_BANDS)
+    decibels = librosa().power_to_db(mel, ref=np.max, top_db=TOP_DB)
     return colour_table("viridis")[levels(decibels)].transpose(2, 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Several descriptions of a second of sound, one above the other. librosa is imported by the functions that need it."""
+"""Several descriptions of a second of sound, one above the other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from drishtiksha.features.library import librosa
 from drishtiksha.features.mel import HOP, N_FFT, SAMPLE_RATE, mel_decibels
 
 STEPS = 32
@@ -22,22 +23,20 @@ def stacked_features(waveform: np.ndarray) -> np.ndarray:
     (257, 1025), cepstrum with its first and second differences (60), chroma (12), spectral contrast (7), mean and standard
     deviation of the zero-crossing rate (2). All but the first are of the sound as it is.
     """
-    import librosa
-
-    fine = np.abs(librosa.stft(waveform, n_fft=N_FFT, hop_length=HOP))
-    broad = np.abs(librosa.stft(waveform, n_fft=N_FFT_BROAD, hop_length=HOP))
+    fine = np.abs(librosa().stft(waveform, n_fft=N_FFT, hop_length=HOP))
+    broad = np.abs(librosa().stft(waveform, n_fft=N_FFT_BROAD, hop_length=HOP))
     power = np.square(fine)
-    cepstrum = librosa.feature.mfcc(S=librosa.power_to_db(_mel_bands() @ power), n_mfcc=CEPSTRA)
-    crossings = librosa.feature.zero_crossing_rate(waveform, frame_length=N_FFT, hop_length=HOP)
+    cepstrum = librosa().feature.mfcc(S=librosa().power_to_db(_mel_bands() @ power), n_mfcc=CEPSTRA)
+    crossings = librosa().feature.zero_crossing_rate(waveform, frame_length=N_FFT, hop_length=HOP)
     parts = [
         mel_decibels(waveform),
-        librosa.amplitude_to_db(broad, ref=np.max),
-        librosa.amplitude_to_db(fine, ref=np.max),
+        librosa().amplitude_to_db(broad, ref=np.max),
+        librosa().amplitude_to_db(fine, ref=np.max),
         cepstrum,
         cepstrum @ _differences(1),
         cepstrum @ _differences(2),
         _chroma(power),
-        librosa.feature.spectral_contrast(S=fine, sr=SAMPLE_RATE),
+        librosa().feature.spectral_contrast(S=fine, sr=SAMPLE_RATE),
         np.full((1, STEPS), crossings.mean()),
         np.full((1, STEPS), crossings.std()),
     ]
@@ -46,31 +45,23 @@ def stacked_features(waveform: np.ndarray) -> np.ndarray:
 
 def _chroma(power: np.ndarray) -> np.ndarray:
     """float32 (12, frames) as `librosa.feature.chroma_stft`, which works out its filters anew for each second."""
-    import librosa
-
-    tuning = librosa.estimate_tuning(S=power, sr=SAMPLE_RATE, bins_per_octave=12)
-    return librosa.util.normalize(_chroma_bands(round(float(tuning), 2)) @ power, norm=np.inf, axis=0)
+    tuning = librosa().estimate_tuning(S=power, sr=SAMPLE_RATE, bins_per_octave=12)
+    return librosa().util.normalize(_chroma_bands(round(float(tuning), 2)) @ power, norm=np.inf, axis=0)
 
 
 @cache
 def _chroma_bands(tuning: float) -> np.ndarray:
     """float32 (12, 1025). tuning: in hundredths of a semitone's width, so that no more than 100 are kept."""
-    import librosa
-
-    return librosa.filters.chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=tuning)
+    return librosa().filters.chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=tuning)
 
 
 @cache
 def _mel_bands() -> np.ndarray:
     """float32 (128, 1025): the bands that librosa takes a cepstrum of."""
-    import librosa
-
-    return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT)
+    return librosa().filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT)
 
 
 @cache
 def _differences(order: int) -> np.ndarray:
     """(32, 32): `librosa.feature.delta` is linear, so its answers to the unit vectors are all there is to know."""
-    import librosa
-
-    return librosa.feature.delta(np.eye(STEPS), order=order)
+    return librosa().feature.delta(np.eye(STEPS), order=order)

@@ -1,8 +1,10 @@
-"""Loudness of a recording, and on request the pitch of the voice in it. librosa is imported by the function that needs it."""
+"""Loudness of a recording, and on request the pitch of the voice in it."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from drishtiksha.features.library import librosa
 
 FRAME_S = 0.02
 SILENT_DB = 40.0
@@ -37,12 +39,10 @@ def pitch_summary(waveform: np.ndarray, sample_rate: int) -> dict[str, float]:
 
     Probabilistic YIN (Mauch & Dixon, ICASSP 2014). Without a voiced frame only the share, 0; empty for silence.
     """
-    import librosa
-
     part = waveform[: round(PITCH_FIRST_S * sample_rate)]
     if not np.abs(part).max(initial=0.0) > 0:
         return {}
-    pitch, voiced, _ = librosa.pyin(part, fmin=PITCH_HZ[0], fmax=PITCH_HZ[1], sr=sample_rate)
+    pitch, voiced, _ = librosa().pyin(part, fmin=PITCH_HZ[0], fmax=PITCH_HZ[1], sr=sample_rate)
     share = {"pitch_voiced_share": float(voiced.mean())}
     if not voiced.any():
         return share

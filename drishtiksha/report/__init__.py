@@ -39,16 +39,16 @@ def write(
         raise ReportError(f"{target.name} has no ending that is known. Wanted: {', '.join(SUFFIXES)}.")
     if include_evidence and suffix != ".zip":
         raise ReportError("Only a bundle (.zip) can hold the original.")
-    from drishtiksha.report import bundle, csvfile, html, jsonfile, keys, pdf
+    from drishtiksha.report import bundle, content, csvfile, html, jsonfile, keys, pdf
+    from drishtiksha.report.files import write_whole
 
     try:
         if suffix == ".zip":
             key = keys.signing_key(data_dir)
             return bundle.write(case, evidence, target, key, limits=limits, include_evidence=include_evidence)
-        if suffix == ".html":
-            return html.write(case, evidence, target, limits=limits)
-        if suffix == ".pdf":
-            return pdf.write(case, evidence, target, limits=limits)
-        return (jsonfile if suffix == ".json" else csvfile).write(case, target)
+        if suffix in (".json", ".csv"):
+            return write_whole(target, (jsonfile if suffix == ".json" else csvfile).render(case))
+        report = content.build(case, evidence, limits=limits)
+        return write_whole(target, (html if suffix == ".html" else pdf).render(report))
     except OSError as error:
         raise ReportError(f"{target.name} could not be written: {error.strerror or error}.") from error

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 from drishtiksha.casefile import CaseFile
-from drishtiksha.report.files import write_whole
 from drishtiksha.results import AnalysisResult, SampleScore
 
 HEADINGS = (
@@ -45,10 +43,6 @@ def render(case: CaseFile) -> bytes:
         for row in _rows(result):
             writer.writerow({name: _cell(value) for name, value in row.items()})
     return buffer.getvalue().encode("utf-8-sig")
-
-
-def write(case: CaseFile, target: Path) -> Path:
-    return write_whole(target, render(case))
 
 
 def _cell(value: object) -> object:

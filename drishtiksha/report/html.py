@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from drishtiksha.casefile import CaseFile
-from drishtiksha.media.evidence import Evidence
-from drishtiksha.report import content
-from drishtiksha.report.files import write_whole
 from drishtiksha.report.pieces import Content
-from drishtiksha.settings import MediaLimits
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -29,18 +23,6 @@ def render(report: Content) -> bytes:
     # Our own stylesheet is the only text that is put in as it stands.
     own_css = Markup(css)  # noqa: S704
     return _template().render(report=report, css=own_css, policy=policy).encode()
-
-
-def write(
-    case: CaseFile,
-    evidence: Evidence | None,
-    target: Path,
-    *,
-    limits: MediaLimits | None = None,
-    made_utc: datetime | None = None,
-) -> Path:
-    """Raises: ReportError when `evidence` is not the file of the case; MediaError when it can no longer be read."""
-    return write_whole(target, render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
 
 
 @cache

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from drishtiksha.casefile import CaseFile
-from drishtiksha.report.files import write_whole
 
 
 def render(case: CaseFile) -> bytes:
     """UTF-8, indented, ending with a line break."""
     return case.model_dump_json(indent=2).encode() + b"\n"
-
-
-def write(case: CaseFile, target: Path) -> Path:
-    return write_whole(target, render(case))

@@ -5,16 +5,10 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, KeepTogether, PageBreak, Spacer
 
-from drishtiksha.casefile import CaseFile
-from drishtiksha.media.evidence import Evidence
-from drishtiksha.report import content
-from drishtiksha.report.files import write_whole
 from drishtiksha.report.pdf_parts import (
     BODY,
     BOLD,
@@ -29,7 +23,6 @@ from drishtiksha.report.pdf_parts import (
     kept_with_text,
 )
 from drishtiksha.report.pieces import Content, ModelSection, Origin, ReviewEntry
-from drishtiksha.settings import MediaLimits
 
 KEY_HEIGHT = (38 * mm, 92 * mm)
 """Points between which the picture of page one may be high; where there is less room it stands in the annex alone."""
@@ -55,18 +48,6 @@ def _render(report: Content) -> bytes:
         story.append(parts.text(INCOMPLETE, NOTE))
     document.build(story, canvasmaker=CountedCanvas)
     return buffer.getvalue()
-
-
-def write(
-    case: CaseFile,
-    evidence: Evidence | None,
-    target: Path,
-    *,
-    limits: MediaLimits | None = None,
-    made_utc: datetime | None = None,
-) -> Path:
-    """Raises: ReportError when `evidence` is not the file of the case; MediaError when it can no longer be read."""
-    return write_whole(target, render(content.build(case, evidence, limits=limits, made_utc=made_utc)))
 
 
 def _front(report: Content, parts: Parts) -> list[Flowable]:

@@ -17,7 +17,7 @@ from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render import provenance
 from drishtiksha.services.plan import RunPlan, fitting
-from drishtiksha.ui import compare_panels, compare_picker, compare_player, compare_setup, downloads, panels
+from drishtiksha.ui import compare_panels, compare_picker, compare_player, compare_setup, downloads, links, panels
 from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence
 
@@ -177,7 +177,7 @@ def cleared() -> Update:
     return dict.fromkeys(PARTS, "") | {
         "board": compare_panels.EMPTY,
         "status": panels.status(""),
-        "link": compare_setup.link(""),
+        "link": links.nothing("compare"),
         "code": "",
         "run": gr.update(interactive=True),
         "stop": visible(False),

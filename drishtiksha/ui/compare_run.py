@@ -18,7 +18,7 @@ from drishtiksha.errors import DrishtikshaError, JobGoneError
 from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
-from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, panels
+from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, links, panels
 from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file, visible
 from drishtiksha.ui.desk import Desk
 
@@ -43,7 +43,7 @@ def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
                 desk.workbench.cancel(job, viewer)
             raise
         code = compare_setup.code_of(tuple(jobs))
-        yield cleared() | {"code": code, "link": compare_setup.link(code), "board": ""} | _buttons([])
+        yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
         yield from follow(desk, code, viewer)
     except DrishtikshaError as error:
         yield failed(error)
@@ -59,7 +59,7 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
             raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
         views = [desk.workbench.job(job, viewer) for job in jobs]
         cases = [desk.workbench.case(view.case_id, viewer) for view in views]
-        shown: Update = {"code": code, "link": compare_setup.link(code), "board": ""}
+        shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
         for side, case in zip(("a", "b"), cases, strict=False):
             shown |= show_file(desk, "a" if side == "a" else "b", case)
         ids = [case.case_id for case in cases]

@@ -13,23 +13,6 @@ from drishtiksha.ui.icons import icon
 
 _JOBS = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{32})?")
 
-LINK_JS = """
-const show = () => {
-  const link = element.querySelector('[data-compare]'); if (!link) return;
-  const url = new URL(window.location.href), code = link.dataset.compare;
-  if (code) url.searchParams.set('compare', code); else url.searchParams.delete('compare');
-  if (url.href !== window.location.href) window.history.replaceState(window.history.state, '', url.href);
-};
-watch('value', show);
-element.addEventListener('click', event => {
-  const button = event.target.closest('button[data-copy]'); if (!button) return;
-  const done = element.querySelector('[role=status]');
-  const write = navigator.clipboard ? navigator.clipboard.writeText(window.location.href) : Promise.reject();
-  write.then(() => { done.textContent = 'Copied.'; },
-    () => { done.textContent = 'The browser did not allow it: copy it from the address line.'; });
-});
-"""
-"""An element that was never written to leaves the address alone: a page may just be opening the one that it was given."""
 OPEN_TAB_JS = """async () => {
   if (!new URLSearchParams(window.location.search).get('compare')) return [];
   const find = () => [...document.querySelectorAll('[role=tab]')].find(one => one.textContent.trim() === 'Compare');
@@ -52,17 +35,6 @@ def code_of(jobs: tuple[str, ...]) -> str:
 def jobs_of(code: str | None) -> tuple[str, ...]:
     """The job ids of a link; none for anything that is no such link."""
     return tuple(code.split("-")) if isinstance(code, str) and _JOBS.fullmatch(code) else ()
-
-
-def link(code: str) -> str:
-    """Puts the comparison into the browser's address line, with a button that copies the address."""
-    if not code:
-        return '<span data-compare=""></span>'
-    return (
-        f'<div class="dk-compare-link" data-compare="{escape(code)}"><span class="dk-hint">The address of this page leads back to this '
-        'comparison, also after the tab was closed.</span><button type="button" class="dk-act" data-copy>Copy the link'
-        '</button><span class="dk-hint" role="status" aria-live="polite"></span></div>'
-    )
 
 
 def plan(runs: Sequence[RunPlan]) -> str:

@@ -133,7 +133,7 @@ def cleared() -> Update:
     return {
         "job": "",
         "stress_job": "",
-        "link": links.markup(""),
+        "link": links.nothing("job"),
         "verdict": "",
         "timeline": "",
         "faces": "",

@@ -135,7 +135,7 @@ def watch_stress(
         return
     yield (page or {}) | {
         "stress_job": job_id,
-        "link": links.markup(job_id),
+        "link": links.job(job_id),
         "stress": "",
         "stress_box": gr.update(visible=True),
         "stress_status": panels.status("Starting"),
@@ -174,7 +174,7 @@ def _begun(desk: Desk, view: JobView, viewer: Viewer) -> Update:
     name = desk.workbench.case(view.case_id, viewer).media.name
     return handlers.cleared() | {
         "job": view.job_id,
-        "link": links.markup(view.job_id),
+        "link": links.job(view.job_id),
         "verdict": panels.waiting(view.models[0], name),
         "status": panels.status("Starting"),
         "analyze": gr.update(interactive=False),
@@ -191,7 +191,7 @@ def _ended(desk: Desk, view: JobView, viewer: Viewer) -> Update:
     case = desk.workbench.case(view.case_id, viewer)
     update = handlers.cleared() | {
         "job": view.job_id,
-        "link": links.markup(view.job_id, ended=True),
+        "link": links.job(view.job_id, ended=True),
         "models": handlers.models(desk, case, view.models[0]),
     }
     if view.state is JobState.DONE and view.results:
@@ -236,7 +236,7 @@ def _stress_ended(view: JobView) -> Update:
         told = "The stress test was stopped." if view.state is JobState.CANCELLED else _why(view)
     return _stress_idle(told) | {
         "stress_job": view.job_id,
-        "link": links.markup(view.job_id, ended=True),
+        "link": links.job(view.job_id, ended=True),
         "stress_box": gr.update(visible=True),
         "stress": markup,
     }

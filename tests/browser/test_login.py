@@ -1,23 +1,21 @@
-"""`drishtiksha serve` with a login, in a real browser: each sees their own cases, on the page and with their key."""
+"""The page behind a login, in a real browser: each sees their own cases, on the page and with their key."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from running_app import ROOT, TIMEOUT_MS, wait_until_up
+from running_app import TIMEOUT_MS, serving
 from test_app import analyze, asset, upload
 
+from drishtiksha.server.middleware import LOGINS_PER_MINUTE
 from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
 
 PASSWORD = "correct horse battery"
+LOGIN = {"DRISHTIKSHA_LOGIN": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -34,22 +32,8 @@ def url(tmp_path_factory: pytest.TempPathFactory, keys) -> Iterator[str]:
         accounts.add_user(name, PASSWORD, reviewer=name == "rev")
         keys[name] = accounts.add_key(name, reviewer=name == "rev")
     store.close()
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    environment = os.environ | {
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "DRISHTIKSHA_DATA_DIR": str(folder / "data"),
-        "DRISHTIKSHA_LOGIN": "true",
-    }
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "drishtiksha", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until_up(f"http://127.0.0.1:{port}/healthz", process, folder / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+    with serving(folder, ("-m", "drishtiksha", "serve", "--port", "PORT"), LOGIN) as app:
+        yield app.url
 
 
 @pytest.fixture
@@ -101,3 +85,16 @@ def test_a_wrong_password_opens_nothing(log_in, url) -> None:
     page.get_by_text("Incorrect Credentials").wait_for()
     assert page.query_selector("#dk-analyze") is None
     assert httpx.get(f"{url}/config").status_code == 401
+
+
+def test_the_page_without_the_server_asks_too_and_bounds_guessing(tmp_path) -> None:
+    Accounts(open_store(None, tmp_path / "data")).add_user("ana", PASSWORD)
+    with serving(tmp_path, settings=LOGIN) as app, httpx.Client(base_url=app.url) as client:
+        assert client.get("/config").status_code == 401
+        wrong = {"username": "ana", "password": "not the password"}
+        assert client.post("/login", data=wrong).status_code == 400
+        assert client.post("/login", data=wrong | {"password": PASSWORD}).status_code == 200
+        assert client.get("/config").status_code == 200
+        answers = [client.post("/login", data=wrong).status_code for _ in range(LOGINS_PER_MINUTE)]
+        assert answers[0] == 400
+        assert answers[-1] == 429

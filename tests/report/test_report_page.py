@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sample_case
 
-from drishtiksha.report import html
+from drishtiksha.report import content, html
 
 MALICE = '"><img src="https://example.org/x.png" onerror="document.title=1"><script>document.title=2</script>'
 
@@ -21,7 +21,9 @@ def report(real, tmp_path_factory):
         "reviews": (sample_case.review(1, sample_case.ARABIC, "manipulated"), notes),
     }
     case = real.case.model_copy(update=changes)
-    return html.write(case, real.evidence, tmp_path_factory.mktemp("page") / "report.html")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_bytes(html.render(content.build(case, real.evidence)))
+    return path
 
 
 @pytest.fixture

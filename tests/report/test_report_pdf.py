@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import sample_case
@@ -19,17 +18,17 @@ from drishtiksha.results import DISCLAIMER
 A4 = (595, 842)
 
 
-def read(tmp_path: Path, evidence=None, **changes) -> PdfReader:
+def read(evidence=None, **changes) -> PdfReader:
     case = changes.pop("case", None) or sample_case.case(**changes)
-    return PdfReader(pdf.write(case, evidence, tmp_path / "report.pdf"))
+    return PdfReader(io.BytesIO(pdf.render(content.build(case, evidence))))
 
 
 def text_of(reader: PdfReader) -> str:
     return " ".join(" ".join(page.extract_text() for page in reader.pages).split())
 
 
-def test_everything_known_is_told(tmp_path):
-    text = text_of(read(tmp_path))
+def test_everything_known_is_told():
+    text = text_of(read())
     for expected in (
         sample_case.QUESTION,
         "What people who looked at it conclude",
@@ -49,8 +48,8 @@ def test_everything_known_is_told(tmp_path):
         assert expected in text, expected
 
 
-def test_pages_are_numbered_and_name_the_case(tmp_path):
-    reader = read(tmp_path)
+def test_pages_are_numbered_and_name_the_case():
+    reader = read()
     count = len(reader.pages)
     assert count >= 4
     for number, page in enumerate(reader.pages, start=1):
@@ -60,15 +59,15 @@ def test_pages_are_numbered_and_name_the_case(tmp_path):
         assert tuple(round(float(side)) for side in page.mediabox[2:]) == A4
 
 
-def test_page_one_is_for_the_editor_alone(tmp_path):
-    first = read(tmp_path).pages[0].extract_text()
+def test_page_one_is_for_the_editor_alone():
+    first = read().pages[0].extract_text()
     for expected in ("What was asked", "What was found", DISCLAIMER, "Where the file says", "The file"):
         assert expected in first
     assert "Technical annex" not in first
 
 
-def test_title_language_and_bookmarks(tmp_path):
-    reader = read(tmp_path)
+def test_title_language_and_bookmarks():
+    reader = read()
     assert reader.metadata.title == "Examination of clip.mp4"
     assert reader.trailer["/Root"]["/Lang"] == "en"
     outline = reader.outline
@@ -83,8 +82,8 @@ def test_title_language_and_bookmarks(tmp_path):
         assert entry.title in " ".join(page.extract_text().split())
 
 
-def test_its_fonts_are_in_the_file(tmp_path):
-    fonts = [font.get_object() for page in read(tmp_path).pages for font in page["/Resources"]["/Font"].values()]
+def test_its_fonts_are_in_the_file():
+    fonts = [font.get_object() for page in read().pages for font in page["/Resources"]["/Font"].values()]
     written = [font for font in fonts if "DejaVu" in font["/BaseFont"]]
     assert written
     assert all("/FontFile2" in font["/FontDescriptor"] for font in written)
@@ -93,10 +92,10 @@ def test_its_fonts_are_in_the_file(tmp_path):
 @pytest.mark.parametrize(
     "name", [sample_case.HINDI, sample_case.ARABIC, sample_case.EMOJI, "Ελληνικά ўзбек", "a<b>&c", "x" * 120]
 )
-def test_names_in_any_script_are_shown_as_far_as_the_font_goes(tmp_path, name):
+def test_names_in_any_script_are_shown_as_far_as_the_font_goes(name):
     media = sample_results.media(name=f"{name}.mp4")
     results = (sample_results.result(media=media),)
-    text = text_of(read(tmp_path, media=media, results=results, stress=(), reviews=(), provenance=None))
+    text = text_of(read(media=media, results=results, stress=(), reviews=(), provenance=None))
     if name in ("Ελληνικά ўзбек", "a<b>&c"):
         assert f"Examination of {name}.mp4" in text
         assert "does not have" not in text
@@ -104,14 +103,14 @@ def test_names_in_any_script_are_shown_as_far_as_the_font_goes(tmp_path, name):
         assert "The HTML form of this report shows both as they were written." in text
 
 
-def test_very_long_texts_go_over_pages(tmp_path):
+def test_very_long_texts_go_over_pages():
     words = "A very long story. " * 700
     case = sample_case.case(
         question=words,
         reviews=(sample_case.review(1, "Asha " * 600, HumanVerdict.UNCLEAR),),
         provenance=sample_case.origin().model_copy(update={"fields": {"XMP": "f" * 20_000, "n" * 3000: words}}),
     )
-    reader = read(tmp_path, case=case)
+    reader = read(case=case)
     assert text_of(reader).count("story.") == 1400
     assert len(reader.pages) > 8
 
@@ -119,8 +118,8 @@ def test_very_long_texts_go_over_pages(tmp_path):
 @pytest.mark.parametrize(
     "result", [sample_results.no_face(), sample_results.clean_picture(), sample_results.recording()]
 )
-def test_each_kind_of_media_has_a_report(tmp_path, result):
-    text = text_of(read(tmp_path, media=result.media, results=(result,), stress=(), reviews=()))
+def test_each_kind_of_media_has_a_report(result):
+    text = text_of(read(media=result.media, results=(result,), stress=(), reviews=()))
     assert result.model_name in text
     assert DISCLAIMER in text
 
@@ -133,13 +132,13 @@ def test_several_at_once_do_not_disturb_each_other():
     assert len(texts) == 1
 
 
-def test_a_case_of_which_nothing_is_known_yet(tmp_path):
-    text = text_of(read(tmp_path, question="", provenance=None, results=(), stress=(), reviews=()))
+def test_a_case_of_which_nothing_is_known_yet():
+    text = text_of(read(question="", provenance=None, results=(), stress=(), reviews=()))
     assert "Not examined yet" in text
 
 
-def test_pictures_of_a_real_examination_are_in_it(tmp_path, real):
-    reader = read(tmp_path, real.evidence, case=real.case)
+def test_pictures_of_a_real_examination_are_in_it(real):
+    reader = read(real.evidence, case=real.case)
     assert len(reader.pages[0].images) >= 2, "the key picture and the strip of agreement"
     assert sum(len(page.images) for page in reader.pages) >= 8
     assert real.evidence.media.sha256 in text_of(reader)

@@ -19,6 +19,7 @@ from drishtiksha.ui import (
     compare_run,
     compare_setup,
     downloads,
+    links,
     panels,
 )
 from drishtiksha.ui.compare_handlers import HIDDEN, Setup, Side, Update
@@ -144,7 +145,7 @@ def _result(parts: Parts) -> None:
             )
         )
         parts.add("reports", html(downloads.markup(), js_on_load=downloads.DOWNLOAD_JS, elem_id="dk-compare-reports"))
-    parts.add("link", html(compare_setup.link(""), elem_id="dk-compare-link", js_on_load=compare_setup.LINK_JS))
+    parts.add("link", links.element("dk-compare-link", links.nothing("compare")))
 
 
 Act = Callable[[Setup, Viewer], Update]
