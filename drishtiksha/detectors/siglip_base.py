@@ -24,6 +24,7 @@ class SiglipConfig(DetectorConfig):
     num_frames: int = Field(default=120, gt=0, description="frames of a sequence")
     num_windows: int = Field(default=50, gt=0, description="sequences of consecutive frames on the time line")
     rolling_window: int = Field(default=10, gt=0, description="windows that the rolling mean takes together")
+    batch_size: int = Field(default=8, gt=0, description="frames at a time; more are slower on a CPU")
     dtype: Literal["float32", "bfloat16"] = Field(default="bfloat16", description="float32 where there is no bfloat16")
     vision_width: int = Field(default=768, gt=0, description="of SigLIP base, as published")
     vision_layers: int = Field(default=12, gt=0)

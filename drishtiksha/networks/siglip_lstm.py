@@ -42,7 +42,9 @@ class SiglipLSTM(nn.Module):
 
     def features(self, frames: Tensor) -> Tensor:
         """What the pooling head makes of each frame, (B, D)."""
-        return self.siglip_backbone(pixel_values=frames).pooler_output
+        backbone: Any = self.siglip_backbone
+        hidden = backbone.encoder(backbone.embeddings(frames)).last_hidden_state
+        return self._pooled(backbone.post_layernorm(hidden))[0]
 
     def forward(self, sequences: Tensor) -> Tensor:
         # Errors of bfloat16 would add up along a sequence, and this part is quick.
@@ -66,9 +68,28 @@ class SiglipLSTM(nn.Module):
             )
             found.append((queries @ keys.transpose(2, 3) * attention.scale).softmax(dim=-1))
             hidden = layer(hidden, None)
-        last = backbone.post_layernorm(hidden)
-        probe = backbone.head.probe.expand(len(frames), -1, -1)
-        return found, backbone.head.attention(probe, last, last, need_weights=True)[1][:, 0]
+        return found, self._pooled(backbone.post_layernorm(hidden))[1]
+
+    def _pooled(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Patches (B, N, D) to SigLIP's `pooler_output` (B, D), and how much each patch counted (B, N).
+
+        The one query is the same for every frame. So it goes through the keys' weights once, and what was attended to goes
+        through the values' weights, where transformers makes a key and a value of each patch.
+        """
+        head: Any = self.siglip_backbone.head
+        attention = head.attention
+        heads, width = attention.num_heads, attention.head_dim
+        with torch.autocast(patches.device.type, enabled=False):
+            patches = patches.float()
+            for_query, for_keys, for_values = attention.in_proj_weight.chunk(3)
+            bias, _, value_bias = attention.in_proj_bias.chunk(3)  # the keys' adds the same to every patch
+            query = (for_query @ head.probe[0, 0] + bias).view(heads, width)
+            looked_for = torch.einsum("hd,hdc->ch", query, for_keys.view(heads, width, -1)) * width**-0.5
+            weights = (patches @ looked_for).softmax(dim=1)
+            seen = torch.einsum("bnh,bnc->bhc", weights, patches)
+            values = torch.einsum("bhc,hdc->bhd", seen, for_values.view(heads, width, -1)).flatten(1) + value_bias
+            pooled = attention.out_proj(values)
+        return pooled + head.mlp(head.layernorm(pooled)), weights.mean(dim=2)
 
 
 def preprocess_frame(frame: np.ndarray) -> Tensor:

@@ -183,7 +183,8 @@ def cleared() -> Update:
         "stop": visible(False),
         "retry": visible(False),
         "report": visible(False),
-        "reports": downloads.markup(),
+        "reports_a": downloads.markup(),
+        "reports_b": visible(False),
     }
 
 

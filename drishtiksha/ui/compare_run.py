@@ -18,7 +18,7 @@ from drishtiksha.errors import DrishtikshaError, JobGoneError
 from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
-from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, links, panels
+from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, downloads, links, panels
 from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file, visible
 from drishtiksha.ui.desk import Desk
 
@@ -225,11 +225,14 @@ def _buttons(views: Sequence[JobView]) -> Update:
     ended = bool(views) and all(view.state.ended for view in views)
     broken = ended and any(view.state is not JobState.DONE for view in views)
     answered = ended and any(view.results for view in views)
+    pair = len(views) == 2
     return {
         "run": gr.update(interactive=ended),
         "stop": visible(not ended),
         "retry": visible(broken),
-        "report": visible(answered and len(views) == 1),
+        "report": visible(answered),
+        "reports_a": downloads.markup(of="A" if pair else ""),
+        "reports_b": {**visible(pair), "value": downloads.markup(of="B")},
     }
 
 

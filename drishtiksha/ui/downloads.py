@@ -31,8 +31,8 @@ watch('value', () => setTimeout(() => element.querySelector('a[data-fresh]')?.cl
 """
 
 
-def markup(made: Path | None = None, told: str = "") -> str:
-    """A button a format; `made` is downloaded at once."""
+def markup(made: Path | None = None, told: str = "", of: str = "") -> str:
+    """A button a format; `made` is downloaded at once. of: stands before them where there are several files."""
     buttons = "".join(
         f'<button type="button" class="dk-act" data-format="{kind}">{escape(title)}</button>'
         for kind, title in FORMATS.items()
@@ -42,23 +42,24 @@ def markup(made: Path | None = None, told: str = "") -> str:
         if made is not None
         else ""
     )
-    return f'<div class="dk-downloads">{buttons}</div><p class="dk-hint" role="status" aria-live="polite">{escape(told)}{link}</p>'
+    letter = f'<span class="dk-letter">{escape(of)}</span>' if of else ""
+    return f'<div class="dk-downloads">{letter}{buttons}</div><p class="dk-hint" role="status" aria-live="polite">{escape(told)}{link}</p>'
 
 
-def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer) -> str:
+def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "") -> str:
     """Write one and answer the buttons with its link, or with why there is none."""
     from drishtiksha.ui.handlers import failure_sentence
 
     if not case_id or kind not in FORMATS:
-        return markup()
+        return markup(of=of)
     try:
         case = desk.workbench.case(case_id, viewer)
         evidence = desk.workbench.evidence(case_id, viewer)
         target = desk.shown_dir(case_id) / f"{_stem(case)}.{kind}"
         write(case, evidence, target, desk.settings.data_root, limits=desk.settings.limits)
     except DrishtikshaError as error:
-        return markup(told=failure_sentence(error)[0])
-    return markup(target, "Saved as ")
+        return markup(told=failure_sentence(error)[0], of=of)
+    return markup(target, "Saved as ", of)
 
 
 def _stem(case: CaseFile) -> str:

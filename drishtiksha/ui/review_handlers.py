@@ -5,8 +5,10 @@ Each answers a dict of output name -> new value; the tab maps names to its compo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.comparison import compare
@@ -21,47 +23,65 @@ from drishtiksha.ui.handlers import failure_sentence, origin
 from drishtiksha.ui.review_player import PLAYER_ID
 from drishtiksha.ui.review_queue import Filter, markup
 
+P = ParamSpec("P")
 Update = dict[str, Any]
 CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart", "findings")
 
 
+def closed() -> Update:
+    """No case open."""
+    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": review_panels.EMPTY}
+
+
+def guarded(
+    place: str = "status", also: Callable[[], Update] = dict
+) -> Callable[[Callable[P, Update]], Callable[P, Update]]:
+    """A failure becomes a sentence in that place, beside what else is then to be shown; what is written in the form stays."""
+
+    def around(handler: Callable[P, Update]) -> Callable[P, Update]:
+        @wraps(handler)
+        def answer(*args: P.args, **kwargs: P.kwargs) -> Update:
+            try:
+                return handler(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - shown to the user and logged
+                return {**also(), place: _told(error)}
+
+        return answer
+
+    return around
+
+
+@guarded()
 def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
     """The queue as it stands now, with the open case marked."""
-    try:
-        return {"queue": markup(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return failed(error)
+    return {"queue": markup(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
 
 
+@guarded()
 def numbers(desk: Desk, viewer: Viewer) -> Update:
     """Agreement and records over all cases that the viewer may see."""
-    try:
-        return {"stats": review_panels.stats(stats(desk.workbench.cases(viewer, limit=ALL_CASES)))}
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return failed(error)
+    return {"stats": review_panels.stats(stats(desk.workbench.cases(viewer, limit=ALL_CASES)))}
 
 
+@guarded(also=closed)
 def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """What is there at once: player, form, words of people and machines. Pictures follow by `pictures`."""
-    try:
-        case = desk.workbench.case(case_id or "", viewer)
-        evidence = desk.workbench.evidence(case.case_id, viewer)
-        limits = desk.settings.limits
-        folder = desk.shown_dir(case.case_id)
-        copy = compare_player.copy_for_screen(evidence, folder, limits)
-        times = review_player.times_of(evidence, folder, limits)
-        return said(case) | {
-            "case": case.case_id,
-            "player": review_panels.title(case)
-            + review_player.markup(case.media, copy, times, review_player.flagged(case.results)),
-            "form": review_form.markup(case, viewer),
-            "origin": review_panels.origin(case, origin(case)),
-            "chart": "",
-            "findings": "",
-            "status": "",
-        }
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return closed() | failed(error)
+    case = desk.workbench.case(case_id or "", viewer)
+    evidence = desk.workbench.evidence(case.case_id, viewer)
+    limits = desk.settings.limits
+    folder = desk.shown_dir(case.case_id)
+    copy = compare_player.copy_for_screen(evidence, folder, limits)
+    times = review_player.times_of(evidence, folder, limits)
+    return said(case) | {
+        "case": case.case_id,
+        "player": review_panels.title(case)
+        + review_player.markup(case.media, copy, times, review_player.flagged(case.results)),
+        "form": review_form.markup(case, viewer),
+        "origin": review_panels.origin(case, origin(case)),
+        "chart": "",
+        "findings": "",
+        "status": "",
+    }
 
 
 def said(case: CaseFile) -> Update:
@@ -73,21 +93,19 @@ def said(case: CaseFile) -> Update:
     }
 
 
+@guarded(also=lambda: {"chart": "", "findings": ""})
 def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """The chart of scores, and the moments that led to the answers that suspect something."""
     if not case_id:
         return {}
-    try:
-        case = desk.workbench.case(case_id, viewer)
-        if not case.results:
-            return {"chart": "", "findings": ""}
-        found = compare(case.results)
-        return {
-            "chart": compare_chart.chart(case.results, PLAYER_ID, found.strip, found.segments),
-            "findings": "".join(_findings(desk, case, result, viewer) for result in telling(case)),
-        }
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return {"chart": "", "findings": ""} | failed(error)
+    case = desk.workbench.case(case_id, viewer)
+    if not case.results:
+        return {"chart": "", "findings": ""}
+    found = compare(case.results)
+    return {
+        "chart": compare_chart.chart(case.results, PLAYER_ID, found.strip, found.segments),
+        "findings": "".join(_findings(desk, case, result, viewer) for result in telling(case)),
+    }
 
 
 def telling(case: CaseFile) -> list[AnalysisResult]:
@@ -103,6 +121,7 @@ def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer
     return review_panels.findings(shots, result, shown.gallery_caption(result))
 
 
+@guarded()
 def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:
     """Add a reviewer's word. The form is emptied only when it was kept."""
     try:
@@ -120,23 +139,20 @@ def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer
             | numbers(desk, viewer)
         )
     except CaseGoneError as error:
-        return closed() | refresh(desk, "", filters, viewer) | failed(error)
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return failed(error)
+        return closed() | refresh(desk, "", filters, viewer) | {"status": _told(error)}
 
 
+@guarded("moved")
 def export(desk: Desk, form: str, viewer: Viewer) -> Update:
     """All reviews that the viewer may see, as a link that the page follows."""
-    try:
-        kind: Format = "jsonl" if form == "jsonl" else "csv"
-        cases = desk.workbench.cases(viewer, reviewed=True, limit=ALL_CASES)
-        data = export_reviews(cases, kind)
-        count = words.counted(sum(len(case.reviews) for case in cases), "review")
-        return {"moved": review_panels.download(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return {"moved": _told(error)}
+    kind: Format = "jsonl" if form == "jsonl" else "csv"
+    cases = desk.workbench.cases(viewer, reviewed=True, limit=ALL_CASES)
+    data = export_reviews(cases, kind)
+    count = words.counted(sum(len(case.reviews) for case in cases), "review")
+    return {"moved": review_panels.download(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
 
 
+@guarded("moved")
 def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
     """Add the reviews of a file; gradio's copy of it is deleted."""
     if upload is None:
@@ -149,20 +165,8 @@ def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | 
         if case_id:
             update |= said(desk.workbench.case(case_id, viewer))
         return update | refresh(desk, case_id, filters, viewer) | numbers(desk, viewer)
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return {"moved": _told(error)}
     finally:
         discard_upload(path)
-
-
-def closed() -> Update:
-    """No case open."""
-    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": review_panels.EMPTY}
-
-
-def failed(error: BaseException) -> Update:
-    """What went wrong, above the form, whose content stays."""
-    return {"status": _told(error)}
 
 
 def _told(error: BaseException) -> str:

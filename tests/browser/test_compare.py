@@ -5,6 +5,7 @@ The thresholds are set so low that a genuine clip is suspected: what is tested i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -190,7 +191,7 @@ def test_the_report_of_a_comparison_names_all_its_models(open_at: OpenAt, link: 
     page = open_at(link, accept_downloads=True)
     page.wait_for_selector(DONE)
     with page.expect_download() as download:
-        page.click("#dk-compare-reports button[data-format=html]")
+        page.click("#dk-compare-reports-a button[data-format=html]")
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert all(name in text for name in LOW)
 
@@ -214,6 +215,11 @@ def test_one_detector_on_two_files(open_at: OpenAt) -> None:
     page.keyboard.press("PageUp")
     for player in (FIRST, "#dk-player-b video"):
         page.wait_for_function(f"document.querySelector('{player}').currentTime > 0.1")
+    for side, name in (("a", "clip_with_sound.mp4"), ("b", "clip_silent.mp4")):
+        with page.expect_download() as download:
+            page.click(f"#dk-compare-reports-{side} button[data-format=json]")
+        kept = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+        assert kept["media"]["name"] == name
     again = open_at(page.url)
     again.wait_for_selector(DONE)
     assert again.inner_text("#dk-compare-board") == board

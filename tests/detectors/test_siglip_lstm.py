@@ -54,6 +54,21 @@ def test_logits_are_the_references(loaded):
         assert network.image_logits(network.features(one)).tolist() == pytest.approx(picture["logits"], abs=1e-3)
 
 
+def test_features_and_attention_are_those_of_transformers(tmp_path):
+    network = small(SiglipLSTMV4, tmp_path, dtype="float32").network
+    backbone = network.siglip_backbone
+    frames = torch.randn(3, 3, 224, 224, generator=torch.Generator().manual_seed(7))
+    with torch.inference_mode():
+        backbone.head.attention.in_proj_bias.normal_(generator=torch.Generator().manual_seed(8))
+        wanted = backbone(pixel_values=frames)
+        probe, patches = backbone.head.probe.expand(3, -1, -1), wanted.last_hidden_state
+        weights = backbone.head.attention(probe, patches, patches, need_weights=True)[1][:, 0]
+        assert torch.allclose(network.features(frames), wanted.pooler_output, atol=1e-5)
+        assert torch.allclose(network.attentions(frames)[1], weights, atol=1e-6)
+    assert wanted.pooler_output.std() > 0.01
+    assert weights.std() > 1e-5
+
+
 def test_pixels_are_the_references():
     arrays = golden.arrays("visual_preprocessing")
     ours, wanted = preprocess_frame(arrays["frame_rgb"]).numpy(), arrays["siglip_pixels_f16"].astype(np.float32)

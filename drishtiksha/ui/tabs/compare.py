@@ -140,11 +140,11 @@ def _result(parts: Parts) -> None:
     parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=compare_chart.MOMENT_JS))
     with parts.add("report", gr.Column(visible=HIDDEN, elem_classes="dk-box")):
         html(
-            panels.heading(
-                "Report", "All that is known of this file: each detector's answer, where they agree, custody."
-            )
+            panels.heading("Report", "All that is known of a file: each detector's answer, where they agree, custody.")
         )
-        parts.add("reports", html(downloads.markup(), js_on_load=downloads.DOWNLOAD_JS, elem_id="dk-compare-reports"))
+        for side in ("a", "b"):
+            keep = html(downloads.markup(), js_on_load=downloads.DOWNLOAD_JS, elem_id=f"dk-compare-reports-{side}")
+            parts.add(f"reports_{side}", keep)
     parts.add("link", links.element("dk-compare-link", links.nothing("compare")))
 
 
@@ -245,10 +245,16 @@ def _wire_result(parts: Parts, desk: Desk) -> None:
 
     parts["seen"].select(look, parts["code"], parts.outputs, concurrency_limit=4, **PRIVATE)
 
-    def report(case_a: str, event: gr.EventData, request: gr.Request) -> str:
-        return downloads.make(desk, case_a, str(event.format), desk.viewer(request))
+    def report_on(letter: str) -> Callable[..., str]:
+        def report(case_id: str, code: str, event: gr.EventData, request: gr.Request) -> str:
+            of = letter if len(compare_setup.jobs_of(code)) == 2 else ""
+            return downloads.make(desk, case_id, str(event.format), desk.viewer(request), of)
 
-    parts["reports"].click(report, parts["case_a"], parts["reports"], concurrency_limit=2, **PRIVATE)
+        return report
+
+    for side in ("a", "b"):
+        asked, kept = [parts[f"case_{side}"], parts["code"]], parts[f"reports_{side}"]
+        kept.click(report_on(side.upper()), asked, kept, concurrency_limit=2, **PRIVATE)
 
 
 def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]:
