@@ -78,7 +78,7 @@ def measure(model: str, path: Path) -> dict[str, float]:
     manager = ModelManager(load_settings(device="cpu"))
     if manager.status(model).embedded:
         return _peak(manager.load_model(model), path)
-    with stand_in(model, {}) as (detector, _):
+    with stand_in(model, {}) as detector:
         return _peak(detector, path)
 
 

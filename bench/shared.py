@@ -37,7 +37,7 @@ def table(repeats: int) -> str:
     """A row a clip, as Markdown."""
     manager = ModelManager(load_settings(device="cpu"))
     shipped = [manager.load_model(name) for name in SHIPPED]
-    with stand_in(STAND_IN, {}) as (detector, _):
+    with stand_in(STAND_IN, {}) as detector:
         detectors = [*shipped, detector]
         rows = [row(clip, detectors, repeats) for clip in sorted(CLIPS.glob("*.mp4"))]
     return "\n".join([HEAD.format(models=", ".join((*SHIPPED, STAND_IN))), *rows])

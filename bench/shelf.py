@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bench.measure import ROOT
 from drishtiksha.registry import discover
 from drishtiksha.settings import load_settings
+from drishtiksha.weights.files import parts
 
 if TYPE_CHECKING:
     import torch
@@ -98,8 +99,8 @@ def _row(title: str, case: Case, found: dict[str, float]) -> str:
 def measure(model: str, clip: str, settings: dict[str, object]) -> dict[str, float]:
     """Seconds and MiB of one analysis without heatmaps, after one that does not count where it is short."""
     evidence = CLIPS / clip
-    with stand_in(model, settings) as (detector, path):
-        found = {"load": detector.load_seconds or 0.0, "read_copy": _read_and_copy(path)}
+    with stand_in(model, settings) as detector:
+        found = {"load": detector.load_seconds or 0.0, "read_copy": sum(map(_read_and_copy, files_of(detector)))}
         started = time.perf_counter()
         result = detector.analyze(evidence, explain=False)
         if time.perf_counter() - started < 20:
@@ -111,8 +112,8 @@ def measure(model: str, clip: str, settings: dict[str, object]) -> dict[str, flo
 
 
 @contextmanager
-def stand_in(model: str, settings: dict[str, object]) -> Iterator[tuple[Detector, Path]]:
-    """A model with stand-in weights, and where these lie; its hash is known, as it is from the second load on."""
+def stand_in(model: str, settings: dict[str, object]) -> Iterator[Detector]:
+    """A model with stand-in weights; the hash of its files is known, as it is from the second load on."""
     sys.path.insert(0, str(ROOT / "tests"))
     import golden
     import torch
@@ -127,7 +128,12 @@ def stand_in(model: str, settings: dict[str, object]) -> Iterator[tuple[Detector
         if model == "MFF-MOE-V1":
             fields["companions"] = _averages(path)
         golden.detector(cls, model, path, **fields)
-        yield golden.detector(cls, model, path, **fields), path
+        yield golden.detector(cls, model, path, **fields)
+
+
+def files_of(detector: Detector) -> list[Path]:
+    """The checkpoint and its companions."""
+    return [Path(part.path) for part in parts(detector.config)]
 
 
 def peak_mib(work: Callable[[], object]) -> float:
