@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where several processes share the tests, a file stays with one of them, and all that drive a browser with the same:
-    two browsers at a time starve each other. (xdist's own groups need `nodeid` to be writable, which pytest 9 ended.)"""
+    two browsers at a time starve each other. (The groups of xdist 3.8 set `_nodeid`, which pytest 9.2 no longer reads.)"""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
