@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.middleware import Middleware
-
 from drishtiksha.registry import ModelManager
-from drishtiksha.server.middleware import SlowLogins
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
 from drishtiksha.store.accounts import Accounts
@@ -17,12 +14,15 @@ accounts = Accounts(workbench.store) if settings.login else None
 demo = build(workbench, accounts.viewer if accounts else None)
 
 if __name__ == "__main__":
+    options = launch_options(settings)
+    if accounts:
+        from starlette.middleware import Middleware
+
+        from drishtiksha.server.middleware import SlowLogins
+
+        options |= {"auth": accounts.authenticate, "app_kwargs": {"middleware": [Middleware(SlowLogins)]}}
     workbench.start()
     try:
-        demo.launch(
-            auth=accounts.authenticate if accounts else None,
-            app_kwargs={"middleware": [Middleware(SlowLogins)]},
-            **launch_options(settings),
-        )
+        demo.launch(**options)
     finally:
         workbench.stop()

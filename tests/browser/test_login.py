@@ -9,6 +9,7 @@ import httpx
 import pytest
 from running_app import TIMEOUT_MS, serving
 from test_app import analyze, asset, upload
+from test_jobs import finished
 
 from drishtiksha.server.middleware import LOGINS_PER_MINUTE
 from drishtiksha.store.accounts import Accounts
@@ -66,11 +67,12 @@ def test_each_sees_their_own_cases_and_a_reviewer_all(log_in, url, keys) -> None
 
     reviewer = log_in("rev", link)
     reviewer.wait_for_selector("#dk-verdict h2")
-    assert reviewer.inner_text("#dk-verdict h2") in verdict
+    assert finished(reviewer) == verdict
 
     ben = log_in("ben", link)
     ben.wait_for_selector("#dk-analyze")
-    ben.wait_for_function("document.body.innerText.includes('no longer here')")
+    ben.wait_for_selector("#dk-verdict [role=alert]")
+    assert "no longer here" in ben.inner_text("#dk-verdict")
     assert ben.inner_text("#dk-verdict h2") not in verdict
     assert Path(asset("portrait.jpg")).name not in ben.inner_text("body")
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import librosa
 import numpy as np
 
+from drishtiksha.features.library import librosa
 from drishtiksha.training.voice_spoof.codecs import through_codec
 from drishtiksha.training.voice_spoof.index import SAMPLE_RATE, Recording, drawn_by
 
@@ -51,16 +51,16 @@ def griffin_lim(waveform: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Back from a mel spectrogram by guessing the phase (Griffin & Lim, IEEE TASSP 1984)."""
     mels, hop, rounds = (int(draw.choice(options)) for options in ((64, 80, 100), (160, 200, 256), (16, 32)))
     filters, back = _mel_filters(mels)
-    magnitudes = np.abs(librosa.stft(waveform, n_fft=1024, hop_length=hop))
+    magnitudes = np.abs(librosa().stft(waveform, n_fft=1024, hop_length=hop))
     guessed = np.maximum(back @ (filters @ magnitudes), 0)
-    return librosa.griffinlim(
+    return librosa().griffinlim(
         guessed, n_iter=rounds, hop_length=hop, n_fft=1024, random_state=int(draw.integers(2**31))
     )
 
 
 @lru_cache(maxsize=4)
 def _mel_filters(mels: int) -> tuple[np.ndarray, np.ndarray]:
-    filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=mels)
+    filters = librosa().filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=mels)
     return filters, np.linalg.pinv(filters)
 
 
@@ -69,18 +69,18 @@ def lpc(waveform: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     the pitch, or noise, as loud as the residual was (Un & Magill, IEEE Trans. Comm. 1975).
     """
     order, cutoff_hz = int(draw.choice((14, 18, 22))), int(draw.choice((400, 800, 1200, 1600)))
-    spectra = librosa.stft(waveform, n_fft=LPC_FFT, hop_length=LPC_HOP)
+    spectra = librosa().stft(waveform, n_fft=LPC_FFT, hop_length=LPC_HOP)
     padded = np.pad(waveform, LPC_FFT // 2)
-    frames = librosa.util.frame(padded, frame_length=LPC_FFT, hop_length=LPC_HOP) * np.hanning(LPC_FFT)[:, None]
+    frames = librosa().util.frame(padded, frame_length=LPC_FFT, hop_length=LPC_HOP) * np.hanning(LPC_FFT)[:, None]
     hush = draw.normal(0, 1e-5, frames.shape)
-    inverse = np.fft.rfft(librosa.lpc(frames + hush, order=order, axis=0), LPC_FFT, axis=0)
+    inverse = np.fft.rfft(librosa().lpc(frames + hush, order=order, axis=0), LPC_FFT, axis=0)
     count = min(spectra.shape[1], inverse.shape[1])
     residual = spectra[:, :count] * inverse[:, :count]
-    made = librosa.stft(_excitation(waveform, draw), n_fft=LPC_FFT, hop_length=LPC_HOP)[:, :count]
+    made = librosa().stft(_excitation(waveform, draw), n_fft=LPC_FFT, hop_length=LPC_HOP)[:, :count]
     above = np.fft.rfftfreq(LPC_FFT, 1 / SAMPLE_RATE) >= cutoff_hz
     gain = _rms(residual[above]) / (_rms(made[above]) + 1e-9)
     residual[above] = (made * gain)[above]
-    return librosa.istft(residual / inverse[:, :count], hop_length=LPC_HOP, length=len(waveform))
+    return librosa().istft(residual / inverse[:, :count], hop_length=LPC_HOP, length=len(waveform))
 
 
 def _rms(spectra: np.ndarray) -> np.ndarray:

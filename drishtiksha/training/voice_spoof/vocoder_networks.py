@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import librosa
 import torch
 from torch import nn
 from torch.nn import functional
+
+from drishtiksha.features.library import librosa
 
 SAMPLE_RATE = 16000
 """Hz, of everything here."""
@@ -34,7 +35,7 @@ class Mel(nn.Module):
     def __init__(self, hop: int) -> None:
         super().__init__()
         self.hop = hop
-        filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FFT, n_mels=MELS, fmax=SAMPLE_RATE / 2)
+        filters = librosa().filters.mel(sr=SAMPLE_RATE, n_fft=FFT, n_mels=MELS, fmax=SAMPLE_RATE / 2)
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
         self.register_buffer("window", torch.hann_window(FFT), persistent=False)
 
