@@ -36,9 +36,10 @@ class FaceMemo:
     ) -> tuple[tuple[Face, ...], GapReason | None]:
         """As `find_faces`, for the frame `frame_index` of the file (None: its one picture)."""
         halved = request.halve_from is not None and max(frame.shape[:2]) >= request.halve_from
-        key = (frame_index, request.finder, request.thresholds, halved)
+        least = _least_px(request, halved)
+        key = (frame_index, request.finder, request.thresholds, halved, least)
         if key not in self._found:
-            find = _finder(request.finder, request.thresholds)
+            find = _finder(request.finder, request.thresholds, least)
             self._found[key] = _at_half_size(find, frame) if halved else find(frame)
         faces, reason = usable_faces(self._found[key], request)
         if not request.landmarks or not faces:
@@ -81,13 +82,22 @@ def _mesh() -> FaceMesh:
     return FaceMesh(EMBEDDED_DIR)
 
 
+def _least_px(request: FaceRequest, halved: bool) -> float | None:
+    """Where the search may begin: smaller faces are of no use. None: the finder looks for all sizes at once."""
+    if request.finder != "mtcnn":
+        return None
+    from drishtiksha.faces.mtcnn import first_face_px
+
+    return first_face_px(request.min_size / (2 if halved else 1))
+
+
 @cache
-def _finder(name: str, thresholds: tuple[float, float, float] | None) -> Finder:
+def _finder(name: str, thresholds: tuple[float, float, float] | None, least: float | None) -> Finder:
     """The face finders are safe to share between threads and take long to build."""
     if name == "mtcnn":
-        from drishtiksha.faces.mtcnn import THRESHOLDS, MTCNNFinder
+        from drishtiksha.faces.mtcnn import MIN_FACE_PX, THRESHOLDS, MTCNNFinder
 
-        return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS).find
+        return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS, least or MIN_FACE_PX).find
     if name == "dlib":
         from drishtiksha.faces.dlib68 import LANDMARKS_FILE, DlibFinder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -168,8 +169,11 @@ class Run:
     def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
         import torch
 
+        if not waiting:
+            return
         tensors = [tensor for _, group in waiting for tensor in group]
-        size = self.detector.config.batch_size
+        # Of one size, since small ones waste time.
+        size = math.ceil(len(tensors) / math.ceil(len(tensors) / self.detector.config.batch_size))
         judged: list[tuple[float, dict[str, float]]] = []
         for start in range(0, len(tensors), size):
             self.job.check()

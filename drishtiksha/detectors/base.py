@@ -12,7 +12,7 @@ import numpy as np
 
 from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
-from drishtiksha.detectors.device import has_bfloat16, keep_in_bfloat16, resolve_device
+from drishtiksha.detectors.device import has_bfloat16, keep_freed_memory, keep_in_bfloat16, resolve_device
 from drishtiksha.errors import ConfigError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
 from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
@@ -74,6 +74,10 @@ class Detector(ABC):
     def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Add or fold in the tensors of companion files, after `remap`."""
         return state_dict
+
+    def packable(self, network: nn.Module) -> Sequence[nn.Module]:
+        """Parts whose linear layers may be packed when they are in bfloat16: what no gradient goes through."""
+        return ()
 
     def detailed(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Fake logits (B,), and what else the network says of each of the batch, by name (B,)."""
@@ -186,6 +190,7 @@ class Detector(ABC):
         import torch
 
         started = time.perf_counter()
+        keep_freed_memory()
         device = resolve_device(self.config.device)
         path = Path(self.config.model_path)
         require(path, remedy(self.model_name, path, self.config.weights), self.config.weights)
@@ -198,10 +203,18 @@ class Detector(ABC):
         self._check_canary()
         if self.config.dtype == "bfloat16" and has_bfloat16(device):
             keep_in_bfloat16(network)
+            if device.type == "cpu":
+                self._pack(network)
             self._dtype = "bfloat16"
         network.to(memory_format=torch.channels_last).to(device)
         self.load_seconds = time.perf_counter() - started
         return self
+
+    def _pack(self, network: nn.Module) -> None:
+        from drishtiksha.networks.packed import pack_linears
+
+        for part in self.packable(network):
+            pack_linears(part)
 
     def _prove(self) -> dict[str, str]:
         """SHA-256 of each file that is there, by the companion's name. Raises: WeightsMismatchError for a wrong one."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
+from functools import cache
 from typing import TYPE_CHECKING
 
 from drishtiksha.errors import ConfigError
@@ -9,6 +12,26 @@ from drishtiksha.errors import ConfigError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""Parameters of glibc's `mallopt`, by its malloc.h."""
+KEPT_BYTES, KEPT_BLOCK_BYTES = 256 << 20, 128 << 20
+"""How much freed memory the process keeps at most, and the largest block that is kept."""
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have glibc keep freed blocks for the next layer, for all threads; once for this process, elsewhere nothing.
+
+    By itself it gives blocks of 32 MiB and more back at once, and the kernel clears them anew for every layer: a third of
+    the time of a convolutional network with wide layers.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_ARENA_MAX, 1)
+    libc.mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
+    libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def resolve_device(wanted: str) -> torch.device:

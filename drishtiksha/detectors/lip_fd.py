@@ -16,6 +16,8 @@ from drishtiksha.errors import SkipSample
 from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor, nn
 
     from drishtiksha.networks.lipfd import Recipe
@@ -81,6 +83,15 @@ class LipFDetectorV1(Detector):
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         named = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
         return {key: tensor for key, tensor in named.items() if not key.startswith(TEXT_TOWER)}
+
+    def read_network(self, path: Path) -> nn.Module:
+        """As loaded, with the batch norms folded in: the same logits with less to do."""
+        from drishtiksha.networks.fuse import fuse_batch_norms
+
+        return fuse_batch_norms(super().read_network(path).eval())
+
+    def packable(self, network: Any) -> Sequence[nn.Module]:
+        return (network.encoder,)
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One uint8 (3, 1000, 2500) RGB, the whole picture; the network's inputs are cut from it on its device."""

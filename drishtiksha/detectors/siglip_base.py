@@ -58,6 +58,9 @@ class SiglipDetector(Detector):
         assert sample.frame is not None
         return [preprocess_frame(sample.frame)]
 
+    def packable(self, network: Any) -> Sequence[nn.Module]:
+        return (network.siglip_backbone.encoder,)
+
     def features(self, batch: Tensor) -> Tensor:
         network: Any = self.network
         return network.features(batch)

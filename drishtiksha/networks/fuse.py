@@ -10,17 +10,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fuse_batch_norms(network: nn.Module) -> nn.Module:
-    """Fold, in place, each batch normalisation that a timm network defines right after a convolution into it.
+    """Fold, in place, each batch normalisation that a network defines right after a convolution into it.
 
     network: in eval mode; of its modules, neighbours are taken to be applied one after the other, as timm's EfficientNets,
-    MobileNets and RegNets do. What timm's normalisation does besides (its activation) stays. Returns `network`.
+    MobileNets and RegNets and torchvision's ResNets do. What timm's normalisation does besides (its activation) stays.
+    Returns `network`.
     Raises: ValueError when the network is in training mode.
     """
     if network.training:
         raise ValueError("batch norms can be folded in only once the network is in eval mode")
     for module in list(network.modules()):
         for (before, conv), (name, norm) in pairwise(list(module.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, before, fuse_conv_bn_eval(conv, norm))
-                setattr(module, name, nn.Sequential(norm.drop, norm.act))
+                timms = isinstance(norm, BatchNormAct2d)
+                setattr(module, name, nn.Sequential(norm.drop, norm.act) if timms else nn.Identity())
     return network

@@ -10,12 +10,38 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
-from transformers import SiglipVisionConfig, SiglipVisionModel
+from torch.nn.functional import interpolate, scaled_dot_product_attention
+from transformers import AttentionInterface, SiglipVisionConfig, SiglipVisionModel
+from transformers.models.siglip.modeling_siglip import SiglipMLP
+
+from drishtiksha.networks.packed import linear_gelu
 
 SIDE_PX, PATCH_PX = 224, 16
 GRID = (SIDE_PX // PATCH_PX, SIDE_PX // PATCH_PX)
 DROPOUT = 0.5
+ATTENTION = "drishtiksha_products"
+
+
+def _attention(
+    module: nn.Module, queries: Tensor, keys: Tensor, values: Tensor, mask: None, scaling: float, **_: object
+) -> tuple[Tensor, None]:
+    """(B, heads, N, width) each to (B, N, heads, width), for transformers: on a processor as two plain products, which
+    take half the time of torch's own attention with a frame's 196 patches."""
+    if queries.device.type == "cpu":
+        seen = (queries * scaling @ keys.transpose(2, 3)).softmax(dim=-1, dtype=queries.dtype) @ values
+    else:
+        seen = scaled_dot_product_attention(queries, keys, values, scale=scaling)
+    return seen.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(ATTENTION, _attention)
+
+
+class _MLP(SiglipMLP):
+    """Transformers' layer with its activation as part of the product before it, where that is possible."""
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.fc2(linear_gelu(self.fc1, hidden_states))
 
 
 class SiglipLSTM(nn.Module):
@@ -31,8 +57,11 @@ class SiglipLSTM(nn.Module):
             num_attention_heads=heads,
             image_size=SIDE_PX,
             patch_size=PATCH_PX,
+            attn_implementation=ATTENTION,
         )
         self.siglip_backbone = SiglipVisionModel(config)
+        for layer in self.siglip_backbone.encoder.layers:
+            layer.mlp = _MLP(config)
         # No checkpoint holds these numbers, so that they must be there even when the rest is built without memory.
         positions = torch.arange(GRID[0] * GRID[1], device="cpu")[None]
         self.siglip_backbone.embeddings.register_buffer("position_ids", positions, persistent=False)
