@@ -23,7 +23,7 @@ ATTENTION = "drishtiksha_products"
 
 
 def _attention(
-    module: nn.Module, queries: Tensor, keys: Tensor, values: Tensor, mask: None, scaling: float, **_: object
+    _module: nn.Module, queries: Tensor, keys: Tensor, values: Tensor, _mask: None, scaling: float, **_: object
 ) -> tuple[Tensor, None]:
     """(B, heads, N, width) each to (B, N, heads, width), for transformers: on a processor as two plain products, which
     take half the time of torch's own attention with a frame's 196 patches."""
