@@ -82,22 +82,22 @@ def _mesh() -> FaceMesh:
     return FaceMesh(EMBEDDED_DIR)
 
 
-def _least_px(request: FaceRequest, halved: bool) -> float | None:
-    """Where the search may begin: smaller faces are of no use. None: the finder looks for all sizes at once."""
+def _least_px(request: FaceRequest, halved: bool) -> float:
+    """Where the search may begin: smaller faces are of no use. 0: the finder looks for all sizes at once."""
     if request.finder != "mtcnn":
-        return None
+        return 0
     from drishtiksha.faces.mtcnn import first_face_px
 
     return first_face_px(request.min_size / (2 if halved else 1))
 
 
 @cache
-def _finder(name: str, thresholds: tuple[float, float, float] | None, least: float | None) -> Finder:
+def _finder(name: str, thresholds: tuple[float, float, float] | None, least: float) -> Finder:
     """The face finders are safe to share between threads and take long to build."""
     if name == "mtcnn":
-        from drishtiksha.faces.mtcnn import MIN_FACE_PX, THRESHOLDS, MTCNNFinder
+        from drishtiksha.faces.mtcnn import THRESHOLDS, MTCNNFinder
 
-        return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS, least or MIN_FACE_PX).find
+        return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS, least).find
     if name == "dlib":
         from drishtiksha.faces.dlib68 import LANDMARKS_FILE, DlibFinder
 

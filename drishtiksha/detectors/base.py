@@ -19,18 +19,14 @@ from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, Sam
 from drishtiksha.settings import MediaLimits
 from drishtiksha.weights import (
     Sidecar,
-    WeightsState,
     load_content,
     load_into,
     load_state_dict,
-    parts,
-    pin,
-    pinned,
-    prove,
+    pin_parts,
+    prove_parts,
     read_sidecar,
     remedy,
     require,
-    state,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +40,8 @@ class Detector(ABC):
     Config: ClassVar[type[DetectorConfig]] = DetectorConfig
     build_on_meta: ClassVar[bool] = True
     """Whether `build` can run without memory, so that weights are not first filled with noise."""
+    fold_batch_norms: ClassVar[bool] = False
+    """Whether each norm follows the convolution defined before it, so that they can be one: the same logits sooner."""
 
     def __init__(self, config: DetectorConfig) -> None:
         self.config: Any = config
@@ -180,6 +178,10 @@ class Detector(ABC):
         with torch.device("meta" if self.build_on_meta else "cpu"):
             network = self.build()
         load_into(network, self.merge(self.remap(tensors)), self.model_name)
+        if self.fold_batch_norms:
+            from drishtiksha.networks.fuse import fuse_batch_norms
+
+            fuse_batch_norms(network.eval())
         return network
 
     def load(self) -> Self:
@@ -195,40 +197,23 @@ class Detector(ABC):
         path = Path(self.config.model_path)
         require(path, remedy(self.model_name, path, self.config.weights), self.config.weights)
         self._sidecar = read_sidecar(path)
-        hashes = self._prove()
+        hashes = prove_parts(self.config, self._sidecar)
         self._checkpoint_sha256 = hashes[""]
         network = self.read_network(path).eval().requires_grad_(False)
-        self._pin(hashes)
+        pin_parts(self.config, hashes)
         self._network = network
         self._check_canary()
         if self.config.dtype == "bfloat16" and has_bfloat16(device):
             keep_in_bfloat16(network)
             if device.type == "cpu":
-                self._pack(network)
+                from drishtiksha.networks.packed import pack_linears
+
+                for part in self.packable(network):
+                    pack_linears(part)
             self._dtype = "bfloat16"
         network.to(memory_format=torch.channels_last).to(device)
         self.load_seconds = time.perf_counter() - started
         return self
-
-    def _pack(self, network: nn.Module) -> None:
-        from drishtiksha.networks.packed import pack_linears
-
-        for part in self.packable(network):
-            pack_linears(part)
-
-    def _prove(self) -> dict[str, str]:
-        """SHA-256 of each file that is there, by the companion's name. Raises: WeightsMismatchError for a wrong one."""
-        stated = self._sidecar.sha256 if self._sidecar else None
-        checkpoint, *further = parts(self.config)
-        here = [checkpoint, *(part for part in further if state(part.path, part.source) is not WeightsState.MISSING)]
-        return {part.name: prove(part.path, part.source, None if part.name else stated) for part in here}
-
-    def _pin(self, hashes: Mapping[str, str]) -> None:
-        """What nobody vouches for is held to what it was when it first fitted."""
-        for part in parts(self.config):
-            vouched = part.source.sha256 or read_sidecar(part.path) or pinned(part.path)
-            if part.name in hashes and not vouched:
-                pin(part.path, hashes[part.name], part.source)
 
     def _check_canary(self) -> None:
         """Raises: WeightsMismatchError when a fixed input no longer gives the stored logits."""

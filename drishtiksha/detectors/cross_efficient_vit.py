@@ -14,8 +14,6 @@ from drishtiksha.detectors.base import Detector
 from drishtiksha.results import MediaInfo, SampleScore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
 OVER = 0.65
@@ -52,6 +50,7 @@ class CrossEfficientViTDetector(Detector):
     """
 
     Config = CrossEfficientViTConfig
+    fold_batch_norms = True
 
     def sampling(self, media: MediaInfo) -> FramePlan:
         request = FaceRequest("mtcnn", self.config.min_face_px)
@@ -69,12 +68,6 @@ class CrossEfficientViTDetector(Detector):
         from drishtiksha.networks.cross_efficient_vit import renamed
 
         return renamed(state_dict)
-
-    def read_network(self, path: Path) -> nn.Module:
-        """As loaded, with the batch norms folded in: the same logits with less to do."""
-        from drishtiksha.networks.fuse import fuse_batch_norms
-
-        return fuse_batch_norms(super().read_network(path).eval())
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, 224, 224) per face."""

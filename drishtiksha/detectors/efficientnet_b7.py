@@ -13,8 +13,6 @@ from drishtiksha.detectors.base import Detector
 from drishtiksha.results import FaceBox, MediaInfo, SampleScore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
 THRESHOLDS = (0.7, 0.8, 0.8)
@@ -44,6 +42,7 @@ class EfficientNetB7Detector(Detector):
     """
 
     Config = EfficientNetB7Config
+    fold_batch_norms = True
 
     def sampling(self, media: MediaInfo) -> FramePlan:
         faces = FaceRequest("mtcnn", self.config.min_face_px, thresholds=THRESHOLDS, halve_from=HALVE_FROM)
@@ -58,12 +57,6 @@ class EfficientNetB7Detector(Detector):
         """Without the prefix of parallel training, and without the ImageNet classifier, which is never used."""
         plain = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
         return {key: tensor for key, tensor in plain.items() if not key.startswith("encoder.classifier.")}
-
-    def read_network(self, path: Path) -> nn.Module:
-        """As loaded, with the batch norms folded in: the same logits with less to do."""
-        from drishtiksha.networks.fuse import fuse_batch_norms
-
-        return fuse_batch_norms(super().read_network(path).eval())
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, input_size, input_size) per face, RGB, normalised as for ImageNet."""

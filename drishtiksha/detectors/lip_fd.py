@@ -16,8 +16,6 @@ from drishtiksha.errors import SkipSample
 from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
     from drishtiksha.networks.lipfd import Recipe
@@ -65,6 +63,7 @@ class LipFDetectorV1(Detector):
     """
 
     Config = LipFDConfig
+    fold_batch_norms = True
 
     def sampling(self, media: MediaInfo) -> ClipPlan:
         from drishtiksha.features.lip_picture import mel_picture
@@ -83,12 +82,6 @@ class LipFDetectorV1(Detector):
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         named = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
         return {key: tensor for key, tensor in named.items() if not key.startswith(TEXT_TOWER)}
-
-    def read_network(self, path: Path) -> nn.Module:
-        """As loaded, with the batch norms folded in: the same logits with less to do."""
-        from drishtiksha.networks.fuse import fuse_batch_norms
-
-        return fuse_batch_norms(super().read_network(path).eval())
 
     def packable(self, network: Any) -> Sequence[nn.Module]:
         return (network.encoder,)

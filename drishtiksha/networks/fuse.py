@@ -23,6 +23,6 @@ def fuse_batch_norms(network: nn.Module) -> nn.Module:
         for (before, conv), (name, norm) in pairwise(list(module.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, before, fuse_conv_bn_eval(conv, norm))
-                timms = isinstance(norm, BatchNormAct2d)
-                setattr(module, name, nn.Sequential(norm.drop, norm.act) if timms else nn.Identity())
+                rest = (norm.drop, norm.act) if isinstance(norm, BatchNormAct2d) else ()
+                setattr(module, name, nn.Sequential(*rest))
     return network

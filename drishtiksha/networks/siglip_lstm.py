@@ -57,9 +57,9 @@ class SiglipLSTM(nn.Module):
             num_attention_heads=heads,
             image_size=SIDE_PX,
             patch_size=PATCH_PX,
-            attn_implementation=ATTENTION,
         )
         self.siglip_backbone = SiglipVisionModel(config)
+        self.siglip_backbone.set_attn_implementation(ATTENTION)
         for layer in self.siglip_backbone.encoder.layers:
             layer.mlp = _MLP(config)
         # No checkpoint holds these numbers, so that they must be there even when the rest is built without memory.

@@ -22,7 +22,7 @@ from drishtiksha.weights.files import (
 )
 from drishtiksha.weights.importing import accept, copy_in
 from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
-from drishtiksha.weights.lock import Pin, fingerprint, pin, pinned, prove, unpin
+from drishtiksha.weights.lock import Pin, fingerprint, pin, pin_parts, pinned, prove, prove_parts, unpin
 
 __all__ = [
     "Calibration",
@@ -46,8 +46,10 @@ __all__ = [
     "origin",
     "parts",
     "pin",
+    "pin_parts",
     "pinned",
     "prove",
+    "prove_parts",
     "pull",
     "read_sidecar",
     "remedy",

@@ -9,16 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from drishtiksha.contract import WeightsSource
+from drishtiksha.contract import DetectorConfig, WeightsSource
 from drishtiksha.errors import WeightsMismatchError
-from drishtiksha.weights.files import files_of, origin, sha256_of, unlike
+from drishtiksha.weights.files import (
+    Sidecar,
+    WeightsState,
+    files_of,
+    origin,
+    parts,
+    read_sidecar,
+    sha256_of,
+    state,
+    unlike,
+)
 
 LOCK, CACHE, GUARD = "weights.lock", ".hashes.json", ".hashes.lock"
 WORTH_REMEMBERING = 32_000_000
@@ -113,6 +123,25 @@ def prove(path: Path, source: WeightsSource, stated: str | None = None, *, fresh
             "(drishtiksha weights unpin does that); if not, fetch or import it again."
         )
     return found
+
+
+def prove_parts(config: DetectorConfig, sidecar: Sidecar | None) -> dict[str, str]:
+    """SHA-256 of each of a detector's files that is there, by the companion's name; "" is the checkpoint.
+
+    Raises: WeightsMismatchError for a wrong one.
+    """
+    stated = sidecar.sha256 if sidecar else None
+    checkpoint, *further = parts(config)
+    here = [checkpoint, *(part for part in further if state(part.path, part.source) is not WeightsState.MISSING)]
+    return {part.name: prove(part.path, part.source, None if part.name else stated) for part in here}
+
+
+def pin_parts(config: DetectorConfig, hashes: Mapping[str, str]) -> None:
+    """Hold what nobody vouches for to what it was when it first fitted; `hashes` as `prove_parts` gives them."""
+    for part in parts(config):
+        vouched = part.source.sha256 or read_sidecar(part.path) or pinned(part.path)
+        if part.name in hashes and not vouched:
+            pin(part.path, hashes[part.name], part.source)
 
 
 def _stamp(path: Path) -> list[int]:
