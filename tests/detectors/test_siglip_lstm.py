@@ -10,10 +10,11 @@ from detector_kit import SMALL
 from media_factory import write_video
 
 from drishtiksha.contract import EncodedFrame, Sample
-from drishtiksha.detectors.device import keep_in_bfloat16
+from drishtiksha.detectors.device import has_bfloat16, keep_in_bfloat16
 from drishtiksha.detectors.siglip_lstm_v1 import SiglipLSTMV1
 from drishtiksha.detectors.siglip_lstm_v3 import SiglipLSTMV3
 from drishtiksha.detectors.siglip_lstm_v4 import SiglipLSTMV4
+from drishtiksha.networks.packed import PackedLinear
 from drishtiksha.networks.siglip_lstm import preprocess_frame
 
 VERSIONS = {"SIGLIP-LSTM-V1": SiglipLSTMV1, "SIGLIP-LSTM-V3": SiglipLSTMV3, "SIGLIP-LSTM-V4": SiglipLSTMV4}
@@ -86,6 +87,19 @@ def test_bfloat16_moves_no_score_by_more_than_a_hundredth(tmp_path):
         features = detector.network.features(frames).float()
         half = detector.network(features[:, None].expand(-1, 8, -1)).float().sigmoid().numpy()
     assert np.abs(half - exact).max() <= 0.01
+
+
+def test_packed_as_it_is_used_no_score_moves_by_more_than_a_hundredth(tmp_path):
+    if not has_bfloat16(torch.device("cpu")):
+        pytest.skip("this processor has no bfloat16: nothing is packed here")
+    path = golden.checkpoint("SIGLIP-LSTM-V4", tmp_path)
+    frames = torch.randn((2, 3, 224, 224), generator=torch.Generator().manual_seed(1234))
+    exact, used = (
+        golden.detector(SiglipLSTMV4, "SIGLIP-LSTM-V4", path, num_frames=8, dtype=dtype)
+        for dtype in ("float32", "bfloat16")
+    )
+    assert isinstance(used.network.siglip_backbone.encoder.layers[0].mlp.fc1, PackedLinear)
+    assert np.abs(used.score_alone(frames) - exact.score_alone(frames)).max() <= 0.01
 
 
 def test_a_whole_clip_scores_as_the_reference(tmp_path):

@@ -9,13 +9,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from make_expected_boxes import EXPECTED, THRESHOLDS, own_picture, shared_pictures
 
 from drishtiksha.contract import Face
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
-from drishtiksha.faces.mtcnn import MODEL_FILE, MTCNNFinder, _AreaImage
+from drishtiksha.faces.mtcnn import MIN_FACE_PX, MODEL_FILE, MTCNNFinder, _AreaImage, first_face_px
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -74,6 +75,26 @@ def test_largest_face_comes_first_and_small_ones_can_be_left_out() -> None:
     assert faces[0].size > 1.5 * faces[1].size
     only_large = MTCNNFinder(MODELS, min_face=120).find(two)
     assert [face.box[0] > 388 for face in only_large] == [True]
+
+
+def test_the_search_begins_below_the_faces_that_are_wanted() -> None:
+    assert first_face_px(20) == MIN_FACE_PX
+    assert first_face_px(39) == MIN_FACE_PX
+    for wanted in (40, 57, 113, 300):
+        assert wanted / 2 < first_face_px(wanted) < 0.71 * wanted
+
+
+@pytest.mark.parametrize("size", [45, 60, 100, 200])
+def test_wanted_faces_are_the_same_wherever_the_search_begins(finder: MTCNNFinder, size: int) -> None:
+    portrait = own_picture()[1]
+    scale = size / finder.find(portrait)[0].size
+    picture = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    wanted = finder.find(picture)
+    assert wanted
+    found = MTCNNFinder(MODELS, min_face=first_face_px(40)).find(picture)
+    assert len(found) == len(wanted)
+    for face, truth in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(face.box, truth.box, atol=0.01)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (19, 400), (1, 1), (64, 21), (300, 300)])

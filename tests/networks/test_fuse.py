@@ -6,14 +6,18 @@ import pytest
 import timm
 import torch
 from torch import nn
+from torchvision.models.resnet import Bottleneck, ResNet
 
 from drishtiksha.networks.fuse import fuse_batch_norms
 
 
-@pytest.fixture
-def network() -> nn.Module:
+@pytest.fixture(params=["timm's EfficientNet", "torchvision's ResNet"])
+def network(request) -> nn.Module:
     torch.manual_seed(0)
-    network = timm.create_model("tf_efficientnet_b0", pretrained=False, num_classes=2)
+    if request.param.startswith("timm"):
+        network = timm.create_model("tf_efficientnet_b0", pretrained=False, num_classes=2)
+    else:
+        network = ResNet(Bottleneck, [1, 1, 1, 1], num_classes=2)
     # One pass in training mode: norms as they are after training, not the identity.
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
