@@ -45,13 +45,11 @@ PAGE = (
     "print(time.perf_counter() - t)"
 )
 PEAK = (
-    "from pathlib import Path; from drishtiksha.registry import ModelManager; from drishtiksha.settings import load_settings;"
+    "from bench.shelf import peak_mib;"
+    "from drishtiksha.registry import ModelManager; from drishtiksha.settings import load_settings;"
     "d = ModelManager(load_settings(device='cpu')).load_model({model!r}); d.analyze('assets/portrait.jpg');"
-    "kib = lambda key: int(Path('/proc/self/status').read_text().split(key + ':')[1].split()[0]);"
-    "Path('/proc/self/clear_refs').write_text('5'); before = kib('VmRSS');"
-    "d.analyze({clip!r}); print((kib('VmHWM') - before) / 1024)"
+    "print(peak_mib(lambda: d.analyze({clip!r})))"
 )
-"""Linux only: writing 5 to clear_refs sets the high-water mark back to what is in use now."""
 
 
 def main() -> None:
