@@ -117,6 +117,13 @@ def test_missing_weights_are_4_with_the_remedy(tmp_path, monkeypatch):
     assert "could not be fetched" in " ".join(pulled.output.split())
 
 
+def test_a_file_of_the_wrong_kind_is_told_before_missing_weights():
+    done = run("predict", ASSETS / "portrait.jpg", "--model", "EFFICIENTNET-B7-V1")
+    assert done.exit_code == Exit.USAGE
+    assert "is a picture; EFFICIENTNET-B7-V1 takes videos" in " ".join(done.output.split())
+    assert "weights pull" not in done.output
+
+
 def test_models_lists_every_name_with_its_state():
     listed = json.loads(run("models", "--json").stdout)
     assert [model["name"] for model in listed] == ModelManager(load_settings()).get_available_models()

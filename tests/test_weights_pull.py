@@ -10,7 +10,7 @@ import pytest
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights import WeightsState, fetching, pinned, pull, state
+from drishtiksha.weights import WeightsState, announced, fetching, pinned, pull, state
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -27,6 +27,8 @@ class Behaviour:
     content_type: str = "application/octet-stream"
     break_after: list[int] = field(default_factory=list)  # bytes of body, one entry a request, then no more breaks
     send_length: bool = True
+    commit: str | None = None  # what a repository's branch stands for now, as Hugging Face tells it
+    paths: list[str] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -39,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         does = self.behaviour
         does.requests.append(dict(self.headers))
+        does.paths.append(self.path)
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "/net.pth")
@@ -59,6 +62,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: does.break_after.pop(0)] if does.break_after else body)
+
+    def do_HEAD(self):
+        does = self.behaviour
+        self.send_response(does.status)
+        self.send_header("Content-Length", str(len(does.content)))
+        if does.commit:
+            self.send_header("X-Repo-Commit", does.commit)
+        self.end_headers()
 
     def start_of_range(self):
         does = self.behaviour
@@ -278,17 +289,6 @@ def test_two_downloads_of_one_file_do_not_mix(server, destination):
     assert destination.read_bytes() == CONTENT
 
 
-def test_hugging_face_goes_the_same_way(server, destination, monkeypatch):
-    import huggingface_hub.constants
-
-    endpoint = server.url.removesuffix("/net.pth")
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    pull(WeightsSource(hf_repo="owner/name", hf_file="net.pth", sha256=SHA256), destination)
-    assert destination.read_bytes() == CONTENT
-
-
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -329,6 +329,28 @@ def test_a_folder_is_fetched_file_by_file_and_pinned(hub, destination):
     before = len(hub.requests)
     pull(FOLDER, destination)
     assert len(hub.requests) == before + 1, "only what is missing"
+
+
+@pytest.mark.parametrize("source", [WeightsSource(hf_repo="owner/name", hf_file="net.pth"), FOLDER], ids=["file", "folder"])
+def test_a_repository_is_pinned_at_the_commit_that_was_fetched(hub, destination, source):
+    hub.commit = "c0ffee" + 34 * "0"
+    assert announced(source, destination).revision == hub.commit
+    pull(source, destination)
+    assert pinned(destination).revision == hub.commit
+    assert all(f"/resolve/{hub.commit}/" in path for path in hub.paths)
+
+
+def test_a_commit_that_is_asked_for_is_fetched_whatever_the_branch_is_now(hub, destination):
+    hub.commit, wanted = 40 * "a", 40 * "b"
+    pull(WeightsSource(hf_repo="owner/name", hf_file="net.pth", revision=wanted), destination)
+    assert destination.read_bytes() == CONTENT
+    assert pinned(destination).revision == wanted
+    assert all(f"/resolve/{wanted}/" in path for path in hub.paths)
+
+
+def test_a_commit_that_nobody_tells_is_not_made_up(hub, destination):
+    pull(WeightsSource(hf_repo="owner/name", hf_file="net.pth"), destination)
+    assert pinned(destination).revision is None
 
 
 def test_a_folder_never_gets_files_that_may_hold_code(hub, destination):

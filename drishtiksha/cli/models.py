@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from drishtiksha.cli.console import failures_as_exit_codes, out
+from drishtiksha.render import words
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.settings import load_settings
-from drishtiksha.weights import fetchable, origin, parts, state
+from drishtiksha.weights import fetchable, origin, parts, sources, state
 
 STATE_STYLE = {"loaded": "bold", "ready": "bold", "missing": "dim", "broken": "dim"}
 
@@ -54,13 +55,14 @@ def _print_card(status: ModelStatus) -> None:
         "looks at": config.looks_at,
         "does not see": config.limits,
         "trained on": config.trained_on,
-        "measured": config.measured,
+        "measured": words.measured(config),
         "method": config.paper,
         "licence": status.licence,
+        "comes from": "; ".join(sources(config)),
         "to get it": status.remedy or "",
     }
     out.print(f"[bold]{escape(status.name)}[/bold]: {escape(config.description)}", highlight=False)
-    table = Table.grid(Column("what", no_wrap=True), "is", padding=(0, 2))
+    table = Table.grid(Column("what", no_wrap=True), Column("is", overflow="fold"), padding=(0, 2))
     for what, value in facts.items():
         if value:
             table.add_row(what, escape(value))

@@ -12,7 +12,7 @@ import yaml
 from rich.markup import escape
 
 from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, progress_bar
-from drishtiksha.errors import ConfigError, MediaError
+from drishtiksha.errors import ConfigError, MediaError, WrongMediaKindError
 from drishtiksha.events import ProgressEvent
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
@@ -87,14 +87,16 @@ def _field(text: str) -> tuple[str, Any]:
 def _examine(
     file: Path, model: str | None, manager: ModelManager, explain: Path | None, *, pitch: bool
 ) -> AnalysisResult:
+    from drishtiksha.analysis.fit import unfit
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.render.moments import write_moments
 
     limits = manager.settings.limits
-    if model is not None:
-        manager.load_model(model)  # what is wrong with it is told before what is wrong with the file
     evidence = Evidence.open(file, limits)
-    if model is None:
+    if model is not None:
+        if reason := unfit(evidence.media, manager.status(model).config, model):
+            raise WrongMediaKindError(reason)
+    else:
         model = manager.default_model(evidence.media)
         err.print(f"{file.name}: no model was named, so {model} examines it.", markup=False, highlight=False)
     result = _analyze(evidence, model, manager, file.name, explain is not None, pitch)

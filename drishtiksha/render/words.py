@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from drishtiksha import __version__, scoring
+from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind, SampleScore
+from drishtiksha.weights import read_sidecar
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
 
@@ -105,6 +107,23 @@ def share(fraction: float) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """2, "sample" -> "2 samples"."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def measured(config: DetectorConfig) -> str:
+    """How often a model errs, as its configuration says, else as its sidecar does; empty where neither does.
+
+    Raises: WeightsMismatchError for a sidecar that cannot be understood.
+    """
+    sidecar = None if config.measured else read_sidecar(config.model_path)
+    found = sidecar.measured.get("all files") if sidecar else None
+    if not found:
+        return config.measured
+    auc, false_alarms, recall = (found[name][0] for name in ("auc", "false_alarms", "recall"))
+    return (
+        f"On {found['n_real']} genuine and {found['n_fake']} fake files kept out of training: AUC {auc:.2f}, "
+        f"{100 * false_alarms:.1f} % of the genuine ones called FAKE, {share(recall)} of the fakes found. "
+        f"What kinds of fakes, and all numbers: models/{config.model_path.stem}.md"
+    )
 
 
 def disclaimer(result: AnalysisResult) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 
 from drishtiksha.registry import ModelStatus
+from drishtiksha.render import words
 from drishtiksha.scoring import EXPERIMENTAL
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.picker import chips, made_for
-from drishtiksha.weights import Part, bytes_of, fetchable, origin, parts
+from drishtiksha.weights import Part, announced, bytes_of, fetchable, origin, parts, sources
 
 RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
 NOT_MEASURED = "Not measured here, and no measurement by others is known to us."
@@ -28,15 +31,29 @@ new MutationObserver(() => element.querySelectorAll('details[data-card]').forEac
 """Tells which button was pressed, and keeps cards open when the list is drawn anew."""
 
 
-def markup(desk: Desk, asked: str | None = None) -> str:
-    """All models as HTML. `asked`: the one whose download waits for its licence to be accepted."""
+@dataclass(frozen=True)
+class Offer:
+    """A download that waits for its licence to be accepted. bytes: of each file, by the companion's name; None: not told."""
+
+    model: str
+    bytes: Mapping[str, int | None]
+
+
+def offer(desk: Desk, name: str) -> Offer:
+    """What may be fetched for a model, and how large the servers say that it is. Raises: DownloadError."""
+    files = [part for part in desk.manager.missing(name) if fetchable(part.source)]
+    return Offer(name, {part.name: announced(part.source, part.path).bytes for part in files})
+
+
+def markup(desk: Desk, asked: Offer | None = None) -> str:
+    """All models as HTML. `asked`: the download that waits for its licence to be accepted."""
     statuses = desk.models()
     usable = sum(status.state in ("ready", "loaded") for status in statuses)
     head = f'<p class="dk-hint">{usable} of {len(statuses)} models can be used now.</p>'
-    return head + "".join(card(desk, status, asked == status.name) for status in statuses)
+    return head + "".join(card(desk, s, asked if asked and asked.model == s.name else None) for s in statuses)
 
 
-def card(desk: Desk, status: ModelStatus, asked: bool) -> str:
+def card(desk: Desk, status: ModelStatus, asked: Offer | None) -> str:
     """One model: a line that is always there, and its card to unfold."""
     config = status.config
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(desk, status) if text)
@@ -57,9 +74,10 @@ def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
         ("Looks at", config.looks_at),
         ("Known failures", config.limits),
         ("Trained on", config.trained_on),
-        ("Measured", config.measured or ("See its card in the repository." if status.embedded else NOT_MEASURED)),
+        ("Measured", words.measured(config) or NOT_MEASURED),
         ("Method", config.paper),
         ("Licence", _licences(parts(config))),
+        ("Comes from", "; ".join(sources(config))),
         ("Size", _sizes(parts(config))),
         ("To get it", status.remedy or ""),
     ]
@@ -87,7 +105,7 @@ def _licences(files: list[Part]) -> str:
     return "; ".join([own, *(f"{p.name}: {p.source.licence}" for p in files[1:] if p.source.licence != own)])
 
 
-def _buttons(desk: Desk, status: ModelStatus, asked: bool) -> str:
+def _buttons(desk: Desk, status: ModelStatus, asked: Offer | None) -> str:
     if not desk.settings.manage_models:
         return ""
     if status.state == "loaded":
@@ -96,15 +114,18 @@ def _buttons(desk: Desk, status: ModelStatus, asked: bool) -> str:
         return _button(status.name, "load", "Load now")
     if status.state != "missing" or not fetchable(status.config.weights):
         return ""
-    if not asked:
+    if asked is None:
         return _button(status.name, "ask", "Download …")
-    told = "".join(
-        f'<p class="dk-misfit">The licence of {escape(part.name or "this checkpoint")}: {escape(part.source.licence)}. '
-        f"It comes from {escape(origin(part.source) or '')}.</p>"
-        for part in desk.manager.missing(status.name)
-        if fetchable(part.source)
-    )
+    told = "".join(_terms(part, asked.bytes[part.name]) for part in parts(status.config) if part.name in asked.bytes)
     return told + _button(status.name, "pull", "Accept the licence and download")
+
+
+def _terms(part: Part, count: int | None) -> str:
+    size = f"and has {words.size(count)}" if count else "and its server does not say how large it is"
+    return (
+        f'<p class="dk-misfit">The licence of {escape(part.name or "this checkpoint")}: {escape(part.source.licence)}. '
+        f"It comes from {escape(origin(part.source) or '')} {size}.</p>"
+    )
 
 
 def _button(name: str, action: str, label: str) -> str:

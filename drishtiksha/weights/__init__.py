@@ -17,6 +17,7 @@ from drishtiksha.weights.files import (
     require,
     sha256_of,
     sidecar_path,
+    sources,
     state,
     verify,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "require",
     "sha256_of",
     "sidecar_path",
+    "sources",
     "state",
     "unpin",
     "verify",

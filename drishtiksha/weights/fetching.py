@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ ATTEMPTS = 5
 CONNECT_S, READ_S = 15.0, 60.0
 _LOGIN_NEEDED = (401, 403)
 _PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
+_COMMIT = re.compile("[0-9a-f]{40}")
 _PLAIN = (".safetensors", ".json", ".txt", ".model")
 """What may be fetched into a model folder: nothing that could run code when it is read."""
 
@@ -63,15 +65,15 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
     there = all(file.is_file() for file in files_of(destination, source)) and bytes_of(destination, source) > 0
     if there and (found := fingerprint(destination, source)) and wanted in (None, found):
         return found
-    addresses = _addresses(source, destination)
+    commit = _commit(source, destination)
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(destination, ".lock"), timeout=0):
+            addresses = _addresses(source, destination, commit)
             if not source.hf_files:
                 found = _pull(addresses[0][1], wanted, destination, progress or _quiet)
-                revision = None
             else:
-                found, revision = _pull_folder(source, wanted, destination, progress or _quiet)
+                found = _pull_folder(addresses, source, wanted, destination, progress or _quiet)
     except Timeout as error:
         raise DownloadError(f"{destination.name} is being downloaded already; wait for that to end.") from error
     except OSError as error:
@@ -79,7 +81,7 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
             f"{destination} could not be written: {error.strerror or error}. Make room or choose another folder, "
             "and start the download again: it goes on where it stopped."
         ) from error
-    pin(destination, found, source, revision or (source.revision if source.hf_repo else None))
+    pin(destination, found, source, commit)
     return found
 
 
@@ -128,18 +130,30 @@ def _ask(url: str) -> Announced:
     return Announced(int(linked) if linked.isdigit() and int(linked) else None, commit)
 
 
-def _pull_folder(source: WeightsSource, wanted: str | None, folder: Path, progress: Progress) -> tuple[str, str | None]:
-    """Fetch what is missing of a folder; its SHA-256, and the commit that it is of."""
-    revision = _ask(_addresses(source, folder)[0][1]).revision
+def _commit(source: WeightsSource, destination: Path) -> str | None:
+    """The commit that a repository's revision stands for now; None for other sources, and where the server does not say.
+
+    Raises: DownloadError when no program may fetch it.
+    """
+    first = _addresses(source, destination)[0][1]
+    if not source.hf_repo:
+        return None
+    return source.revision if _COMMIT.fullmatch(source.revision) else _ask(first).revision
+
+
+def _pull_folder(
+    addresses: list[tuple[Path, str]], source: WeightsSource, wanted: str | None, folder: Path, progress: Progress
+) -> str:
+    """Fetch what is missing of a folder; its SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, url in _addresses(source, folder, revision):
+    for file, url in addresses:
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             _pull(url, None, file, progress)
     found = fingerprint(folder, source)
     if wanted and found != wanted:
         raise WeightsMismatchError(unlike(folder, found, wanted))
-    return found, revision
+    return found
 
 
 def _beside(destination: Path, suffix: str) -> Path:

@@ -106,10 +106,16 @@ def bytes_of(path: Path, source: WeightsSource | None = None) -> int:
 
 
 def origin(source: WeightsSource) -> str | None:
-    """Where it comes from, in a word: an address, a repository with its file, or what a person must do."""
+    """Where it comes from, in a word: an address, a repository with its file and revision, or what a person must do."""
     if source.hf_repo:
-        return f"{source.hf_repo}/{source.hf_file}" if source.hf_file else source.hf_repo
+        file = f"/{source.hf_file}" if source.hf_file else ""
+        return f"{source.hf_repo}{file} at {source.revision}"
     return source.url or source.by_hand
+
+
+def sources(config: DetectorConfig) -> list[str]:
+    """Where each file of a model that a program may fetch comes from, the companions by name."""
+    return [f"{p.name} {origin(p.source)}".strip() for p in parts(config) if fetchable(p.source)]
 
 
 def fetchable(source: WeightsSource) -> bool:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from sample_results import SHA, clean_picture, no_face, result
 
+from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.render import words
 from drishtiksha.results import DISCLAIMER, Grade
 
@@ -97,3 +101,20 @@ def test_a_time_without_zone_is_not_given_one() -> None:
     assert words.moment("2026-11-23T12:00:00") == "2026-11-23T12:00:00"
     assert words.moment("2026-11-23T14:00:00+02:00") == "2026-11-23 12:00:00 UTC"
     assert words.moment("yesterday") == "yesterday"
+
+
+def config(path: Path, **fields: str) -> DetectorConfig:
+    return DetectorConfig(class_name="C", description="", isImage=True, model_path=path, **fields)
+
+
+def test_how_often_a_model_errs_stands_in_its_configuration_or_beside_its_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "NET-V1.safetensors"
+    assert words.measured(config(path)) == ""
+    numbers = {"n_real": 480, "n_fake": 630, "auc": [0.8017], "false_alarms": [0.0021], "recall": [0.3627]}
+    sidecar = {"sha256": "0" * 64, "measured": {"all files": numbers}}
+    path.with_suffix(".json").write_text(json.dumps(sidecar))
+    told = words.measured(config(path))
+    assert "480 genuine and 630 fake files" in told
+    assert "AUC 0.80, 0.2 % of the genuine ones called FAKE, 36 % of the fakes found" in told
+    assert told.endswith("models/NET-V1.md")
+    assert words.measured(config(path, measured="By others: 92 %.")) == "By others: 92 %."

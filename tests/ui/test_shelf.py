@@ -11,6 +11,7 @@ import pytest
 from desk_names import ABSENT, BRIGHT
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 
+from drishtiksha.render import words
 from drishtiksha.ui import shelf
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.tabs.models import act_on
@@ -92,10 +93,12 @@ def test_a_download_shows_the_licence_first(desk_online):
     assert desk_online.manager.load_model(FETCHED).parameters == 2
 
 
-def test_the_licence_and_size_of_every_file_are_told(desk_online):
+def test_the_licence_and_size_of_every_file_are_told(desk_online, tmp_path):
     _, models = last(desk_online, "PAIR", "ask")
     assert "The licence of this checkpoint: CC0-1.0 &lt;for tests&gt;" in models
     assert "The licence of averages: MIT" in models
+    size = (tmp_path / "served" / "w.pt").stat().st_size
+    assert models.count(f"/w.pt and has {words.size(size)}") == 2
     _, models = last(desk_online, "PAIR", "pull")
     config = desk_online.manager.get_active_model_configs()["PAIR"]
     sizes = [path.stat().st_size / 1e6 for path in (config.model_path, config.companions["averages"].path)]

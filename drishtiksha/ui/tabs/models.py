@@ -37,11 +37,12 @@ def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[s
     if not isinstance(name, str) or not known or action not in ("ask", "load", "unload", "pull"):
         yield panels.status(""), shelf.markup(desk)
         return
-    if action == "ask":
-        yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked=name)
-        return
     yield panels.status(f"{_DOING[action]} {escape(name)} …"), shelf.markup(desk)
     try:
+        if action == "ask":
+            asked = shelf.offer(desk, name)
+            yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked)
+            return
         for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
             yield panels.status(f"{_DOING[action]} {escape(name)}: {progress}"), shelf.markup(desk)
     except DrishtikshaError as error:
@@ -51,7 +52,7 @@ def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[s
 
 
 Report = Callable[[str], None]
-_DOING = {"load": "Loading", "unload": "Unloading", "pull": "Downloading"}
+_DOING = {"ask": "Asking what there is for", "load": "Loading", "unload": "Unloading", "pull": "Downloading"}
 _DONE = {"load": "loaded.", "unload": "no longer in memory.", "pull": "downloaded and verified."}
 
 
