@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -57,7 +58,7 @@ class FaceRequest:
     """Asks the analysis to find faces before `preprocess`. Left out are faces smaller than `min_size` px, and with
     `facing` those that are turned away from the camera.
 
-    thresholds: of MTCNN's three networks; None = its defaults. MTCNN does not look for faces far below `min_size`.
+    landmarks_file: dlib's, which that finder needs. thresholds: of MTCNN's three networks; None = its defaults. MTCNN does not look for faces far below `min_size`.
     halve_from: frames whose longer side has at least so many px are searched at half size. landmarks: `Face.landmarks` is
     filled in; faces that have none are left out. most: no more than so many faces are handed over, the largest; landmarks
     are looked for in no others.
@@ -65,6 +66,7 @@ class FaceRequest:
 
     finder: Literal["blazeface", "mtcnn", "dlib"] = "blazeface"
     min_size: int = 40
+    landmarks_file: Path | None = None
     facing: bool = False
     thresholds: tuple[float, float, float] | None = None
     halve_from: int | None = None

@@ -228,6 +228,27 @@ def test_a_file_fetched_by_hand_is_imported(tmp_path, by_hand):
     assert "h.pt" in run("weights", "unpin", "HAND").output
 
 
+def test_a_file_converted_to_safetensors_is_imported_as_well(tmp_path, by_hand):
+    import torch
+    from safetensors.torch import save_file
+
+    own = tmp_path / "net.safetensors"
+    save_file(torch.load(stand_in_weights(FaceBlendDetector, tmp_path / "net.pt"), weights_only=True), own)
+    done = run("weights", "import", own, "HAND")
+    assert done.exit_code == Exit.DONE, done.output
+    assert own.read_bytes() == by_hand.read_bytes()
+    assert run("weights", "verify", "HAND").exit_code == Exit.DONE
+
+
+def test_what_cannot_be_read_is_called_by_its_own_name(tmp_path, by_hand):
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(b"PK" + bytes(5000))
+    told = "".join(run("weights", "import", broken, "HAND").output.split())
+    assert "broken.pthcannotbereadasplainweights" in told
+    assert "torch.load" not in told
+    assert not by_hand.exists()
+
+
 def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, by_hand):
     import torch
 

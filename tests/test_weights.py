@@ -127,6 +127,15 @@ def test_an_unknown_format_is_refused(tmp_path):
         weights.load_state_dict(tmp_path / "net.onnx")
 
 
+@pytest.mark.parametrize("suffix", [".pth", ""])
+def test_the_content_tells_the_format_whatever_the_name(tmp_path, tensors, suffix):
+    for name, save in (("safe", save_file), ("pickled", torch.save)):
+        path = tmp_path / f"{name}{suffix}"
+        save(tensors, path)
+        found = weights.load_state_dict(path)
+        assert all(torch.equal(found[key], tensor) for key, tensor in tensors.items())
+
+
 def test_missing_says_how_to_get_it(tmp_path):
     how = weights.remedy("NET-V1", tmp_path / "net.pth", WeightsSource(url="https://example.org/net.pth"))
     with pytest.raises(WeightsMissingError, match="drishtiksha weights pull NET-V1"):

@@ -331,7 +331,9 @@ def test_a_folder_is_fetched_file_by_file_and_pinned(hub, destination):
     assert len(hub.requests) == before + 1, "only what is missing"
 
 
-@pytest.mark.parametrize("source", [WeightsSource(hf_repo="owner/name", hf_file="net.pth"), FOLDER], ids=["file", "folder"])
+@pytest.mark.parametrize(
+    "source", [WeightsSource(hf_repo="owner/name", hf_file="net.pth"), FOLDER], ids=["file", "folder"]
+)
 def test_a_repository_is_pinned_at_the_commit_that_was_fetched(hub, destination, source):
     hub.commit = "c0ffee" + 34 * "0"
     assert announced(source, destination).revision == hub.commit

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -37,9 +38,9 @@ class FaceMemo:
         """As `find_faces`, for the frame `frame_index` of the file (None: its one picture)."""
         halved = request.halve_from is not None and max(frame.shape[:2]) >= request.halve_from
         least = _least_px(request, halved)
-        key = (frame_index, request.finder, request.thresholds, halved, least)
+        key = (frame_index, request.finder, request.thresholds, request.landmarks_file, halved, least)
         if key not in self._found:
-            find = _finder(request.finder, request.thresholds, least)
+            find = _finder(request.finder, request.thresholds, request.landmarks_file, least)
             self._found[key] = _at_half_size(find, frame) if halved else find(frame)
         faces, reason = usable_faces(self._found[key], request)
         if not request.landmarks or not faces:
@@ -92,16 +93,19 @@ def _least_px(request: FaceRequest, halved: bool) -> float:
 
 
 @cache
-def _finder(name: str, thresholds: tuple[float, float, float] | None, least: float) -> Finder:
+def _finder(
+    name: str, thresholds: tuple[float, float, float] | None, landmarks_file: Path | None, least: float
+) -> Finder:
     """The face finders are safe to share between threads and take long to build."""
     if name == "mtcnn":
         from drishtiksha.faces.mtcnn import THRESHOLDS, MTCNNFinder
 
         return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS, least).find
     if name == "dlib":
-        from drishtiksha.faces.dlib68 import LANDMARKS_FILE, DlibFinder
+        from drishtiksha.faces.dlib68 import DlibFinder
 
-        return DlibFinder(EMBEDDED_DIR / LANDMARKS_FILE).find
+        assert landmarks_file is not None
+        return DlibFinder(landmarks_file).find
     from drishtiksha.faces.detect import BlazeFaceFinder
 
     return BlazeFaceFinder(EMBEDDED_DIR).find

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from drishtiksha.cli.console import failures_as_exit_codes, out
-from drishtiksha.render import words
 from drishtiksha.registry import ModelManager, ModelStatus
+from drishtiksha.render import words
 from drishtiksha.settings import load_settings
 from drishtiksha.weights import fetchable, origin, parts, sources, state
 

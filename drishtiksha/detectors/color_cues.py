@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,6 @@ from drishtiksha.features.chromaticity import (
 )
 from drishtiksha.media.sampling import evenly_spaced
 from drishtiksha.results import FaceBox, GapReason, Heatmap, MediaInfo, SampleScore
-from drishtiksha.settings import EMBEDDED_DIR
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,9 +58,10 @@ class ColorCuesLSTMV1(Detector):
 
     def sampling(self, media: MediaInfo) -> SequencePlan:
         size, count = self.config.min_face_px, self.config.frames_per_video
+        landmarks_file = self._landmarks_file()
         faces = (
-            FaceRequest("dlib", size, landmarks=True, most=1)
-            if self._has_dlib()
+            FaceRequest("dlib", size, landmarks_file, landmarks=True, most=1)
+            if landmarks_file
             else FaceRequest("blazeface", size, halve_from=HALVE_FROM, landmarks=True, most=1)
         )
         return SequencePlan(lambda total: [evenly_spaced(total, count)], faces)
@@ -92,7 +93,7 @@ class ColorCuesLSTMV1(Detector):
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         p_fakes = [score.p_fake for score in scores if score.p_fake is not None]
         metrics = {"sequences": len(p_fakes), "highest_sequence_p_fake": max(p_fakes, default=None)}
-        return Aggregate(scoring.mean_p_fake(scores), metrics, () if self._has_dlib() else (MESH_NOTE,))
+        return Aggregate(scoring.mean_p_fake(scores), metrics, () if self._landmarks_file() else (MESH_NOTE,))
 
     def region(self, sample: Sample, face: int | None) -> FaceBox:
         """Around the landmarks of the largest face, `landmark_margin` px wider, whole px within the frame."""
@@ -128,8 +129,9 @@ class ColorCuesLSTMV1(Detector):
             raise SkipSample(GapReason.NO_FACE)
         return sample.frame[y0:y1, x0:x1]
 
-    @staticmethod
-    def _has_dlib() -> bool:
-        from drishtiksha.faces.dlib68 import LANDMARKS_FILE, available
+    def _landmarks_file(self) -> Path | None:
+        """dlib's, where both are there."""
+        from drishtiksha.faces.dlib68 import available
 
-        return available(EMBEDDED_DIR / LANDMARKS_FILE)
+        path = self.companion_path("landmarks")
+        return path if path is not None and available(path) else None

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import WeightsMismatchError
+from drishtiksha.faces.dlib68 import check_landmarks_file
 from drishtiksha.weights import Part, accept, copy_in, differences, load_state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-OTHER_FORMATS = (".dat",)
-"""Companions that are no state dicts: only their hash can tell."""
+LANDMARKS = ".dat"
+"""A companion of dlib's, no state dict."""
 
 
 def take_in(detector: Detector, given: Path, place: Part, *, force: bool = False) -> None:
@@ -37,24 +37,21 @@ def check(detector: Detector, given: Path, part: str = "") -> None:
     Raises: WeightsMismatchError that names what is missing, unexpected or of another shape.
     """
     wanted_path = detector.config.companions[part].path if part else detector.config.model_path
-    if wanted_path.suffix in OTHER_FORMATS:
+    if wanted_path.suffix == LANDMARKS:
+        check_landmarks_file(given)
         return
     if given.is_dir():
         type(detector)(detector.config.model_copy(update={"model_path": given})).read_network(given)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        # Under the name it will have, since that says how it is read.
-        link = Path(folder) / wanted_path.name
-        link.symlink_to(given.resolve())
-        found, wanted = _found_and_wanted(detector, link, part)
-        if faults := differences(wanted, found):
-            raise WeightsMismatchError(
-                f"{given.name} does not fit {detector.model_name}{f' ({part})' if part else ''}: {faults}. It belongs to "
-                "another model or release. Nothing was changed."
-            )
+    found, wanted = _found_and_wanted(detector, given, part)
+    if faults := differences(wanted, found):
+        raise WeightsMismatchError(
+            f"{given.name} does not fit {detector.model_name}{f' ({part})' if part else ''}: {faults}. It belongs to "
+            "another model or release. Nothing was changed."
+        )
 
 
-def _found_and_wanted(detector: Detector, link: Path, part: str) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+def _found_and_wanted(detector: Detector, given: Path, part: str) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
     import torch
 
     companions = detector.config.companions
@@ -63,13 +60,13 @@ def _found_and_wanted(detector: Detector, link: Path, part: str) -> tuple[Mappin
     prefixes = tuple(f"{name}." for name in companions)
     own = {key: tensor for key, tensor in wanted.items() if not key.startswith(prefixes)}
     if not part:
-        return detector.remap(load_state_dict(link)), own
-    further = companions | {part: companions[part].model_copy(update={"path": link})}
+        return detector.remap(load_state_dict(given)), own
+    further = companions | {part: companions[part].model_copy(update={"path": given})}
     trial = type(detector)(detector.config.model_copy(update={"companions": further}))
     try:
         return trial.merge(own), wanted
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise WeightsMismatchError(
-            f"{link.name} is not laid out as {detector.model_name} needs it ({type(error).__name__}: {error}). "
+            f"{given.name} is not laid out as {detector.model_name} needs it ({type(error).__name__}: {error}). "
             "Nothing was changed."
         ) from error

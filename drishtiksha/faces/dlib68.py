@@ -18,10 +18,11 @@ import numpy as np
 from drishtiksha.contract import Face
 from drishtiksha.errors import ConfigError, WeightsMismatchError, WeightsMissingError
 
-LANDMARKS_FILE = "Face-Landmarks.dat"
 UPSAMPLE = 1
 """Doublings of the frame before the search, as for the checkpoints: faces from 40 px are found."""
 POINTS = 68
+PACKED = b"BZh"
+"""How a file begins that bzip2 has packed, as dlib offers it."""
 REMEDY = (
     "Fetch http://dlib.net/files/shape_predictor_68_face_landmarks.dat.bz2 (non-commercial use only), unpack it and put "
     "it at {path}."
@@ -31,6 +32,16 @@ REMEDY = (
 def available(landmarks_file: Path) -> bool:
     """Whether dlib is installed and its landmark file is there; neither is opened."""
     return importlib.util.find_spec("dlib") is not None and landmarks_file.is_file()
+
+
+def check_landmarks_file(path: Path) -> None:
+    """Raises: WeightsMismatchError for a file that is still packed, or that dlib, where it is installed, cannot read."""
+    with path.open("rb") as file:
+        packed = file.read(len(PACKED)) == PACKED
+    if packed:
+        raise WeightsMismatchError(f"{path.name} is still packed. Unpack it first (bunzip2 {path.name}).")
+    if importlib.util.find_spec("dlib") is not None:
+        DlibFinder(path)
 
 
 class DlibFinder:

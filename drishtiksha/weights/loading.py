@@ -5,6 +5,7 @@ Nothing is ever unpickled that could run code: pickles go through `torch.load(we
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,14 @@ from drishtiksha.weights.files import require
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+MAX_HEADER_BYTES = 100_000_000
+"""Of a safetensors file, by its format: https://github.com/huggingface/safetensors"""
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts keep the state dict next to their epoch and optimiser."""
 
 
 def load_state_dict(path: Path, how_to_get: str = "") -> dict[str, Tensor]:
-    """The tensors of a checkpoint on the CPU, memory-mapped where the format allows.
+    """The tensors of a checkpoint on the CPU, memory-mapped where the format allows; its content tells which that is.
 
     A wrapper such as `{"state_dict": ..., "epoch": ...}` is taken off. `how_to_get` is what `remedy` says of the file.
 
@@ -30,19 +32,13 @@ def load_state_dict(path: Path, how_to_get: str = "") -> dict[str, Tensor]:
     but tensors, or is a pickle that asks for code to be run (it is refused, never loaded in another way).
     """
     require(path, how_to_get or f"Put it at {path}.")
-    if path.suffix == ".safetensors":
-        return _load_safetensors(path)
-    if path.suffix in PICKLES:
-        return _unwrap(_load_pickle(path), path)
-    raise WeightsMismatchError(
-        f"{path.name} is no checkpoint this tool reads; wanted .safetensors or {', '.join(PICKLES)}."
-    )
+    return _load_safetensors(path) if _is_safetensors(path) else _unwrap(_load_pickle(path), path)
 
 
 def load_content(path: Path, how_to_get: str = "") -> Any:
     """All that a checkpoint holds, as it is: tensors, numbers, text and containers of them. Raises as `load_state_dict`."""
     require(path, how_to_get or f"Put it at {path}.")
-    return _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
+    return _load_safetensors(path) if _is_safetensors(path) else _load_pickle(path)
 
 
 def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -> None:
@@ -67,6 +63,13 @@ def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -
         )
 
 
+def _is_safetensors(path: Path) -> bool:
+    """Whether it begins as such a file: the length of its header as eight bytes, then the header, which is JSON."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES
+
+
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -85,10 +88,13 @@ def _load_pickle(path: Path) -> Any:
         # Only the zip format of torch 1.6 and later can be mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # a damaged pickle may raise anything
-        reason = str(error).strip().split("\n")[0][:200]
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = (
+            f"it asks for {asked[1]}, code that this tool refuses to run" if asked else "it is damaged or no checkpoint"
+        )
         raise WeightsMismatchError(
-            f"{path} cannot be read as plain weights ({type(error).__name__}: {reason}). It is damaged, or it holds "
-            "code that this tool refuses to run. Fetch it again from its publisher, or convert it to .safetensors."
+            f"{path} cannot be read as plain weights: {reason}. Fetch it again from its publisher, or convert it to "
+            ".safetensors."
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,11 +34,6 @@ def small(tmp_path_factory) -> ColorCuesLSTMV1:
     fields = {"isVideo": True, "hidden_size": 4, "frames_per_video": 6, "sequence_length": 4}
     path = stand_in_weights(ColorCuesLSTMV1, tmp_path_factory.mktemp("weights") / "random.pt", **fields)
     return golden.detector(ColorCuesLSTMV1, NAME, path, **fields)
-
-
-@pytest.fixture(autouse=True)
-def without_dlib(monkeypatch):
-    monkeypatch.setattr(ColorCuesLSTMV1, "_has_dlib", staticmethod(lambda: False))
 
 
 def sample_of(frame: np.ndarray, box: tuple[int, int, int, int] = (60, 60, 120, 140)) -> Sample:
@@ -162,12 +158,23 @@ def test_the_heatmap_shows_what_raises_the_score(small):
     assert values[-1, -1] < 0.2
 
 
-def test_dlib_is_used_where_it_is_there(small, monkeypatch):
-    assert small.sampling(None).faces.finder == "blazeface"
-    monkeypatch.setattr(ColorCuesLSTMV1, "_has_dlib", staticmethod(lambda: True))
-    request = small.sampling(None).faces
-    assert (request.finder, request.landmarks, request.halve_from) == ("dlib", True, None)
-    assert small.aggregate([]).notes == ()
+def test_dlib_is_used_where_it_and_its_configured_file_are_there(small, tmp_path, monkeypatch):
+    path = tmp_path / "elsewhere" / "68.dat"
+    companions = {"landmarks": {"path": path, "optional": True}}
+    detector = ColorCuesLSTMV1(
+        type(small.config).model_validate({**small.config.model_dump(), "companions": companions})
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    assert detector.sampling(None).faces.finder == "blazeface"
+    assert detector.aggregate([]).notes == (MESH_NOTE,)
+    path.parent.mkdir()
+    path.write_bytes(b"landmarks")
+    request = detector.sampling(None).faces
+    assert (request.finder, request.landmarks_file) == ("dlib", path)
+    assert (request.landmarks, request.halve_from) == (True, None)
+    assert detector.aggregate([]).notes == ()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert detector.sampling(None).faces.finder == "blazeface"
 
 
 def test_the_frames_are_evenly_spaced(published):

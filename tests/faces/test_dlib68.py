@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from drishtiksha.errors import ConfigError, WeightsMismatchError, WeightsMissingError
 from drishtiksha.faces.detect import BlazeFaceFinder
-from drishtiksha.faces.dlib68 import DlibFinder, available
+from drishtiksha.faces.dlib68 import DlibFinder, available, check_landmarks_file
 from drishtiksha.faces.landmarks import FaceMesh, to_68
 from drishtiksha.media.image import read_image
 from drishtiksha.settings import EMBEDDED_DIR, ROOT, MediaLimits
@@ -107,12 +108,19 @@ def test_without_dlib_it_says_what_to_install(tmp_path, monkeypatch):
         DlibFinder(path)
 
 
+def test_a_file_that_is_still_packed_is_not_taken_in(tmp_path):
+    packed = tmp_path / "68.dat"
+    packed.write_bytes(bz2.compress(b"landmarks"))
+    with pytest.raises(WeightsMismatchError, match="bunzip2"):
+        check_landmarks_file(packed)
+
+
 @needs_dlib
 def test_other_files_are_refused(tmp_path, portrait, wanted):
     foreign = tmp_path / "foreign.dat"
     foreign.write_bytes(b"no landmark file at all")
     with pytest.raises(WeightsMismatchError, match="no landmark file of dlib"):
-        DlibFinder(foreign)
+        check_landmarks_file(foreign)
     five = train(tmp_path / "five.dat", portrait, wanted[[36, 39, 42, 45, 33]])
     with pytest.raises(WeightsMismatchError, match="marks 5 points"):
         DlibFinder(five).find(portrait)
