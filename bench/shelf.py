@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure import ROOT
-from drishtiksha.registry import discover
+from drishtiksha.detectors.discovery import discover
 from drishtiksha.settings import load_settings
 from drishtiksha.weights.files import parts
 

@@ -5,9 +5,6 @@ Adding a detector takes one file in `drishtiksha/detectors/` and one entry in `c
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 import threading
 import time
 from collections import Counter
@@ -19,9 +16,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-import drishtiksha.detectors
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.discovery import discover
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
 from drishtiksha.results import MediaInfo
 from drishtiksha.settings import Settings
@@ -44,26 +41,6 @@ class ModelStatus:
     def can_examine(self, media: MediaInfo | None) -> bool:
         """Whether it can run now; on this file, where one is given."""
         return self.state in ("ready", "loaded") and (media is None or self.config.accepts(media))
-
-
-def discover() -> dict[str, type[Detector]]:
-    """Class name to class, of every concrete `Detector` defined in a module of `drishtiksha.detectors`.
-
-    Raises: ModelRegistryError when two modules define one name.
-    """
-    found: dict[str, type[Detector]] = {}
-    package = drishtiksha.detectors
-    for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        module = importlib.import_module(module_info.name)
-        for name, cls in inspect.getmembers(module, inspect.isclass):
-            if cls.__module__ != module.__name__ or not issubclass(cls, Detector) or inspect.isabstract(cls):
-                continue
-            if name in found:
-                raise ModelRegistryError(
-                    f"Two detectors are called {name}: in {found[name].__module__} and {cls.__module__}. Rename one."
-                )
-            found[name] = cls
-    return found
 
 
 class ModelManager:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
+import yaml
+from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights, stand_in_weights
 
+from drishtiksha.detectors.discovery import discover
 from drishtiksha.errors import ConfigError, ModelRegistryError, WeightsMissingError
-from drishtiksha.registry import ModelManager, discover
-from drishtiksha.settings import load_settings
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import ROOT, load_settings
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def test_discovery_finds_the_embedded_detector_and_no_base_class():
 
 def test_discovery_imports_neither_torch_nor_gradio():
     code = (
-        "import sys, drishtiksha.registry as r; r.discover();"
+        "import sys, drishtiksha.registry, drishtiksha.detectors.discovery as d; d.discover();"
         "heavy = {'torch', 'timm', 'transformers', 'librosa', 'matplotlib', 'gradio', 'cv2', 'av'} & set(sys.modules);"
         "sys.exit(', '.join(heavy) or 0)"
     )
@@ -62,6 +65,28 @@ def test_two_detectors_of_one_name_are_refused(tmp_path):
     with (
         dropped_in(tmp_path / "again", brightness_again=BRIGHTNESS),
         pytest.raises(ModelRegistryError, match="Rename one"),
+    ):
+        discover()
+
+
+def test_the_example_of_the_readme_is_a_detector(tmp_path, monkeypatch):
+    blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (code,) = (text for language, text in blocks if language == "python" and "(Detector)" in text)
+    (settings,) = (yaml.safe_load(text) for language, text in blocks if language == "yaml" and "MyDetector" in text)
+    with dropped_in(tmp_path / "mine", my_detector=code):
+        cls = discover()["MyDetector"]
+        path = stand_in_weights(cls, tmp_path / "my_model.pt")
+        models = {name: one | {"model_path": str(path)} for name, one in settings["models"].items()}
+        manager = manager_of(models, tmp_path, monkeypatch)
+        result = manager.load_model("MY-MODEL-V1").analyze(ROOT / "assets" / "clip_silent.mp4")
+    assert result.p_fake is not None
+    assert len({score.p_fake for score in result.scores}) > 1
+
+
+def test_a_file_that_cannot_be_imported_is_named(tmp_path):
+    with (
+        dropped_in(tmp_path / "broken", half_done="class Mine(Detector): pass"),
+        pytest.raises(ModelRegistryError, match=r"half_done\.py cannot be imported \(NameError"),
     ):
         discover()
 

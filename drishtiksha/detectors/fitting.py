@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import WeightsMismatchError
-from drishtiksha.faces.dlib68 import check_landmarks_file
 from drishtiksha.weights import Part, accept, copy_in, differences, load_state_dict
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def check(detector: Detector, given: Path, part: str = "") -> None:
     """
     wanted_path = detector.config.companions[part].path if part else detector.config.model_path
     if wanted_path.suffix == LANDMARKS:
+        from drishtiksha.faces.dlib68 import check_landmarks_file
+
         check_landmarks_file(given)
         return
     if given.is_dir():

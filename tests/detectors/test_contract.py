@@ -15,9 +15,9 @@ from PIL import Image
 from drishtiksha.analysis.faces import find_faces
 from drishtiksha.contract import AudioPlan, ClipPlan, DetectorConfig, Sample, SequencePlan
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.discovery import discover
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError, WrongMediaKindError
 from drishtiksha.media.audio import read_audio
-from drishtiksha.registry import discover
 from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.settings import ROOT, MediaLimits
 
