@@ -36,7 +36,10 @@ LONG = """## Ten minutes of 1080p
 A short clip repeated, without heatmaps; memory of one process above the model that has judged the short clip before."""
 
 BASELINE = "import pydantic, yaml, time; t = time.perf_counter();"
-DISCOVERY = BASELINE + "import drishtiksha.registry, drishtiksha.detectors.discovery as d; d.discover(); print(time.perf_counter() - t)"
+DISCOVERY = (
+    BASELINE
+    + "import drishtiksha.registry, drishtiksha.detectors.discovery as d; d.discover(); print(time.perf_counter() - t)"
+)
 PAGE = (
     "import tempfile, time; folder = tempfile.TemporaryDirectory(); t = time.perf_counter();"
     "from drishtiksha.registry import ModelManager; from drishtiksha.settings import load_settings;"

@@ -69,6 +69,7 @@ class DetectorConfig(BaseModel):
     explain: Literal["auto", "occlusion"] = Field(
         default="auto", description="auto: the detector's own kind of heatmap"
     )
+    pitch: bool = Field(default=False, description="measure the pitch of voices as well, which takes seconds a minute")
     thresholds: Thresholds | None = Field(
         default=None, description="None: those of the checkpoint's sidecar, else the defaults"
     )

@@ -188,6 +188,20 @@ def test_a_field_can_be_set_for_one_run(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["provenance"]["config"]["batch_size"] == 3
 
 
+@pytest.mark.parametrize("asked", [(), ("--pitch",), ("-m", "VOICE-SPOOF-LITE-V1", "--set", "pitch=true")])
+def test_the_pitch_of_a_voice_is_measured_where_it_is_asked_for(tmp_path, asked):
+    from media_factory import speech_like, write_audio
+
+    recording = write_audio(tmp_path / "a.wav", speech_like(3.0), 16_000)
+    done = run("predict", recording, *asked, "--json", tmp_path / "r.json")
+    assert done.exit_code == Exit.DONE, done.output
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["provenance"]["config"]["pitch"] is bool(asked)
+    assert ("pitch_median_hz" in result["metrics"]) is bool(asked)
+    if asked:
+        assert 100 < result["metrics"]["pitch_median_hz"] < 160
+
+
 def test_without_a_model_the_first_that_fits_is_taken_and_named():
     done = run("predict", ASSETS / "portrait.jpg")
     assert done.exit_code == Exit.DONE, done.output

@@ -39,7 +39,6 @@ def analyze(
     cancel: CancelToken | None = None,
     *,
     explain: bool = True,
-    pitch: bool = False,
     limits: MediaLimits | None = None,
     shared: SharedMedia | None = None,
     resume: Sequence[bytes] = (),
@@ -48,8 +47,7 @@ def analyze(
     """Examine `evidence` with one loaded detector.
 
     reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
-    cancel: checked while decoding and between batches. explain: whether to make heatmaps. pitch: whether to measure the
-    pitch of a voice as well, which takes seconds a minute. shared: what other models on this file use too, with its own
+    cancel: checked while decoding and between batches. explain: whether to make heatmaps. shared: what other models on this file use too, with its own
     limits. on_chunk: given what is finished, as bytes to keep, every few seconds and after every pass; called from this
     thread. resume: such bytes of an interrupted run, in order, to go on from; those of another model, file, configuration
     or version are passed over. The result is that of a run without interruption, its times added up.
@@ -70,7 +68,7 @@ def analyze(
             from drishtiksha.analysis.sequences import SequenceRun
 
             return SequenceRun(job, detector, reporter, plan, log, before).execute(explain)
-        return Run(job, detector, reporter, plan, log, before, pitch=pitch).execute(explain)
+        return Run(job, detector, reporter, plan, log, before).execute(explain)
 
 
 class Run:
@@ -84,10 +82,8 @@ class Run:
         plan: SamplingPlan,
         log: Log,
         before: Piece,
-        *,
-        pitch: bool = False,
     ) -> None:
-        self.job, self.detector, self.reporter, self.plan, self.pitch = job, detector, reporter, plan, pitch
+        self.job, self.detector, self.reporter, self.plan = job, detector, reporter, plan
         self.media, self.log = job.media, log
         self.started, self.seconds_before = time.perf_counter(), before.seconds
         self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
@@ -107,7 +103,8 @@ class Run:
         if isinstance(source, SoundSource):
             self._report("score", 0, "Listening")
             with self.job.clock("preprocess"):
-                self.measured = dict(sound_summary(source.waveform, source.plan.sample_rate, pitch=self.pitch))
+                pitch = self.detector.config.pitch
+                self.measured = dict(sound_summary(source.waveform, source.plan.sample_rate, pitch=pitch))
         self.total = sum(len(part) for part in source.passes)
         left = [[index for index in part if not self._is_done(index)] for part in source.passes]
         self.seen = self.total - sum(map(len, left))

@@ -44,11 +44,11 @@ def predict(
 ) -> None:
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
     with failures_as_exit_codes():
-        manager = _manager(model, fields or [], device)
+        manager = _manager(model, fields or [], device, pitch=pitch)
         results, worst = [], Exit.DONE
         for file in files:
             try:
-                results.append(_examine(file, model, manager, explain, pitch=pitch))
+                results.append(_examine(file, model, manager, explain))
             except MediaError as error:
                 err.print(f"[bold]{escape(str(error))}[/bold]")
                 worst = max(worst, exit_code(error))
@@ -60,18 +60,19 @@ def predict(
     raise typer.Exit(worst)
 
 
-def _manager(model: str | None, fields: list[str], device: str | None) -> ModelManager:
+def _manager(model: str | None, fields: list[str], device: str | None, *, pitch: bool) -> ModelManager:
     """Raises: ConfigError for fields that the model does not have, and for values that it cannot take."""
     settings: dict[str, Any] = {"device": device} if device else {}
     manager = ModelManager(load_settings(**settings))
     if model is not None:
         manager.status(model)  # a misspelt name is told before anything is read
-    if not fields:
-        return manager
-    if model is None:
+    elif fields:
         raise ConfigError("--set changes the configuration of a model: name it with --model.")
-    changes = dict(_field(text) for text in fields)
-    return ModelManager(load_settings(**settings, models={model: changes}))
+    changes = dict(_field(text) for text in fields) | ({"pitch": True} if pitch else {})
+    if not changes:
+        return manager
+    names = [model] if model is not None else manager.get_available_models()
+    return ModelManager(load_settings(**settings, models=dict.fromkeys(names, changes)))
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -84,9 +85,7 @@ def _field(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {text}: the value is not understood. Write it as in configs/config.yaml.") from error
 
 
-def _examine(
-    file: Path, model: str | None, manager: ModelManager, explain: Path | None, *, pitch: bool
-) -> AnalysisResult:
+def _examine(file: Path, model: str | None, manager: ModelManager, explain: Path | None) -> AnalysisResult:
     from drishtiksha.analysis.fit import unfit
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.render.moments import write_moments
@@ -99,16 +98,14 @@ def _examine(
     else:
         model = manager.default_model(evidence.media)
         err.print(f"{file.name}: no model was named, so {model} examines it.", markup=False, highlight=False)
-    result = _analyze(evidence, model, manager, file.name, explain is not None, pitch)
+    result = _analyze(evidence, model, manager, file.name, explain is not None)
     if explain is not None:
         for path in write_moments(evidence, result, explain, limits):
             err.print(f"Wrote {path}", markup=False, highlight=False)
     return result
 
 
-def _analyze(
-    evidence: Evidence, model: str, manager: ModelManager, label: str, explain: bool, pitch: bool
-) -> AnalysisResult:
+def _analyze(evidence: Evidence, model: str, manager: ModelManager, label: str, explain: bool) -> AnalysisResult:
     from drishtiksha.analysis import analyze
 
     with manager.use(model) as detector, progress_bar() as progress:
@@ -118,7 +115,7 @@ def _analyze(
             told = escape(f"{label}: {event.message}")
             progress.update(task, description=told, completed=event.progress, total=event.total)
 
-        return analyze(evidence, detector, show, explain=explain, limits=manager.settings.limits, pitch=pitch)
+        return analyze(evidence, detector, show, explain=explain, limits=manager.settings.limits)
 
 
 def _print_result(result: AnalysisResult) -> None:

@@ -59,7 +59,8 @@ class LipFDetectorV1(Detector):
     Paper: Liu et al., NeurIPS 2024, arXiv:2401.15668. Checkpoint: `ckpt.pth` of the authors' Google Drive (AaronComo/LipFD),
     a dict with `model`; its text tower is left out. Polarity: logit above 0 is fake. The reference takes the five crops
     from RGB frames standardised on values of 0-255; the checkpoint learned from BGR as it is, which `preprocessing` chooses
-    by default. The reference also judges frames without a face and stretches of silence: wrong; here they are gaps.
+    by default. In the authors' loader the five crops begin at x = 0 to 4 px instead of frame by frame: `crop_stride` offers
+    both. The reference also judges frames without a face and stretches of silence: wrong; here they are gaps.
     """
 
     Config = LipFDConfig

@@ -30,7 +30,8 @@ class STFTSpectrogramCNNV1(Detector):
 
     No paper is named by its publisher. Checkpoint: the reference server's. Polarity: the network gives two scores, real and
     fake; the logit is fake - real. The reference judges seconds of digital silence like any other: wrong; here they are
-    gaps. The last second is filled up with silence, as in the reference.
+    gaps. It resamples without a low-pass filter, so that what lies above 8 kHz folds back: wrong, p_fake moves by some
+    0.02. The last second is filled up with silence, as in the reference.
     """
 
     Config = STFTConfig
