@@ -30,8 +30,8 @@ def run(
 ) -> Iterator[Update]:
     """Queue an analysis and watch it. Failures become panels."""
     if not case_id or not model_name:
-        what = "a detector" if case_id else "a file"
-        yield handlers.cleared() | {"verdict": panels.problem(f"Choose {what} first.", title="Nothing to analyze yet")}
+        # Beside the verdict's place, where it may stand why the last file was refused.
+        yield {"status": panels.status(f"Choose {'a detector' if case_id else 'a file'} first.")}
         return
     yield from _told(lambda: watch(desk, desk.workbench.submit(case_id, [model_name], viewer=viewer), viewer, progress))
 

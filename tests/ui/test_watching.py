@@ -109,7 +109,9 @@ def test_missing_weights_answer_with_the_remedy_and_may_be_tried_again(desk: Des
 
 
 def test_analyze_without_a_file_says_so(desk: Desk) -> None:
-    assert "Choose a file first" in run(desk, "")["verdict"]
+    (update,) = watching.run(desk, "", BRIGHT, ANYBODY, ignore)
+    assert "Choose a file first" in update["status"]
+    assert "verdict" not in update, "why the last file was refused stays there"
 
 
 def test_a_case_that_is_gone_is_said_in_the_panel(desk: Desk) -> None:
