@@ -18,9 +18,10 @@ if __name__ == "__main__":
     if accounts:
         from starlette.middleware import Middleware
 
+        from drishtiksha.server.login import authenticator
         from drishtiksha.server.middleware import SlowLogins
 
-        options |= {"auth": accounts.authenticate, "app_kwargs": {"middleware": [Middleware(SlowLogins)]}}
+        options |= {"auth": authenticator(accounts), "app_kwargs": {"middleware": [Middleware(SlowLogins)]}}
     workbench.start()
     try:
         demo.launch(**options)

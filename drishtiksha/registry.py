@@ -219,8 +219,13 @@ class ModelManager:
         detector = self.unloaded(name)
         try:
             return detector.load()
-        except (DrishtikshaError, ImportError, OSError, RuntimeError) as error:
+        except DrishtikshaError as error:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error
+        except Exception as error:  # its network and the libraries that build it may raise anything
+            why = f"{type(error).__name__}: {error}"
+            raise ModelRegistryError(
+                f"{name} could not be loaded ({why}). Check its fields in configs/config.yaml and its files."
+            ) from error
 
     def _file_bytes(self, name: str) -> int:
         return sum(bytes_of(part.path, part.source) for part in parts(self.model_configs[name]))

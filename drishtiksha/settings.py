@@ -8,7 +8,13 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
 
 from drishtiksha.errors import ConfigError
 
@@ -104,7 +110,7 @@ class Settings(BaseSettings):
         """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder, else from the root."""
         if model_path.is_absolute():
             return model_path
-        if model_path.parts[0] == "models":
+        if model_path.parts[:1] == ("models",):
             return self.checkpoints_dir / Path(*model_path.parts[1:])
         return ROOT / model_path
 
@@ -136,3 +142,5 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"The settings cannot be used: {problems}") from error
+    except SettingsError as error:
+        raise ConfigError(f"The settings cannot be used: {error}; wanted JSON there.") from error

@@ -66,6 +66,16 @@ def test_several_files_give_a_list_and_one_bad_file_does_not_stop_the_others(tmp
     assert names == ["portrait.jpg", "no_face.mp4"]
 
 
+def test_a_file_that_no_model_takes_does_not_stop_the_others(tmp_path, monkeypatch):
+    from media_factory import speech_like, write_audio
+
+    monkeypatch.setenv("DRISHTIKSHA_ACTIVE_MODELS", json.dumps([MODEL]))
+    recording = write_audio(tmp_path / "a.wav", speech_like(1.0), 16_000)
+    done = run("predict", ASSETS / "portrait.jpg", recording, ASSETS / "portrait.jpg", "--json", tmp_path / "r.json")
+    assert done.exit_code != Exit.DONE
+    assert len(json.loads((tmp_path / "r.json").read_text())) == 2
+
+
 def test_explain_writes_pictures(tmp_path):
     done = run("predict", ASSETS / "portrait_altered.jpg", "-m", MODEL, "--explain", tmp_path / "why")
     assert done.exit_code == Exit.DONE, done.output

@@ -194,6 +194,15 @@ def test_missing_weights_are_listed_with_a_remedy_and_stop_only_eager_loading(tm
     assert isinstance(caught.value.__cause__, WeightsMissingError)
 
 
+def test_whatever_stops_a_network_from_being_built_names_the_model(tmp_path, monkeypatch):
+    """The heads do not share the width evenly: transformers says so in its own way."""
+    fields = {"isVideo": True, "vision_width": 32, "vision_heads": 7, "vision_layers": 1}
+    path = plain_weights(tmp_path / "w.pt")
+    manager = manager_of({"ODD": entry("SiglipLSTMV1", path, **fields)}, tmp_path, monkeypatch)
+    with pytest.raises(ModelRegistryError, match=r"ODD could not be loaded \(ValueError"):
+        manager.load_model("ODD")
+
+
 @pytest.mark.usefixtures("brightness")
 def test_wrong_weights_fail_with_the_cause_chained(tmp_path, monkeypatch):
     torch.save({"gain": torch.ones(1), "other": torch.zeros(3)}, tmp_path / "wrong.pt")

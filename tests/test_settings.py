@@ -53,8 +53,16 @@ def test_an_absent_file_is_a_config_error(monkeypatch, tmp_path):
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["LIMITS", "MODELS"])
+def test_what_is_no_json_in_the_environment_is_a_config_error(config, monkeypatch, name):
+    monkeypatch.setenv(f"DRISHTIKSHA_{name}", "abc")
+    with pytest.raises(ConfigError, match=name.lower()):
+        load_settings()
+
+
 def test_checkpoints_are_found_from_the_models_folder_the_root_or_as_given(config, tmp_path):
     settings = load_settings(models_dir=tmp_path / "mine")
     assert settings.checkpoint(Path("models/x.pt")) == tmp_path / "mine" / "x.pt"
     assert settings.checkpoint(Path("elsewhere/x.pt")) == ROOT / "elsewhere/x.pt"
     assert settings.checkpoint(tmp_path / "x.pt") == tmp_path / "x.pt"
+    assert settings.checkpoint(Path()) == ROOT

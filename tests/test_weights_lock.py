@@ -99,6 +99,12 @@ def test_a_folder_has_the_hash_of_what_sha256sum_prints(tmp_path):
     assert weights.fingerprint(tmp_path) == hashlib.sha256(lines.encode()).hexdigest()
 
 
+def test_nothing_is_written_beside_a_file_that_is_offered(large, tmp_path):
+    before = set(large.parent.iterdir())
+    weights.accept(large, tmp_path / "in" / "net.pth", WeightsSource())
+    assert set(large.parent.iterdir()) == before
+
+
 def test_a_pin_says_what_was_accepted(tmp_path):
     path = tmp_path / "net.pth"
     path.write_bytes(b"abc")

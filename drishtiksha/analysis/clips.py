@@ -68,7 +68,7 @@ class ClipSource:
         start, end = run[0].time_s, run[-1].time_s + (run[-1].time_s - run[0].time_s) / max(len(run) - 1, 1)
         sound = self._heard_between(start, end)
         if sound is not None and not sound.size:
-            return SampleScore(index=i, time_s=start, end_s=end, frame_index=middle, gap=GapReason.NO_AUDIO)
+            return SampleScore(index=i, time_s=start, end_s=end, frame_index=middle, gap=GapReason.NO_SPEECH)
         frame = run[len(run) // 2]
         return Sample(i, start, end, frame.index, frame.image, frames=tuple(one.image for one in run), sound=sound)
 

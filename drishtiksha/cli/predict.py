@@ -12,7 +12,7 @@ import yaml
 from rich.markup import escape
 
 from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, progress_bar
-from drishtiksha.errors import ConfigError, MediaError, WrongMediaKindError
+from drishtiksha.errors import ConfigError, DrishtikshaError, MediaError, WrongMediaKindError
 from drishtiksha.events import ProgressEvent
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
@@ -49,7 +49,9 @@ def predict(
         for file in files:
             try:
                 results.append(_examine(file, model, manager, explain))
-            except MediaError as error:
+            except DrishtikshaError as error:
+                if model is not None and not isinstance(error, MediaError):
+                    raise  # the next file would meet it, too
                 err.print(f"[bold]{escape(str(error))}[/bold]")
                 worst = max(worst, exit_code(error))
                 continue

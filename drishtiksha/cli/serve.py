@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -80,22 +80,14 @@ def _warn_of_what_is_open(settings: Settings, *, page: bool) -> None:
 
 
 def _page(settings: Settings, bench: Workbench) -> Callable[[FastAPI], FastAPI]:
-    import anyio
-    import anyio.to_thread
-
+    from drishtiksha.server.login import authenticator
     from drishtiksha.store.accounts import Accounts
     from drishtiksha.ui.blocks import mount
 
     if not settings.login:
         return lambda app: mount(app, settings, bench)
-    accounts, one_by_one = Accounts(bench.store), anyio.CapacityLimiter(1)
+    accounts = Accounts(bench.store)
     if not accounts.count_users():
         err.print("Nobody can log in yet: drishtiksha users add NAME.", highlight=False)
 
-    async def authenticate(name: str, password: str) -> bool:
-        """The slow hash of a password must hold up nobody else."""
-        return await anyio.to_thread.run_sync(accounts.authenticate, name, password, limiter=one_by_one)
-
-    # gradio waits for it where it is a coroutine function.
-    given: Any = authenticate
-    return lambda app: mount(app, settings, bench, authenticate=given, viewer=accounts.viewer)
+    return lambda app: mount(app, settings, bench, authenticate=authenticator(accounts), viewer=accounts.viewer)

@@ -97,7 +97,7 @@ class LipFDetectorV1(Detector):
         assert sample.frame is not None
         assert sample.sound is not None
         if is_silent(sample.sound):
-            raise SkipSample(GapReason.NO_AUDIO)
+            raise SkipSample(GapReason.NO_SPEECH)
         faces, reason = find_faces(sample.frame, FACE)
         if reason is not None:
             raise SkipSample(reason)

@@ -55,8 +55,11 @@ class CaseFolders:
     def doom(self, case_id: str) -> None:
         """Rename what is to be removed: whatever stops this process now, the next sweep removes it."""
         for root in self._roots:
+            doomed = root / f"{case_id}{DOOMED}"
             with contextlib.suppress(FileNotFoundError):
-                (root / case_id).rename(root / f"{case_id}{DOOMED}")
+                shutil.rmtree(doomed)  # of a removal that was broken off, before somebody made the folder once more
+            with contextlib.suppress(FileNotFoundError):
+                (root / case_id).rename(doomed)
 
     def remove(self, case_id: str) -> None:
         """Remove everything of a case."""

@@ -246,13 +246,15 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """(line where the row ends, its cells by heading). Raises: ReviewFileError."""
     first = text.split("\n", 1)[0]
     csv.field_size_limit(MAX_BYTES)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True)
     try:
-        head = next(reader, [])
+        head = reader.fieldnames or []
         if missing := [heading for heading in HEADINGS if heading not in head]:
             raise ReviewFileError(f"{name} is no list of reviews: it lacks {', '.join(missing)}.", lines=(1,))
-        for cells in reader:
-            if any(cells):
-                yield reader.line_num, dict(zip(head, cells, strict=False))
+        for row in reader:
+            if None in row:
+                _refuse(name, [(reader.line_num, "it has more cells than there are headings")])
+            if any(row.values()):
+                yield reader.line_num, {heading: cell for heading, cell in row.items() if cell is not None}
     except csv.Error as error:
         _refuse(name, [(reader.line_num, str(error))])

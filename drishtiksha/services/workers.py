@@ -34,6 +34,7 @@ class Workers:
         """sweep: called at the start and every `every_s` seconds."""
         self._manager, self._jobs, self._cases, self._sweep, self._every_s = manager, jobs, cases, sweep, every_s
         self._stopping, self._news = threading.Event(), threading.Condition()
+        """The event is another for each start: a thread that outlived its stop must not go on beside the new ones."""
         self._running: dict[str, JobRun] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -42,16 +43,16 @@ class Workers:
         """Take over what died, then work. Does nothing when they run already."""
         if self._threads:
             return
-        self._stopping.clear()
+        stopping = self._stopping = threading.Event()
         self._jobs.queue.take_over()
         groups = _by_device({config.device for config in self._manager.model_configs.values()})
         work = []
         for number, names in enumerate(groups):
             others = None if number else [name for other in groups[1:] for name in other]
-            work.append(threading.Thread(target=self._work, args=(names, others), name=f"worker {names[0]}"))
+            work.append(threading.Thread(target=self._work, args=(stopping, names, others), name=f"worker {names[0]}"))
         keep = [("heartbeat", self._beat, BEAT_S), ("takeover", self._jobs.queue.take_over, DEAD_S / 3)]
         keep.append(("retention", self._sweep, self._every_s))
-        work += [threading.Thread(target=self._again, args=(do, s), name=name) for name, do, s in keep]
+        work += [threading.Thread(target=self._again, args=(stopping, do, s), name=name) for name, do, s in keep]
         for thread in work:
             thread.daemon = True
             thread.start()
@@ -87,25 +88,25 @@ class Workers:
         if run is not None:
             run.cancel.cancel()
 
-    def _work(self, devices: list[str], others: list[str] | None) -> None:
-        while not self._stopping.is_set():
+    def _work(self, stopping: threading.Event, devices: list[str], others: list[str] | None) -> None:
+        while not stopping.is_set():
             try:
                 claim = self._jobs.queue.claim(devices, others)
                 if claim is not None:
-                    self._run(claim)
+                    self._run(claim, stopping)
                     continue
             except Exception:  # a database that is away for a while; what hangs there is taken over when it is back
                 log.exception("The worker of %s could not read or write the queue; it tries again", devices[0])
-                self._stopping.wait(BEAT_S)
+                stopping.wait(BEAT_S)
             with self._news:
-                if not self._stopping.is_set():
+                if not stopping.is_set():
                     self._news.wait(LOOK_S)
 
-    def _run(self, claim: Claim) -> None:
+    def _run(self, claim: Claim, stopping: threading.Event) -> None:
         run = JobRun(claim, self._manager, self._jobs, self._cases)
         with self._lock:
             self._running[claim.job_id] = run
-            if self._stopping.is_set():
+            if stopping.is_set():
                 run.put_back = True
                 run.cancel.cancel()
         try:
@@ -135,13 +136,13 @@ class Workers:
         for run in running:
             run.beat()
 
-    def _again(self, do: Callable[[], None], every_s: float) -> None:
-        while not self._stopping.is_set():
+    def _again(self, stopping: threading.Event, do: Callable[[], None], every_s: float) -> None:
+        while not stopping.is_set():
             try:
                 do()
             except Exception:
                 log.exception("%s failed; it is tried again", threading.current_thread().name)
-            self._stopping.wait(every_s)
+            stopping.wait(every_s)
 
 
 def _by_device(names: set[str]) -> list[list[str]]:

@@ -20,7 +20,7 @@ def accept(given: Path, destination: Path, source: WeightsSource, *, force: bool
     """
     if bytes_of(given, source) == 0:
         raise WeightsMismatchError(f"{given} is empty or not complete. Fetch it again.")
-    found = fingerprint(given, source)
+    found = fingerprint(given, source, remember=False)
     sidecar = read_sidecar(destination)
     if (wanted := source.sha256 or (sidecar.sha256 if sidecar else None)) and found != wanted.lower():
         raise WeightsMismatchError(unlike(given, found, wanted))
@@ -69,7 +69,7 @@ def _copy(file: Path, target: Path) -> None:
     beside = target.with_name(target.name + ".importing")
     try:
         shutil.copyfile(file, beside)
-        if sha256_of(beside) != fingerprint(file):
+        if sha256_of(beside) != sha256_of(file):
             raise WeightsMismatchError(f"{file} changed while it was copied. Import it again.")
         beside.replace(target)
     finally:

@@ -54,15 +54,18 @@ class Pin(BaseModel):
 _PINS = TypeAdapter(dict[str, Pin])
 
 
-def fingerprint(path: Path, source: WeightsSource | None = None, *, fresh: bool = False) -> str:
+def fingerprint(path: Path, source: WeightsSource | None = None, *, fresh: bool = False, remember: bool = True) -> str:
     """SHA-256 of a checkpoint; of a folder, that of what `sha256sum` prints of its files, sorted by name.
 
     A large file is read once and then only when its size, its times or its place on the disk changed; `fresh` reads it
-    in any case.
+    in any case. remember: whether to write its hash down beside it.
     """
     if path.is_dir():
         files = sorted(files_of(path, source), key=lambda file: file.relative_to(path).as_posix())
-        lines = (f"{fingerprint(file, fresh=fresh)}  {file.relative_to(path).as_posix()}\n" for file in files)
+        lines = (
+            f"{fingerprint(file, fresh=fresh, remember=remember)}  {file.relative_to(path).as_posix()}\n"
+            for file in files
+        )
         return hashlib.sha256("".join(lines).encode()).hexdigest()
     stamp = _stamp(path)
     if stamp[0] < WORTH_REMEMBERING:
@@ -72,7 +75,7 @@ def fingerprint(path: Path, source: WeightsSource | None = None, *, fresh: bool 
         return str(known["sha256"])
     found = sha256_of(path)
     settled = time.time_ns() - stamp[1] > SETTLED_S * 1e9 and _stamp(path) == stamp
-    if settled:
+    if settled and remember:
         entry = {path.name: {"stamp": stamp, "sha256": found}}
         _change(path.parent / CACHE, lambda: _read_cache(path.parent / CACHE) | entry)
     return found

@@ -99,7 +99,7 @@ def test_no_face_and_no_sound_are_gaps(detector, face):
 
     with pytest.raises(SkipSample) as skipped:
         detector.preprocess(run_of(face, mel_picture(np.zeros(4000, np.float32), 16_000)))
-    assert skipped.value.reason == "no_audio"
+    assert skipped.value.reason == "no_speech"
 
 
 def test_batches_score_as_single_pictures_do(detector, face):
@@ -154,7 +154,7 @@ def test_silence_and_faceless_video_are_inconclusive(detector, face, tmp_path):
     mute = write_video(tmp_path / "mute.mp4", [small] * 20, audio=(np.zeros(12_800, np.float32), 16_000))
     blank = [np.full((96, 128, 3), 90, np.uint8)] * 20
     faceless = write_video(tmp_path / "faceless.mp4", blank, audio=(speech_like(0.8), 16_000))
-    for path, gap in ((mute, "no_audio"), (faceless, "no_face")):
+    for path, gap in ((mute, "no_speech"), (faceless, "no_face")):
         result = detector.analyze(path)
         assert result.prediction is Prediction.INCONCLUSIVE
         assert result.gap == gap

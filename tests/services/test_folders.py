@@ -55,6 +55,15 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_sweep(folders, tmp_
     assert list((tmp_path / "cases").iterdir()) == list((tmp_path / "derived").iterdir()) == []
 
 
+def test_a_folder_that_was_made_again_after_its_case_was_doomed_is_removed_as_well(folders, tmp_path):
+    case_dir = taken(folders)
+    for _ in range(2):
+        (folders.derived(case_dir.name) / "copy.mp4").write_bytes(b"x")
+        folders.doom(case_dir.name)
+    folders.remove(case_dir.name)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_folder_without_a_case_goes_when_it_is_older_than_any_case_may_be(folders):
     known, arriving, stray = taken(folders), taken(folders), taken(folders)
     aged(known, 3 * DAY)

@@ -156,6 +156,14 @@ def test_broken_csv_names_its_line(bench, case, tmp_path):
     assert caught.value.lines
 
 
+def test_a_row_with_more_cells_than_headings_is_refused(bench, case, tmp_path):
+    path = written(tmp_path, [case], "csv")
+    path.write_bytes(path.read_bytes().rstrip() + b",EXTRA,MORE\r\n")
+    with pytest.raises(ReviewFileError, match="more cells") as caught:
+        import_reviews(bench, path)
+    assert caught.value.lines == (path.read_text("utf-8-sig").count("\n"),)
+
+
 def test_who_is_no_reviewer_takes_in_nothing(bench, case, tmp_path):
     with pytest.raises(ReviewFileError, match="Only reviewers"):
         import_reviews(bench, written(tmp_path, [case], "csv"), Viewer(name="ada", reviewer=False))

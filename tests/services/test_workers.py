@@ -82,6 +82,21 @@ def test_workers_that_are_started_again_take_up_what_they_put_back(bench, gate, 
     assert ended(bench, job_id).state is JobState.DONE
 
 
+def test_a_worker_that_outlives_its_stop_does_not_go_on_beside_the_next_one(bench, gate, monkeypatch):
+    monkeypatch.setattr(workers, "STOP_S", 0.01)
+    case = bench.take(SILENT, "clip.mp4")
+    job_id = bench.submit(case.case_id, ["GATED"])
+    at_gate(bench, job_id)
+    bench.stop()
+    bench.start()
+    gate.touch()
+    assert ended(bench, job_id).state is JobState.DONE
+    deadline = time.monotonic() + 10
+    while sum(thread.name.startswith("worker") for thread in threading.enumerate()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sum(thread.name.startswith("worker") for thread in threading.enumerate()) == 1
+
+
 def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
     bench = bench_of(start=False)
     job_id = bench.submit(bench.take(SILENT, "clip.mp4").case_id, ["BRIGHT"])
