@@ -12,7 +12,7 @@ import typer
 
 from drishtiksha import __version__
 from drishtiksha.cli.compare import compare
-from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, out
+from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, listed, out, settings_on
 from drishtiksha.cli.keys import keys_app
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
@@ -25,7 +25,6 @@ from drishtiksha.cli.users import users_app
 from drishtiksha.cli.verify import verify
 from drishtiksha.cli.weights import weights_app
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import load_settings
 
 __all__ = ["Exit", "app", "exit_code", "main"]
 
@@ -64,10 +63,11 @@ def evaluate(
     """Measure detectors on labelled files: AUC, EER, false alarms and the like, by group."""
     from drishtiksha.evaluation.terminal import show_evaluation
 
-    names = [name.strip() for name in models.split(",")]
     with failures_as_exit_codes():
-        manager = ModelManager(load_settings(**({"device": device} if device else {})))
-        all_read = show_evaluation(manifest, names, manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+        manager = ModelManager(settings_on(device))
+        all_read = show_evaluation(
+            manifest, listed(models), manager, out=folder, limit=limit, seed=seed, as_json=as_json
+        )
     raise typer.Exit(Exit.DONE if all_read else Exit.UNREADABLE)
 
 

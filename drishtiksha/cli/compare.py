@@ -11,16 +11,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
+from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on
 from drishtiksha.comparison import Row, Segment, contrast
 from drishtiksha.errors import ConfigError
-from drishtiksha.events import ProgressEvent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.render import words
 from drishtiksha.services.compare import ComparedFile, compare_file
 from drishtiksha.services.plan import RunPlan, fitting, plan
-from drishtiksha.settings import load_settings
 
 
 def compare(
@@ -38,9 +36,9 @@ def compare(
 ) -> None:
     """What several detectors say about one file, where they agree, and where they do not."""
     with failures_as_exit_codes():
-        manager = ModelManager(load_settings(**({"device": device} if device else {})))
+        manager = ModelManager(settings_on(device))
         opened = [Evidence.open(path, manager.settings.limits) for path in (file, against) if path is not None]
-        names = _names(models) if models is not None else _all_that_fit(manager, opened)
+        names = listed(models) if models is not None else _all_that_fit(manager, opened)
         plans = [plan(evidence.media, names, manager, {}) for evidence in opened]
         if only_plan:
             _show_plans(plans, as_json)
@@ -59,13 +57,6 @@ def compare(
             out.print(sentence, markup=False)
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise ConfigError("--models names no model; wanted A,B,C.")
-    return names
-
-
 def _all_that_fit(manager: ModelManager, opened: Sequence[Evidence]) -> list[str]:
     names = list(dict.fromkeys(n for evidence in opened for n in fitting(manager.describe(), evidence.media)))
     if not names:
@@ -82,13 +73,7 @@ def contrasts(found: Sequence[ComparedFile]) -> dict[str, str]:
 
 
 def _run(evidence: Evidence, names: Sequence[str], manager: ModelManager) -> ComparedFile:
-    with progress_bar() as progress:
-        task = progress.add_task(escape(evidence.media.name), total=None)
-
-        def show(event: ProgressEvent) -> None:
-            told = escape(f"{event.model_name}: {event.message}")
-            progress.update(task, description=told, completed=event.progress, total=event.total)
-
+    with reported(evidence.media.name) as show:
         return compare_file(evidence, names, manager, show)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -20,6 +21,8 @@ from drishtiksha.errors import (
     WeightsMissingError,
     WrongMediaKindError,
 )
+from drishtiksha.events import ProgressEvent, Reporter
+from drishtiksha.settings import Settings, load_settings
 
 out, err = Console(), Console(stderr=True)
 
@@ -53,6 +56,32 @@ def failures_as_exit_codes() -> Iterator[None]:
     except DrishtikshaError as error:
         err.print(f"[bold]{escape(str(error))}[/bold]")
         raise typer.Exit(exit_code(error)) from error
+
+
+@contextmanager
+def reported(title: str) -> Iterator[Reporter]:
+    """A progress bar for as long as the block lasts, and what moves it. `title`: the file's name."""
+    with progress_bar() as progress:
+        task = progress.add_task(escape(title), total=None)
+
+        def show(event: ProgressEvent) -> None:
+            told = escape(f"{title}: {event.model_name}: {event.message}")
+            progress.update(task, description=told, completed=event.progress, total=event.total)
+
+        yield show
+
+
+def settings_on(device: str | None, **overrides: Any) -> Settings:
+    """The settings, with another device where one is asked for. Raises: ConfigError."""
+    return load_settings(**overrides, **({"device": device} if device else {}))
+
+
+def listed(models: str) -> list[str]:
+    """The names in "A, B,C". Raises: ConfigError where there is none."""
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--models names no model; wanted A,B,C.")
+    return names
 
 
 def progress_bar(*columns: object) -> Progress:

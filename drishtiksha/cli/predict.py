@@ -11,12 +11,10 @@ import typer
 import yaml
 from rich.markup import escape
 
-from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, progress_bar
+from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
 from drishtiksha.errors import ConfigError, DrishtikshaError, MediaError, WrongMediaKindError
-from drishtiksha.events import ProgressEvent
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
-from drishtiksha.settings import load_settings
 
 if TYPE_CHECKING:
     from drishtiksha.media.evidence import Evidence
@@ -64,8 +62,7 @@ def predict(
 
 def _manager(model: str | None, fields: list[str], device: str | None, *, pitch: bool) -> ModelManager:
     """Raises: ConfigError for fields that the model does not have, and for values that it cannot take."""
-    settings: dict[str, Any] = {"device": device} if device else {}
-    manager = ModelManager(load_settings(**settings))
+    manager = ModelManager(settings_on(device))
     if model is not None:
         manager.status(model)  # a misspelt name is told before anything is read
     elif fields:
@@ -74,7 +71,7 @@ def _manager(model: str | None, fields: list[str], device: str | None, *, pitch:
     if not changes:
         return manager
     names = [model] if model is not None else manager.get_available_models()
-    return ModelManager(load_settings(**settings, models=dict.fromkeys(names, changes)))
+    return ModelManager(settings_on(device, models=dict.fromkeys(names, changes)))
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -110,13 +107,7 @@ def _examine(file: Path, model: str | None, manager: ModelManager, explain: Path
 def _analyze(evidence: Evidence, model: str, manager: ModelManager, label: str, explain: bool) -> AnalysisResult:
     from drishtiksha.analysis import analyze
 
-    with manager.use(model) as detector, progress_bar() as progress:
-        task = progress.add_task(escape(label), total=None)
-
-        def show(event: ProgressEvent) -> None:
-            told = escape(f"{label}: {event.message}")
-            progress.update(task, description=told, completed=event.progress, total=event.total)
-
+    with manager.use(model) as detector, reported(label) as show:
         return analyze(evidence, detector, show, explain=explain, limits=manager.settings.limits)
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from drishtiksha.casefile import CaseFile
-from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
+from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on
 from drishtiksha.errors import ConfigError
-from drishtiksha.events import ProgressEvent
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import Settings, load_settings
+from drishtiksha.settings import Settings
 
 if TYPE_CHECKING:
     from drishtiksha.media.evidence import Evidence
@@ -51,7 +49,7 @@ def report(
             raise ConfigError("--models and --question go with a file; a case has its own.")
         if target.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"--out {target} has no ending that is known. Wanted: {', '.join(SUFFIXES)}.")
-        settings = load_settings(**({"device": device} if device else {}))
+        settings = settings_on(device)
         case, evidence = _kept(case_id, settings) if file is None else _examined(file, models, question, settings)
         target.parent.mkdir(parents=True, exist_ok=True)
         limits, data_dir = settings.limits, settings.data_root
@@ -77,17 +75,10 @@ def _examined(file: Path, models: str | None, question: str, settings: Settings)
     opened_utc = datetime.now(UTC).isoformat(timespec="seconds")
     manager = ModelManager(settings)
     evidence = Evidence.open(file, settings.limits)
-    asked = [name.strip() for name in (models or "").split(",") if name.strip()]
-    names = asked or fitting(manager.describe(), evidence.media)
+    names = listed(models) if models is not None else fitting(manager.describe(), evidence.media)
     if not names:
         raise ConfigError(f"No model that is ready examines {evidence.media.name}. See `drishtiksha models`.")
-    with progress_bar() as progress:
-        task = progress.add_task(escape(evidence.media.name), total=None)
-
-        def show(event: ProgressEvent) -> None:
-            told = escape(f"{event.model_name}: {event.message}")
-            progress.update(task, description=told, completed=event.progress, total=event.total)
-
+    with reported(evidence.media.name) as show:
         found = compare_file(evidence, names, manager, show)
     for name, why in found.errors.items():
         err.print(f"{name} has no result: {why}", markup=False, highlight=False)

@@ -10,11 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from drishtiksha.casefile import StressPoint, StressResult
-from drishtiksha.cli.console import failures_as_exit_codes, out, progress_bar
-from drishtiksha.events import ProgressEvent
+from drishtiksha.cli.console import failures_as_exit_codes, out, reported, settings_on
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
-from drishtiksha.settings import load_settings
 
 
 def stress(
@@ -31,15 +29,10 @@ def stress(
     from drishtiksha.stress import stress_test
 
     with failures_as_exit_codes():
-        manager = ModelManager(load_settings(**({"device": device} if device else {})))
+        manager = ModelManager(settings_on(device))
         evidence = Evidence.open(file, manager.settings.limits)
         name = model or manager.default_model(evidence.media)
-        with manager.use(name) as detector, progress_bar() as progress:
-            task = progress.add_task(escape(file.name), total=None)
-
-            def show(event: ProgressEvent) -> None:
-                progress.update(task, description=escape(event.message), completed=event.progress, total=event.total)
-
+        with manager.use(name) as detector, reported(file.name) as show:
             result = stress_test(evidence, detector, show, limits=manager.settings.limits)
         if as_json:
             typer.echo(result.model_dump_json(indent=2))

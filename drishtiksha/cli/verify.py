@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from drishtiksha.cli.console import err, out
+from drishtiksha.cli.console import err, out, settings_on
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import Settings, load_settings
+from drishtiksha.settings import Settings
 
 if TYPE_CHECKING:
     from drishtiksha.media.evidence import Evidence
@@ -42,7 +42,7 @@ def verify(
     Exit codes: 0 identical or within tolerance; 1 different; 2 tampered, signed by another key, or not to be checked.
     """
     try:
-        settings = load_settings(**({"device": device} if device else {}))
+        settings = settings_on(device)
         found = _verify(bundle, evidence, rerun, key, settings)
     except DrishtikshaError as error:
         err.print(f"[bold]{escape(str(error))}[/bold]")
