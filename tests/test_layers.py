@@ -38,7 +38,6 @@ LAYERS: dict[str, float] = {
     "drishtiksha.registry": 6,
     "drishtiksha.report": 7,
     "drishtiksha.store": 7,
-    "drishtiksha.batch": 8,
     "drishtiksha.evaluation": 8,
     "drishtiksha.stress": 7,
     "drishtiksha.services": 8,
@@ -171,6 +170,10 @@ def objections(own: str, imported: Import, known: set[str]) -> Iterator[str]:
 
 def test_every_import_goes_down():
     assert problems(ROOT) == []
+
+
+def test_every_layer_has_its_modules():
+    assert set(LAYERS) == {unit_of(name) for name, _ in modules(ROOT)}
 
 
 def test_the_modules_are_really_read():

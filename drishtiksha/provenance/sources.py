@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-CODE_LIST = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-C2PA_LIST = "http://c2pa.org/digitalsourcetype/"
-
 MADE = frozenset({"trainedAlgorithmicMedia", "algorithmicMedia", "trainedAlgorithmicData"})
 """Codes of what no camera or microphone took."""
 PARTLY_MADE = frozenset({"compositeWithTrainedAlgorithmicMedia", "compositeSynthetic", "algorithmicallyEnhanced"})

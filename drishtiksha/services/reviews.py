@@ -5,7 +5,6 @@ Reviewers saw what the detectors said before they judged, so that these numbers 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -17,8 +16,6 @@ from drishtiksha.results import Frozen, Prediction
 
 MIN_COMMON = 5
 """Fewer cases in common say nothing: one more would turn the number round."""
-NORMAL_95 = 1.959963984540054
-"""The quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 class Agreement(Frozen):
@@ -145,10 +142,10 @@ def _record(name: str, count: Counter[tuple[HumanVerdict, Prediction]]) -> Model
 
 
 def share(hits: int, n: int) -> Share:
-    """hits / n with the Wilson score interval."""
+    """hits / n with the Wilson score interval at 95 %."""
+    from scipy.stats import binomtest  # here, because it takes a second to import
+
     if n == 0:
         return Share(hits=hits, n=n)
-    p, z2 = hits / n, NORMAL_95**2
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = NORMAL_95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return Share(hits=hits, n=n, value=p, low=max(0.0, middle - half), high=min(1.0, middle + half))
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    return Share(hits=hits, n=n, value=hits / n, low=float(low), high=float(high))

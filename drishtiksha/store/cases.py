@@ -135,12 +135,6 @@ class Cases:
         with self.store.read() as session:
             return set(session.scalars(select(CaseRow.id)))
 
-    def media_of(self, owner: str) -> dict[str, MediaInfo]:
-        """Case id -> its file, of one owner."""
-        with self.store.read() as session:
-            query = select(CaseRow.id, CaseRow.media).where(CaseRow.owner == storable(owner, 200))
-            return {case_id: MediaInfo.model_validate_json(media) for case_id, media in session.execute(query)}
-
     def _file(self, session: Session, row: CaseRow, *, heatmaps: bool) -> CaseFile:
         answers = self.reader.newest_of_case(session, row.id, heatmaps=heatmaps)
         return CaseFile(
