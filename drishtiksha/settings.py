@@ -31,7 +31,12 @@ class MediaLimits(BaseModel):
 
     max_bytes: int = Field(default=500_000_000, gt=0, description="bytes of the file")
     max_duration_s: float = Field(default=1800.0, gt=0, description="seconds of video or sound")
-    max_image_pixels: int = Field(default=50_000_000, gt=0, description="width x height of a picture")
+    max_image_pixels: int = Field(
+        default=50_000_000,
+        gt=0,
+        le=178_000_000,
+        description="width x height of a picture; Pillow takes no more than 178 MP",
+    )
     max_video_pixels: int = Field(default=7680 * 4320, gt=0, description="width x height of a video's frame")
     max_frames: int = Field(default=200_000, gt=0, description="frames of a video")
     max_audio_channels: int = Field(default=16, gt=0)
