@@ -83,6 +83,13 @@ def mean_p_fake(scores: Sequence[SampleScore]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
+def tally(scores: Sequence[SampleScore], unit: str) -> dict[str, float | int | str | None]:
+    """How many of the samples were scored, and the highest score (None without any): "window" gives `windows_judged` and
+    `highest_window_p_fake`."""
+    values = [score.p_fake for score in scores if score.p_fake is not None]
+    return {f"{unit}s_judged": len(values), f"highest_{unit}_p_fake": max(values, default=None)}
+
+
 def error_rates(p_fake: float | None, reference: Reference | None) -> ErrorRates | None:
     """How held-out media scored against this p_fake; None without a score or a reference."""
     if p_fake is None or reference is None:

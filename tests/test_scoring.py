@@ -121,3 +121,9 @@ def test_mean_and_coverage_leave_gaps_out_of_the_mean_and_in_the_coverage():
     assert scoring.coverage(scores) == 0.5
     assert scoring.coverage([]) == 0
     assert scoring.mean_p_fake([gap(0)]) is None
+
+
+def test_a_tally_names_what_was_counted() -> None:
+    scores = [scored(0, 0.2), gap(1), scored(2, 0.7)]
+    assert scoring.tally(scores, "window") == {"windows_judged": 2, "highest_window_p_fake": 0.7}
+    assert scoring.tally([], "frame") == {"frames_judged": 0, "highest_frame_p_fake": None}

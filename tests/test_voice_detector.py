@@ -99,7 +99,7 @@ def test_pauses_do_not_cut_a_passage_in_two(detector):
 def test_a_short_recording_is_its_mean_and_an_unheard_one_has_no_score(detector):
     aggregate = detector.aggregate(windows([None, 0.2, 0.6]))
     assert aggregate.p_fake == pytest.approx(0.4)
-    assert aggregate.metrics["windows_scored"] == 2
+    assert aggregate.metrics["windows_judged"] == 2
     assert aggregate.metrics["seconds_judged"] == 6
     assert aggregate.metrics["highest_window_p_fake"] == 0.6
     assert detector.aggregate(windows([None, None])).p_fake is None

@@ -91,9 +91,8 @@ class ColorCuesLSTMV1(Detector):
         return {"faces_found": len(frames), "chromaticity_drift": drift, "chromaticity_spread": spread}
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
-        p_fakes = [score.p_fake for score in scores if score.p_fake is not None]
-        metrics = {"sequences": len(p_fakes), "highest_sequence_p_fake": max(p_fakes, default=None)}
-        return Aggregate(scoring.mean_p_fake(scores), metrics, () if self._landmarks_file() else (MESH_NOTE,))
+        notes = () if self._landmarks_file() else (MESH_NOTE,)
+        return Aggregate(scoring.mean_p_fake(scores), scoring.tally(scores, "sequence"), notes)
 
     def region(self, sample: Sample, face: int | None) -> FaceBox:
         """Around the landmarks of the largest face, `landmark_margin` px wider, whole px within the frame."""

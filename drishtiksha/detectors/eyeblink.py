@@ -109,11 +109,10 @@ class EyeblinkDetectorV1(Detector):
         return facts | {"blinks_seen": blinks, "blinks_seen_per_minute": rate}
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
-        p_fakes = [score.p_fake for score in scores if score.p_fake is not None]
-        metrics = {"sequences": len(p_fakes), "highest_sequence_p_fake": max(p_fakes, default=None)}
+        p_fake = scoring.mean_p_fake(scores)
         note = NOTE.format(threshold=self.config.blink_threshold)
-        few = () if p_fakes else (TOO_FEW.format(length=self.config.sequence_length),)
-        return Aggregate(scoring.mean_p_fake(scores), metrics, (note, *few))
+        few = () if p_fake is not None else (TOO_FEW.format(length=self.config.sequence_length),)
+        return Aggregate(p_fake, scoring.tally(scores, "sequence"), (note, *few))
 
     def region(self, sample: Sample, face: int | None) -> FaceBox:
         from drishtiksha.features.eyes import eye_crop

@@ -78,9 +78,7 @@ class HFAudioClassifier(HFDetector):
         return [self._features(np.resize(heard, len(sample.waveform)))]
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
-        p_fakes = [score.p_fake for score in scores if score.p_fake is not None]
-        metrics = {"windows_judged": len(p_fakes), "highest_window_p_fake": max(p_fakes, default=None)}
-        return Aggregate(scoring.mean_p_fake(scores), metrics)
+        return Aggregate(scoring.mean_p_fake(scores), scoring.tally(scores, "window"))
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         """How much the score falls when a piece of the window is muted: over time alone, the same at all frequencies."""

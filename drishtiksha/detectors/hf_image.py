@@ -77,8 +77,7 @@ class HFImageClassifier(HFDetector):
         return [self._pixels(self.processor, crop) for crop in crops]
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
-        p_fakes = [score.p_fake for score in scores if score.p_fake is not None]
-        metrics = {"frames_judged": len(p_fakes), "highest_frame_p_fake": max(p_fakes, default=None)}
+        metrics = scoring.tally(scores, "frame")
         if self.config.look_at == "frame":
             return Aggregate(scoring.mean_p_fake(scores), metrics)
         return Aggregate(

@@ -113,16 +113,14 @@ class LipFDetectorV1(Detector):
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The mean of the windows, as in the reference."""
         judged = [score for score in scores if score.p_fake is not None]
-        p_fakes = [score.p_fake for score in judged if score.p_fake is not None]
         shares = [score.measures["face_share"] for score in judged if "face_share" in score.measures]
-        metrics = {"windows_judged": len(judged), "highest_window_p_fake": max(p_fakes, default=None)}
         notes: tuple[str, ...] = ()
         if shares and np.median(shares) < CROPPED_SHARE:
             notes = (
                 f"The face fills about {np.median(shares):.0%} of the picture. This network learned from clips cropped "
                 "to one face and looks at whole frames: crop the clip to the speaker and examine it again.",
             )
-        return Aggregate(scoring.mean_p_fake(scores), metrics, notes)
+        return Aggregate(scoring.mean_p_fake(scores), scoring.tally(scores, "window"), notes)
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         """What the middle frame adds to the score, seen as a whole; its inner crops and the sound are not shown."""

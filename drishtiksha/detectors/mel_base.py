@@ -61,9 +61,7 @@ class MelDetector(Detector):
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The mean of the windows."""
-        heard = [score.p_fake for score in scores if score.p_fake is not None]
-        metrics = {"windows_scored": len(heard), "highest_window_p_fake": max(heard, default=None)}
-        return Aggregate(scoring.mean_p_fake(scores), metrics)
+        return Aggregate(scoring.mean_p_fake(scores), scoring.tally(scores, "window"))
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         """One map over the times of the window, without its zero-padding, and frequencies."""

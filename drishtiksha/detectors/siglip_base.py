@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, DetectorConfig, EncodedFrame, Sample, SequencePlan, Window
 from drishtiksha.detectors.base import Detector
 from drishtiksha.media.sampling import evenly_spaced
@@ -90,9 +91,7 @@ class SiglipDetector(Detector):
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         judged = [score for score in scores if score.p_fake is not None]
         p_fakes = np.array([score.p_fake for score in judged])
-        metrics: dict[str, float | int | str | None] = {"sequences_judged": len(judged)}
-        if judged:
-            metrics |= {"mean_window_p_fake": float(p_fakes.mean()), "highest_window_p_fake": float(p_fakes.max())}
+        metrics = scoring.tally(scores, "sequence") | {"mean_sequence_p_fake": scoring.mean_p_fake(scores)}
         if self.rolling and judged:
             length = min(self.config.rolling_window, len(judged))
             means = np.convolve(p_fakes, np.full(length, 1 / length), mode="valid")

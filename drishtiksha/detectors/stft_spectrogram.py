@@ -62,9 +62,7 @@ class STFTSpectrogramCNNV1(Detector):
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The mean of the seconds."""
-        heard = [score.p_fake for score in scores if score.p_fake is not None]
-        metrics = {"windows_scored": len(heard), "highest_window_p_fake": max(heard, default=None)}
-        return Aggregate(scoring.mean_p_fake(scores), metrics)
+        return Aggregate(scoring.mean_p_fake(scores), scoring.tally(scores, "window"))
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
         from drishtiksha.explain.gradcam import gradcam

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, AudioPlan, DetectorConfig, Sample
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import SkipSample
@@ -67,16 +68,14 @@ class VoiceSpoofDetector(Detector):
         Windows without speech are passed over; of fewer than `STRETCH` windows, the mean of all."""
         heard = [score for score in scores if score.p_fake is not None]
         if not heard:
-            return Aggregate(None, {"windows_scored": 0})
+            return Aggregate(None, scoring.tally(scores, "window"))
         p_fakes = np.array([score.p_fake for score in heard])
         length = min(max(STRETCH, math.ceil(STRETCH_SHARE * len(heard))), len(heard))
         means = np.convolve(p_fakes, np.full(length, 1 / length), mode="valid")
         first = int(means.argmax())
-        metrics = {
-            "windows_scored": len(heard),
+        metrics = scoring.tally(scores, "window") | {
             "seconds_judged": _seconds(heard),
             "mean_window_p_fake": float(p_fakes.mean()),
-            "highest_window_p_fake": float(p_fakes.max()),
             "deciding_stretch_from_s": heard[first].time_s,
             "deciding_stretch_until_s": heard[first + length - 1].end_s,
         }

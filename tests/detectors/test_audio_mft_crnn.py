@@ -61,7 +61,7 @@ def test_a_whole_clip_scores_as_the_reference(loaded):
     result = loaded.analyze(golden.clip("stage_360p.mp4"), events.append)
     assert result.p_fake == pytest.approx(golden.end_to_end(NAME)["p_fake"], abs=0.02)
     assert {event.model_name for event in events} == {NAME}
-    assert result.metrics["windows_scored"] == len(result.scores)
+    assert result.metrics["windows_judged"] == len(result.scores)
     heatmap = result.heatmaps[0]
     assert (heatmap.top_hz, heatmap.method) == (8000, "time-frequency")
     assert heatmap.array().max() > 0.9

@@ -83,7 +83,7 @@ def test_the_references_p_fake_on_the_shared_clip(name, published):
     result = detector.analyze(golden.clip("stage_360p.mp4"), events.append)
     assert result.p_fake == pytest.approx(wanted["p_fake"], abs=0.002)
     assert {event.model_name for event in events} == {name}
-    assert result.metrics["windows_scored"] == len(result.scores)
+    assert result.metrics["windows_judged"] == len(result.scores)
     assert 0 < len(result.heatmaps) <= 4
     heatmap = result.heatmaps[0]
     assert heatmap.method == "time-frequency"

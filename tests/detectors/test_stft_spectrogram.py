@@ -70,7 +70,7 @@ def test_a_whole_clip_scores_as_the_reference(loaded):
     # 0.02 was asked for: V3 keeps it (0.012), V2 is 0.023 off, and the next test shows why.
     assert result.p_fake == pytest.approx(golden.end_to_end(name)["p_fake"], abs=0.03)
     assert {event.model_name for event in events} == {name}
-    assert result.metrics["windows_scored"] == len(result.scores)
+    assert result.metrics["windows_judged"] == len(result.scores)
     assert result.heatmaps[0].top_hz == 8000
     assert result.heatmaps[0].method == "time-frequency"
 
