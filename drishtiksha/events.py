@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class ProgressEvent:
     """One step of an analysis.
 
-    `phase` is one of `load`, `decode`, `faces`, `score`, `explain`, `done`; `progress` of `total` counts the samples
+    `phase` is one of `load`, `decode`, `score`, `explain`, `stress`, `done`; `progress` of `total` counts the samples
     of that phase (`total` is None while it is unknown). `preview` holds the answer so far after the sparse first pass.
     """
 

@@ -269,7 +269,7 @@ class Detector(ABC):
         *,
         explain: bool = True,
     ) -> AnalysisResult:
-        """Examine one file, loading the weights when that was not done yet.
+        """Examine one file within the default `MediaLimits`, loading the weights when that was not done yet.
 
         Raises: MediaError and its kinds, WeightsError and its kinds, AnalysisCancelledError.
         """

@@ -38,7 +38,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session on one snapshot."""
+        """A session for reading: on one snapshot with SQLite, statement by statement with PostgreSQL."""
         with Session(self.engine) as session:
             yield session
 
