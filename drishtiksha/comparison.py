@@ -14,12 +14,16 @@ import numpy as np
 from pydantic import Field
 
 from drishtiksha.casefile import EvidenceKind
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Frozen, Grade, Prediction
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Frozen, GapReason, Grade, Prediction
 
 REACH_S = 2.0
 """A frame speaks for the time that is nearest to it, and never for more than this on either side."""
 JOIN_S = 0.5
 """Stretches that are nearer than this are one: flicker between frames makes no two segments."""
+
+
+TOO_LITTLE = "Inconclusive: no detector could judge enough of this file for a verdict."
+NEITHER = "Inconclusive: what was found is neither enough to suspect manipulation nor enough to clear the file."
 
 
 class Row(Frozen):
@@ -239,7 +243,8 @@ def _sentences(results: Sequence[AnalysisResult]) -> Iterator[str]:
     elif reals:
         yield f"{_who(reals)} found no evidence of manipulation. {DISCLAIMER}"
     elif evidence:
-        yield "Inconclusive: no detector could judge enough of this file for a verdict."
+        unable = all(result.p_fake is None or result.gap is GapReason.LOW_COVERAGE for result in evidence)
+        yield TOO_LITTLE if unable else NEITHER
     silent = [result for result in evidence if result.prediction is Prediction.INCONCLUSIVE]
     if silent and (fakes or reals):
         yield f"{_who(silent)} reached no conclusion."

@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.results import MediaInfo, MediaKind, Thresholds
 
+DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+"""What a model may be told to run on."""
+
 
 class WeightsSource(BaseModel):
     """Where a checkpoint comes from: exactly what `drishtiksha weights pull` and a person need."""
@@ -47,7 +50,7 @@ class DetectorConfig(BaseModel):
     class_name: str
     description: str
     model_path: Path = Field(description="checkpoint, relative to the models folder's parent or absolute")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps")
+    device: str = Field(default="auto", pattern=DEVICE, description="auto, cpu, cuda, cuda:N or mps")
     isAudio: bool = False
     isVideo: bool = False
     isImage: bool = False

@@ -73,6 +73,19 @@ GAP_TEXT: dict[GapReason, str] = {
 }
 
 
+def clock(seconds: float) -> str:
+    """3.2 -> "00:03"; from an hour on "1:02:03"."""
+    whole = max(0, int(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def fine_clock(seconds: float) -> str:
+    """3.24 -> "00:03.2": a moment that a player can be set to."""
+    tenths = max(0, round(seconds * 10))
+    return f"{clock(tenths // 10)}.{tenths % 10}"
+
+
 class MediaInfo(Frozen):
     """Facts of one file, from its bytes and its probe; sizes are those on screen, after rotation."""
 

@@ -16,6 +16,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from drishtiksha.detector_config import DEVICE
 from drishtiksha.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +54,11 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("data"), description="cases and the database; never in the repository")
     models_dir: Path = Field(default=Path("models"), description="checkpoints, embedded and downloaded")
-    device: str = Field(default="auto", description="for every model whose own device is auto")
+    device: str = Field(
+        default="auto",
+        pattern=DEVICE,
+        description="for every model whose own device is auto: auto, cpu, cuda, cuda:N or mps",
+    )
     memory_budget_mb: int | None = Field(default=None, gt=0, description="for loaded models; None = no bound")
     retention_hours: float = Field(default=24.0, gt=0, description="cases older than this are deleted")
     database_url: str | None = Field(default=None, description="any SQLAlchemy URL; None = SQLite in data_dir")
@@ -112,11 +117,13 @@ class Settings(BaseSettings):
         return _from_root(self.models_dir)
 
     def checkpoint(self, model_path: Path) -> Path:
-        """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder, else from the root."""
+        """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder (what ships with the project also where it
+        ships), else from the root."""
         if model_path.is_absolute():
             return model_path
         if model_path.parts[:1] == ("models",):
-            return self.checkpoints_dir / Path(*model_path.parts[1:])
+            own, embedded = (folder / Path(*model_path.parts[1:]) for folder in (self.checkpoints_dir, EMBEDDED_DIR))
+            return embedded if embedded.with_suffix(".json").is_file() and not own.exists() else own
         return ROOT / model_path
 
 
@@ -130,6 +137,8 @@ def _refuse_unknown_keys(yaml_file: Path, known: set[str]) -> None:
         raise ConfigError(f"{yaml_file} does not exist. Set DRISHTIKSHA_CONFIG to a configuration file.")
     try:
         content = yaml.safe_load(yaml_file.read_text(encoding="utf-8")) or {}
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{yaml_file.name} is not a text in UTF-8. Save it as UTF-8.") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{yaml_file.name} is not valid YAML: {error}") from error
     if not isinstance(content, dict):

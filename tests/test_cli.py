@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from detector_kit import stand_in_weights
+from PIL import Image
 from typer.testing import CliRunner
 
 from drishtiksha import scoring
@@ -62,8 +63,10 @@ def test_several_files_give_a_list_and_one_bad_file_does_not_stop_the_others(tmp
     assert done.exit_code == Exit.UNREADABLE
     assert "text.mp4" in done.output
     assert "Traceback" not in done.output
-    names = [result["media"]["name"] for result in json.loads((tmp_path / "r.json").read_text())]
-    assert names == ["portrait.jpg", "no_face.mp4"]
+    first, second, third = json.loads((tmp_path / "r.json").read_text())
+    assert (first["media"]["name"], third["media"]["name"]) == ("portrait.jpg", "no_face.mp4")
+    assert second["file"] == "text.mp4"
+    assert "text" in second["error"]
 
 
 def test_a_file_that_no_model_takes_does_not_stop_the_others(tmp_path, monkeypatch):
@@ -73,7 +76,49 @@ def test_a_file_that_no_model_takes_does_not_stop_the_others(tmp_path, monkeypat
     recording = write_audio(tmp_path / "a.wav", speech_like(1.0), 16_000)
     done = run("predict", ASSETS / "portrait.jpg", recording, ASSETS / "portrait.jpg", "--json", tmp_path / "r.json")
     assert done.exit_code != Exit.DONE
-    assert len(json.loads((tmp_path / "r.json").read_text())) == 2
+    first, second, third = json.loads((tmp_path / "r.json").read_text())
+    assert first["p_fake"] == third["p_fake"] is not None
+    assert second["file"] == "a.wav"
+    assert "No model that is ready" in second["error"]
+
+
+def test_a_failure_replaces_an_older_result(tmp_path):
+    result, empty = tmp_path / "r.json", tmp_path / "empty.mp4"
+    empty.touch()
+    assert run("predict", ASSETS / "portrait.jpg", "--json", result).exit_code == Exit.DONE
+    assert run("predict", empty, "--json", result).exit_code == Exit.UNREADABLE
+    assert "empty" in json.loads(result.read_text())["error"]
+
+
+def test_where_nothing_can_be_written_it_says_so(tmp_path):
+    done = run("predict", ASSETS / "portrait.jpg", "--json", tmp_path)
+    assert done.exit_code == Exit.FAILED
+    assert isinstance(done.exception, SystemExit)
+    assert "Is a directory" in " ".join(done.output.split())
+
+
+def test_an_unknown_device_is_wrong_usage():
+    done = run("predict", ASSETS / "portrait.jpg", "--device", "banana")
+    assert done.exit_code == Exit.USAGE
+    assert "device" in done.output
+
+
+def test_what_ships_is_found_wherever_other_checkpoints_lie(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRISHTIKSHA_MODELS_DIR", str(tmp_path))
+    done = run("predict", ASSETS / "portrait.jpg", "--json", tmp_path / "r.json")
+    assert done.exit_code == Exit.DONE, done.output
+    assert json.loads((tmp_path / "r.json").read_text())["calibrated"]
+
+
+def test_of_an_animation_only_the_first_picture_was_judged_and_it_says_so(tmp_path):
+    with Image.open(ASSETS / "portrait.jpg") as picture:
+        pages = [picture.convert("RGB"), *(Image.new("RGB", picture.size, (n, n, n)) for n in (10, 20, 30))]
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:])
+    done = run("predict", tmp_path / "a.gif", "--json", tmp_path / "r.json")
+    assert done.exit_code == Exit.DONE, done.output
+    result = AnalysisResult.model_validate_json((tmp_path / "r.json").read_text())
+    assert result.coverage == 0.25
+    assert any("first of the 4 pictures" in note for note in result.notes)
 
 
 def test_explain_writes_pictures(tmp_path):

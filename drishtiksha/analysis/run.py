@@ -28,6 +28,7 @@ from drishtiksha.settings import MediaLimits
 if TYPE_CHECKING:
     from torch import Tensor
 
+FIRST_ALONE = "Only the first of the {} pictures in this file was judged. To have another judged, save it by itself."
 MAX_HEATMAPS = 4
 """Samples that are explained: enough to look at, few enough to be quick."""
 
@@ -254,7 +255,7 @@ class Run:
             people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
             heatmaps=heatmaps,
             metrics={**aggregate.metrics, **self.measured},
-            notes=aggregate.notes,
+            notes=(*aggregate.notes, *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ())),
             processing_time=self._seconds(),
             stage_seconds={stage: round(seconds, 4) for stage, seconds in self.job.clock.seconds.items()},
             provenance=RunProvenance(
@@ -267,7 +268,12 @@ class Run:
 
     def _judged(self, scores: list[SampleScore]) -> tuple[float, GapReason | None]:
         """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""
-        return scoring.coverage(scores), None
+        return scoring.coverage(scores) / self._pictures, None
+
+    @property
+    def _pictures(self) -> int:
+        """How many pictures an image file holds, of which the first is looked at; 1 for other files."""
+        return self.media.frame_count or 1 if self.media.kind is MediaKind.IMAGE else 1
 
     def _report(
         self,

@@ -16,7 +16,7 @@ from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
 from drishtiksha.media.sampling import audio_windows, sparse_first
 from drishtiksha.media.video import Frame
-from drishtiksha.results import GapReason, MediaInfo, MediaKind, SampleScore
+from drishtiksha.results import GapReason, MediaInfo, MediaKind, SampleScore, fine_clock
 
 SEEK_EVERY_S = 8.0
 """Wanted frames farther apart than this are reached by seeking: keyframes seldom lie farther apart than that."""
@@ -181,4 +181,4 @@ def place(sample: Sample | SampleScore) -> str:
     if sample.time_s is None:
         return "The picture"
     kind = "The sound" if sample.frame_index is None else "The frame"
-    return f"{kind} at {int(sample.time_s) // 60:02d}:{sample.time_s % 60:04.1f}"
+    return f"{kind} at {fine_clock(sample.time_s)}"

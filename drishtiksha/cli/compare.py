@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on
+from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on, told_failures
 from drishtiksha.comparison import Row, Segment, contrast
 from drishtiksha.errors import ConfigError
 from drishtiksha.media.evidence import Evidence
@@ -50,11 +50,12 @@ def compare(
             documents = [one.model_dump(mode="json") for one in found]
             both = {"files": documents, "contrasts": contrasts(found)}
             typer.echo(json.dumps(both if against else documents[0], indent=2, ensure_ascii=False))
-            return
-        for one in found:
-            _print(one)
-        for sentence in contrasts(found).values():
-            out.print(sentence, markup=False)
+        else:
+            for one in found:
+                _print(one)
+            for sentence in contrasts(found).values():
+                out.print(sentence, markup=False)
+        raise typer.Exit(max(told_failures(one.errors, manager) for one in found))
 
 
 def _all_that_fit(manager: ModelManager, opened: Sequence[Evidence]) -> list[str]:
@@ -106,8 +107,6 @@ def _print(one: ComparedFile) -> None:
     for row in one.comparison.rows:
         table.add_row(*_cells(row))
     out.print(table)
-    for name, why in one.errors.items():
-        out.print(f"{name} has no result: {why}", markup=False)
     for segment in one.comparison.segments:
         out.print(_line(segment), markup=False)
     out.print(one.comparison.sentence, markup=False)

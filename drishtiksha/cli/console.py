@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
@@ -22,6 +22,7 @@ from drishtiksha.errors import (
     WrongMediaKindError,
 )
 from drishtiksha.events import ProgressEvent, Reporter
+from drishtiksha.registry import ModelManager
 from drishtiksha.settings import Settings, load_settings
 
 out, err = Console(), Console(stderr=True)
@@ -56,6 +57,10 @@ def failures_as_exit_codes() -> Iterator[None]:
     except DrishtikshaError as error:
         err.print(f"[bold]{escape(str(error))}[/bold]")
         raise typer.Exit(exit_code(error)) from error
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        err.print(f"[bold]{escape(f'{place}{error.strerror or error}')}[/bold]")
+        raise typer.Exit(Exit.FAILED) from error
 
 
 @contextmanager
@@ -82,6 +87,15 @@ def listed(models: str) -> list[str]:
     if not names:
         raise ConfigError("--models names no model; wanted A,B,C.")
     return names
+
+
+def told_failures(errors: Mapping[str, str], manager: ModelManager) -> Exit:
+    """Say which models have no result and why; the code for scripts."""
+    for name, why in errors.items():
+        err.print(f"{name} has no result: {why}", markup=False, highlight=False)
+    if any(manager.status(name).state == "missing" for name in errors):
+        return Exit.WEIGHTS_MISSING
+    return Exit.FAILED if errors else Exit.DONE
 
 
 def progress_bar(*columns: object) -> Progress:

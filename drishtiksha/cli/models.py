@@ -27,12 +27,12 @@ def models(
     with failures_as_exit_codes():
         manager = ModelManager(load_settings())
         statuses = [manager.status(name)] if name else manager.describe()
-    if as_json:
-        sys.stdout.write(json.dumps([_as_dict(status) for status in statuses], indent=2) + "\n")
-    elif name:
-        _print_card(statuses[0])
-    else:
-        _print_table(statuses)
+        if as_json:
+            sys.stdout.write(json.dumps([_as_dict(status) for status in statuses], indent=2) + "\n")
+        elif name:
+            _print_card(statuses[0])
+        else:
+            _print_table(statuses)
 
 
 def _print_table(statuses: list[ModelStatus]) -> None:

@@ -28,7 +28,10 @@ def predict(
     ] = None,
     json_path: Annotated[
         Path | None,
-        typer.Option("--json", help="Write the result there (- for standard output); a list for several files."),
+        typer.Option(
+            "--json",
+            help="Write the result, or why there is none, there (- for standard output); a list for several files.",
+        ),
     ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Write the most suspicious moments as pictures into this folder.")
@@ -43,20 +46,23 @@ def predict(
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
     with failures_as_exit_codes():
         manager = _manager(model, fields or [], device, pitch=pitch)
-        results, worst = [], Exit.DONE
+        documents: list[dict[str, Any]] = []
+        worst = Exit.DONE
         for file in files:
             try:
-                results.append(_examine(file, model, manager, explain))
+                result = _examine(file, model, manager, explain)
             except DrishtikshaError as error:
                 if model is not None and not isinstance(error, MediaError):
                     raise  # the next file would meet it, too
                 err.print(f"[bold]{escape(str(error))}[/bold]")
                 worst = max(worst, exit_code(error))
+                documents.append({"file": file.name, "error": str(error)})
                 continue
+            documents.append(result.model_dump(mode="json"))
             if json_path != Path("-"):
-                _print_result(results[-1])
+                _print_result(result)
         if json_path is not None:
-            _write_json(json_path, results, several=len(files) > 1)
+            _write_json(json_path, documents if len(files) > 1 else documents[0])
     raise typer.Exit(worst)
 
 
@@ -127,11 +133,8 @@ def _print_result(result: AnalysisResult) -> None:
         out.print(f"  A score is not proof. {DISCLAIMER}", markup=False)
 
 
-def _write_json(path: Path, results: list[AnalysisResult], *, several: bool) -> None:
-    documents = [result.model_dump(mode="json") for result in results]
-    if not documents and not several:
-        return
-    text = json.dumps(documents if several else documents[0], indent=2, ensure_ascii=False)
+def _write_json(path: Path, content: list[dict[str, Any]] | dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     if path == Path("-"):
         sys.stdout.write(text + "\n")
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drishtiksha.casefile import CaseFile
-from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on
+from drishtiksha.cli.console import Exit, failures_as_exit_codes, listed, out, reported, settings_on, told_failures
 from drishtiksha.errors import ConfigError
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import Settings
@@ -50,11 +50,15 @@ def report(
         if target.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"--out {target} has no ending that is known. Wanted: {', '.join(SUFFIXES)}.")
         settings = settings_on(device)
-        case, evidence = _kept(case_id, settings) if file is None else _examined(file, models, question, settings)
+        if file is None:
+            (case, evidence), code = _kept(case_id, settings), Exit.DONE
+        else:
+            case, evidence, code = _examined(file, models, question, settings)
         target.parent.mkdir(parents=True, exist_ok=True)
         limits, data_dir = settings.limits, settings.data_root
         write(case, evidence, target, data_dir, limits=limits, include_evidence=include_evidence)
     out.print(f"Wrote {target}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
 
 
 def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence]:
@@ -65,8 +69,8 @@ def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence]:
     return bench.case(case_id or ""), bench.evidence(case_id or "")
 
 
-def _examined(file: Path, models: str | None, question: str, settings: Settings) -> tuple[CaseFile, Evidence]:
-    """A case that no store holds. Raises: MediaError, ModelRegistryError, ConfigError."""
+def _examined(file: Path, models: str | None, question: str, settings: Settings) -> tuple[CaseFile, Evidence, Exit]:
+    """A case that no store holds, and the code for models without a result. Raises: MediaError, ModelRegistryError, ConfigError."""
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.provenance import examine
     from drishtiksha.services.compare import compare_file
@@ -80,8 +84,7 @@ def _examined(file: Path, models: str | None, question: str, settings: Settings)
         raise ConfigError(f"No model that is ready examines {evidence.media.name}. See `drishtiksha models`.")
     with reported(evidence.media.name) as show:
         found = compare_file(evidence, names, manager, show)
-    for name, why in found.errors.items():
-        err.print(f"{name} has no result: {why}", markup=False, highlight=False)
+    code = told_failures(found.errors, manager)
     case = CaseFile(
         case_id=secrets.token_hex(16),
         opened_utc=opened_utc,
@@ -90,4 +93,4 @@ def _examined(file: Path, models: str | None, question: str, settings: Settings)
         provenance=examine(evidence, settings.limits),
         results=found.results,
     )
-    return case, evidence
+    return case, evidence, code

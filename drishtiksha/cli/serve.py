@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +65,8 @@ def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None) -> None:
         timeout_graceful_shutdown=CLOSING_S,
     )
     server = uvicorn.Server(config)
-    server.run()
+    with contextlib.suppress(SystemExit):  # uvicorn's own, where it could not start; why is told here
+        server.run()
     if app.state.failure is not None:
         err.print(f"[bold]{escape(str(app.state.failure))}[/bold]")
         raise typer.Exit(exit_code(app.state.failure))

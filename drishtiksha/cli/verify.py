@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from drishtiksha.cli.console import err, out, settings_on
-from drishtiksha.errors import DrishtikshaError
+from drishtiksha.errors import ConfigError, DrishtikshaError
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import Settings
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from drishtiksha.results import AnalysisResult
 
 SAME, DIFFERS, UNRELIABLE = 0, 1, 2
+
+FINGERPRINT = re.compile("[0-9a-fA-F]{64}")
 
 
 def verify(
@@ -59,6 +62,8 @@ def _verify(bundle: Path, evidence: Path | None, rerun: bool, key: str | None, s
     from drishtiksha.report.verify import public_fingerprint
     from drishtiksha.report.verify import verify as check
 
+    if key is not None and not Path(key).is_file() and not FINGERPRINT.fullmatch(key.replace(" ", "")):
+        raise ConfigError(f"--key {key} is neither a file nor a fingerprint, which has 64 hex digits.")
     expected = public_fingerprint(Path(key)) if key is not None and Path(key).is_file() else key
     manager = ModelManager(settings)
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
-from drishtiksha.errors import DownloadError, WeightsMismatchError
+from drishtiksha.errors import DownloadError, DrishtikshaError, WeightsMismatchError
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
 from drishtiksha.weights import (
@@ -127,13 +127,25 @@ def weights_verify(
     with failures_as_exit_codes():
         manager = ModelManager(load_settings())
         here = [status.name for status in manager.describe() if status.state in ("ready", "loaded")]
+        failures = []
         for name in names or here:
-            manager.status(name)
-            for part in parts(manager.get_active_model_configs()[name]):
-                if state(part.path, part.source) is not WeightsState.MISSING:
-                    _verify(name, part)
-            manager.load_model(name)
-            manager.unload(name)
+            try:
+                _verify_model(manager, name)
+            except DrishtikshaError as error:
+                err.print(str(error), markup=False, highlight=False)
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+
+def _verify_model(manager: ModelManager, name: str) -> None:
+    """Raises: WeightsMismatchError; ModelRegistryError."""
+    manager.status(name)
+    for part in parts(manager.get_active_model_configs()[name]):
+        if state(part.path, part.source) is not WeightsState.MISSING:
+            _verify(name, part)
+    manager.load_model(name)
+    manager.unload(name)
 
 
 def _verify(name: str, part: Part) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,6 +28,12 @@ JITTER_SHARE = 0.1
 
 EXACT_COUNTS = ("mov,mp4,m4a,3gp,3g2,mj2",)
 """Containers whose header counts the frames; elsewhere the number is an estimate or counts empty packets too."""
+
+STATED_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+"""How FFmpeg and mkvmerge write the length of a track into Matroska's tags."""
+
+CUT_S = 1.0
+"""What is missing of a stated length beyond this was cut off: lengths are rounded, and last frames have no end."""
 
 USUAL_RATE = Fraction(25)
 """Frames a second of a bare stream that does not say."""
@@ -129,7 +136,8 @@ def index_stream(
         # FFmpeg leaves some first packets out of its start time.
         origin = min(origin, float(stamps[0]) * scale)
     last_end = max((row[0] + row[1] for row in rows), default=0)
-    lost = _lost(stream, len(rows), hidden, last_end) if container.format.name in EXACT_COUNTS else 0
+    exact = container.format.name in EXACT_COUNTS
+    lost = _lost(stream, len(rows), hidden, last_end) if exact else _lost_of_stated_length(stream, rows, last_end)
     return FrameIndex(
         times=stamps * scale - origin,
         pts=stamps if all(packet[0] is not None for packet in packets) else None,
@@ -150,6 +158,17 @@ def _lost(stream: VideoStream, found: int, hidden: int, last_end: int) -> int:
     begin = stream.start_time or 0
     step = (last_end - begin) / found
     return uncounted if begin + stream.duration - last_end > step / 2 else 0
+
+
+def _lost_of_stated_length(stream: VideoStream, rows: Sequence[tuple[int, int, bool]], last_end: int) -> int:
+    """About how many frames are missing up to the length that Matroska states of this track, where its writer stated one."""
+    stated = STATED_LENGTH.fullmatch(stream.metadata.get("DURATION", ""))
+    rate = stream.average_rate or stream.guessed_rate
+    if stated is None or not rows or not rate:
+        return 0
+    hours, minutes, seconds = map(float, stated.groups())
+    missing_s = 3600 * hours + 60 * minutes + seconds - last_end * float(stream.time_base or 0)
+    return round(missing_s * rate) if missing_s > CUT_S else 0
 
 
 def _stamped(packets: Sequence[Packet], stream: VideoStream) -> list[tuple[int, int, bool]]:

@@ -13,6 +13,7 @@ import numpy as np
 from drishtiksha.casefile import ProvenanceFinding
 from drishtiksha.provenance.boxes import Track
 from drishtiksha.provenance.packets import Packets
+from drishtiksha.results import fine_clock
 
 LEAST_INTERVALS = 6
 """Intervals between key pictures from which on a rhythm can be seen."""
@@ -151,7 +152,7 @@ def _holes(packets: Packets) -> Iterator[ProvenanceFinding]:
     holes = np.flatnonzero(steps > max(HOLE_S, HOLE_STEPS * usual))
     # A slide show or a screen recording holds its pictures for long everywhere.
     if 0 < len(holes) <= (1 - STEADY_SHARE) * len(steps):
-        shown = ", ".join(f"{steps[hole]:.1f} s at {_clock(times[hole])}" for hole in holes[:MOST_TIMES])
+        shown = ", ".join(f"{steps[hole]:.1f} s at {fine_clock(times[hole])}" for hole in holes[:MOST_TIMES])
         yield _finding(
             "Pictures are missing in its time line",
             f"No picture is stored for {shown}.",
@@ -198,8 +199,4 @@ def _edits(tracks: list[Track]) -> Iterator[ProvenanceFinding]:
 
 def _at(packets: Packets, places: np.ndarray) -> str:
     times = [packets.time_s[place] for place in places[:MOST_TIMES] if place < len(packets)]
-    return ", ".join("an unknown time" if np.isnan(time) else _clock(float(time)) for time in times)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60:02}:{seconds % 60:04.1f}"
+    return ", ".join("an unknown time" if np.isnan(time) else fine_clock(float(time)) for time in times)

@@ -40,9 +40,9 @@ def draw_strip(
     axes.set_ylim(0, 1)
     axes.axvspan(start, end, facecolor="none", edgecolor=look.gap, hatch="////", linewidth=0, zorder=0)
     for cell in strip:
-        if cell.level is None:
+        colour = cell_colour(cell, look)
+        if colour is None:
             continue
-        colour = colour_of(cell.level if cell.agree > 1 else LONE * cell.level, look)
         axes.axvspan(cell.start_s, cell.end_s, facecolor=colour, edgecolor=look.background, linewidth=0.6, zorder=1)
         if (cell.end_s - cell.start_s) / (end - start) * inches >= LABEL_INCHES:
             ink = max(look.text, look.background, key=lambda ink: abs(_brightness(ink) - _brightness(colour)))
@@ -53,6 +53,13 @@ def draw_strip(
     for number, segment in enumerate(segments, start=1):
         _bar(axes, segment, number, look)
     _frame(axes, look, narrow)
+
+
+def cell_colour(cell: StripCell, look: Ground) -> str | None:
+    """The warmer, the more kinds suspect it, and pale for one alone, as #rrggbb; None where nothing judged."""
+    if cell.level is None:
+        return None
+    return colour_of(cell.level if cell.agree > 1 else LONE * cell.level, look)
 
 
 def colour_of(level: float, look: Ground) -> str:

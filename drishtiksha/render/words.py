@@ -8,7 +8,7 @@ from typing import Literal
 
 from drishtiksha import __version__, scoring
 from drishtiksha.detector_config import DetectorConfig
-from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind, SampleScore
+from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind, SampleScore, clock, fine_clock
 from drishtiksha.weights import read_sidecar
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
@@ -50,19 +50,6 @@ GRADE_LOOKS: dict[Grade, GradeLook] = {
 }
 
 MANIPULATED = frozenset({Grade.STRONG, Grade.MODERATE, Grade.WEAK})
-
-
-def clock(seconds: float) -> str:
-    """3.2 -> "00:03"; from an hour on "1:02:03"."""
-    whole = max(0, int(seconds))
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
-
-
-def fine_clock(seconds: float) -> str:
-    """3.24 -> "00:03.2": a moment that a player can be set to."""
-    tenths = max(0, round(seconds * 10))
-    return f"{clock(tenths / 10 + 0.01)}.{tenths % 10}"
 
 
 def place(score: SampleScore) -> str:

@@ -29,7 +29,10 @@ END = struct.Struct("<4s4H2LH")
 
 
 class Archive:
-    """An open zip whose list of files has been checked; what the files hold has not."""
+    """An open zip whose list of files has been checked; what the files hold has not.
+
+    Reading raises OSError where this machine fails at it.
+    """
 
     def __init__(self, opened: zipfile.ZipFile) -> None:
         self._zip = opened
@@ -70,27 +73,29 @@ class Archive:
                     if left < 0:
                         raise BundleError(f"{name} holds more than the list of files says.")
                     yield chunk
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise BundleError(f"{name} is damaged.") from error
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Raises: BundleError."""
+    """Raises: BundleError when it is no zip that a bundle could be; OSError when this machine cannot read it."""
+    with path.open("rb") as file:
+        yield Archive(_checked(file))
+
+
+def _checked(file: BinaryIO) -> zipfile.ZipFile:
     try:
-        with path.open("rb") as file:
-            _check_end(file)
-            opened = zipfile.ZipFile(file)
-            _check_list(opened.infolist())
-            yield Archive(opened)
+        size = _check_end(file)
+        opened = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, struct.error) as error:
         raise BundleError("It is not a zip, or it is damaged.") from error
-    except OSError as error:
-        raise BundleError(f"It cannot be read: {error.strerror or error}.") from error
+    _check_list(opened.infolist(), size)
+    return opened
 
 
-def _check_end(file: BinaryIO) -> None:
-    """Bound the list of files before it is read, and refuse bytes before or behind what a zip is made of."""
+def _check_end(file: BinaryIO) -> int:
+    """The size of `file`, bytes. Bounds the list of files before it is read, and refuses bytes before or behind the zip."""
     size = file.seek(0, 2)
     if size < END.size:
         raise BundleError("It is not a zip.")
@@ -103,9 +108,10 @@ def _check_end(file: BinaryIO) -> None:
     if place + listed + END.size != size:
         raise BundleError("Something was put before its first file or before its end.")
     file.seek(0)
+    return size
 
 
-def _check_list(files: list[zipfile.ZipInfo]) -> None:
+def _check_list(files: list[zipfile.ZipInfo], size: int) -> None:
     seen: set[str] = set()
     for facts in files:
         name = facts.filename
@@ -114,6 +120,8 @@ def _check_list(files: list[zipfile.ZipInfo]) -> None:
         if name.lower() in seen:
             raise BundleError(f"It holds {name} twice.")
         seen.add(name.lower())
+        if not 0 <= facts.header_offset < size:
+            raise BundleError(f"{name} is said to lie outside of the zip.")
         mode = facts.external_attr >> 16
         if facts.flag_bits & 1 or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
             raise BundleError(f"{name} is encrypted, or no plain file.")

@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw
 
 from drishtiksha.casefile import Provenance, StressPoint, StressResult
 from drishtiksha.render import words
+from drishtiksha.render.palette import LIGHT
 from drishtiksha.render.provenance import ordered
+from drishtiksha.render.strip import cell_colour
 from drishtiksha.report.pieces import Origin, OriginFinding, Picture, StressSection, Table
 from drishtiksha.results import AnalysisResult
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 STRIP_SIZE = (1200, 56)
 """px of the strip of agreement."""
-EMPTY, COOL, WARM = (226, 230, 236), (232, 240, 247), (184, 71, 11)
-"""RGB: nobody judged; all judged and none suspects; all suspect."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,13 @@ def _strip(cells: Sequence[StripCell]) -> Picture | None:
         return None
     start, end = cells[0].start_s, cells[-1].end_s
     width, height = STRIP_SIZE
-    image = Image.new("RGB", STRIP_SIZE, EMPTY)
+    image = Image.new("RGB", STRIP_SIZE, LIGHT.gap)
     draw = ImageDraw.Draw(image)
     for cell in cells:
-        if cell.level is None:
+        colour = cell_colour(cell, LIGHT)
+        if colour is None:
             continue
         left, right = (round((t - start) / (end - start) * width) for t in (cell.start_s, cell.end_s))
-        colour = tuple(round(cool + (warm - cool) * cell.level) for cool, warm in zip(COOL, WARM, strict=True))
         draw.rectangle((left, 0, max(left, right - 1), height), fill=colour)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -110,7 +110,7 @@ def _strip(cells: Sequence[StripCell]) -> Picture | None:
         height=height,
         alt=f"Strip of agreement from {words.clock(start)} to {words.clock(end)}. Kinds of evidence that suspect: {where}.",
         caption=f"Agreement over time, {words.clock(start)} to {words.clock(end)}: the warmer, the more independent kinds "
-        f"of evidence suspect this moment. Grey: nothing judged.{'' if most.agree else ' None suspects any moment.'}",
+        f"of evidence suspect this moment. Darker grey: nothing judged.{'' if most.agree else ' None suspects any moment.'}",
     )
 
 

@@ -84,7 +84,7 @@ def verify(
 
     expected_key: fingerprint that the signer must have. own_key: fingerprint of this machine's key, to say so.
 
-    Raises: ReportError when the original cannot be read.
+    Raises: ReportError when the original cannot be read, or this machine cannot finish the check.
     """
     checks: list[str] = []
     found: list[tuple[State, str]] = []
@@ -102,6 +102,11 @@ def verify(
         found.append((State.TAMPERED, str(error)))
     except _Tampered as error:
         found += [(State.TAMPERED, difference) for difference in error.differences]
+    except OSError as error:
+        raise ReportError(
+            f"{bundle.name} could not be checked, since this computer failed at it: {error.strerror or error}. That says "
+            "nothing about the bundle. Put the cause right and check it again."
+        ) from error
     return _concluded(checks, found, signer, case)
 
 

@@ -44,7 +44,7 @@ RETRY_S = {503: 10, 507: 600}
 INTERNAL = "Something went wrong on the server; nothing was concluded. Try again, and tell whoever runs the server."
 NO_DATABASE = "The server's database does not answer. Nothing was concluded. Try again in a minute."
 
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)+([^\s/]+)")
+_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?!api/)(?:[^\s/]+/)+([^\s/]+)")
 
 
 def public(text: str) -> str:

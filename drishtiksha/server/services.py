@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from drishtiksha.registry import ModelManager
 from drishtiksha.server.access import Gate
@@ -60,6 +60,4 @@ def as_json(body: BaseModel, status: int = 200, **headers: str) -> Response:
 
 
 def list_as_json(bodies: Sequence[BaseModel]) -> Response:
-    return Response(
-        TypeAdapter(Sequence[BaseModel]).dump_json(bodies, serialize_as_any=True), media_type="application/json"
-    )
+    return Response(f"[{','.join(body.model_dump_json() for body in bodies)}]", media_type="application/json")

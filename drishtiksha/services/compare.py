@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drishtiksha.comparison import Comparison, compare
 from drishtiksha.contract import SamplingPlan
-from drishtiksha.errors import DrishtikshaError, ModelRegistryError, WrongMediaKindError
+from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
@@ -55,7 +55,9 @@ def compare_file(
             try:
                 with manager.use(name) as detector:
                     found = analyze(evidence, detector, reporter, token, explain=explain, limits=limits, shared=shared)
-            except (ModelRegistryError, WrongMediaKindError) as error:
+            except AnalysisCancelledError:
+                raise
+            except DrishtikshaError as error:
                 failures[name] = error
             else:
                 results.append(found)

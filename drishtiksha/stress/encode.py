@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
+from drishtiksha.media.container import unreadable
 from drishtiksha.media.decode import Frame
 
 CLOCK = 90_000
@@ -20,10 +21,15 @@ _BT709, _TV_RANGE = 1, 1
 """Codes of H.273, written into the file: colours must not shift because a player guessed."""
 
 
-def write_video(target: Path, frames: Iterable[Frame], crf: int, sound: np.ndarray | None) -> None:
+def write_video(
+    target: Path, frames: Iterable[Frame], crf: int, sound: np.ndarray | None, *, name: str | None = None
+) -> None:
     """H.264 in MP4 with the frames' own times, from 0 on. frames: RGB uint8 (H, W, 3), one size, cut to even sides.
 
     crf: 0 (lossless) to 51. sound: float32 (n,) at SOUND_RATE Hz from the first frame on, kept in AAC at 192 kbit/s.
+    name: what messages call the file that is copied.
+
+    Raises: UnreadableMediaError when there is not one frame; whatever `frames` raises.
     """
     with av.open(str(target), "w", format="mp4") as output:
         heard = output.add_stream("aac", rate=SOUND_RATE, layout="mono") if sound is not None else None
@@ -39,6 +45,8 @@ def write_video(target: Path, frames: Iterable[Frame], crf: int, sound: np.ndarr
             picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
             picture.pts, picture.time_base = round((frame.time_s - start) * CLOCK), Fraction(1, CLOCK)
             output.mux(stream.encode(picture))
+        if stream is None:
+            raise unreadable(name or target.name, "no picture of the part to be changed can be decoded")
         output.mux(stream.encode(None))
         if heard is not None and sound is not None:
             _encode_sound(output, heard, sound)

@@ -15,6 +15,7 @@ from PIL import Image
 from drishtiksha.analysis import analyze
 from drishtiksha.casefile import StressPoint, StressResult
 from drishtiksha.contract import Detector
+from drishtiksha.errors import MediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.decode import Frame
@@ -45,8 +46,10 @@ def stress_test(
 ) -> StressResult:
     """Score `evidence` untouched and after each change that suits its kind and the detector.
 
+    A change whose copy cannot be made or examined has no point; `sentences` say why.
     folder: where changed copies lie meanwhile; None is the system's own place for temporary files.
-    Raises: WrongMediaKindError, MediaError and its kinds for the evidence itself; AnalysisCancelledError.
+    Raises: WrongMediaKindError, MediaError and its kinds for the evidence itself; when there is no point at all, what
+    stopped the first one; AnalysisCancelledError.
     """
     return _Test(evidence, detector, reporter, cancel or CancelToken(), limits or MediaLimits(), folder).execute()
 
@@ -65,18 +68,9 @@ class _Test:
         changes = self._changes()
         self._report(0, len(changes), "The untouched file")
         baseline = self._analyze(self.evidence)
-        held, points = baseline, []
-        with tempfile.TemporaryDirectory(prefix="stress-", dir=self.folder) as folder:
-            write = self._writer(Path(folder), baseline)
-            for done, change in enumerate([*self._control(), *changes]):
-                self.cancel.check()
-                self._report(done, len(changes), change.label)
-                path = write(change)
-                result = self._analyze(Evidence.open(path, self.limits, self.evidence.media.name))
-                path.unlink()
-                if change.kind == "excerpt":
-                    held = result
-                points.append(_point(change, result, held))
+        points, failures = self._points(changes, baseline)
+        if failures and not points:
+            raise next(iter(failures.values()))
         scores = [p for p in (baseline.p_fake, *(point.p_fake for point in points)) if p is not None]
         return StressResult(
             model_name=self.detector.model_name,
@@ -85,9 +79,33 @@ class _Test:
             points=tuple(points),
             low=min(scores, default=None),
             high=max(scores, default=None),
-            sentences=sentences(baseline, points),
+            sentences=sentences(baseline, points, {label: str(error) for label, error in failures.items()}),
             seconds=time.perf_counter() - started,
         )
+
+    def _points(
+        self, changes: list[Change], baseline: AnalysisResult
+    ) -> tuple[list[StressPoint], dict[str, MediaError]]:
+        """A point for each change whose copy can be made and examined; label -> what stopped each of the others."""
+        held = baseline
+        points: list[StressPoint] = []
+        failures: dict[str, MediaError] = {}
+        with tempfile.TemporaryDirectory(prefix="stress-", dir=self.folder) as folder:
+            write = self._writer(Path(folder), baseline)
+            for done, change in enumerate([*self._control(), *changes]):
+                self.cancel.check()
+                self._report(done, len(changes), change.label)
+                try:
+                    path = write(change)
+                    result = self._analyze(Evidence.open(path, self.limits, self.evidence.media.name))
+                except MediaError as error:
+                    failures[change.label] = error
+                    continue
+                path.unlink()
+                if change.kind == "excerpt":
+                    held = result
+                points.append(_point(change, result, held))
+        return points, failures
 
     def _changes(self) -> list[Change]:
         """Those that the detector could notice: what only hears is not shown other pictures."""
@@ -120,19 +138,22 @@ class _Test:
             picture = read_image(evidence.path, limits=limits, check=check, name=name)
             return lambda change: _write_picture(folder, picture, change)
         start, end = self._stretch(baseline)
-        sound = None
+        sound = np.zeros(0, np.float32)
         if evidence.media.has_audio:
             sound = read_audio(evidence.path, SOUND_RATE, limits=limits, check=check, name=name)
             sound = sound[round(start * SOUND_RATE) : round(end * SOUND_RATE)]
 
         def write(change: Change) -> Path:
             if isinstance(change, SoundChange):
-                assert sound is not None
+                if not len(sound):
+                    raise WrongMediaKindError(
+                        f"The sound of {name} ends before the part to be changed. Cut out the part in question."
+                    )
                 target = folder / f"changed.{change.suffix}"
                 write_sound(target, change.apply(sound), change.encoder, change.bit_rate)
                 return target
             target = folder / "changed.mp4"
-            write_video(target, self._frames(change, start, end), change.crf, sound)
+            write_video(target, self._frames(change, start, end), change.crf, sound if len(sound) else None, name=name)
             return target
 
         return write

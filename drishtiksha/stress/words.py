@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from drishtiksha.casefile import StressPoint
 from drishtiksha.results import AnalysisResult, Prediction
@@ -18,8 +18,13 @@ SAID = {
 }
 
 
-def sentences(baseline: AnalysisResult, points: Sequence[StressPoint]) -> tuple[str, ...]:
-    """How many changes the verdict outlasted, what flips it and to what, and how far the score moved."""
+def sentences(
+    baseline: AnalysisResult, points: Sequence[StressPoint], failures: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """How many changes the verdict outlasted, what flips it and to what, how far the score moved, and what was left out.
+
+    failures: label of a change that has no point -> why.
+    """
     changes = [point for point in points if point.kind != "excerpt"]
     excerpt = next((point for point in points if point.kind == "excerpt"), None)
     flipping = [point for point in changes if point.flips]
@@ -33,6 +38,7 @@ def sentences(baseline: AnalysisResult, points: Sequence[StressPoint]) -> tuple[
     if excerpt is not None:
         told.append(_about_excerpt(baseline, excerpt))
     told.append(_band(baseline, points))
+    told += _left_out(failures or {})
     return (*told, CAUTION)
 
 
@@ -53,3 +59,10 @@ def _band(baseline: AnalysisResult, points: Sequence[StressPoint]) -> str:
     untouched = "could not be scored" if baseline.p_fake is None else f"scores {baseline.p_fake:.2f}"
     missing = f" {unscored} changed copies could not be scored." if unscored else ""
     return f"The untouched file {untouched}; all copies lie between {min(scores):.2f} and {max(scores):.2f}.{missing}"
+
+
+def _left_out(failures: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each reason."""
+    for why in dict.fromkeys(failures.values()):
+        labels = "; ".join(label for label, reason in failures.items() if reason == why)
+        yield f"Left out: {labels}. The changed copy could not be examined: {why}"

@@ -13,6 +13,8 @@ from media_factory import cut_short, speech_like, write_audio, write_video
 from PIL import Image
 
 from drishtiksha.analysis import analyze
+from drishtiksha.analysis.sources import place
+from drishtiksha.contract import Sample
 from drishtiksha.errors import AnalysisCancelledError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.evidence import Evidence
@@ -239,3 +241,9 @@ def test_the_result_says_how_to_repeat_the_run(make):
     assert provenance.config["class_name"] == "BrightnessDetector"
     assert provenance.started_utc.endswith("+00:00")
     assert {"decode", "preprocess", "forward"} <= set(result.stage_seconds)
+
+
+def test_a_place_is_rounded_into_the_next_minute():
+    assert place(Sample(0, 59.97, 60.97)) == "The sound at 01:00.0"
+    assert place(Sample(0, 59.97, None, 1799)) == "The frame at 01:00.0"
+    assert place(Sample(0)) == "The picture"

@@ -43,6 +43,17 @@ def test_a_cut_off_file_gives_its_beginning_and_names_the_rest(
     assert sorted([*seen, *frames.report.missing]) == list(range(60))
 
 
+def test_a_matroska_file_that_is_cut_off_tells_how_much_is_missing(tmp_path: Path, limits: MediaLimits) -> None:
+    whole = write_video(tmp_path / "whole.mkv", coded_frames(100))
+    assert read_index(whole, limits=limits).lost == 0
+    index = read_index(cut_short(whole, tmp_path / "cut.mkv", 0.5), limits=limits)
+    assert index.damaged
+    assert len(index) < 70
+    assert index.declared == pytest.approx(100, abs=5), (
+        "frames shown before the last ones that are there may be missing"
+    )
+
+
 def test_the_index_of_a_cut_off_file_still_knows_its_whole_length(
     fast_start: Path, tmp_path: Path, limits: MediaLimits
 ) -> None:

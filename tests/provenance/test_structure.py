@@ -99,6 +99,13 @@ def test_a_hole_in_time(tmp_path, look):
     assert "3.0 s at 00:01.6" in hole.detail
 
 
+def test_a_time_is_rounded_into_the_next_minute(tmp_path, look):
+    times = [0.0, *(n + 0.97 for n in range(60)), *(float(n) for n in range(80, 90))]
+    found = look(write_video(tmp_path / "c.mp4", coded_frames(len(times)), times=times))
+    hole = next(finding for finding in found.findings if "missing in its time line" in finding.title)
+    assert hole.detail == "No picture is stored for 20.0 s at 01:00.0."
+
+
 def test_a_slide_show_has_no_holes(tmp_path, look):
     times = [n * (0.04 if n % 2 else 1.0) for n in range(0, 40, 2)]
     assert notable(look(write_video(tmp_path / "c.mp4", coded_frames(20), times=times))) == []

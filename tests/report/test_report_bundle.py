@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drishtiksha.analysis import analyze
 from drishtiksha.casefile import CaseFile
-from drishtiksha.errors import ReportError, WeightsMissingError
+from drishtiksha.errors import BundleError, ReportError, WeightsMissingError
 from drishtiksha.report import archive, bundle, keys, write
-from drishtiksha.report.archive import open_archive
+from drishtiksha.report.archive import Archive, open_archive
 from drishtiksha.report.manifest import Entry, Manifest
 from drishtiksha.report.verify import State, Verification, public_fingerprint, verify
 from drishtiksha.settings import MediaLimits
@@ -251,6 +253,18 @@ def test_links_are_refused(packed, tmp_path):
     assert "no plain file" in told(verify(path))
 
 
+@pytest.mark.parametrize("place", [2**32, 2**63 - 1, 2**64 - 1])
+def test_a_file_that_is_said_to_lie_outside_of_the_zip_is_refused(tmp_path, place):
+    name, extra = b"manifest.json", struct.pack("<HHQ", 1, 8, place)
+    facts = (b"PK\1\2", 45, 45, 0, 0, 0, 0, 0, 5, 5, len(name), len(extra), 0, 0, 0, 0, 0xFFFFFFFF)
+    listed = struct.pack("<4s6H3L5H2L", *facts) + name + extra
+    path = tmp_path / "t.zip"
+    path.write_bytes(listed + archive.END.pack(b"PK\5\6", 0, 0, 1, 1, len(listed), 0, 0))
+    found = verify(path)
+    assert found.state is State.TAMPERED
+    assert "outside of the zip" in told(found)
+
+
 @pytest.mark.parametrize("change", ["prefix", "suffix", "cut", "empty", "text"])
 def test_what_is_no_whole_zip_is_refused(packed, tmp_path, change):
     data = packed.read_bytes()
@@ -331,6 +345,49 @@ def test_the_original_goes_along_when_asked_for(real, tmp_path):
     assert {media.name for media in seen} == {real.evidence.media.name}
     with pytest.raises(ReportError, match="not at hand"):
         bundle.write(real.case, None, tmp_path / "c.zip", KEY, include_evidence=True)
+
+
+# --- what this computer fails at -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_original(real, tmp_path) -> Path:
+    return bundle.write(real.case, real.evidence, tmp_path / "original.zip", KEY, include_evidence=True)
+
+
+def test_no_place_for_temporary_files_is_no_forgery(with_original, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(ReportError, match=r"original\.zip could not be checked.*No such file") as caught:
+        verify(with_original)
+    assert not isinstance(caught.value, BundleError)
+
+
+def test_a_full_disk_is_no_forgery(with_original, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Archive, "extract", full)
+    with pytest.raises(ReportError, match=r"No space left on device.*nothing about the bundle"):
+        verify(with_original)
+
+
+def test_a_failing_disk_under_the_bundle_is_no_forgery(packed, monkeypatch):
+    def failing(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", failing)
+    with pytest.raises(ReportError, match="Input/output error"):
+        verify(packed)
+
+
+def test_a_bundle_that_cannot_be_opened_is_no_forgery(tmp_path):
+    with pytest.raises(ReportError, match=r"absent\.zip could not be checked"):
+        verify(tmp_path / "absent.zip")
+
+
+def test_errors_of_whoever_reads_an_archive_stay_their_own(packed):
+    with pytest.raises(OSError, match="mine"), open_archive(packed):
+        raise OSError("mine")
 
 
 # --- one call for every form -----------------------------------------------------------------------------------------

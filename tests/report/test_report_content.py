@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import sample_case
 import sample_results
+from PIL import Image
 
-from drishtiksha.report import content
-from drishtiksha.results import Grade, Prediction
+from drishtiksha.casefile import EvidenceKind
+from drishtiksha.comparison import StripCell, compare
+from drishtiksha.render.palette import LIGHT
+from drishtiksha.render.strip import LONE, cell_colour, colour_of
+from drishtiksha.report import content, further
+from drishtiksha.results import GapReason, Grade, Prediction
 
 
 def answer(name: str, prediction: Prediction, grade: Grade, p_fake: float | None, experimental: bool = False):
@@ -69,3 +76,39 @@ def test_the_key_picture_is_of_what_suspects_most(real):
     without = content.build(real.case)
     assert without.key_picture is None
     assert without.pictures_left_out
+
+
+def over_time(name: str, kind: EvidenceKind, *scores: float | None):
+    """A detector's answer over a clip, one score a second; None is a gap."""
+    run = sample_results.provenance().model_copy(update={"config": {"evidence": kind.value}})
+    made = tuple(
+        sample_results.sample(i, time_s=float(i), **({"gap": GapReason.NO_FACE} if p is None else {"p": p}))
+        for i, p in enumerate(scores)
+    )
+    return sample_results.result(model_name=name, scores=made, provenance=run, people=(), heatmaps=())
+
+
+def test_the_strip_has_the_colours_of_the_page():
+    nobody = [None] * 5
+    results = (
+        over_time("A", EvidenceKind.FACE_TEXTURE, 0.9, 0.9, 0.1, *nobody, 0.1, 0.9),
+        over_time("B", EvidenceKind.SPECTRUM, None, 0.9, 0.9, *nobody, 0.1, 0.1),
+    )
+    cells = compare(results).strip
+    assert {(cell.agree, cell.judged) for cell in cells} == {(1, 1), (2, 2), (1, 2), (0, 0), (0, 2)}
+    picture = further.agreement(results).strip
+    image = Image.open(io.BytesIO(picture.data))
+    start, end = cells[0].start_s, cells[-1].end_s
+    for cell in cells:
+        middle = ((cell.start_s + cell.end_s) / 2 - start) / (end - start)
+        shown = "#{:02x}{:02x}{:02x}".format(*image.getpixel((int(middle * image.width), image.height // 2)))
+        assert shown == (cell_colour(cell, LIGHT) or LIGHT.gap)
+
+
+def test_a_kind_that_is_alone_stays_pale():
+    def colour(agree: int, judged: int) -> str | None:
+        return cell_colour(StripCell(start_s=0, end_s=1, agree=agree, judged=judged, level=agree / judged), LIGHT)
+
+    assert colour(1, 1) == colour_of(LONE, LIGHT)
+    assert colour(1, 2) == colour_of(LONE / 2, LIGHT)
+    assert colour(2, 2) == colour_of(1.0, LIGHT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from server_kit import ABSENT, BRIGHT, SLOW, refused, served
 
@@ -28,6 +30,18 @@ def test_a_case_tells_everything_and_a_list_tells_it_in_short(client, case_id):
     assert (short["case_id"], short["answers"][0]["prediction"]) == (case_id, "FAKE")
     assert short["human_verdict"] is None
     assert "heatmaps" not in str(short)
+
+
+def test_jobs_whose_results_have_heatmaps_are_listed(client, case_id):
+    """A heatmap's bytes are no text: they go out as base64."""
+    [view] = client.get(f"/api/cases/{case_id}/jobs").json()
+    heatmaps = [heatmap for result in view["results"] for heatmap in result["heatmaps"]]
+    assert heatmaps
+    assert all(base64.b64decode(heatmap["data"], validate=True) for heatmap in heatmaps)
+
+
+def test_an_unknown_route_names_where_the_routes_stand(client):
+    assert "/api/openapi.json" in client.get("/api/nosuch").json()["message"]
 
 
 def test_nothing_tells_where_things_lie_here(client, case_id, tmp_path):

@@ -19,6 +19,7 @@ import yaml
 from detector_kit import entry, plain_weights
 from server_kit import BRIGHT, SLOW, until_ended, until_running
 
+from drishtiksha.cli import Exit
 from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
 
@@ -145,5 +146,13 @@ def test_a_model_that_cannot_be_loaded_is_named_and_nothing_is_served(environmen
         check=False,
         cwd=tmp_path,
     )
-    assert ran.returncode != 0
-    assert f"{BRIGHT} could not be loaded" in ran.stderr
+    assert ran.returncode == Exit.FAILED
+    assert f"{BRIGHT} could not be loaded" in " ".join(ran.stderr.split())
+
+
+def test_a_port_that_is_taken_is_no_unreadable_file(environment, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, LAUNCHER, tmp_path / "more", "serve", "--no-ui", "--port", port]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == Exit.FAILED

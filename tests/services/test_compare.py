@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import pytest
 import torch
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
+from media_factory import coded_frames, speech_like, write_video
 from typer.testing import CliRunner
 
 from drishtiksha.analysis import analyze
 from drishtiksha.cli import Exit, app
 from drishtiksha.comparison import Comparison
-from drishtiksha.errors import AnalysisCancelledError, ModelRegistryError, WrongMediaKindError
+from drishtiksha.errors import AnalysisCancelledError, ModelRegistryError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken
 from drishtiksha.media import video
 from drishtiksha.media.evidence import Evidence
@@ -78,6 +80,27 @@ def test_what_cannot_run_is_told_and_stops_no_other(manager):
     assert [result.model_name for result in found.results] == ["FEW"]
     assert "no sound track" in found.errors["EARS"]
     assert "absent.pt" in found.errors["ABSENT"]
+
+
+def test_a_damaged_sound_track_stops_no_model_that_looks(manager, tmp_path):
+    evidence = Evidence.open(with_damaged_sound(tmp_path / "clip.mp4"), MediaLimits())
+    found = compare_file(evidence, ["EARS", "FEW"], manager)
+    assert [result.model_name for result in found.results] == ["FEW"]
+    assert "no sound could be decoded" in found.errors["EARS"]
+    with pytest.raises(UnreadableMediaError, match="no sound could be decoded"):
+        compare_file(evidence, ["EARS"], manager)
+
+
+def with_damaged_sound(path: Path) -> Path:
+    """A clip whose picture is whole and whose packets of sound hold nothing that can be decoded."""
+    write_video(path, coded_frames(25), audio=(speech_like(1.0), 16_000), audio_codec="flac")
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        spans = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    for start, size in spans:
+        data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path
 
 
 def test_nothing_that_can_run_is_an_error(manager):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import media_factory
 import numpy as np
 import pytest
+import torch
+from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
 from PIL import Image
 from typer.testing import CliRunner
 
 from drishtiksha.casefile import StressPoint, StressResult
 from drishtiksha.cli import app
-from drishtiksha.errors import AnalysisCancelledError, WrongMediaKindError
+from drishtiksha.errors import AnalysisCancelledError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.decode import Frame
@@ -36,7 +40,7 @@ def manager() -> ModelManager:
 
 
 def stress_of(manager: ModelManager, name: str, path: Path, **options: object) -> StressResult:
-    evidence = Evidence.open(path, MediaLimits())
+    evidence = Evidence.open(path, options.setdefault("limits", MediaLimits()))  # type: ignore[arg-type]
     return stress_test(evidence, manager.load_model(name), **options)  # type: ignore[arg-type]
 
 
@@ -127,6 +131,82 @@ def test_of_a_long_clip_a_part_stands_in(manager: ModelManager, monkeypatch: pyt
     control = result.points[0].prediction
     assert all(point.flips == (point.prediction is not control) for point in result.points)
     assert any("only a part of it was changed" in sentence for sentence in result.sentences)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelManager]:
+    """EYES calls bright pictures fake and cannot judge dark ones; EARS calls loud sound fake."""
+    torch.save({"gain": torch.ones(1)}, tmp_path / "ears.pt")
+    models = {
+        "EYES": entry(model_path=str(plain_weights(tmp_path / "eyes.pt")), num_frames=8, skip_dark=True),
+        "EARS": entry("LoudnessDetector", str(tmp_path / "ears.pt")),
+    }
+    with dropped_in(tmp_path / "more", brightness=BRIGHTNESS, loudness=LOUDNESS):
+        yield manager_of(models, tmp_path, monkeypatch)
+
+
+def written(path: Path, greys: np.ndarray, sound: np.ndarray) -> Path:
+    """A clip of a fifth of a second for each grey level, with mono sound at 16 kHz."""
+    frames = (np.full((64, 96, 3), round(grey), np.uint8) for grey in greys)
+    return media_factory.write_video(path, frames, 5, audio=(sound, 16_000))
+
+
+def test_sound_that_ends_before_the_part_is_left_away(tiny: ModelManager, tmp_path: Path) -> None:
+    clip = written(tmp_path / "clip.mp4", np.linspace(60, 255, 120), media_factory.speech_like(3.0))
+    result = stress_of(tiny, "EYES", clip)
+    assert [point.label for point in result.points[1:]] == [change.label for change in video_changes()]
+    assert result.points[0].kind == "excerpt"
+    assert all(point.p_fake is not None for point in result.points)
+
+
+def test_without_sound_in_the_part_no_sound_is_changed(
+    tiny: ModelManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SOUND_EXCERPT_S", 10.0)
+    clip = written(tmp_path / "clip.mp4", np.full(120, 128), np.zeros(48_000, np.float32))
+    with pytest.raises(WrongMediaKindError, match=r"The sound of clip\.mp4 ends before"):
+        stress_of(tiny, "EARS", clip)
+
+
+def test_a_cut_off_clip_with_no_picture_in_the_part_says_so(tiny: ModelManager, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    dark = (rng.integers(0, 60, (64, 96, 3), dtype=np.uint8) for _ in range(120))
+    options = {"g": "1000", "bf": "0", "sc_threshold": "0"}
+    whole = media_factory.write_video(tmp_path / "whole.mp4", dark, 5, options=options)
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(tmp_path / "f.mp4"), "w", options={"movflags": "faststart"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    cut = media_factory.cut_short(tmp_path / "f.mp4", tmp_path / "cut.mp4", 0.2)
+    with pytest.raises(UnreadableMediaError, match=r"cut\.mp4 .* no picture of the part to be changed"):
+        stress_of(tiny, "EYES", cut)
+
+
+def test_a_copy_needs_a_frame(tmp_path: Path) -> None:
+    for sound in (None, media_factory.tone(0.5, SOUND_RATE)):
+        with pytest.raises(UnreadableMediaError, match=r"copy\.mp4 .* no picture"):
+            write_video(tmp_path / "copy.mp4", [], crf=23, sound=sound)
+
+
+def test_a_copy_that_cannot_be_examined_is_left_out_and_said_to_be(manager: ModelManager) -> None:
+    portrait = ASSETS / "portrait.jpg"
+    limits = MediaLimits(max_bytes=portrait.stat().st_size + 1)
+    result = stress_of(manager, "FACE-BLEND-LITE-V1", portrait, limits=limits)
+    tested = [point.label for point in result.points]
+    missing = [change.label for change in picture_changes() if change.label not in tested]
+    assert "JPEG quality 50" in tested
+    assert "Noise of 10 grey levels" in missing
+    assert f"of {len(tested)} changes." in result.sentences[0]
+    (told,) = [sentence for sentence in result.sentences if sentence.startswith("Left out")]
+    assert told.startswith(
+        f"Left out: {'; '.join(missing)}. The changed copy could not be examined: portrait.jpg is larger"
+    )
+    assert result.sentences[-1] == CAUTION
 
 
 def test_nothing_to_judge_is_no_band(manager: ModelManager, tmp_path: Path) -> None:
