@@ -215,6 +215,13 @@ def test_it_asks_for_what_its_network_takes(detector):
     assert PLAN.window_s * PLAN.sample_rate == WINDOW
 
 
+def test_without_what_was_measured_beside_its_weights_it_does_not_clear_a_file_either(detector, tmp_path, speech):
+    """The fixture's weights have no sidecar."""
+    result = detector.analyze(write_audio(tmp_path / "a.wav", speech, RATE))
+    assert result.thresholds.real == 0
+    assert result.prediction is not Prediction.REAL
+
+
 def test_a_detector_that_never_clears_a_file_says_so(detector):
     scores = windows([0.01] * 5)
     verdict = scoring.decide(0.01, scores, Thresholds(real=0.0, fake=0.92), True, detector.config)

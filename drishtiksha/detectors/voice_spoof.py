@@ -13,7 +13,7 @@ from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, AudioPlan, DetectorConfig, Sample
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import SkipSample
-from drishtiksha.results import GapReason, Heatmap, MediaInfo, MediaKind, SampleScore
+from drishtiksha.results import GapReason, Heatmap, MediaInfo, MediaKind, SampleScore, Thresholds
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,6 +80,11 @@ class VoiceSpoofDetector(Detector):
             "deciding_stretch_until_s": heard[first + length - 1].end_s,
         }
         return Aggregate(min(float(means[first]), 1.0), metrics)
+
+    def thresholds(self, media: MediaInfo) -> Thresholds:
+        """Without measured ones it never answers REAL: much synthesis scores as low as people."""
+        found = super().thresholds(media)
+        return Thresholds(real=0, fake=found.fake) if found == Thresholds() else found
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         """One map over times and frequencies, of the first repetition where short speech was repeated."""
