@@ -17,7 +17,16 @@ from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render import provenance
 from drishtiksha.services.plan import RunPlan, fitting
-from drishtiksha.ui import compare_panels, compare_picker, compare_player, compare_setup, downloads, links, panels
+from drishtiksha.ui import (
+    compare_panels,
+    compare_picker,
+    compare_player,
+    compare_setup,
+    downloads,
+    links,
+    panels,
+    shown,
+)
 from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence
 
@@ -89,9 +98,7 @@ def suited(desk: Desk, setup: Setup, case: CaseFile) -> Setup:
 
 def show_file(desk: Desk, side: Side, case: CaseFile) -> Update:
     """Facts and player of a case in place of the drop zone. Raises: CaseGoneError, MediaError."""
-    copy = compare_player.copy_for_screen(
-        desk.workbench.evidence(case.case_id), desk.shown_dir(case.case_id), desk.settings.limits
-    )
+    copy = shown.display_copy(desk.workbench.evidence(case.case_id), desk.shown_dir(case.case_id), desk.settings.limits)
     return {
         f"case_{side}": case.case_id,
         f"chooser_{side}": visible(False),

@@ -6,33 +6,11 @@ Parts of a page ask for a moment by `data-player` (ids of players, spaces betwee
 
 from __future__ import annotations
 
-import shutil
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from PIL import Image
-
-from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.image import read_image
 from drishtiksha.results import MediaInfo, MediaKind
-from drishtiksha.settings import MediaLimits
-
-LONG_SIDE = 1600
-"""px of a picture on screen."""
-_SUFFIXES = {
-    "mov": "mp4",
-    "mp4": "mp4",
-    "quicktime": "mp4",
-    "matroska": "mkv",
-    "webm": "webm",
-    "ogg": "ogg",
-    "mpegts": "ts",
-    "avi": "avi",
-    "mp3": "mp3",
-    "wav": "wav",
-    "flac": "flac",
-}
 
 PLAYER_JS = """
 const media = () => element.querySelector('video, audio');
@@ -128,23 +106,6 @@ element.addEventListener('keydown', event => {
   go(chart, Math.min(to, Math.max(from, there)), 0, null);
 });
 """
-
-
-def copy_for_screen(evidence: Evidence, folder: Path, limits: MediaLimits) -> Path:
-    """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are. Made once."""
-    media = evidence.media
-    if media.kind is MediaKind.IMAGE:
-        target = folder / "compared.jpg"
-        if not target.exists():
-            picture = Image.fromarray(read_image(evidence.path, limits=limits, name=media.name))
-            picture.thumbnail((LONG_SIDE, LONG_SIDE))
-            picture.save(target, quality=90)
-        return target
-    suffix = _SUFFIXES.get(media.container.split(",")[0].lower(), "bin")
-    target = folder / f"compared.{suffix}"
-    if not target.exists():
-        shutil.copyfile(evidence.path, target)
-    return target
 
 
 def markup(media: MediaInfo, copy: Path, player_id: str) -> str:

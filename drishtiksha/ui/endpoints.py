@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from drishtiksha.casefile import Viewer
-from drishtiksha.errors import without_server_paths
+from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.results import AnalysisResult
 from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence
@@ -31,7 +32,8 @@ def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> di
     finally:
         discard_upload(path)
         if case_id is not None:
-            desk.workbench.delete_case(case_id, viewer)
+            with contextlib.suppress(CaseGoneError):  # deleted meanwhile: the answer, or why there is none, still holds
+                desk.workbench.delete_case(case_id, viewer)
 
 
 def _result(desk: Desk, case_id: str, model_name: str, viewer: Viewer) -> AnalysisResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drishtiksha.contract import FaceRequest
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
@@ -33,12 +34,12 @@ def remarks(evidence: Evidence, settings: Settings) -> list[str]:
 
 
 def _faces(evidence: Evidence, settings: Settings) -> str:
-    from drishtiksha.faces.detect import BlazeFaceFinder
+    from drishtiksha.analysis.faces import find_faces
 
-    finder = BlazeFaceFinder(settings.checkpoints_dir)
+    anything = FaceRequest(min_size=0)
     looked, most, largest = 0, 0, 0.0
     for image in _pictures(evidence, settings):
-        faces = finder.find(image)
+        faces, _ = find_faces(image, anything)
         looked += 1
         most = max(most, len(faces))
         largest = max([largest, *(face.size for face in faces)])

@@ -17,7 +17,7 @@ from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.services.reviews import stats
 from drishtiksha.services.reviews_exchange import ALL_CASES, Format, export_reviews, import_reviews
-from drishtiksha.ui import compare_chart, compare_player, human, review_form, review_panels, review_player, shown
+from drishtiksha.ui import compare_chart, human, review_form, review_panels, review_player, shown
 from drishtiksha.ui.desk import Desk, discard_upload
 from drishtiksha.ui.handlers import failure_sentence, origin
 from drishtiksha.ui.review_player import PLAYER_ID
@@ -70,7 +70,7 @@ def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     evidence = desk.workbench.evidence(case.case_id, viewer)
     limits = desk.settings.limits
     folder = desk.shown_dir(case.case_id)
-    copy = compare_player.copy_for_screen(evidence, folder, limits)
+    copy = shown.display_copy(evidence, folder, limits)
     times = review_player.times_of(evidence, folder, limits)
     return said(case) | {
         "case": case.case_id,

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +20,7 @@ from drishtiksha.settings import MediaLimits
 
 LONG_SIDE = 1600
 """px of a picture on screen."""
-_SUFFIXES = {"matroska": "mkv", "mov": "mp4", "quicktime": "mp4", "ogg": "ogg", "mpegts": "ts"}
+_SUFFIXES = {"mov": "mp4", "mpegts": "ts"}
 _UNPLAYABLE = frozenset({"hevc", "prores", "mpeg4", "mpeg2video", "mjpeg", "dnxhd", "wmv3"})
 
 
@@ -52,7 +53,7 @@ def gallery(
     for number, (finding, picture) in enumerate(moment_pictures(evidence, result, limits)):
         path = folder / f"{stem}-{number}.jpg"
         shot = Image.fromarray(picture)
-        _once(path, lambda target, shot=shot: shot.save(target, "JPEG", quality=QUALITY))  # type: ignore[misc]
+        _once(path, partial(shot.save, format="JPEG", quality=QUALITY))
         items.append((str(path), finding.title()))
     _once(titles_file, lambda target: target.write_text("\n".join(title for _, title in items), encoding="utf-8"))
     return items
@@ -82,7 +83,7 @@ def _picture(evidence: Evidence, target: Path, limits: MediaLimits) -> None:
 def _once(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file unless it is there; nobody ever sees a half-written one."""
     if not path.exists():
-        partial = path.with_name(f".{os.getpid()}-{id(write):x}-{path.name}")
-        write(partial)
-        partial.replace(path)
+        unfinished = path.with_name(f".{os.getpid()}-{id(write):x}-{path.name}")
+        write(unfinished)
+        unfinished.replace(path)
     return path

@@ -78,7 +78,7 @@ def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Des
     assert "Content Credentials" in update["facts_a"]
     assert update["picks"]["value"].split("\n") == [FACES, OTHER, SOUND]
     assert "3 detectors, 3 kinds of trace" in update["plan"]
-    copy = next(desk.shown_dir(update["case_a"]).glob("compared.*"))
+    copy = next(desk.shown_dir(update["case_a"]).glob("evidence.*"))
     assert copy.read_bytes() == clip.read_bytes(), "nothing is re-encoded"
 
 

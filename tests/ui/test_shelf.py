@@ -11,6 +11,7 @@ import pytest
 from desk_names import ABSENT, BRIGHT
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 
+from drishtiksha.errors import DownloadError
 from drishtiksha.render import words
 from drishtiksha.ui import shelf
 from drishtiksha.ui.desk import Desk
@@ -108,6 +109,25 @@ def test_the_licence_and_size_of_every_file_are_told(desk_online, tmp_path):
 def test_a_failed_download_is_told(desk_online):
     told, _ = last(desk_online, "GONE", "pull")
     assert "404" in told
+
+
+def test_what_nobody_foresaw_is_told_and_not_called_loaded(desk, monkeypatch):
+    def fail(name: str) -> None:
+        raise ValueError("it's <odd>")
+
+    monkeypatch.setattr(desk.manager, "load_model", fail)
+    told, _ = last(desk, BRIGHT, "load")
+    assert "Something failed that should not have" in told
+    assert "loaded." not in told
+
+
+def test_what_is_told_is_escaped_once(desk_online, monkeypatch):
+    def fail(name: str, progress: object) -> None:
+        raise DownloadError("it's <odd>")
+
+    monkeypatch.setattr(desk_online.manager, "pull", fail)
+    told, _ = last(desk_online, FETCHED, "pull")
+    assert "it&#x27;s &lt;odd&gt;" in told
 
 
 @pytest.mark.parametrize(("name", "action"), [(BRIGHT, "delete"), ("stranger", "load"), (None, None)])

@@ -5,15 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from drishtiksha.errors import DrishtikshaError, without_server_paths
 from drishtiksha.ui import panels, shelf
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
+from drishtiksha.ui.handlers import failure_sentence
 
 TICK_S = 0.3
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -37,18 +36,19 @@ def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[s
     if not isinstance(name, str) or not known or action not in ("ask", "load", "unload", "pull"):
         yield panels.status(""), shelf.markup(desk)
         return
-    yield panels.status(f"{_DOING[action]} {escape(name)} …"), shelf.markup(desk)
+    yield panels.status(f"{_DOING[action]} {name} …"), shelf.markup(desk)
     try:
         if action == "ask":
             asked = shelf.offer(desk, name)
             yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked)
             return
         for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
-            yield panels.status(f"{_DOING[action]} {escape(name)}: {progress}"), shelf.markup(desk)
-    except DrishtikshaError as error:
-        yield panels.status(escape(without_server_paths(str(error)))), shelf.markup(desk)
+            yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        sentence, reference = failure_sentence(error)
+        yield panels.status(f"{sentence} ({reference})" if reference else sentence), shelf.markup(desk)
         return
-    yield panels.status(f"{escape(name)}: {_DONE[action]}"), shelf.markup(desk)
+    yield panels.status(f"{name}: {_DONE[action]}"), shelf.markup(desk)
 
 
 Report = Callable[[str], None]
@@ -77,12 +77,12 @@ _WORK: dict[str, Callable[[Desk, str, Report], None]] = {"load": _load, "unload"
 def _in_thread(work: Callable[[Report], None]) -> Iterator[str]:
     """The latest report of `work` every now and then, until it has ended. Raises what it raised."""
     news: queue.Queue[str] = queue.Queue()
-    failed: list[DrishtikshaError] = []
+    failed: list[Exception] = []
 
     def run() -> None:
         try:
             work(news.put)
-        except DrishtikshaError as error:
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for it
             failed.append(error)
 
     thread = threading.Thread(target=run, name="shelf", daemon=True)
