@@ -8,7 +8,7 @@ from typing import Literal
 
 from drishtiksha import __version__, scoring
 from drishtiksha.detector_config import DetectorConfig
-from drishtiksha.results import DISCLAIMER, GAP_TEXT, AnalysisResult, Grade, MediaKind, SampleScore, clock, fine_clock
+from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaKind, SampleScore, clock, fine_clock
 from drishtiksha.weights import read_sidecar
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
@@ -155,7 +155,7 @@ def sentence(result: AnalysisResult) -> str:
         score += f", threshold {result.thresholds.fake:.2f}"
     span = time_range(result)
     where = f"{judged(result)}, coverage {share(result.coverage)}" + (f", {span} of the file" if span else "")
-    why = f" {GAP_TEXT[result.gap]}" if result.gap is not None else ""
+    why = f" {result.reasons[0]}" if result.gap is not None and result.reasons else ""
     calibration = "" if result.calibrated or result.p_fake is None else " The score is not calibrated."
     odds = "".join(f" {one}" for one in scoring.odds(result))
     kind = "experimental model" if result.experimental else "model"
@@ -164,6 +164,13 @@ def sentence(result: AnalysisResult) -> str:
         f"(SHA-256 {media.sha256}) on {moment(result.provenance.started_utc)}. Result: {result.grade.value} ({score}; {where})."
         f"{why}{calibration}{odds} {disclaimer(result)}"
     )
+
+
+def in_short(result: AnalysisResult) -> str:
+    """What a result rests on: detector, score, whether it is calibrated, and how much was judged."""
+    score = "no score" if result.p_fake is None else f"score {result.p_fake:.2f}"
+    calibrated = "" if result.calibrated or result.p_fake is None else " (not calibrated)"
+    return f"{result.model_name}: {score}{calibrated}; {judged(result)}, coverage {share(result.coverage)}"
 
 
 def summary(result: AnalysisResult) -> str:

@@ -35,13 +35,12 @@ Side = Literal["a", "b"]
 Mode = Literal["models", "files"]
 Quick = Literal["all", "each", "none"]
 PLAYERS = {"a": "dk-player-a", "b": "dk-player-b"}
-HIDDEN: Literal["hidden"] = "hidden"
 PARTS = ("board", "table", "chart", "segments", "seen")
 
 
 def visible(shown: bool) -> Any:
-    """Show a part, or hide it where it lies: so it need not be laid out anew when its content is sent with it."""
-    return gr.update(visible=True if shown else HIDDEN)
+    """Show a part, or take it away."""
+    return gr.update(visible=shown)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo
+from drishtiksha.ui.compare_panels import highest
 from drishtiksha.ui.human import HUMAN_WORDS
 from drishtiksha.ui.icons import icon
 
@@ -87,10 +88,9 @@ def _why(view: JobView) -> str:
 
 def _go(result: AnalysisResult, player: str) -> str:
     """A button to the moment of the highest score of a file with times."""
-    timed = [score for score in result.scores if score.p_fake is not None and score.time_s is not None]
-    if not timed:
+    best = highest([result])
+    if best is None:
         return ""
-    best = max(timed, key=lambda score: score.p_fake or 0.0)
     return (
         f'<button type="button" class="dk-go" data-player="{player}" data-start="{best.time_s:.3f}" data-end="0">'
         f"Highest {best.p_fake:.2f} at {words.fine_clock(best.time_s or 0.0)}</button>"

@@ -10,7 +10,7 @@ from drishtiksha.comparison import Comparison, Row, Segment
 from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
-from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaKind
+from drishtiksha.results import DISCLAIMER, AnalysisResult, SampleScore
 from drishtiksha.ui import human
 from drishtiksha.ui.icons import icon
 
@@ -117,7 +117,7 @@ def _row(letter: str, row: Row, result: AnalysisResult, memory: int | None, play
     return (
         f'<tr role="row"><th role="rowheader" scope="row"><b><span class="dk-letter">{letter}</span> '
         f"{escape(row.model_name)}</b>{chip}"
-        f"<small>{escape(row.evidence.value)}</small>{_highest(result, player_id)}</th>"
+        f"<small>{escape(row.evidence.value)}</small>{_go(result, player_id)}</th>"
         + "".join(f'<td role="cell" data-label="{name}">{cell}</td>' for name, cell in cells)
         + "</tr>"
     )
@@ -128,12 +128,18 @@ def agreement(share: float) -> str:
     return "none of the others" if share == 0 else "all others" if share == 1 else f"{words.share(share)} of the others"
 
 
-def _highest(result: AnalysisResult, player_id: str) -> str:
+def highest(results: Sequence[AnalysisResult]) -> SampleScore | None:
+    """The highest of all scores that have a time; a picture has none."""
+    scores = [score for result in results for score in result.scores]
+    timed = [score for score in scores if score.p_fake is not None and score.time_s is not None]
+    return max(timed, key=lambda score: score.p_fake or 0.0, default=None)
+
+
+def _go(result: AnalysisResult, player_id: str) -> str:
     """A button to the moment of the highest score; nothing for a picture."""
-    timed = [score for score in result.scores if score.p_fake is not None and score.time_s is not None]
-    if result.media.kind is MediaKind.IMAGE or not timed:
+    best = highest([result])
+    if best is None:
         return ""
-    best = max(timed, key=lambda score: score.p_fake or 0.0)
     return (
         f'<button type="button" class="dk-go" data-player="{player_id}" data-start="{best.time_s:.3f}" data-end="0" '
         f'aria-label="Go to the highest score of {escape(result.model_name)}, {words.place(best)}">'

@@ -19,7 +19,7 @@ from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, downloads, links, panels
-from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Update, cleared, failed, refresh, show_file, visible
+from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Side, Update, cleared, failed, refresh, show_file, visible
 from drishtiksha.ui.desk import Desk
 
 SEND_S = 0.5
@@ -60,8 +60,9 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
         views = [desk.workbench.job(job, viewer) for job in jobs]
         cases = [desk.workbench.case(view.case_id, viewer) for view in views]
         shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
-        for side, case in zip(("a", "b"), cases, strict=False):
-            shown |= show_file(desk, "a" if side == "a" else "b", case)
+        sides: tuple[Side, ...] = ("a", "b")
+        for side, case in zip(sides[: len(cases)], cases, strict=True):
+            shown |= show_file(desk, side, case)
         ids = [case.case_id for case in cases]
         mode = "files" if len(ids) == 2 else "models"
         setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
@@ -187,7 +188,7 @@ def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Vi
         offered = moments(results)
         if time_s is None:
             best = max(offered, key=lambda one: (len(one.models), one.p_fake), default=None)
-            time_s = best.time_s if best is not None else _highest(results)
+            time_s = best.time_s if best is not None else _highest_s(results)
         buttons = compare_chart.moments(offered, PLAYERS["a"], time_s)
         title += f" at {words.fine_clock(time_s)}"
     seen = same_moment(evidence, results, time_s, desk.settings.limits)
@@ -201,15 +202,16 @@ def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
     media: list[MediaInfo] = []
     for view in views:
         evidence = desk.workbench.evidence(view.case_id, viewer)
-        time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest(view.results)
+        time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest_s(view.results)
         media.append(evidence.media)
         seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)
     return compare_chart.side_by_side(seen, "The highest-scoring moment of each file", names=compare_pair.names(media))
 
 
-def _highest(results: Sequence[AnalysisResult]) -> float:
-    scored = [s for result in results for s in result.scores if s.p_fake is not None and s.time_s is not None]
-    return max(scored, key=lambda score: score.p_fake or 0.0).time_s or 0.0 if scored else 0.0
+def _highest_s(results: Sequence[AnalysisResult]) -> float:
+    """When the score was highest; the beginning where there is none."""
+    best = compare_panels.highest(results)
+    return best.time_s or 0.0 if best is not None else 0.0
 
 
 def _lacking(setup: Setup) -> str | None:

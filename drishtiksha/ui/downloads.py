@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -63,4 +63,6 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "
 
 
 def _stem(case: CaseFile) -> str:
-    return (re.sub(r"[^\w.-]+", "_", Path(case.media.name).stem)[:60].lstrip(".") or "case") + "-report"
+    """Letters with their marks, which Hindi has many of, digits, and little else."""
+    plain = "".join(c if c in "._-" or unicodedata.category(c)[0] in "LMN" else " " for c in Path(case.media.name).stem)
+    return ("_".join(plain.split())[:60].lstrip(".") or "case") + "-report"

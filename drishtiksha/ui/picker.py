@@ -45,11 +45,14 @@ def remarks(statuses: Sequence[ModelStatus], chosen: str | None, media: MediaInf
     """Fitness of a file for the chosen model, in sentences: a misfit, or what may weaken the answer or add to it."""
     from drishtiksha.analysis.fit import unfit  # here, because the first page need not wait for it
 
-    config = next((status.config for status in statuses if status.name == chosen), None)
-    if config is None:
+    status = next((status for status in statuses if status.name == chosen), None)
+    if status is None:
         return []
+    config = status.config
     if (reason := unfit(media, config, config.model_name)) is not None:
         return [reason]
+    if not status.can_examine(None):
+        return [f"{config.model_name} would fit this file but cannot run yet: see what is missing on its card."]
     found = [f"{config.model_name} can examine this file."]
     if config.only_hears(media):
         return [*found, "It listens to the sound alone and judges nothing in the picture."]

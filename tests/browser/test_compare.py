@@ -196,6 +196,15 @@ def test_the_report_of_a_comparison_names_all_its_models(open_at: OpenAt, link: 
     assert all(name in text for name in LOW)
 
 
+def test_before_a_file_is_chosen_nothing_is_offered_for_one(open_at: OpenAt) -> None:
+    page = open_at()
+    page.click("role=tab[name='Compare']")
+    page.wait_for_selector("#dk-compare-board")
+    for words in ("Facts of the file", "Delete this case", "Choose another file"):
+        assert not page.locator(f"text={words} >> visible=true").count(), words
+    assert not page.locator("#dk-compare-reports-a >> visible=true").count()
+
+
 def test_one_detector_on_two_files(open_at: OpenAt) -> None:
     page = open_at()
     page.click("text=One detector, two files")

@@ -8,7 +8,7 @@ from sample_results import SHA, clean_picture, no_face, result
 
 from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.render import words
-from drishtiksha.results import DISCLAIMER, Grade
+from drishtiksha.results import DISCLAIMER, GapReason, Grade
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,17 @@ def test_how_often_a_model_errs_stands_in_its_configuration_or_beside_its_checkp
     assert "AUC 0.80, 0.2 % of the genuine ones called FAKE, 36 % of the fakes found" in told
     assert told.endswith("models/NET-V1.md")
     assert words.measured(config(path, measured="By others: 92 %.")) == "By others: 92 %."
+
+
+def test_the_sentence_gives_the_reason_that_the_panel_gives() -> None:
+    """One threshold alone: nothing lies between two."""
+    why = "The score 0.05 is below 0.92, this detector's threshold for manipulation. It never clears a file."
+    one = no_face().model_copy(update={"p_fake": 0.05, "gap": GapReason.BETWEEN_THRESHOLDS, "reasons": (why,)})
+    assert why in words.sentence(one)
+    assert "two thresholds" not in words.sentence(one)
+
+
+def test_in_short_a_result_is_never_a_score_alone() -> None:
+    told = words.in_short(result(calibrated=False))
+    assert told == "FACE-BLEND-LITE-V1: score 0.78 (not calibrated); 14 of 18 samples judged, coverage 78 %"
+    assert "no score" in words.in_short(no_face())

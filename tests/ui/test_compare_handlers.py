@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
-from media_factory import tone, write_video
+from media_factory import tone, write_audio, write_video
 
 from drishtiksha.casefile import Confidence, HumanVerdict, JobState, Viewer
 from drishtiksha.errors import CaseGoneError
-from drishtiksha.ui import compare_handlers, compare_run, compare_setup
-from drishtiksha.ui.compare_handlers import HIDDEN, Setup
+from drishtiksha.ui import compare_handlers, compare_run, compare_setup, handlers, review_handlers
+from drishtiksha.ui.compare_handlers import Setup
 from drishtiksha.ui.desk import Desk
 
 FACES, OTHER, SOUND = "BRIGHT-1", "BRIGHT-2", "LOUD"
@@ -82,6 +82,18 @@ def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Des
     assert copy.read_bytes() == clip.read_bytes(), "nothing is re-encoded"
 
 
+def test_the_player_gets_the_copy_of_the_other_tabs_named_by_what_the_bytes_are(desk: Desk, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.bin", [np.full((96, 128, 3), 30, np.uint8)] * 10, container="matroska")
+    memo = write_audio(tmp_path / "memo.m4a", tone(2.0), 16_000)
+    for path, name in ((film, "evidence.mkv"), (memo, "evidence.m4a")):
+        update, case_id = taken(desk, path)
+        handlers.page_of(desk, desk.workbench.case(case_id), None, ANYBODY)
+        review_handlers.open_case(desk, case_id, ANYBODY)
+        copies = [one.name for one in desk.shown_dir(case_id).iterdir() if one.stat().st_size == path.stat().st_size]
+        assert copies == [name]
+        assert f"/{name}" in update["player_a"]
+
+
 def test_a_file_that_is_none_is_said_in_the_panel(desk: Desk, upload: Any) -> None:
     update = compare_handlers.take(desk, Setup(), "a", upload(b"no film" * 99, "x.mp4"), ANYBODY, upload=True)
     assert "This file could not be opened" in update["board"]
@@ -107,7 +119,7 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
     assert page["seen"].count("<figure") == 3
     assert "Done." in page["status"]
     assert page["run"]["interactive"]
-    assert (page["stop"]["visible"], page["retry"]["visible"]) == (HIDDEN, HIDDEN)
+    assert (page["stop"]["visible"], page["retry"]["visible"]) == (False, False)
     again = last(compare_run.reopen(desk, page["code"], ANYBODY))
     for name in ("board", "table", "chart", "segments", "seen", "link"):
         assert again[name] == page[name], name
@@ -147,7 +159,7 @@ def test_a_stopped_comparison_goes_on(desk: Desk, clip: Path) -> None:
     page |= last(compare_run.again(desk, page["code"], ANYBODY))
     assert desk.workbench.job(page["code"]).state is JobState.DONE
     assert "Done." in page["status"]
-    assert page["retry"]["visible"] == HIDDEN
+    assert page["retry"]["visible"] is False
 
 
 def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -7,7 +8,7 @@ import pytest
 from desk_names import ABSENT, BRIGHT
 from media_factory import coded_frames, write_video
 
-from drishtiksha.casefile import Viewer
+from drishtiksha.casefile import JobView, Viewer
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.services.workbench import ANYBODY
 from drishtiksha.ui import endpoints, handlers
@@ -67,7 +68,10 @@ def test_leaving_a_case_keeps_it(desk: Desk, bright_picture: Path) -> None:
 
 def test_choosing_a_model_renews_the_remarks(desk: Desk, bright_picture: Path) -> None:
     case = handlers.take_example(desk, bright_picture, BRIGHT, ANYBODY)["case"]
-    assert f"{ABSENT} can examine this file" in handlers.choose_model(desk, case, ABSENT, ANYBODY)["facts"]
+    assert (
+        f"{ABSENT} would fit this file but cannot run yet"
+        in handlers.choose_model(desk, case, ABSENT, ANYBODY)["facts"]
+    )
     assert handlers.choose_model(desk, "", ABSENT, ANYBODY) == {}
 
 
@@ -101,6 +105,21 @@ def test_the_endpoint_answers_the_result_and_keeps_nothing(desk: Desk, upload, b
     assert answer["media"]["name"] == "bright.png"
     assert not path.exists()
     assert not any(desk.settings.cases_dir.glob("*"))
+
+
+def test_the_endpoint_answers_though_the_case_was_deleted_meanwhile(
+    desk: Desk, upload, bright_picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = desk.workbench.watch
+
+    def watch_and_delete(job_id: str, viewer: Viewer) -> Iterator[JobView]:
+        *_, ended = watch(job_id, viewer)
+        desk.workbench.delete_case(ended.case_id, viewer)
+        yield ended
+
+    monkeypatch.setattr(desk.workbench, "watch", watch_and_delete)
+    answer = endpoints.analyze(desk, str(upload(bright_picture, "bright.png")), BRIGHT, ANYBODY)
+    assert answer["prediction"] == "FAKE"
 
 
 @pytest.mark.parametrize(("model", "words"), [("NOPE", "No model is called"), (ABSENT, "absent.pt")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -118,6 +119,7 @@ def test_what_nobody_foresaw_is_told_and_not_called_loaded(desk, monkeypatch):
     monkeypatch.setattr(desk.manager, "load_model", fail)
     told, _ = last(desk, BRIGHT, "load")
     assert "Something failed that should not have" in told
+    assert re.search(r"\([0-9a-f]{8}\)", told), "the reference into the log"
     assert "loaded." not in told
 
 

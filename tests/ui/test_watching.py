@@ -231,6 +231,14 @@ def test_a_stress_test_shows_its_band_beside_the_answer_and_comes_back_by_link(
     assert "Scores of all copies" in merged(watching.reopen(desk, job, ANYBODY, ignore))["stress"]
 
 
+def test_a_report_keeps_the_letters_of_every_script(desk: Desk, bright_picture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "फोटो परीक्षण: 1.png"
+    path.write_bytes(bright_picture.read_bytes())
+    case = take(desk, path)
+    run(desk, case)
+    assert "फोटो_परीक्षण_1-report.json" in downloads.make(desk, case, "json", ANYBODY)
+
+
 def test_every_report_is_made_and_an_unknown_one_is_not(desk: Desk, bright_picture: Path) -> None:
     case = take(desk, bright_picture)
     run(desk, case)

@@ -22,7 +22,7 @@ from drishtiksha.ui import (
     links,
     panels,
 )
-from drishtiksha.ui.compare_handlers import HIDDEN, Setup, Side, Update
+from drishtiksha.ui.compare_handlers import Setup, Side, Update
 from drishtiksha.ui.desk import Desk
 from drishtiksha.ui.elements import html
 from drishtiksha.ui.tabs.parts import Parts as NamedParts
@@ -75,7 +75,7 @@ def _files(parts: Parts, desk: Desk) -> list[tuple[Side, Any, Path]]:
     html(panels.step(1, "Evidence"))
     parts.add("mode", gr.Radio(MODES, value="models", label="What to compare", elem_id="dk-compare-mode"))
     examples = _file(parts, "a")
-    with parts.add("second", gr.Column(visible=HIDDEN, elem_classes="dk-second")):
+    with parts.add("second", gr.Column(visible=False, elem_classes="dk-second")):
         html('<h3 class="dk-sub">The second file</h3>')
         examples += _file(parts, "b")
     html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
@@ -93,7 +93,7 @@ def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
             for name, title in EXAMPLES.items():
                 if (path := ROOT / "assets" / name).is_file():
                     found.append((side, gr.Button(title, size="sm", min_width=100), path))
-    with parts.add(f"box_{side}", gr.Column(visible=HIDDEN, elem_classes="dk-evidence-box")):
+    with parts.add(f"box_{side}", gr.Column(visible=False, elem_classes="dk-evidence-box")):
         parts.add(f"player_{side}", html(js_on_load=compare_player.PLAYER_JS, elem_classes="dk-player-block"))
         with gr.Accordion("Facts of the file, and what it says of itself", open=False):
             parts.add(f"facts_{side}", html())
@@ -125,8 +125,8 @@ def _detectors(parts: Parts, desk: Desk) -> None:
     parts.add("plan", html(compare_setup.plan(()), elem_id="dk-plan"))
     with gr.Row(elem_classes="dk-run"):
         parts.add("run", gr.Button("Compare", variant="primary", size="lg", elem_id="dk-compare"))
-        parts.add("stop", gr.Button("Stop", size="lg", visible=HIDDEN, elem_id="dk-compare-stop"))
-        parts.add("retry", gr.Button("Go on", size="lg", visible=HIDDEN, elem_id="dk-compare-retry"))
+        parts.add("stop", gr.Button("Stop", size="lg", visible=False, elem_id="dk-compare-stop"))
+        parts.add("retry", gr.Button("Go on", size="lg", visible=False, elem_id="dk-compare-retry"))
 
 
 def _result(parts: Parts) -> None:
@@ -138,7 +138,7 @@ def _result(parts: Parts) -> None:
     parts.add("chart", html("", elem_id="dk-compare-chart", **seek))
     parts.add("segments", html("", elem_id="dk-compare-segments", **seek))
     parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=compare_chart.MOMENT_JS))
-    with parts.add("report", gr.Column(visible=HIDDEN, elem_classes="dk-box")):
+    with parts.add("report", gr.Column(visible=False, elem_classes="dk-box")):
         html(
             panels.heading("Report", "All that is known of a file: each detector's answer, where they agree, custody.")
         )
