@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ STRONG_AT = 2 / 3
 """Part of the way from the `fake` threshold to 1 where moderate evidence becomes strong; ours, by convention."""
 MIN_PERSON_SAMPLES = 3
 """A person seen in fewer samples does not decide a video in which another was seen in more: single frames err."""
+FLEETING = f"Nobody was seen in {MIN_PERSON_SAMPLES} of the samples or more: single frames err too often for a verdict."
 ROUNDING = 5e-4
 """Scores of held-out media are kept with three decimals; nearer than this they are the same."""
 BOUND = 0.95
@@ -232,6 +233,8 @@ def decide(
         why = main_gap(scores)
         detail = f"Only {share:.0%} of the samples could be judged." + (f" {GAP_TEXT[why]}" if why else "")
         return _inconclusive(GapReason.LOW_COVERAGE, detail, caveats)
+    if _fleeting(scores):
+        return _inconclusive(GapReason.LOW_COVERAGE, FLEETING, caveats)
     grade = grade_of(p_fake, thresholds, calibrated and not config.experimental)
     if grade is Grade.INCONCLUSIVE:
         why_not = NO_ALL_CLEAR.format(p_fake, thresholds.fake) if thresholds.real == 0 else None
@@ -243,6 +246,12 @@ def decide(
         return Verdict(Prediction.REAL, grade, 1 - p_fake, None, (text, DISCLAIMER, *caveats))
     text = f"The score {p_fake:.2f} is at or above {thresholds.fake:.2f}, this detector's threshold for manipulation."
     return Verdict(Prediction.FAKE, grade, max(p_fake, 1 - p_fake), None, (text, *caveats))
+
+
+def _fleeting(scores: Sequence[SampleScore]) -> bool:
+    """Whether there were samples enough, and nobody was seen in more than a few of them."""
+    seen = Counter(face.person for score in scores for face in score.faces if face.person is not None)
+    return bool(seen) and max(seen.values()) < MIN_PERSON_SAMPLES <= len(scores)
 
 
 def _inconclusive(gap: GapReason, detail: str | None = None, caveats: tuple[str, ...] = ()) -> Verdict:

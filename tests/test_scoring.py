@@ -123,6 +123,23 @@ def test_mean_and_coverage_leave_gaps_out_of_the_mean_and_in_the_coverage():
     assert scoring.mean_p_fake([gap(0)]) is None
 
 
+def test_nobody_who_flits_through_decides_a_clip():
+    config = DetectorConfig(class_name="X", description="", model_path=Path("x.pt"), min_coverage=0.1)
+
+    def verdict(*scores: SampleScore) -> scoring.Verdict:
+        return scoring.decide(0.9, scores, THRESHOLDS, True, config)
+
+    fleeting = verdict(scored(0, 0.9, (1, 0.9)), scored(1, 0.9, (2, 0.9)), scored(2, 0.9, (1, 0.9)))
+    assert (fleeting.prediction, fleeting.gap) == (Prediction.INCONCLUSIVE, GapReason.LOW_COVERAGE)
+    assert fleeting.reasons[0] == scoring.FLEETING
+    steady = verdict(*(scored(i, 0.9, (1, 0.9)) for i in range(3)))
+    assert steady.prediction is Prediction.FAKE
+    picture = verdict(scored(0, 0.9, (None, 0.9)))
+    assert picture.prediction is Prediction.FAKE
+    short = verdict(scored(0, 0.9, (1, 0.9)), scored(1, 0.9, (1, 0.9)))
+    assert short.prediction is Prediction.FAKE, "a clip of two samples has no more to see"
+
+
 def test_a_tally_names_what_was_counted() -> None:
     scores = [scored(0, 0.2), gap(1), scored(2, 0.7)]
     assert scoring.tally(scores, "window") == {"windows_judged": 2, "highest_window_p_fake": 0.7}
