@@ -46,24 +46,27 @@ def predict(
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
     with failures_as_exit_codes():
         manager = _manager(model, fields or [], device, pitch=pitch)
-        documents: list[dict[str, Any]] = []
-        worst = Exit.DONE
-        for file in files:
-            try:
-                result = _examine(file, model, manager, explain)
-            except DrishtikshaError as error:
-                if model is not None and not isinstance(error, MediaError):
-                    raise  # the next file would meet it, too
-                err.print(f"[bold]{escape(str(error))}[/bold]")
-                worst = max(worst, exit_code(error))
-                documents.append({"file": file.name, "error": str(error)})
-                continue
-            documents.append(result.model_dump(mode="json"))
-            if json_path != Path("-"):
-                _print_result(result)
+        answers = [_answer(file, model, manager, explain, printed=json_path != Path("-")) for file in files]
         if json_path is not None:
+            documents = [document for document, _ in answers]
             _write_json(json_path, documents if len(files) > 1 else documents[0])
-    raise typer.Exit(worst)
+    raise typer.Exit(max(code for _, code in answers))
+
+
+def _answer(
+    file: Path, model: str | None, manager: ModelManager, explain: Path | None, *, printed: bool
+) -> tuple[dict[str, Any], Exit]:
+    """What stands in the JSON for a file: its result, or why it has none. Raises: what every other file would meet, too."""
+    try:
+        result = _examine(file, model, manager, explain)
+    except DrishtikshaError as error:
+        if model is not None and not isinstance(error, MediaError):
+            raise
+        err.print(f"[bold]{escape(str(error))}[/bold]")
+        return {"file": file.name, "error": str(error)}, exit_code(error)
+    if printed:
+        _print_result(result)
+    return result.model_dump(mode="json"), Exit.DONE
 
 
 def _manager(model: str | None, fields: list[str], device: str | None, *, pitch: bool) -> ModelManager:

@@ -111,11 +111,10 @@ def _machine(results: tuple[AnalysisResult, ...]) -> Verdict:
     counted = [result for result in results if counts(result)] or list(results)
     rest = len(results) - len(counted)
     aside = f" {words.counted(rest, 'more detector')}, experimental or retired, not counted here." if rest else ""
-    each = " ".join(f"{words.in_short(result)}." for result in counted)
     if len(counted) == 1:
         only = verdict_of(counted[0])
-        return Verdict(only.title, only.glyph, only.tone, f"{only.text}{aside} {each}")
-    return _headline(counted, f"Their scores are not averaged: see each of them below.{aside} {each}")
+        return Verdict(only.title, only.glyph, only.tone, f"{only.text}{aside} {words.in_short(counted[0])}.")
+    return _headline(counted, f"Their scores are not averaged: see each of them below.{aside}")
 
 
 def _headline(results: list[AnalysisResult], text: str) -> Verdict:

@@ -164,7 +164,8 @@ def test_a_chunked_body_is_cut_off_when_it_grows_too_large(app_of, tmp_path):
 
 def test_a_file_just_below_the_limit_is_taken_and_one_just_above_is_not(app_of, picture):
     with served(small(app_of, len(picture))) as client:
-        assert client.post("/api/analyze", files={"file": ("a.png", picture)}).status_code == 202
+        taken = client.post("/api/analyze", files={"file": ("a.png", picture)}).status_code
+        assert taken in (200, 202), "200 where the job has ended by then"
         refused(client.post("/api/analyze", files={"file": ("a.png", picture + b"\0")}), 413, "media_limit")
 
 
