@@ -58,10 +58,10 @@ class FaceRequest:
     """Asks the analysis to find faces before `preprocess`. Left out are faces smaller than `min_size` px, and with
     `facing` those that are turned away from the camera.
 
-    landmarks_file: dlib's, which that finder needs. thresholds: of MTCNN's three networks; None = its defaults. MTCNN does not look for faces far below `min_size`.
-    halve_from: frames whose longer side has at least so many px are searched at half size. landmarks: `Face.landmarks` is
-    filled in; faces that have none are left out. most: no more than so many faces are handed over, the largest; landmarks
-    are looked for in no others.
+    landmarks_file: dlib's, which that finder needs. thresholds: of MTCNN's three networks; None = its defaults. MTCNN does
+    not look for faces far below `min_size`. halve_from: frames whose longer side has at least so many px are searched at
+    half size. landmarks: `Face.landmarks` is filled in; faces that have none are left out. most: no more than so many faces
+    are handed over, the largest; landmarks are looked for in no others.
     """
 
     finder: Literal["blazeface", "mtcnn", "dlib"] = "blazeface"

@@ -117,8 +117,8 @@ class Settings(BaseSettings):
         return _from_root(self.models_dir)
 
     def checkpoint(self, model_path: Path) -> Path:
-        """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder (what ships with the project also where it
-        ships), else from the root."""
+        """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder (or where it ships with the
+        project), else from the root."""
         if model_path.is_absolute():
             return model_path
         if model_path.parts[:1] == ("models",):

@@ -200,6 +200,17 @@ def speech_like(seconds: float, rate: int = 16_000, seed: int = 0) -> np.ndarray
     return (0.7 * voice / max(np.abs(voice).max(initial=0.0), 1e-9)).astype(np.float32)
 
 
+def blank_packets(path: Path, **stream: int) -> Path:
+    """Fill the packets of a stream (`video=0`, say) with zeros, in place: nothing of it can be decoded."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        spans = [(packet.pos, packet.size) for packet in container.demux(**stream) if packet.size]
+    for start, size in spans:
+        data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path
+
+
 def cut_short(source: Path, target: Path, share: float) -> Path:
     """The first `share` of a file's bytes."""
     data = source.read_bytes()

@@ -48,10 +48,11 @@ def analyze(
     """Examine `evidence` with one loaded detector.
 
     reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
-    cancel: checked while decoding and between batches. explain: whether to make heatmaps. shared: what other models on this file use too, with its own
-    limits. on_chunk: given what is finished, as bytes to keep, every few seconds and after every pass; called from this
-    thread. resume: such bytes of an interrupted run, in order, to go on from; those of another model, file, configuration
-    or version are passed over. The result is that of a run without interruption, its times added up.
+    cancel: checked while decoding and between batches. explain: whether to make heatmaps. shared: what other models on
+    this file use too, with its own limits. on_chunk: given what is finished, as bytes to keep, every few seconds and after
+    every pass; called from this thread. resume: such bytes of an interrupted run, in order, to go on from; those of another
+    model, file, configuration or version are passed over. The result is that of a run without interruption, its times added
+    up.
 
     Raises: ValueError when `shared` is of another file; WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
     """

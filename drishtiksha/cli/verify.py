@@ -62,9 +62,10 @@ def _verify(bundle: Path, evidence: Path | None, rerun: bool, key: str | None, s
     from drishtiksha.report.verify import public_fingerprint
     from drishtiksha.report.verify import verify as check
 
-    if key is not None and not Path(key).is_file() and not FINGERPRINT.fullmatch(key.replace(" ", "")):
+    if key is not None and Path(key).is_file():
+        key = public_fingerprint(Path(key))
+    elif key is not None and not FINGERPRINT.fullmatch(key.replace(" ", "")):
         raise ConfigError(f"--key {key} is neither a file nor a fingerprint, which has 64 hex digits.")
-    expected = public_fingerprint(Path(key)) if key is not None and Path(key).is_file() else key
     manager = ModelManager(settings)
 
     def again(model: str, opened: Evidence) -> AnalysisResult:
@@ -77,7 +78,7 @@ def _verify(bundle: Path, evidence: Path | None, rerun: bool, key: str | None, s
         bundle,
         evidence,
         again if rerun else None,
-        expected_key=expected,
+        expected_key=key,
         own_key=keys.known_fingerprint(settings.data_root),
         limits=settings.limits,
     )

@@ -71,9 +71,7 @@ class HFAudioClassifier(HFDetector):
 
         assert sample.waveform is not None
         heard = sample.waveform[: self._length(sample)]
-        if not heard.any():
-            raise SkipSample(GapReason.NO_SPEECH)
-        if self.config.speech_only and not speech_spans(heard, self.config.sample_rate):
+        if not heard.any() or (self.config.speech_only and not speech_spans(heard, self.config.sample_rate)):
             raise SkipSample(GapReason.NO_SPEECH)
         return [self._features(np.resize(heard, len(sample.waveform)))]
 

@@ -38,11 +38,6 @@ PLAYERS = {"a": "dk-player-a", "b": "dk-player-b"}
 PARTS = ("board", "table", "chart", "segments", "seen")
 
 
-def visible(shown: bool) -> Any:
-    """Show a part, or take it away."""
-    return gr.update(visible=shown)
-
-
 @dataclass(frozen=True)
 class Setup:
     """What is chosen: up to two cases, several models on one file or one model on two files, and the models."""
@@ -100,8 +95,8 @@ def show_file(desk: Desk, side: Side, case: CaseFile) -> Update:
     copy = shown.display_copy(desk.workbench.evidence(case.case_id), desk.shown_dir(case.case_id), desk.settings.limits)
     return {
         f"case_{side}": case.case_id,
-        f"chooser_{side}": visible(False),
-        f"box_{side}": visible(True),
+        f"chooser_{side}": gr.update(visible=False),
+        f"box_{side}": gr.update(visible=True),
         f"player_{side}": compare_player.markup(case.media, copy, PLAYERS[side]),
         f"facts_{side}": panels.evidence(case.media)
         + (provenance.markup(case.provenance, case.media) if case.provenance else ""),
@@ -133,8 +128,8 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
         "picks": gr.update(
             value=compare_picker.value(picks), markup=compare_picker.markup(statuses, picks, media, single)
         ),
-        "quick": visible(not single),
-        "second": visible(single),
+        "quick": gr.update(visible=not single),
+        "second": gr.update(visible=single),
         "plan": compare_setup.plan(_plans(desk, setup.cases, picks, statuses)),
     }
 
@@ -167,8 +162,8 @@ def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool 
         told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
         empty: Update = {
             f"case_{side}": "",
-            f"chooser_{side}": visible(True),
-            f"box_{side}": visible(False),
+            f"chooser_{side}": gr.update(visible=True),
+            f"box_{side}": gr.update(visible=False),
             f"player_{side}": "",
             f"facts_{side}": "",
             "status": panels.status(told),
@@ -186,11 +181,11 @@ def cleared() -> Update:
         "link": links.nothing("compare"),
         "code": "",
         "run": gr.update(interactive=True),
-        "stop": visible(False),
-        "retry": visible(False),
-        "report": visible(False),
+        "stop": gr.update(visible=False),
+        "retry": gr.update(visible=False),
+        "report": gr.update(visible=False),
         "reports_a": downloads.markup(),
-        "reports_b": visible(False),
+        "reports_b": gr.update(visible=False),
     }
 
 
@@ -201,7 +196,7 @@ def failed(error: BaseException, title: str = "This could not be compared") -> U
         "board": panels.problem(message, reference, title),
         "status": panels.status(f"{title}."),
         "run": gr.update(interactive=True),
-        "stop": visible(False),
+        "stop": gr.update(visible=False),
     }
 
 

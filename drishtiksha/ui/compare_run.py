@@ -19,7 +19,7 @@ from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup, downloads, links, panels
-from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Side, Update, cleared, failed, refresh, show_file, visible
+from drishtiksha.ui.compare_handlers import PLAYERS, Setup, Side, Update, cleared, failed, refresh, show_file
 from drishtiksha.ui.desk import Desk
 
 SEND_S = 0.5
@@ -230,11 +230,11 @@ def _buttons(views: Sequence[JobView]) -> Update:
     pair = len(views) == 2
     return {
         "run": gr.update(interactive=ended),
-        "stop": visible(not ended),
-        "retry": visible(broken),
-        "report": visible(answered),
+        "stop": gr.update(visible=not ended),
+        "retry": gr.update(visible=broken),
+        "report": gr.update(visible=answered),
         "reports_a": downloads.markup(of="A" if pair else ""),
-        "reports_b": {**visible(pair), "value": downloads.markup(of="B")},
+        "reports_b": {**gr.update(visible=pair), "value": downloads.markup(of="B")},
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_factory import coded_frames, cut_short, read_code, write_video
+from media_factory import blank_packets, coded_frames, cut_short, read_code, write_video
 
 from drishtiksha.errors import UnreadableMediaError
 from drishtiksha.media.decode import DecodeReport, Wanted
@@ -86,12 +86,7 @@ def test_broken_packets_leave_gaps_and_the_rest_keeps_its_index(
 
 def test_nothing_decodable_is_unreadable(tmp_path: Path, limits: MediaLimits) -> None:
     path = write_video(tmp_path / "clip.mp4", coded_frames(5))
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        spans = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
-    for start, size in spans:
-        data[start : start + size] = bytes(size)
-    path.write_bytes(data)
+    blank_packets(path, video=0)
     with pytest.raises(UnreadableMediaError, match=r"clip\.mp4"):
         list(iter_frames(path, limits=limits))
 

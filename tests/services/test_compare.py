@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
 import pytest
 import torch
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
-from media_factory import coded_frames, speech_like, write_video
+from media_factory import blank_packets, coded_frames, speech_like, write_video
 from typer.testing import CliRunner
 
 from drishtiksha.analysis import analyze
@@ -94,13 +93,7 @@ def test_a_damaged_sound_track_stops_no_model_that_looks(manager, tmp_path):
 def with_damaged_sound(path: Path) -> Path:
     """A clip whose picture is whole and whose packets of sound hold nothing that can be decoded."""
     write_video(path, coded_frames(25), audio=(speech_like(1.0), 16_000), audio_codec="flac")
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        spans = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
-    for start, size in spans:
-        data[start : start + size] = bytes(size)
-    path.write_bytes(data)
-    return path
+    return blank_packets(path, audio=0)
 
 
 def test_nothing_that_can_run_is_an_error(manager):
