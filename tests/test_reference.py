@@ -25,7 +25,7 @@ from drishtiksha.results import (
     Prediction,
 )
 from drishtiksha.settings import ROOT
-from drishtiksha.ui import panels
+from drishtiksha.ui.shared import panels
 from drishtiksha.weights import sha256_of
 
 REFERENCE = Reference(

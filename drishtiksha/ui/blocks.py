@@ -9,12 +9,16 @@ import gradio as gr
 
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
-from drishtiksha.ui import endpoints, panels, theme
-from drishtiksha.ui.desk import Desk
-from drishtiksha.ui.elements import html
-from drishtiksha.ui.gradio_fault import work_round
-from drishtiksha.ui.tabs import analyze, compare, models, review
-from drishtiksha.ui.viewer import ViewerOf
+from drishtiksha.ui import endpoints
+from drishtiksha.ui.analyze import tab as analyze
+from drishtiksha.ui.compare import tab as compare
+from drishtiksha.ui.models import tab as models
+from drishtiksha.ui.review import tab as review
+from drishtiksha.ui.shared import panels, theme
+from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.elements import html
+from drishtiksha.ui.shared.gradio_fault import work_round
+from drishtiksha.ui.shared.viewer import ViewerOf
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -11,8 +11,8 @@ import gradio as gr
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.results import AnalysisResult
-from drishtiksha.ui.desk import Desk, discard_upload
-from drishtiksha.ui.handlers import failure_sentence
+from drishtiksha.ui.analyze.handlers import failure_sentence
+from drishtiksha.ui.shared.desk import Desk, discard_upload
 
 
 def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> dict[str, Any]:

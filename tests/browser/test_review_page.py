@@ -20,7 +20,7 @@ from drishtiksha.media.frameindex import frame_times
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import MediaLimits, load_settings
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.shared.desk import Desk
 
 LOW = {
     "FACE-BLEND-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.1}, "video_fake": 0.1},

@@ -13,7 +13,7 @@ from PIL import Image
 
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.shared.desk import Desk
 
 OpenDesk = Callable[[ModelManager], Any]
 

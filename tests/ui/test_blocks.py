@@ -10,8 +10,9 @@ import gradio as gr
 import pytest
 
 from drishtiksha.settings import load_settings
-from drishtiksha.ui import blocks, theme
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui import blocks
+from drishtiksha.ui.shared import theme
+from drishtiksha.ui.shared.desk import Desk
 
 ROOT = Path(__file__).parents[2]
 STATUS_LINES = ("dk-status", "dk-stress-status")

@@ -13,9 +13,13 @@ from media_factory import tone, write_audio, write_video
 
 from drishtiksha.casefile import Confidence, HumanVerdict, JobState, Viewer
 from drishtiksha.errors import CaseGoneError
-from drishtiksha.ui import compare_handlers, compare_run, compare_setup, handlers, review_handlers
-from drishtiksha.ui.compare_handlers import Setup
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.analyze import handlers
+from drishtiksha.ui.compare import handlers as compare_handlers
+from drishtiksha.ui.compare import running as compare_run
+from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.compare.handlers import Setup
+from drishtiksha.ui.review import handlers as review_handlers
+from drishtiksha.ui.shared.desk import Desk
 
 FACES, OTHER, SOUND = "BRIGHT-1", "BRIGHT-2", "LOUD"
 ALL = (FACES, OTHER, SOUND)

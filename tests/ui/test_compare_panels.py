@@ -13,7 +13,10 @@ from drishtiksha.comparison import Segment, compare, contrast
 from drishtiksha.render.same_moment import Moment, Seen
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, Prediction
 from drishtiksha.services.plan import ModelPlan, RunPlan
-from drishtiksha.ui import compare_chart, compare_pair, compare_panels, compare_setup
+from drishtiksha.ui.compare import pair as compare_pair
+from drishtiksha.ui.compare import sections as compare_panels
+from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.shared import chart as compare_chart
 
 JOB = "0" * 31 + "1"
 FACES, VOICE, BLINKS = "FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1", "EYEBLINK-CNN-LSTM-V1"

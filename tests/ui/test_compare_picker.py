@@ -10,7 +10,7 @@ from sample_results import media
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaKind
 from drishtiksha.services.plan import fitting
-from drishtiksha.ui import compare_picker
+from drishtiksha.ui.compare import choice as compare_picker
 
 
 @pytest.fixture

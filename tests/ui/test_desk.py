@@ -8,8 +8,8 @@ import pytest
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.services.workbench import ANYBODY
-from drishtiksha.ui.desk import Desk, discard_upload
-from drishtiksha.ui.viewer import viewer_of
+from drishtiksha.ui.shared.desk import Desk, discard_upload
+from drishtiksha.ui.shared.viewer import viewer_of
 
 REPORTER = Viewer(name="ada", reviewer=False)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gradio as gr
 from gradio import blocks
 
-from drishtiksha.ui.gradio_fault import work_round
+from drishtiksha.ui.shared.gradio_fault import work_round
 
 
 def test_an_untouched_component_keeps_its_props() -> None:

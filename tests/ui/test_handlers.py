@@ -11,8 +11,9 @@ from media_factory import coded_frames, write_video
 from drishtiksha.casefile import JobView, Viewer
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.services.workbench import ANYBODY
-from drishtiksha.ui import endpoints, handlers
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui import endpoints
+from drishtiksha.ui.analyze import handlers
+from drishtiksha.ui.shared.desk import Desk
 
 
 def test_an_upload_is_taken_shown_and_gradios_copy_deleted(desk: Desk, upload, bright_picture: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from sample_results import media
 
 from drishtiksha.casefile import CaseFile, Confidence, HumanVerdict, PinnedNote, Review
-from drishtiksha.ui import human
+from drishtiksha.ui.shared import human
 
 NASTY = "<img src=x onerror=alert(1)>"
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drishtiksha.ui import links
+from drishtiksha.ui.shared import links
 
 JOB = "0" * 32
 

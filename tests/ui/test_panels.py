@@ -7,7 +7,7 @@ from sample_results import SHA, clean_picture, media, no_face, recording, result
 
 from drishtiksha.render import words
 from drishtiksha.results import DISCLAIMER, GapReason, Grade, Prediction
-from drishtiksha.ui import panels
+from drishtiksha.ui.shared import panels
 
 NASTY = '<img src=x onerror=alert(1)>"${alert(2)}.mp4'
 

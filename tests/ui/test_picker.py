@@ -8,7 +8,7 @@ from sample_results import media
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaKind
-from drishtiksha.ui import picker
+from drishtiksha.ui.shared import picker
 
 
 def status(name: str, state: str = "ready", remedy: str | None = None, **kinds: bool) -> ModelStatus:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import ROOT, load_settings
-from drishtiksha.ui import quicklook
+from drishtiksha.ui.shared import quicklook
 
 ASSETS = ROOT / "assets"
 

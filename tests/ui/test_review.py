@@ -18,9 +18,12 @@ from media_factory import write_video
 from drishtiksha.casefile import CaseFile, Confidence, EvidenceKind, HumanVerdict, JobState, PinnedNote, Viewer
 from drishtiksha.errors import ReviewError
 from drishtiksha.results import GapReason
-from drishtiksha.ui import review_form, review_handlers, review_panels, review_player
-from drishtiksha.ui.desk import Desk
-from drishtiksha.ui.review_queue import Filter, markup
+from drishtiksha.ui.review import form as review_form
+from drishtiksha.ui.review import handlers as review_handlers
+from drishtiksha.ui.review import player as review_player
+from drishtiksha.ui.review import sections as review_panels
+from drishtiksha.ui.review.queue import Filter, markup
+from drishtiksha.ui.shared.desk import Desk
 
 FACES = "BRIGHT-1"
 ANYBODY = Viewer()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from drishtiksha.casefile import JobState, JobView
-from drishtiksha.ui.runner import Clockwork, time_left
+from drishtiksha.ui.shared.runner import Clockwork, time_left
 
 
 def view(progress: int = 0, phase: str = "score", total: int | None = 40, **fields: Any) -> JobView:

@@ -14,9 +14,9 @@ from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weight
 
 from drishtiksha.errors import DownloadError
 from drishtiksha.render import words
-from drishtiksha.ui import shelf
-from drishtiksha.ui.desk import Desk
-from drishtiksha.ui.tabs.models import act_on
+from drishtiksha.ui.models import shelf
+from drishtiksha.ui.models.tab import act_on
+from drishtiksha.ui.shared.desk import Desk
 
 FETCHED = "FETCHED"
 

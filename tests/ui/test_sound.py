@@ -20,8 +20,9 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
 from drishtiksha.services.workbench import ANYBODY
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
-from drishtiksha.ui import handlers, picker, seeking, watching
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.analyze import handlers, seeking, watching
+from drishtiksha.ui.shared import picker
+from drishtiksha.ui.shared.desk import Desk
 
 RATE = 16_000
 CLIP = ROOT / "assets" / "clip_with_sound.mp4"

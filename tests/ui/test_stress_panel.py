@@ -6,7 +6,7 @@ from sample_results import SHA, result
 
 from drishtiksha.casefile import StressPoint, StressResult
 from drishtiksha.results import GapReason, Grade, Prediction
-from drishtiksha.ui import stress_panel
+from drishtiksha.ui.analyze import stress as stress_panel
 
 NASTY = "<img src=x onerror=alert(1)>"
 

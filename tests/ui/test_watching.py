@@ -14,8 +14,9 @@ from media_factory import coded_frames, write_video
 from drishtiksha.casefile import Confidence, HumanVerdict, JobState
 from drishtiksha.results import DISCLAIMER
 from drishtiksha.services.workbench import ANYBODY
-from drishtiksha.ui import downloads, handlers, seeking, watching
-from drishtiksha.ui.desk import Desk
+from drishtiksha.ui.analyze import handlers, seeking, watching
+from drishtiksha.ui.shared import downloads
+from drishtiksha.ui.shared.desk import Desk
 
 
 def merged(updates: Iterator[dict[str, Any]]) -> dict[str, Any]:

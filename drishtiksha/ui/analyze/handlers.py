@@ -1,0 +1,215 @@
+"""What happens to a case on each event, as plain functions on a `Desk`: no layout, and no component is known here.
+
+Each answers a dict of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, without_server_paths
+from drishtiksha.render import words
+from drishtiksha.results import MediaKind
+from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
+from drishtiksha.ui.shared.desk import Desk, discard_upload
+
+log = logging.getLogger(__name__)
+
+Update = dict[str, Any]
+
+
+def take_upload(desk: Desk, upload: str | None, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
+    """Copy and hash an upload at once, delete gradio's copy, and show what it is and where it says it comes from."""
+    if upload is None:
+        return {}
+    path = Path(upload)
+    try:
+        return take_example(desk, path, model_name, viewer, question)
+    finally:
+        discard_upload(path)
+
+
+def take_example(desk: Desk, path: Path, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
+    """The same for a file that comes with the project."""
+    try:
+        case = desk.take(path, path.name, viewer, question)
+        return page_of(desk, case, model_name, viewer) | {
+            "status": panels.status(f"{case.media.name} is ready to be analyzed.")
+        }
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return failed(error, title="This file could not be opened")
+
+
+def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> Update:
+    """The page with this case on it and no result yet. Raises: CaseGoneError, MediaError."""
+    media = case.media
+    evidence = desk.workbench.evidence(case.case_id, viewer)
+    copy = shown.display_copy(evidence, desk.shown_dir(case.case_id), desk.settings.limits)
+    chosen = picker.choose(desk.models(), model_name, media)
+    players = {
+        kind.value: gr.update(value=str(copy) if media.kind is kind else None, visible=media.kind is kind)
+        for kind in MediaKind
+    }
+    return (
+        cleared()
+        | players
+        | {
+            "case": case.case_id,
+            "chooser": gr.update(visible=False),
+            "evidence": gr.update(visible=True),
+            "facts": facts(desk, case, chosen),
+            "models": models(desk, case, chosen),
+            "provenance": origin(case),
+            "human": human.markup(case),
+            "verdict": panels.EMPTY,
+        }
+    )
+
+
+def choose_model(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
+    """Another model was picked: say whether it fits the file."""
+    if not case_id:
+        return {}
+    try:
+        return {"facts": facts(desk, desk.workbench.case(case_id, viewer), model_name)}
+    except DrishtikshaError as error:
+        return failed(error)
+
+
+def look_quickly(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
+    """Right after a file was taken: add what a glance at faces and sound tells. A failure here leaves the facts as they are."""
+    if not case_id:
+        return {}
+    try:
+        case = desk.workbench.case(case_id, viewer)
+        remarks = quicklook.remarks(desk.workbench.evidence(case_id, viewer), desk.settings)
+        desk.keep_remarks(case_id, remarks)
+        return {"facts": facts(desk, case, model_name)}
+    except DrishtikshaError as error:
+        log.info("no quick look: %s", error)
+        return {}
+
+
+def delete(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
+    """Delete the case for good and return to the empty page."""
+    told = "The case was deleted: the file, its copies, its jobs and its results are gone."
+    try:
+        if case_id:
+            desk.workbench.delete_case(case_id, viewer)
+    except CaseGoneError as error:
+        told = str(error)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        return failed(error)
+    return close(desk, model_name) | {"status": panels.status(told)}
+
+
+def close(desk: Desk, model_name: str | None) -> Update:
+    """Back to the empty page. The case stays until its time is over, and what runs goes on."""
+    return cleared() | {
+        "case": "",
+        "facts": "",
+        "question": "",
+        "provenance": "",
+        "human": "",
+        "chooser": gr.update(visible=True),
+        "evidence": gr.update(visible=False),
+        "video": gr.update(value=None, visible=False),
+        "image": gr.update(value=None, visible=False),
+        "audio": gr.update(value=None, visible=False),
+        "verdict": panels.EMPTY,
+        "status": panels.status(""),
+        "models": gr.update(markup=picker.markup(desk.models(), model_name)),
+    }
+
+
+def cleared() -> Update:
+    """The result side with nothing in it, and no job in the page's URL."""
+    return {
+        "job": "",
+        "stress_job": "",
+        "link": links.nothing("job"),
+        "verdict": "",
+        "timeline": "",
+        "faces": "",
+        "people": "",
+        "gallery_box": gr.update(visible=False),
+        "gallery": gr.update(value=[]),
+        "stress_box": gr.update(visible=False),
+        "stress": "",
+        "stress_status": panels.status(""),
+        "report_box": gr.update(visible=False),
+        "sentence": "",
+        "reports": downloads.markup(),
+        "custody": "",
+        "analyze": gr.update(interactive=True),
+        "stop": gr.update(visible=False),
+        "retry": gr.update(visible=False),
+        "stress_run": gr.update(visible=True),
+        "stress_stop": gr.update(visible=False),
+    }
+
+
+def failure_sentence(error: BaseException) -> tuple[str, str | None]:
+    """What to tell the user, and a reference into the log for what nobody foresaw."""
+    if isinstance(error, DrishtikshaError):
+        return without_server_paths(str(error)), None
+    reference = secrets.token_hex(4)
+    log.error("unexpected failure, reference %s", reference, exc_info=error)
+    return (
+        "Something failed that should not have. The file was not judged. Please report it with the reference.",
+        reference,
+    )
+
+
+def failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
+    """The failure in the place of the verdict."""
+    if isinstance(error, CaseGoneError | JobGoneError):
+        title = "This is no longer here"
+    message, reference = failure_sentence(error)
+    return cleared() | {
+        "verdict": panels.problem(message, reference, title),
+        "status": panels.status(f"{title}."),
+    }
+
+
+def facts(desk: Desk, case: CaseFile, model_name: str | None) -> str:
+    """The file's facts, whether the model fits it, and what a glance at it told."""
+    remark = shown.playback_remark(case.media)
+    fits = picker.remarks(desk.models(), model_name, case.media)
+    remarks = [*fits, *_effort(desk, case, model_name), *desk.remarks(case.case_id)]
+    return panels.evidence(case.media, [*remarks, *([remark] if remark else [])], case.question)
+
+
+def _effort(desk: Desk, case: CaseFile, model_name: str | None) -> list[str]:
+    """What a run would take; nothing of a model that cannot run."""
+    if model_name is None:
+        return []
+    (model,) = desk.workbench.plan(case.case_id, [model_name]).models
+    if model.obstacle is not None:
+        return []
+    time = "How long it takes here is not known yet"
+    if model.seconds is not None:
+        time = f"About {words.duration(model.seconds)}, as such files took here before"
+    loading = "" if model.state == "loaded" else ", to be loaded first"
+    return [f"{time}; its weights take {words.size(model.memory_bytes)} of memory{loading}."]
+
+
+def origin(case: CaseFile) -> str:
+    """Where the file says that it comes from; empty while nobody asked it."""
+    if case.provenance is None:
+        return ""
+    from drishtiksha.render import provenance
+
+    return provenance.markup(case.provenance, case.media)
+
+
+def models(desk: Desk, case: CaseFile | None, selected: str | None) -> Any:
+    """The model list with its state now."""
+    media = case.media if case is not None else None
+    return gr.update(value=selected, markup=picker.markup(desk.models(), selected, media))

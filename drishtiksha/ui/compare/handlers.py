@@ -1,0 +1,201 @@
+"""Setting up a comparison, as plain functions on a `Desk`: files, detectors and the plan. No component is known here.
+
+Each answers a dict of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.registry import ModelStatus
+from drishtiksha.render import provenance
+from drishtiksha.services.plan import RunPlan, fitting
+from drishtiksha.ui.analyze.handlers import failure_sentence
+from drishtiksha.ui.compare import choice as compare_picker
+from drishtiksha.ui.compare import sections as compare_panels
+from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.shared import downloads, links, panels, shown
+from drishtiksha.ui.shared import player as compare_player
+from drishtiksha.ui.shared.desk import Desk, discard_upload
+
+Update = dict[str, Any]
+Side = Literal["a", "b"]
+Mode = Literal["models", "files"]
+Quick = Literal["all", "each", "none"]
+PLAYERS = {"a": "dk-player-a", "b": "dk-player-b"}
+PARTS = ("board", "table", "chart", "segments", "seen")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is chosen: up to two cases, several models on one file or one model on two files, and the models."""
+
+    case_a: str = ""
+    case_b: str = ""
+    mode: Mode = "models"
+    picks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, case_a: str | None, case_b: str | None, mode: str | None, picks: str | None) -> Setup:
+        """From the values of the components."""
+        kind: Mode = "files" if mode == "files" else "models"
+        return cls(case_a or "", case_b or "", kind, tuple(compare_picker.names(picks)))
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases that take part, in order; a file that is not chosen yet is left out."""
+        return tuple(case for case in ((self.case_a, self.case_b)[: 2 if self.mode == "files" else 1]) if case)
+
+    def with_case(self, side: Side, case_id: str) -> Setup:
+        """The same with another file on one side."""
+        return Setup(
+            case_id if side == "a" else self.case_a, case_id if side == "b" else self.case_b, self.mode, self.picks
+        )
+
+
+def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, upload: bool) -> Update:
+    """Copy and hash a file at once, delete gradio's copy of an upload, show what it is, and choose detectors that fit."""
+    try:
+        case = desk.take(path, path.name, viewer)
+        shown = show_file(desk, side, case)
+        setup = setup.with_case(side, case.case_id)
+        if side == "a":
+            setup = suited(desk, setup, case)
+        return cleared() | shown | refresh(desk, setup, viewer)
+    except DrishtikshaError as error:
+        return failed(error, "This file could not be opened")
+    finally:
+        if upload:
+            discard_upload(path)
+
+
+def suited(desk: Desk, setup: Setup, case: CaseFile) -> Setup:
+    """The picks that can examine the file; where none is left, one of each kind of trace."""
+    statuses = desk.models()
+    able = {status.name for status in statuses if status.can_examine(case.media)}
+    kept = tuple(name for name in setup.picks if name in able)
+    picks = kept or tuple(compare_picker.one_of_each(statuses, case.media))
+    return Setup(setup.case_a, setup.case_b, setup.mode, picks)
+
+
+def show_file(desk: Desk, side: Side, case: CaseFile) -> Update:
+    """Facts and player of a case in place of the drop zone. Raises: CaseGoneError, MediaError."""
+    copy = shown.display_copy(desk.workbench.evidence(case.case_id), desk.shown_dir(case.case_id), desk.settings.limits)
+    return {
+        f"case_{side}": case.case_id,
+        f"chooser_{side}": gr.update(visible=False),
+        f"box_{side}": gr.update(visible=True),
+        f"player_{side}": compare_player.markup(case.media, copy, PLAYERS[side]),
+        f"facts_{side}": panels.evidence(case.media)
+        + (provenance.markup(case.provenance, case.media) if case.provenance else ""),
+    }
+
+
+def quick(desk: Desk, setup: Setup, which: Quick, viewer: Viewer) -> Update:
+    """All that fit this file, one of each kind of trace, or none."""
+    try:
+        statuses = desk.models()
+        media = desk.workbench.case(setup.case_a, viewer).media if setup.case_a else None
+        picks: Sequence[str] = ()
+        if which == "each":
+            picks = compare_picker.one_of_each(statuses, media)
+        elif which == "all":
+            picks = fitting(statuses, media) if media else [s.name for s in statuses if s.can_examine(None)]
+        return refresh(desk, Setup(setup.case_a, setup.case_b, setup.mode, tuple(picks)), viewer)
+    except DrishtikshaError as error:
+        return failed(error)
+
+
+def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
+    """Detectors and plan as they fit what is chosen now. Raises: CaseGoneError."""
+    single = setup.mode == "files"
+    picks = setup.picks[:1] if single else setup.picks
+    media = desk.workbench.case(setup.case_a, viewer).media if setup.case_a else None
+    statuses = desk.models()
+    return {
+        "picks": gr.update(
+            value=compare_picker.value(picks), markup=compare_picker.markup(statuses, picks, media, single)
+        ),
+        "quick": gr.update(visible=not single),
+        "second": gr.update(visible=single),
+        "plan": compare_setup.plan(_plans(desk, setup.cases, picks, statuses)),
+    }
+
+
+def planned(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
+    """The plan after other detectors were picked; the list itself stays as it is."""
+    try:
+        for case_id in setup.cases:
+            desk.workbench.case(case_id, viewer)
+        return {"plan": compare_setup.plan(_plans(desk, setup.cases, setup.picks, desk.models()))}
+    except DrishtikshaError as error:
+        return failed(error)
+
+
+def change_mode(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
+    """From several detectors to two files and back."""
+    try:
+        return cleared() | refresh(desk, setup, viewer)
+    except DrishtikshaError as error:
+        return failed(error)
+
+
+def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool = False) -> Update:
+    """Back to the drop zone of one side; the case stays until its time is over unless it is deleted."""
+    case_id = setup.case_a if side == "a" else setup.case_b
+    try:
+        if delete and case_id:
+            desk.workbench.delete_case(case_id, viewer)
+        left = setup.with_case(side, "")
+        told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
+        empty: Update = {
+            f"case_{side}": "",
+            f"chooser_{side}": gr.update(visible=True),
+            f"box_{side}": gr.update(visible=False),
+            f"player_{side}": "",
+            f"facts_{side}": "",
+            "status": panels.status(told),
+        }
+        return cleared() | empty | refresh(desk, left, viewer)
+    except DrishtikshaError as error:
+        return failed(error)
+
+
+def cleared() -> Update:
+    """The result side with nothing in it, and no comparison in the address line."""
+    return dict.fromkeys(PARTS, "") | {
+        "board": compare_panels.EMPTY,
+        "status": panels.status(""),
+        "link": links.nothing("compare"),
+        "code": "",
+        "run": gr.update(interactive=True),
+        "stop": gr.update(visible=False),
+        "retry": gr.update(visible=False),
+        "report": gr.update(visible=False),
+        "reports_a": downloads.markup(),
+        "reports_b": gr.update(visible=False),
+    }
+
+
+def failed(error: BaseException, title: str = "This could not be compared") -> Update:
+    """A failure, in the place of the result, so that it stays readable."""
+    message, reference = failure_sentence(error)
+    return dict.fromkeys(PARTS, "") | {
+        "board": panels.problem(message, reference, title),
+        "status": panels.status(f"{title}."),
+        "run": gr.update(interactive=True),
+        "stop": gr.update(visible=False),
+    }
+
+
+def _plans(desk: Desk, cases: Sequence[str], picks: Sequence[str], statuses: Sequence[ModelStatus]) -> list[RunPlan]:
+    configured = {status.name for status in statuses}
+    asked = [name for name in picks if name in configured]
+    return [desk.workbench.plan(case_id, asked) for case_id in cases] if asked else []

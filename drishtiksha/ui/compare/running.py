@@ -1,0 +1,268 @@
+"""Running and watching a comparison, as plain functions on a `Desk`. The job lives in the store; a page only watches it.
+
+Each answers dicts of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
+from drishtiksha.comparison import compare, contrast
+from drishtiksha.errors import DrishtikshaError, JobGoneError
+from drishtiksha.render import words
+from drishtiksha.render.same_moment import Seen, moments, same_moment
+from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
+from drishtiksha.ui.compare import pair as compare_pair
+from drishtiksha.ui.compare import sections as compare_panels
+from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.compare.handlers import PLAYERS, Setup, Side, Update, cleared, failed, refresh, show_file
+from drishtiksha.ui.shared import chart as compare_chart
+from drishtiksha.ui.shared import downloads, links, panels
+from drishtiksha.ui.shared.desk import Desk
+
+SEND_S = 0.5
+"""Progress is sent this often; a closed tab is noticed only when something is sent."""
+PAIR = (PLAYERS["a"], PLAYERS["b"])
+
+
+def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
+    """Queue the comparison and follow it. Failures become panels."""
+    try:
+        if (lacking := _lacking(setup)) is not None:
+            yield cleared() | {"board": panels.problem(lacking, title="Nothing to compare yet")}
+            return
+        models = setup.picks[:1] if setup.mode == "files" else setup.picks
+        jobs: list[str] = []
+        try:
+            for case_id in setup.cases:
+                jobs.append(desk.workbench.submit(case_id, models, viewer=viewer))
+        except DrishtikshaError:
+            for job in jobs:
+                desk.workbench.cancel(job, viewer)
+            raise
+        code = compare_setup.code_of(tuple(jobs))
+        yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
+        yield from follow(desk, code, viewer)
+    except DrishtikshaError as error:
+        yield failed(error)
+
+
+def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
+    """A page that was opened with a comparison in its address: show its files and follow it."""
+    jobs = compare_setup.jobs_of(code)
+    if not code:
+        return
+    try:
+        if not jobs:
+            raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
+        views = [desk.workbench.job(job, viewer) for job in jobs]
+        cases = [desk.workbench.case(view.case_id, viewer) for view in views]
+        shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
+        sides: tuple[Side, ...] = ("a", "b")
+        for side, case in zip(sides[: len(cases)], cases, strict=True):
+            shown |= show_file(desk, side, case)
+        ids = [case.case_id for case in cases]
+        mode = "files" if len(ids) == 2 else "models"
+        setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
+        yield shown | {"mode": mode} | refresh(desk, setup, viewer)
+        yield from follow(desk, code, viewer)
+    except DrishtikshaError as error:
+        yield failed(error, "This comparison is not here")
+
+
+def again(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Go on with a stopped or failed comparison, from its last finished chunk."""
+    try:
+        for job in compare_setup.jobs_of(code):
+            if desk.workbench.job(job, viewer).state in (JobState.FAILED, JobState.CANCELLED):
+                desk.workbench.retry(job, viewer)
+        yield from follow(desk, code, viewer)
+    except DrishtikshaError as error:
+        yield failed(error)
+
+
+def stop(desk: Desk, code: str | None, viewer: Viewer) -> Update:
+    """Ask the jobs to stop; what follows them writes the answer."""
+    try:
+        for job in compare_setup.jobs_of(code):
+            desk.workbench.cancel(job, viewer)
+    except DrishtikshaError as error:
+        return failed(error)
+    return {"status": panels.status("Stopping...")}
+
+
+def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Watch the jobs until they have ended. Parts are sent when results come in, progress in between.
+
+    Raises: JobGoneError, CaseGoneError.
+    """
+    jobs = compare_setup.jobs_of(code)
+    views = [desk.workbench.job(job, viewer) for job in jobs]
+    told: tuple[Any, ...] = ()
+    at_work: tuple[Any, ...] = ()
+    for position, job in enumerate(jobs):
+        sent = 0.0
+        for view in desk.workbench.watch(job, viewer):
+            views[position] = view
+            update: Update = {}
+            now = tuple((one.state, len(one.results), len(one.errors)) for one in views)
+            if now != told:
+                update = parts(desk, views, viewer) | _buttons(views) | {"spoken": escape(_spoken(views))}
+            elif len(views) == 1 and at_work != _at_work(view):
+                update = {"table": _table(desk, view)}
+            told, at_work = now, _at_work(view)
+            if not view.state.ended and (update or time.monotonic() - sent >= SEND_S):
+                update["status"] = compare_panels.progress(view)
+            if update:
+                sent = time.monotonic()
+                yield update
+    yield {"status": panels.status(_ending(views))} | _buttons(views) | _seen(desk, views, None, viewer)
+
+
+def _at_work(view: JobView) -> tuple[Any, ...]:
+    """Changes when another model is at work, or the first look of the one at work has an answer."""
+    return view.model_name, view.preview and (view.preview.model_name, view.preview.p_fake)
+
+
+def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
+    """Everything that is known by now. Raises: CaseGoneError."""
+    case = desk.workbench.case(views[0].case_id, viewer)
+    if len(views) == 2:
+        return _pair(desk, views, case, viewer)
+    (view,) = views
+    results = view.results
+    if not results and not view.state.ended:
+        return {"table": _table(desk, view)}
+    found = compare(results)
+    timed = case.media.kind is not MediaKind.IMAGE and results
+    return {
+        "board": compare_panels.consensus(found, results, not view.state.ended, case),
+        "table": _table(desk, view),
+        "chart": compare_chart.chart(results, PLAYERS["a"], found.strip, found.segments),
+        "segments": compare_panels.segments(found.segments, PLAYERS["a"]) if timed else "",
+    }
+
+
+def _table(desk: Desk, view: JobView) -> str:
+    plan = desk.workbench.plan(view.case_id, view.models) if view.results else None
+    memory = {model.model_name: model.memory_bytes for model in plan.models} if plan is not None else {}
+    return compare_panels.table(compare(view.results), view.results, view, memory, PLAYERS["a"])
+
+
+def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
+    """The same moment as each detector saw it."""
+    try:
+        views = [desk.workbench.job(job, viewer) for job in compare_setup.jobs_of(code)]
+        return _seen(desk, views, time_s, viewer) if views else {}
+    except DrishtikshaError as error:
+        return {"seen": panels.problem(str(error), title="These pictures could not be made")}
+
+
+def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) -> Update:
+    cases = [case, desk.workbench.case(views[1].case_id, viewer)]
+    media = [one.media for one in cases]
+    answers = [view.results[0] if view.results else None for view in views]
+    known = [answer for answer in answers if answer is not None]
+    called = [name for name, answer in zip(compare_pair.names(media), answers, strict=True) if answer is not None]
+    return {
+        "board": compare_pair.difference(answers),
+        "table": compare_pair.cards(views, cases, PAIR),
+        "chart": compare_chart.chart(known, " ".join(PAIR), names=called) if known else "",
+        "segments": "",
+    }
+
+
+def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Viewer) -> Update:
+    """Of a comparison of models: the moment, by default that which most of them have a heatmap of; of two files: the
+    highest-scoring moment of each."""
+    if len(views) == 2:
+        return {"seen": _seen_of_pair(desk, views, viewer)}
+    results = views[0].results
+    if not results:
+        return {"seen": ""}
+    evidence = desk.workbench.evidence(views[0].case_id, viewer)
+    buttons, title = "", "What each detector saw"
+    if evidence.media.kind is not MediaKind.IMAGE:
+        offered = moments(results)
+        if time_s is None:
+            best = max(offered, key=lambda one: (len(one.models), one.p_fake), default=None)
+            time_s = best.time_s if best is not None else _highest_s(results)
+        buttons = compare_chart.moments(offered, PLAYERS["a"], time_s)
+        title += f" at {words.fine_clock(time_s)}"
+    seen = same_moment(evidence, results, time_s, desk.settings.limits)
+    return {"seen": compare_chart.side_by_side(seen, title, buttons, time_s=time_s)}
+
+
+def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
+    if not all(view.results for view in views):
+        return ""
+    seen: list[Seen] = []
+    media: list[MediaInfo] = []
+    for view in views:
+        evidence = desk.workbench.evidence(view.case_id, viewer)
+        time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest_s(view.results)
+        media.append(evidence.media)
+        seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)
+    return compare_chart.side_by_side(seen, "The highest-scoring moment of each file", names=compare_pair.names(media))
+
+
+def _highest_s(results: Sequence[AnalysisResult]) -> float:
+    """When the score was highest; the beginning where there is none."""
+    best = compare_panels.highest(results)
+    return best.time_s or 0.0 if best is not None else 0.0
+
+
+def _lacking(setup: Setup) -> str | None:
+    if len(setup.cases) < (2 if setup.mode == "files" else 1):
+        return "Choose two files first." if setup.mode == "files" else "Choose a file first."
+    if not setup.picks:
+        return "Choose a detector first." if setup.mode == "files" else "Choose two or more detectors first."
+    return None
+
+
+def _buttons(views: Sequence[JobView]) -> Update:
+    """`views` empty: the comparison has just been queued."""
+    ended = bool(views) and all(view.state.ended for view in views)
+    broken = ended and any(view.state is not JobState.DONE for view in views)
+    answered = ended and any(view.results for view in views)
+    pair = len(views) == 2
+    return {
+        "run": gr.update(interactive=ended),
+        "stop": gr.update(visible=not ended),
+        "retry": gr.update(visible=broken),
+        "report": gr.update(visible=answered),
+        "reports_a": downloads.markup(of="A" if pair else ""),
+        "reports_b": {**gr.update(visible=pair), "value": downloads.markup(of="B")},
+    }
+
+
+def _spoken(views: Sequence[JobView]) -> str:
+    """What a screen reader is told when an answer has come."""
+    answers = [result for view in views for result in view.results]
+    if not answers:
+        return "The comparison has begun."
+    asked = sum(len(view.models) for view in views)
+    newest = f"{answers[-1].model_name}: {answers[-1].grade.value}."
+    if all(view.state.ended for view in views):
+        return f"{newest} {_ending(views)} {compare(answers).sentence if len(views) == 1 else _contrast(answers)}"
+    return f"{newest} {len(answers)} of {asked} answers are there."
+
+
+def _contrast(answers: Sequence[AnalysisResult]) -> str:
+    """The difference of two files; nothing while one is missing."""
+    return contrast(answers[0], answers[1]) if len(answers) == 2 else ""
+
+
+def _ending(views: Sequence[JobView]) -> str:
+    states = {view.state for view in views}
+    if JobState.CANCELLED in states:
+        return "Stopped. What was finished is kept; “Go on” continues from there."
+    if JobState.FAILED in states:
+        return "Not all detectors could answer: the reasons stand in the table."
+    return "Done."

@@ -1,0 +1,99 @@
+"""The Models tab: what is on the shelf, and loading, unloading and downloading it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from drishtiksha.ui.analyze.handlers import failure_sentence
+from drishtiksha.ui.models import shelf
+from drishtiksha.ui.shared import panels
+from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.elements import html
+
+TICK_S = 0.3
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def build(desk: Desk, tab: gr.Tab) -> None:
+    """Lay out and wire the tab inside the current `gr.Tab`."""
+    told = html(panels.status(""), elem_id="dk-shelf-status", elem_classes="dk-told")
+    models = html(shelf.markup(desk), js_on_load=shelf.SHELF_JS, elem_id="dk-shelf")
+
+    def act(event: gr.EventData) -> Iterator[tuple[str, str]]:
+        yield from act_on(desk, getattr(event, "model", None), getattr(event, "action", None))
+
+    models.click(act, None, [told, models], show_progress_on=[told], **PRIVATE)
+    tab.select(lambda: shelf.markup(desk), None, models, **PRIVATE)
+
+
+def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[str, str]]:
+    """What a button does: (what to tell, the shelf as HTML), again and again until it is done."""
+    known = name in desk.manager.get_available_models() and desk.settings.manage_models
+    if not isinstance(name, str) or not known or action not in ("ask", "load", "unload", "pull"):
+        yield panels.status(""), shelf.markup(desk)
+        return
+    yield panels.status(f"{_DOING[action]} {name} …"), shelf.markup(desk)
+    try:
+        if action == "ask":
+            asked = shelf.offer(desk, name)
+            yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked)
+            return
+        for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
+            yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
+    except Exception as error:  # noqa: BLE001 - shown to the user and logged
+        sentence, reference = failure_sentence(error)
+        yield panels.status(f"{sentence} ({reference})" if reference else sentence), shelf.markup(desk)
+        return
+    yield panels.status(f"{name}: {_DONE[action]}"), shelf.markup(desk)
+
+
+Report = Callable[[str], None]
+_DOING = {"ask": "Asking what there is for", "load": "Loading", "unload": "Unloading", "pull": "Downloading"}
+_DONE = {"load": "loaded.", "unload": "no longer in memory.", "pull": "downloaded and verified."}
+
+
+def _load(desk: Desk, name: str, _: Report) -> None:
+    desk.manager.load_model(name)
+
+
+def _unload(desk: Desk, name: str, _: Report) -> None:
+    desk.manager.unload(name)
+
+
+def _pull(desk: Desk, name: str, report: Report) -> None:
+    def progress(done: int, total: int | None) -> None:
+        report(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB")
+
+    desk.manager.pull(name, progress)
+
+
+_WORK: dict[str, Callable[[Desk, str, Report], None]] = {"load": _load, "unload": _unload, "pull": _pull}
+
+
+def _in_thread(work: Callable[[Report], None]) -> Iterator[str]:
+    """The latest report of `work` every now and then, until it has ended. Raises what it raised."""
+    news: queue.Queue[str] = queue.Queue()
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work(news.put)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for it
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="shelf", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(TICK_S)
+        latest = None
+        while not news.empty():
+            latest = news.get()
+        if latest is not None:
+            yield latest
+    if failed:
+        raise failed[0]

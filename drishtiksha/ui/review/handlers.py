@@ -1,0 +1,178 @@
+"""What happens in the Review tab on each event, as plain functions on a `Desk`. No component is known here.
+
+Each answers a dict of output name -> new value; the tab maps names to its components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.comparison import compare
+from drishtiksha.errors import CaseGoneError
+from drishtiksha.render import words
+from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.services.reviews import stats
+from drishtiksha.services.reviews_exchange import ALL_CASES, Format, export_reviews, import_reviews
+from drishtiksha.ui.analyze.handlers import failure_sentence, origin
+from drishtiksha.ui.review import form as review_form
+from drishtiksha.ui.review import player as review_player
+from drishtiksha.ui.review import sections as review_panels
+from drishtiksha.ui.review.player import PLAYER_ID
+from drishtiksha.ui.review.queue import Filter, markup
+from drishtiksha.ui.shared import chart as compare_chart
+from drishtiksha.ui.shared import human, shown
+from drishtiksha.ui.shared.desk import Desk, discard_upload
+
+P = ParamSpec("P")
+Update = dict[str, Any]
+CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart", "findings")
+
+
+def closed() -> Update:
+    """No case open."""
+    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": review_panels.EMPTY}
+
+
+def guarded(
+    place: str = "status", also: Callable[[], Update] = dict
+) -> Callable[[Callable[P, Update]], Callable[P, Update]]:
+    """A failure becomes a sentence in that place, beside what else is then to be shown; what is written in the form stays."""
+
+    def around(handler: Callable[P, Update]) -> Callable[P, Update]:
+        @wraps(handler)
+        def answer(*args: P.args, **kwargs: P.kwargs) -> Update:
+            try:
+                return handler(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - shown to the user and logged
+                return {**also(), place: _told(error)}
+
+        return answer
+
+    return around
+
+
+@guarded()
+def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
+    """The queue as it stands now, with the open case marked."""
+    return {"queue": markup(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
+
+
+@guarded()
+def numbers(desk: Desk, viewer: Viewer) -> Update:
+    """Agreement and records over all cases that the viewer may see."""
+    return {"stats": review_panels.stats(stats(desk.workbench.cases(viewer, limit=ALL_CASES)))}
+
+
+@guarded(also=closed)
+def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
+    """What is there at once: player, form, words of people and machines. Pictures follow by `pictures`."""
+    case = desk.workbench.case(case_id or "", viewer)
+    evidence = desk.workbench.evidence(case.case_id, viewer)
+    limits = desk.settings.limits
+    folder = desk.shown_dir(case.case_id)
+    copy = shown.display_copy(evidence, folder, limits)
+    times = review_player.times_of(evidence, folder, limits)
+    return said(case) | {
+        "case": case.case_id,
+        "player": review_panels.title(case)
+        + review_player.markup(case.media, copy, times, review_player.flagged(case.results)),
+        "form": review_form.markup(case, viewer),
+        "origin": review_panels.origin(case, origin(case)),
+        "chart": "",
+        "findings": "",
+        "status": "",
+    }
+
+
+def said(case: CaseFile) -> Update:
+    """What people and machines say of a case."""
+    return {
+        "human": human.markup(case),
+        "machines": review_panels.machines(case),
+        "history": review_panels.history(case),
+    }
+
+
+@guarded(also=lambda: {"chart": "", "findings": ""})
+def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
+    """The chart of scores, and the moments that led to the answers that suspect something."""
+    if not case_id:
+        return {}
+    case = desk.workbench.case(case_id, viewer)
+    if not case.results:
+        return {"chart": "", "findings": ""}
+    found = compare(case.results)
+    return {
+        "chart": compare_chart.chart(case.results, PLAYER_ID, found.strip, found.segments),
+        "findings": "".join(_findings(desk, case, result, viewer) for result in telling(case)),
+    }
+
+
+def telling(case: CaseFile) -> list[AnalysisResult]:
+    """The answers whose pictures an examiner should see: those that suspect manipulation, else that of the highest score."""
+    suspicious = [result for result in case.results if result.prediction is Prediction.FAKE]
+    return suspicious or sorted(case.results, key=lambda result: result.p_fake or 0.0)[-1:]
+
+
+def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer) -> str:
+    evidence = desk.workbench.evidence(case.case_id, viewer)
+    stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
+    shots = shown.gallery(evidence, result, desk.shown_dir(case.case_id), stem, desk.settings.limits)
+    return review_panels.findings(shots, result, shown.gallery_caption(result))
+
+
+@guarded()
+def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:
+    """Add a reviewer's word. The form is emptied only when it was kept."""
+    try:
+        case = desk.workbench.case(case_id or "", viewer)
+        word = review_form.read(sent, case, viewer)
+        desk.workbench.add_review(
+            case.case_id, word.reviewer, word.verdict, word.confidence, word.notes, word.tags, viewer
+        )
+        case = desk.workbench.case(case.case_id, viewer)
+        told = f"Saved as {word.reviewer}, {words.moment(case.reviews[-1].made_utc)}."
+        return (
+            said(case)
+            | {"form": review_form.markup(case, viewer, told), "status": ""}
+            | refresh(desk, case.case_id, filters, viewer)
+            | numbers(desk, viewer)
+        )
+    except CaseGoneError as error:
+        return closed() | refresh(desk, "", filters, viewer) | {"status": _told(error)}
+
+
+@guarded("moved")
+def export(desk: Desk, form: str, viewer: Viewer) -> Update:
+    """All reviews that the viewer may see, as a link that the page follows."""
+    kind: Format = "jsonl" if form == "jsonl" else "csv"
+    cases = desk.workbench.cases(viewer, reviewed=True, limit=ALL_CASES)
+    data = export_reviews(cases, kind)
+    count = words.counted(sum(len(case.reviews) for case in cases), "review")
+    return {"moved": review_panels.download(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
+
+
+@guarded("moved")
+def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
+    """Add the reviews of a file; gradio's copy of it is deleted."""
+    if upload is None:
+        return {}
+    path = Path(upload)
+    try:
+        done = import_reviews(desk.workbench, path, viewer)
+        told = f"{path.name}: {words.counted(done.added, 'review')} added, {done.known} here already."
+        update: Update = {"moved": review_panels.notice(told)}
+        if case_id:
+            update |= said(desk.workbench.case(case_id, viewer))
+        return update | refresh(desk, case_id, filters, viewer) | numbers(desk, viewer)
+    finally:
+        discard_upload(path)
+
+
+def _told(error: BaseException) -> str:
+    message, reference = failure_sentence(error)
+    return review_panels.notice(f"{message} ({reference})" if reference else message, problem=True)

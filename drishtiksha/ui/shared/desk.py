@@ -1,0 +1,77 @@
+"""What every tab works with: the workbench, the settings, the models, and who is at the page.
+
+A browser knows cases and jobs only by random ids; no path from a user ever reaches the file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import without_server_paths
+from drishtiksha.registry import ModelManager, ModelStatus
+from drishtiksha.services.intake import take_in
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import Settings
+from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
+
+_REMARKS = "remarks.json"
+
+
+class Desk:
+    """The workbench as the page sees it."""
+
+    def __init__(self, workbench: Workbench, known: ViewerOf | None = None) -> None:
+        """`known` tells who somebody is that logged in; None = there is no login."""
+        self.workbench = workbench
+        self.settings: Settings = workbench.settings
+        self.manager: ModelManager = workbench.manager
+        self._known = known
+
+    def viewer(self, request: gr.Request | None) -> Viewer:
+        """Who is at the page."""
+        return viewer_of(request, self._known)
+
+    def take(self, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> CaseFile:
+        """A case of the viewer's own, with what the file says of itself.
+
+        Raises: MediaError and its kinds; QuotaError.
+        """
+        return take_in(self.workbench, upload, original_name, viewer, question)
+
+    def shown_dir(self, case_id: str) -> Path:
+        """The folder of a case that the browser may fetch from (it exists); it goes with the case. Raises: CaseGoneError."""
+        return self.workbench.derived_dir(case_id)
+
+    def remarks(self, case_id: str) -> list[str]:
+        """What a glance at the file told, as far as there was one."""
+        path = self.shown_dir(case_id) / _REMARKS
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+    def keep_remarks(self, case_id: str, remarks: list[str]) -> None:
+        """Keep them with the case, so that they need not be found again. Raises: CaseGoneError."""
+        (self.shown_dir(case_id) / _REMARKS).write_text(json.dumps(remarks), encoding="utf-8")
+
+    def models(self) -> list[ModelStatus]:
+        """The model list, fit to be shown to visitors."""
+        return [
+            replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
+            for status in self.manager.describe()
+        ]
+
+
+def discard_upload(upload: Path) -> None:
+    """Delete gradio's temporary copy of an upload, and its folder when it is empty; nothing outside gradio's folder."""
+    root = Path(get_upload_folder()).resolve()
+    path = upload.resolve()
+    if not path.is_relative_to(root) or path.parent == root:
+        return
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()

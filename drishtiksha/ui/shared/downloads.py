@@ -1,0 +1,68 @@
+"""Reports of a case to keep: made when somebody asks for one, so that the newest word of people is in it."""
+
+from __future__ import annotations
+
+import unicodedata
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.report import write
+from drishtiksha.ui.shared.desk import Desk
+
+FORMATS = {
+    "html": "Report (HTML)",
+    "pdf": "Report (PDF)",
+    "zip": "Signed bundle (ZIP)",
+    "json": "Everything (JSON)",
+    "csv": "Scores (CSV)",
+}
+DOWNLOAD_JS = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-format]');
+  if (!button || button.getAttribute('aria-disabled') === 'true') return;
+  element.querySelectorAll('button[data-format]').forEach(one => one.setAttribute('aria-disabled', 'true'));
+  element.querySelector('[role=status]').textContent = 'Making it ...';
+  trigger('click', {format: button.dataset.format});
+});
+watch('value', () => setTimeout(() => element.querySelector('a[data-fresh]')?.click(), 0));
+"""
+
+
+def markup(made: Path | None = None, told: str = "", of: str = "") -> str:
+    """A button a format; `made` is downloaded at once. of: stands before them where there are several files."""
+    buttons = "".join(
+        f'<button type="button" class="dk-act" data-format="{kind}">{escape(title)}</button>'
+        for kind, title in FORMATS.items()
+    )
+    link = (
+        f'<a data-fresh download="{escape(made.name)}" href="gradio_api/file={quote(str(made))}">{escape(made.name)}</a>'
+        if made is not None
+        else ""
+    )
+    letter = f'<span class="dk-letter">{escape(of)}</span>' if of else ""
+    return f'<div class="dk-downloads">{letter}{buttons}</div><p class="dk-hint" role="status" aria-live="polite">{escape(told)}{link}</p>'
+
+
+def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "") -> str:
+    """Write one and answer the buttons with its link, or with why there is none."""
+    from drishtiksha.ui.analyze.handlers import failure_sentence
+
+    if not case_id or kind not in FORMATS:
+        return markup(of=of)
+    try:
+        case = desk.workbench.case(case_id, viewer)
+        evidence = desk.workbench.evidence(case_id, viewer)
+        target = desk.shown_dir(case_id) / f"{_stem(case)}.{kind}"
+        write(case, evidence, target, desk.settings.data_root, limits=desk.settings.limits)
+    except DrishtikshaError as error:
+        return markup(told=failure_sentence(error)[0], of=of)
+    return markup(target, "Saved as ", of)
+
+
+def _stem(case: CaseFile) -> str:
+    """Letters with their marks, which Hindi has many of, digits, and little else."""
+    plain = "".join(c if c in "._-" or unicodedata.category(c)[0] in "LMN" else " " for c in Path(case.media.name).stem)
+    return ("_".join(plain.split())[:60].lstrip(".") or "case") + "-report"
