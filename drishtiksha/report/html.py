@@ -7,9 +7,10 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
+from drishtiksha.render.html import environment
 from drishtiksha.report.pieces import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,11 +28,4 @@ def render(report: Content) -> bytes:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")
+    return environment(TEMPLATES).get_template("report.html")

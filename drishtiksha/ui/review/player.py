@@ -24,7 +24,9 @@ from drishtiksha.ui.shared import player as compare_player
 PLAYER_ID = "dk-player-review"
 MAX_TIMES = 40_000
 """Frames whose times are sent to the page; longer videos are stepped through at their average rate."""
-PLAYER_JS = compare_player.PLAYER_JS + (Path(__file__).parents[1] / "js" / "review_player.js").read_text(encoding="utf-8")
+PLAYER_JS = compare_player.PLAYER_JS + (Path(__file__).parents[1] / "js" / "review_player.js").read_text(
+    encoding="utf-8"
+)
 KEYS = (
     (("Space", "K"), "play, pause"),
     (("J", "L"), "1 s back, on (also ← →)"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 _PATHS = {
     "alert": '<path d="M8.2 2.8h7.6l5.4 5.4v7.6l-5.4 5.4H8.2l-5.4-5.4V8.2z"/><path d="M12 7.5v5.5M12 16.4v.1"/>',
     "warning": '<path d="M12 3.2 22 20.4H2z"/><path d="M12 9.6v4.9M12 17.4v.1"/>',
@@ -16,9 +18,9 @@ _PATHS = {
 }
 
 
-def icon(name: str) -> str:
+def icon(name: str) -> Markup:
     """SVG markup, hidden from screen readers. Raises: KeyError for an unknown name."""
-    return (
+    return Markup(  # noqa: S704 - drawn here
         '<svg class="dk-icon" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" '
         f'stroke-width="1.9" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{_PATHS[name]}</svg>'
     )
