@@ -36,8 +36,8 @@ test: $(VENV)/.dev-stamp chromium postgresql
 check: $(VENV)/.dev-stamp chromium postgresql
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy --python-version 3.11 drishtiksha app.py
-	$(VENV)/bin/mypy --python-version 3.12 drishtiksha app.py
+	$(VENV)/bin/mypy --python-version 3.11 drishtiksha training app.py
+	$(VENV)/bin/mypy --python-version 3.12 drishtiksha training app.py
 	$(PY) -m pytest -q tests/test_layers.py
 	$(TESTS) $(ARGS)
 
@@ -47,17 +47,17 @@ bench: $(VENV)/.run-stamp
 train: $(addprefix train-,$(or $(MODEL),$(EMBEDDED)))
 
 train-FACE-BLEND-LITE-V1: data $(IMAGENET)
-	$(PY) -m drishtiksha.training.face_blend --data "$(DATA)" --imagenet $(IMAGENET) $(ARGS)
+	$(PY) -m training.face_blend --data "$(DATA)" --imagenet $(IMAGENET) $(ARGS)
 
 train-VOICE-SPOOF-LITE-V1: data
-	$(PY) -m drishtiksha.training.voice_spoof --data "$(DATA)" $(ARGS)
+	$(PY) -m training.voice_spoof --data "$(DATA)" $(ARGS)
 
 train-FACE-SYNTH-LITE-V1: data $(IMAGENET)
-	$(PY) -m drishtiksha.training.face_synth --data "$(DATA)" $(ARGS)
+	$(PY) -m training.face_synth --data "$(DATA)" $(ARGS)
 
 # One thread: held-out files are small, and several threads would mostly wait for each other.
 reports: data
-	OMP_NUM_THREADS=1 $(PY) -m drishtiksha.training.publish --data "$(DATA)" $(MODEL) $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m training.publish --data "$(DATA)" $(MODEL) $(ARGS)
 
 data: $(VENV)/.dev-stamp
 	@if [ -z "$(DATA)" ]; then echo "Name the folder that holds portraits/, clips/ and speech/: DATA=folder"; exit 2; fi

@@ -11,11 +11,11 @@ import torch
 
 from drishtiksha.evaluation.manifest import read_manifest
 from drishtiksha.networks.face_synth import TRAINING_PX, neighbour_residuals
-from drishtiksha.training.face_blend.data import FaceCache
-from drishtiksha.training.face_synth import heldout
-from drishtiksha.training.face_synth.chain import as_sharp_as, delivered, resampled, sides
-from drishtiksha.training.face_synth.generate import clean_picture, cut, large_enough, patches, train_autoencoder
-from drishtiksha.training.face_synth.generators import (
+from training.face_blend.data import FaceCache
+from training.face_synth import heldout
+from training.face_synth.chain import as_sharp_as, delivered, resampled, sides
+from training.face_synth.generate import clean_picture, cut, large_enough, patches, train_autoencoder
+from training.face_synth.generators import (
     RECIPES,
     Autoencoder,
     Recipe,
@@ -23,10 +23,10 @@ from drishtiksha.training.face_synth.generators import (
     to_images,
     to_tensor,
 )
-from drishtiksha.training.face_synth.pairs import PICTURE_PX, Pairs, Pool
-from drishtiksha.training.face_synth.train import Plan, judge, train
-from drishtiksha.training.face_synth.views import log_spectrum, pixels
-from drishtiksha.training.loop import Schedule
+from training.face_synth.pairs import PICTURE_PX, Pairs, Pool
+from training.face_synth.train import Plan, judge, train
+from training.face_synth.views import log_spectrum, pixels
+from training.loop import Schedule
 
 MEMBERS = [0, 1, 2]
 

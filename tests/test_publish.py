@@ -21,8 +21,8 @@ from drishtiksha.evaluation.report import EvaluationReport
 from drishtiksha.evaluation.scores import Score
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
-from drishtiksha.training.publish import Embedded, Place, heldout_files, heldout_key, publish, references
 from drishtiksha.weights import read_sidecar, sha256_of
+from training.publish import Embedded, Place, heldout_files, heldout_key, publish, references
 
 NAME = "BRIGHT"
 TEMPLATE = """# $name ($sha256)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from drishtiksha.training.loop import Run, Schedule
+from training.loop import Run, Schedule
 
 
 def fit(folder: Path, **schedule: float) -> Run:

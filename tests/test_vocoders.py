@@ -12,12 +12,12 @@ import pytest
 import soundfile
 import torch
 
-from drishtiksha.training import loop
-from drishtiksha.training.voice_spoof import vocoder_training, vocoders
-from drishtiksha.training.voice_spoof.index import Recording, append, read_index
-from drishtiksha.training.voice_spoof.vocoder_networks import FAMILIES, SAMPLE_RATE, Mel, build
-from drishtiksha.training.voice_spoof.vocoder_training import Crops, read_speech, spectral_loss, train_vocoder
-from drishtiksha.training.voice_spoof.vocoders import add_copies, resynthesise, training_files
+from training import loop
+from training.voice_spoof import vocoder_training, vocoders
+from training.voice_spoof.index import Recording, append, read_index
+from training.voice_spoof.vocoder_networks import FAMILIES, SAMPLE_RATE, Mel, build
+from training.voice_spoof.vocoder_training import Crops, read_speech, spectral_loss, train_vocoder
+from training.voice_spoof.vocoders import add_copies, resynthesise, training_files
 
 A_LONG_TIME = 600.0
 

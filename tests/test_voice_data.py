@@ -12,9 +12,9 @@ import pytest
 import soundfile
 from media_factory import speech_like
 
-from drishtiksha.training.voice_spoof.cache import add_copies, originals, table
-from drishtiksha.training.voice_spoof.copies import LOW_RATE, MAKERS, Copy, copies, planned
-from drishtiksha.training.voice_spoof.corpora import (
+from training.voice_spoof.cache import add_copies, originals, table
+from training.voice_spoof.copies import LOW_RATE, MAKERS, Copy, copies, planned
+from training.voice_spoof.corpora import (
     FRAME,
     HEADROOM,
     LONGEST_S,
@@ -25,9 +25,9 @@ from drishtiksha.training.voice_spoof.corpora import (
     trimmed,
     voice_of,
 )
-from drishtiksha.training.voice_spoof.engines import PROGRAMS, VOICES, sentences, speak
-from drishtiksha.training.voice_spoof.index import SAMPLE_RATE, Recording, append, read_index, waveform
-from drishtiksha.training.voice_spoof.split import SIDES, SYSTEM_SIDE, TEST_COPIES, split
+from training.voice_spoof.engines import PROGRAMS, VOICES, sentences, speak
+from training.voice_spoof.index import SAMPLE_RATE, Recording, append, read_index, waveform
+from training.voice_spoof.split import SIDES, SYSTEM_SIDE, TEST_COPIES, split
 
 ORIGIN = Recording(
     "librispeech/human/0003.npy", "real", "librispeech", "human", "librispeech_0003", "en", "", "", 3.0, 16_000

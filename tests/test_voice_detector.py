@@ -24,7 +24,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.render.facts import custody_facts
 from drishtiksha.results import GapReason, MediaKind, Prediction, SampleScore, Thresholds
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
-from drishtiksha.training.voice_spoof.copies import griffin_lim
+from training.voice_spoof.copies import griffin_lim
 
 RATE = 16_000
 ASSETS = ROOT / "assets"

@@ -14,15 +14,15 @@ from scipy.signal import lfilter
 from drishtiksha.media.audio import read_audio
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW
 from drishtiksha.settings import MediaLimits
-from drishtiksha.training.voice_spoof import dataset
-from drishtiksha.training.voice_spoof.calibrate import FALSE_ALARMS, thresholds
-from drishtiksha.training.voice_spoof.codecs import CODECS, through_codec
-from drishtiksha.training.voice_spoof.cues import MOST, cues_of, judge_cues
-from drishtiksha.training.voice_spoof.dataset import Mix
-from drishtiksha.training.voice_spoof.degrade import Chain
-from drishtiksha.training.voice_spoof.heldout import DELIVERIES, chosen, group_of, write_files
-from drishtiksha.training.voice_spoof.index import Recording, append, read_index
-from drishtiksha.training.voice_spoof.train import TrainConfig, train
+from training.voice_spoof import dataset
+from training.voice_spoof.calibrate import FALSE_ALARMS, thresholds
+from training.voice_spoof.codecs import CODECS, through_codec
+from training.voice_spoof.cues import MOST, cues_of, judge_cues
+from training.voice_spoof.dataset import Mix
+from training.voice_spoof.degrade import Chain
+from training.voice_spoof.heldout import DELIVERIES, chosen, group_of, write_files
+from training.voice_spoof.index import Recording, append, read_index
+from training.voice_spoof.train import TrainConfig, train
 
 
 def said(seed: int, seconds: float = 3.0) -> np.ndarray:

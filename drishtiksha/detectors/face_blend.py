@@ -30,7 +30,7 @@ class FaceBlendDetector(FaceDetector):
     """Texture and seams of a face that was blended into its picture: self-blended images.
 
     Paper: Shiohara & Yamasaki, CVPR 2022, arXiv:2204.08376. Checkpoint: `models/FACE-BLEND-LITE-V1.safetensors`, trained
-    by `drishtiksha.training.face_blend`; what it was measured to do stands in the card beside it. Polarity: logit above 0
+    by `training.face_blend`; what it was measured to do stands in the card beside it. Polarity: logit above 0
     is fake. Faces that were generated whole carry no blending and are not seen.
     """
 

@@ -26,7 +26,7 @@ class FaceSynthesisDetector(FaceDetector):
     """The lattice that a generator leaves when it enlarges step by step: how neighbouring pixels differ.
 
     Paper: Tan et al., CVPR 2024, arXiv:2312.10461. Checkpoint: `models/FACE-SYNTH-LITE-V1.safetensors`, trained by
-    `drishtiksha.training.face_synth` on portraits against their reconstructions by small autoencoders; what it was
+    `training.face_synth` on portraits against their reconstructions by small autoencoders; what it was
     measured to do stands in the card beside it. Polarity: logit above 0 is fake. It looks at a window of the picture's own
     pixels around the middle of each face: whatever resampled the picture afterwards weakens what it looks for.
     """

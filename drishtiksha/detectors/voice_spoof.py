@@ -37,7 +37,7 @@ class VoiceSpoofDetector(Detector):
 
     A residual network with attentive pooling (He et al., CVPR 2016; Okabe et al., Interspeech 2018), over the stretches of
     sound in which Silero VAD finds speech. Checkpoint: `models/VOICE-SPOOF-LITE-V1.safetensors`, trained by
-    `drishtiksha.training.voice_spoof`; what it was measured to do stands in the card beside it. Polarity: logit above 0 is
+    `training.voice_spoof`; what it was measured to do stands in the card beside it. Polarity: logit above 0 is
     fake. Who speaks, what is said and genuine speech that was cut together are not looked at.
     """
 

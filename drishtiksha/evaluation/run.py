@@ -41,7 +41,7 @@ REASONS: dict[type[MediaError], str] = {
 
 PROSE = ("description", "looks_at", "limits", "experimental", "weights")
 """Fields of a model's configuration that do not touch its scores."""
-NOT_SCORING = ("evaluation", "render", "ui", "training", "cli", "__main__.py")
+NOT_SCORING = ("evaluation", "render", "ui", "cli", "__main__.py")
 """Parts of the package that come after a score."""
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from drishtiksha.training.face_blend.blend import (
+from training.face_blend.blend import (
     MIN_CHANGE,
     affine_warp,
     composite,
@@ -17,14 +17,14 @@ from drishtiksha.training.face_blend.blend import (
     soft_swap,
     swap,
 )
-from drishtiksha.training.face_blend.data import SPLITS, FaceCache, split_groups
-from drishtiksha.training.face_blend.dataset import Pairs, mirrored, view, view_matrix
-from drishtiksha.training.face_blend.degrade import degrade, h264, jpeg
-from drishtiksha.training.face_blend.groups import group, without_lookalikes
-from drishtiksha.training.face_blend.masks import KINDS, SWAP_KINDS, deform, hull_mask, random_mask, soften
-from drishtiksha.training.face_blend.scene import SCENES, set_scene
-from drishtiksha.training.face_blend.sequence import encode, flicker, last_frame
-from drishtiksha.training.face_blend.stress import STRESSES
+from training.face_blend.data import SPLITS, FaceCache, split_groups
+from training.face_blend.dataset import Pairs, mirrored, view, view_matrix
+from training.face_blend.degrade import degrade, h264, jpeg
+from training.face_blend.groups import group, without_lookalikes
+from training.face_blend.masks import KINDS, SWAP_KINDS, deform, hull_mask, random_mask, soften
+from training.face_blend.scene import SCENES, set_scene
+from training.face_blend.sequence import encode, flicker, last_frame
+from training.face_blend.stress import STRESSES
 
 SIZE = 128
 
@@ -210,7 +210,7 @@ def test_the_chain_depends_on_the_seed_alone() -> None:
 
 def test_the_chain_draws_the_same_steps_for_any_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[tuple[str, object]] = []
-    module = "drishtiksha.training.face_blend.degrade"
+    module = "training.face_blend.degrade"
     monkeypatch.setattr(f"{module}.jpeg", lambda image, *a, **k: steps.append(("jpeg", (a, str(k)))) or image)
     monkeypatch.setattr(f"{module}.h264", lambda image, *a, **k: steps.append(("h264", a)) or image)
     dark, bright = np.zeros((SIZE, SIZE, 3), np.uint8), drawn_face(4)[0]

@@ -24,17 +24,17 @@ from drishtiksha.networks.efficientnet_lite import (
     preprocess_face,
 )
 from drishtiksha.scoring import calibrate
-from drishtiksha.training.export import canary_input
-from drishtiksha.training.face_blend.calibrate import MAX_FALSE_ALARMS_A_GROUP, Faces, choose, logits_of, read_faces
-from drishtiksha.training.face_blend.data import FaceCache, build_cache
-from drishtiksha.training.face_blend.export import CANARY_SHAPE, save_weights
-from drishtiksha.training.face_blend.fast import speed_up_depthwise
-from drishtiksha.training.face_blend.heldout import DELIVERIES, write_media
-from drishtiksha.training.face_blend.heldout_clips import FPS, FRAMES
-from drishtiksha.training.face_blend.heldout_fakes import FAKES
-from drishtiksha.training.face_blend.stress import STRESSES
-from drishtiksha.training.face_blend.train import TrainConfig, Trainer, imagenet_weights
-from drishtiksha.training.loop import Schedule
+from training.export import canary_input
+from training.face_blend.calibrate import MAX_FALSE_ALARMS_A_GROUP, Faces, choose, logits_of, read_faces
+from training.face_blend.data import FaceCache, build_cache
+from training.face_blend.export import CANARY_SHAPE, save_weights
+from training.face_blend.fast import speed_up_depthwise
+from training.face_blend.heldout import DELIVERIES, write_media
+from training.face_blend.heldout_clips import FPS, FRAMES
+from training.face_blend.heldout_fakes import FAKES
+from training.face_blend.stress import STRESSES
+from training.face_blend.train import TrainConfig, Trainer, imagenet_weights
+from training.loop import Schedule
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SHIPPED = MODELS / "FACE-BLEND-LITE-V1.safetensors"

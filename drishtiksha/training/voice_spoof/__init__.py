@@ -1,4 +1,0 @@
-"""VOICE-SPOOF-LITE-V1: people's speech against copies of the same recordings and against whole synthesis.
-
-`python -m drishtiksha.training.voice_spoof --data <folder with speech/> --out models` does all of it.
-"""
