@@ -113,10 +113,12 @@ def test_the_command_is_there():
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def test_links_of_the_readme_lead_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", read("README.md"))
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_of_the_documentation_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", read(page))
+    folder = (ROOT / page).parent
     assert links
-    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
+    assert [link for link in links if not link.startswith("http") and not (folder / link).exists()] == []
 
 
 def test_env_example_names_real_settings():
