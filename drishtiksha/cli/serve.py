@@ -32,6 +32,10 @@ def serve(
     behind_proxy: Annotated[
         str | None, typer.Option(help="Address of the proxy whose X-Forwarded headers are to be believed.")
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(envvar="GRADIO_ROOT_PATH", help="Path below which a proxy offers this server, as /desk."),
+    ] = "",
 ) -> None:
     """Serve the page at / and the REST API at /api until told to stop."""
     from drishtiksha.server import create_app
@@ -43,14 +47,14 @@ def serve(
         bench = Workbench(settings, ModelManager(settings))
         names = [*LOOPBACK, *(allow_host or ())] if host in LOOPBACK or allow_host else []
         app = create_app(
-            settings, workbench=bench, mount=None if no_ui else _page(settings, bench), allowed_hosts=names
+            settings, workbench=bench, mount=None if no_ui else _page(settings, bench, root_path), allowed_hosts=names
         )
     if host not in LOOPBACK:
         _warn_of_what_is_open(settings, page=not no_ui)
-    _run(app, host, port, behind_proxy)
+    _run(app, host, port, behind_proxy, root_path)
 
 
-def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None) -> None:
+def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None, root_path: str) -> None:
     """Until told to stop. Raises: typer.Exit when it could not start."""
     import uvicorn
 
@@ -58,6 +62,7 @@ def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None) -> None:
         app,
         host=host,
         port=port,
+        root_path=root_path.rstrip("/"),
         lifespan="on",
         server_header=False,
         proxy_headers=behind_proxy is not None,
@@ -81,15 +86,17 @@ def _warn_of_what_is_open(settings: Settings, *, page: bool) -> None:
         err.print("Anybody who reaches this address may use the API: set api_keys_required.", highlight=False)
 
 
-def _page(settings: Settings, bench: Workbench) -> Callable[[FastAPI], FastAPI]:
+def _page(settings: Settings, bench: Workbench, root_path: str) -> Callable[[FastAPI], FastAPI]:
     from drishtiksha.server.login import authenticator
     from drishtiksha.store.accounts import Accounts
     from drishtiksha.ui.blocks import mount
 
     if not settings.login:
-        return lambda app: mount(app, settings, bench)
+        return lambda app: mount(app, settings, bench, root_path=root_path)
     accounts = Accounts(bench.store)
     if not accounts.count_users():
         err.print("Nobody can log in yet: drishtiksha users add NAME.", highlight=False)
 
-    return lambda app: mount(app, settings, bench, authenticate=authenticator(accounts), viewer=accounts.viewer)
+    return lambda app: mount(
+        app, settings, bench, authenticate=authenticator(accounts), viewer=accounts.viewer, root_path=root_path
+    )

@@ -65,15 +65,24 @@ def mount(
     workbench: Workbench,
     authenticate: Callable[[str, str], bool] | None = None,
     viewer: ViewerOf | None = None,
+    root_path: str = "",
 ) -> FastAPI:
     """Serve the page at the root of `app`, after its own routes; the workbench is started by whoever made it.
 
     authenticate: whether a name and a password belong together; with it everybody must log in. viewer: who that is.
+    root_path: below which a proxy offers the page.
     """
     options = {name: value for name, value in launch_options(settings).items() if name not in ("share", "max_threads")}
     message = "Log in to examine media."
     return gr.mount_gradio_app(
-        app, build(workbench, viewer), path="", auth=authenticate, auth_message=message, show_error=True, **options
+        app,
+        build(workbench, viewer),
+        path="",
+        auth=authenticate,
+        auth_message=message,
+        show_error=True,
+        root_path=root_path or None,
+        **options,
     )
 
 

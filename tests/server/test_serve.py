@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import gradio_client
 import httpx
 import pytest
 import yaml
 from detector_kit import entry, plain_weights
+from prefix_proxy import proxied
 from server_kit import BRIGHT, SLOW, until_ended, until_running
 
 from drishtiksha.cli import Exit
@@ -119,6 +121,22 @@ def test_one_process_serves_the_page_and_the_api(environment, tmp_path, picture)
         assert done.json()["state"] == "done"
         assert client.get("/api/nowhere").json()["error"] == "not_found"
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_below_a_path_of_a_proxy_page_and_api_work(environment, tmp_path, picture):
+    options = ("--root-path", "/desk", "--behind-proxy", "127.0.0.1")
+    with (
+        serving(environment, tmp_path, *options) as (_, client),
+        proxied(client.base_url.port, "/desk") as address,
+    ):
+        page = httpx.get(f"{address}/", timeout=60)
+        assert page.status_code == 200
+        assert f'"root":"{address}"' in page.text
+        assert BRIGHT in httpx.get(f"{address}/api/models").text
+        desk = gradio_client.Client(f"{address}/", verbose=False)
+        (tmp_path / "w.png").write_bytes(picture)
+        result = desk.predict(gradio_client.handle_file(tmp_path / "w.png"), BRIGHT, api_name="/analyze")
+        assert result["model_name"] == BRIGHT
 
 
 def test_with_login_the_page_asks_for_a_password(environment, tmp_path):
