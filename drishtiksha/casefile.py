@@ -145,17 +145,62 @@ class CaseFile(Frozen):
         return said.pop() if len(said) == 1 else HumanVerdict.UNCLEAR
 
 
+class Right(StrEnum):
+    """What somebody may want to do with a case."""
+
+    READ = "read"
+    REVIEW = "review"
+    RUN = "run"
+    """Start an analysis or a stress test of it."""
+    CHANGE = "change"
+    """Delete it; stop or repeat its jobs."""
+
+
+class Role(StrEnum):
+    """What somebody may do beside what they may do with cases of their own."""
+
+    LOCAL = "local"
+    """The person at this machine, where nobody else uses it: everything."""
+    REVIEWER = "reviewer"
+    """Reads, reviews and runs detectors on everybody's cases."""
+    MEMBER = "member"
+    """Has a login or an API key: somebody else's case is as gone as a deleted one."""
+    VISITOR = "visitor"
+    """A stranger on a public server: reads a case whose link they have."""
+
+
+_BEYOND_OWN: dict[Role, frozenset[Right]] = {
+    Role.LOCAL: frozenset(Right),
+    Role.REVIEWER: frozenset({Right.READ, Right.REVIEW, Right.RUN}),
+    Role.MEMBER: frozenset(),
+    Role.VISITOR: frozenset({Right.READ}),
+}
+
+
 class Viewer(Frozen):
-    """Who is asking. Without login everybody is the same anonymous reviewer of this machine."""
+    """Who is asking. `Viewer()` is nobody: it may do nothing."""
 
-    name: str = ""
-    reviewer: bool = True
+    name: str = Field(default="", description="of a login or an API key")
+    session: str = Field(default="", description="names the browser of somebody who has neither")
+    role: Role = Role.MEMBER
 
-    def may_see(self, owner: str) -> bool:
-        return self.reviewer or self.name == owner
+    @property
+    def owner(self) -> str:
+        """The mark of this viewer's own cases; "" for those of the person at this machine."""
+        return self.name or self.session
+
+    @property
+    def reviewer(self) -> bool:
+        """Whether everybody's cases may be listed and reviewed."""
+        return self.role in (Role.LOCAL, Role.REVIEWER)
+
+    def may(self, right: Right, owner: str) -> bool:
+        """Whether this may be done with a case of that owner."""
+        own = self.owner != "" and self.owner == owner
+        return own or right in _BEYOND_OWN[self.role]
 
 
-ANYBODY = Viewer()
+LOCAL = Viewer(role=Role.LOCAL)
 
 
 class JobState(StrEnum):

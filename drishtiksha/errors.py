@@ -76,6 +76,10 @@ class JobGoneError(DrishtikshaError):
     """No such job, or its case is gone."""
 
 
+class NotAllowedError(DrishtikshaError):
+    """Somebody who may read a case may not do this with it."""
+
+
 class JobStateError(DrishtikshaError):
     """A job cannot be retried as it stands: it has not ended, or it is done."""
 

@@ -25,6 +25,9 @@ EMBEDDED_DIR = ROOT / "models"
 """Where the weights that ship with the project lie, whatever `models_dir` says."""
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 class MediaLimits(BaseModel):
     """Bounds on one file. Everything beyond them is refused with a sentence that says which bound and why."""
 
@@ -96,6 +99,13 @@ class Settings(BaseSettings):
         yaml_file = Path(os.environ.get("DRISHTIKSHA_CONFIG", DEFAULT_CONFIG))
         _refuse_unknown_keys(yaml_file, set(cls.model_fields))
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, yaml_file)
+
+    def reached_at(self, host: str) -> Settings:
+        """These settings for a server that listens there: `public`, unless somebody said otherwise, where that is not this
+        machine alone and there is no login."""
+        if host in LOOPBACK or self.login or "public" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"public": True})
 
     @property
     def data_root(self) -> Path:

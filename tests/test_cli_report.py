@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
-from drishtiksha.casefile import CaseFile, Confidence, HumanVerdict
+from drishtiksha.casefile import LOCAL, CaseFile, Confidence, HumanVerdict
 from drishtiksha.cli import Exit, app
 from drishtiksha.registry import ModelManager
 from drishtiksha.report import keys
@@ -115,8 +115,8 @@ def test_a_single_page_for_a_file(tmp_path):
 def test_a_case_of_the_app_with_its_review(tmp_path):
     settings = load_settings()
     bench = Workbench(settings, ModelManager(settings))
-    case = bench.take(PORTRAIT, "from a reader.jpg", question=QUESTION)
-    bench.add_review(case.case_id, "Asha", HumanVerdict.MANIPULATED, Confidence.HIGH)
+    case = bench.seen_by(LOCAL).take(PORTRAIT, "from a reader.jpg", question=QUESTION)
+    bench.seen_by(LOCAL).open(case.case_id).add_review("Asha", HumanVerdict.MANIPULATED, Confidence.HIGH)
     done = run("report", "--case", case.case_id, "--out", tmp_path / "r.pdf")
     assert done.exit_code == Exit.DONE, done.output
     text = " ".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)

@@ -9,7 +9,7 @@ import pytest
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from typer.testing import CliRunner
 
-from drishtiksha.casefile import Confidence, HumanVerdict, JobState
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState
 from drishtiksha.cli import app
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT
@@ -31,11 +31,11 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         bench = Workbench(manager.settings, manager)
         bench.start()
         try:
-            case_id = bench.take(PORTRAIT, "portrait.jpg").case_id
-            *_, last = bench.watch(bench.submit(case_id, ["BRIGHT"]))
+            case_id = bench.seen_by(LOCAL).take(PORTRAIT, "portrait.jpg").case_id
+            *_, last = bench.seen_by(LOCAL).watch(bench.seen_by(LOCAL).open(case_id).submit(["BRIGHT"]))
             assert last.state is JobState.DONE, last.errors
-            bench.add_review(case_id, "Ada", HumanVerdict.GENUINE, Confidence.HIGH)
-            bench.add_review(case_id, "Bob [b]", HumanVerdict.GENUINE, Confidence.LOW)
+            bench.seen_by(LOCAL).open(case_id).add_review("Ada", HumanVerdict.GENUINE, Confidence.HIGH)
+            bench.seen_by(LOCAL).open(case_id).add_review("Bob [b]", HumanVerdict.GENUINE, Confidence.LOW)
         finally:
             bench.stop()
             bench.store.close()

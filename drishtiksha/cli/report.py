@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drishtiksha.casefile import CaseFile
+from drishtiksha.casefile import LOCAL, CaseFile
 from drishtiksha.cli.console import Exit, failures_as_exit_codes, listed, out, reported, settings_on, told_failures
 from drishtiksha.errors import ConfigError
 from drishtiksha.registry import ModelManager
@@ -66,7 +66,8 @@ def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence]:
     from drishtiksha.services.workbench import Workbench
 
     bench = Workbench(settings, ModelManager(settings))
-    return bench.case(case_id or ""), bench.evidence(case_id or "")
+    case = bench.seen_by(LOCAL).open(case_id or "")
+    return case.read(), case.evidence()
 
 
 def _examined(file: Path, models: str | None, question: str, settings: Settings) -> tuple[CaseFile, Evidence, Exit]:

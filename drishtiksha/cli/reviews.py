@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from drishtiksha.casefile import LOCAL
 from drishtiksha.cli.console import Exit, err, failures_as_exit_codes, out
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import Prediction
@@ -35,7 +36,7 @@ def export(
         err.print(f"{target} has no ending that is known. Wanted: .csv or .jsonl.", markup=False)
         raise typer.Exit(Exit.USAGE)
     with _workbench() as bench:
-        cases = bench.cases(reviewed=True, limit=ALL_CASES)
+        cases = bench.seen_by(LOCAL).cases(reviewed=True, limit=ALL_CASES)
         target.write_bytes(export_reviews(cases, "csv" if form == ".csv" else "jsonl"))
     count = sum(len(case.reviews) for case in cases)
     told = f"Wrote {count} {'review' if count == 1 else 'reviews'} to {target}"
@@ -50,7 +51,7 @@ def import_(
     from drishtiksha.services.reviews_exchange import import_reviews
 
     with _workbench() as bench:
-        done = import_reviews(bench, source)
+        done = import_reviews(bench, source, LOCAL)
     out.print(f"{done.added} added, {done.known} here already.", highlight=False)
 
 
@@ -61,7 +62,7 @@ def show_stats(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
     from drishtiksha.services.reviews_exchange import ALL_CASES
 
     with _workbench() as bench:
-        found = stats(bench.cases(limit=ALL_CASES))
+        found = stats(bench.seen_by(LOCAL).cases(limit=ALL_CASES))
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:

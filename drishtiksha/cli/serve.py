@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from drishtiksha.cli.console import err, exit_code, failures_as_exit_codes
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import Settings, load_settings
+from drishtiksha.settings import LOOPBACK, Settings, load_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -39,11 +39,10 @@ def serve(
 ) -> None:
     """Serve the page at / and the REST API at /api until told to stop."""
     from drishtiksha.server import create_app
-    from drishtiksha.server.middleware import LOOPBACK
     from drishtiksha.services.workbench import Workbench
 
     with failures_as_exit_codes():
-        settings = load_settings()
+        settings = load_settings().reached_at(host)
         bench = Workbench(settings, ModelManager(settings))
         names = [*LOOPBACK, *(allow_host or ())] if host in LOOPBACK or allow_host else []
         app = create_app(
@@ -81,7 +80,8 @@ def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None, root_path
 
 def _warn_of_what_is_open(settings: Settings, *, page: bool) -> None:
     if page and not settings.login:
-        err.print("Anybody who reaches this address may use the page and see every case: set login.", highlight=False)
+        seen = "their own cases, and those whose link they have" if settings.public else "every case"
+        err.print(f"Anybody who reaches this address may use the page and see {seen}: set login.", highlight=False)
     if not (settings.login or settings.api_keys_required):
         err.print("Anybody who reaches this address may use the API: set api_keys_required.", highlight=False)
 

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from drishtiksha.casefile import Viewer
+from drishtiksha.casefile import LOCAL, Role, Viewer
 from drishtiksha.errors import RequestError
+from drishtiksha.services.sessions import visitor
 from drishtiksha.settings import Settings
 from drishtiksha.store.accounts import Accounts
 
@@ -50,14 +51,14 @@ class Gate:
     """Lets a request to the API in, or raises."""
 
     def __init__(self, settings: Settings, accounts: Accounts) -> None:
-        self.accounts = accounts
+        self.accounts, self._public = accounts, settings.public
         # With a login on the page an open API would be a way around it.
         self.needs_key = settings.api_keys_required or settings.login
         rate = settings.rate_limit_per_minute
         self._buckets = TokenBuckets(rate) if rate is not None else None
 
     def admit(self, request: Request) -> Viewer:
-        """Who asks. Without a key, where none is needed: the anonymous reviewer of this machine.
+        """Who asks. Without a key, where none is needed: a visitor of a public server, else the person at this machine.
 
         Raises: RequestError (401, 429).
         """
@@ -68,13 +69,13 @@ class Gate:
                 self._count(address)
                 raise RequestError("key_required", "This server asks for an API key. Ask whoever runs it for one.", 401)
             self._count(address)
-            return Viewer()
+            return visitor(request.cookies) if self._public else LOCAL
         holder = self.accounts.key_holder(key)
         if holder is None:
             self._count(address)
             raise RequestError("key_unknown", "This API key is not known here, or was revoked.", 401)
         self._count(f"key {holder.key_id}")
-        return Viewer(name=holder.name, reviewer=holder.reviewer)
+        return Viewer(name=holder.name, role=Role.REVIEWER if holder.reviewer else Role.MEMBER)
 
     def _count(self, name: str) -> None:
         wait_s = self._buckets.take(name) if self._buckets else 0.0

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from starlette.requests import ClientDisconnect
 
 from drishtiksha.casefile import JobView, Viewer
-from drishtiksha.errors import DrishtikshaError, RequestError
+from drishtiksha.errors import RequestError
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.errors import in_words, public_job
@@ -113,13 +113,12 @@ def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) ->
     """Nothing stays of a file that no job was made for."""
     for name in form.model:
         here.manager.status(name)
-    bench = here.workbench
-    case = take_in(bench, upload.path, upload.name or "unnamed", viewer, form.question)
+    case = take_in(here.workbench, upload.path, upload.name or "unnamed", viewer, form.question)
     try:
         models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media),)
-        return bench.submit(case.case_id, models, viewer=viewer)
-    except DrishtikshaError:
-        bench.delete_case(case.case_id, viewer)
+        return case.submit(models)
+    except BaseException:
+        case.delete()
         raise
 
 
@@ -127,7 +126,7 @@ async def _until_ended(request: Request, here: Services, job_id: str, viewer: Vi
     """The job once it has ended, after `wait_s` as it then stands. A client that goes away leaves it running."""
     deadline = time.monotonic() + wait_s
     while True:
-        view = await anyio.to_thread.run_sync(here.workbench.job, job_id, viewer)
+        view = await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, job_id)
         left_s = deadline - time.monotonic()
         if view.state.ended or left_s <= 0 or await request.is_disconnected():
             return view

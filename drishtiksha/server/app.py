@@ -24,6 +24,7 @@ from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.metrics import CountRequests, Metrics
 from drishtiksha.server.middleware import Lingering, SameSite, SecurityHeaders, SlowLogins
 from drishtiksha.server.services import Services
+from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.store.accounts import Accounts
@@ -71,6 +72,8 @@ def create_app(
     _describe_keys(app, gate)
     app.add_middleware(Lingering)
     app.add_middleware(SlowLogins)
+    if settings.public:
+        app.add_middleware(SessionCookie)
     app.add_middleware(SameSite, allowed_hosts=allowed_hosts)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountRequests, metrics=services.metrics)

@@ -68,8 +68,7 @@ def cases(
     """Your own cases, newest first; everybody's for a reviewer. Where strangers use the server this needs a key."""
     if here.settings.public and not viewer.name:
         raise RequestError("key_required", "Cases are listed to those with an API key alone. Use the id of yours.", 401)
-    found = here.workbench.cases(
-        viewer,
+    found = here.workbench.seen_by(viewer).cases(
         prediction=prediction,
         model=model,
         reviewed=reviewed,
@@ -84,19 +83,19 @@ def cases(
 @router.get("/api/cases/{case_id}", response_model=CaseFile, responses=GONE)
 def case(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
     """Everything known of a case: provenance, the newest result of each model, stress tests, reviews."""
-    return as_json(here.workbench.case(case_id, viewer))
+    return as_json(here.workbench.seen_by(viewer).open(case_id).read())
 
 
 @router.get("/api/cases/{case_id}/jobs", response_model=list[JobView], responses=GONE)
 def jobs(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
     """All jobs of a case, oldest first: for whoever lost a job's id."""
-    return list_as_json([public_job(view) for view in here.workbench.jobs(case_id, viewer)])
+    return list_as_json([public_job(view) for view in here.workbench.seen_by(viewer).open(case_id).jobs()])
 
 
 @router.delete("/api/cases/{case_id}", status_code=204, response_class=Response, responses=GONE)
 def delete(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
     """Delete the file, everything derived from it, all jobs, results and reviews."""
-    here.workbench.delete_case(case_id, viewer)
+    here.workbench.seen_by(viewer).open(case_id).delete()
     return Response(status_code=204)
 
 
@@ -108,8 +107,8 @@ def delete(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
 def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> Response:
     """The report as one HTML file or PDF; zip: a signed bundle that `drishtiksha verify` checks; json, csv: the data."""
     settings = here.settings
-    the_case = here.workbench.case(case_id, viewer)
-    evidence = here.workbench.evidence(case_id, viewer)
+    opened = here.workbench.seen_by(viewer).open(case_id)
+    the_case, evidence = opened.read(), opened.evidence()
     if not here.reports.acquire(timeout=REPORT_WAIT_S):
         raise RequestError("busy", "Other reports are being made. Try again in a moment.", 503)
     try:

@@ -29,6 +29,7 @@ STATUS: dict[type[DrishtikshaError], tuple[str, int]] = {
     errors.ModelRegistryError: ("model", 422),
     errors.CaseGoneError: ("case_gone", 404),
     errors.JobGoneError: ("job_gone", 404),
+    errors.NotAllowedError: ("not_allowed", 403),
     errors.JobStateError: ("job_state", 409),
     errors.QueueFullError: ("queue_full", 503),
     errors.QuotaError: ("quota", 507),

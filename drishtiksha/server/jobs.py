@@ -42,7 +42,7 @@ router = APIRouter()
 @router.get("/api/jobs/{job_id}", response_model=JobView, responses=GONE)
 def job(job_id: JobId, viewer: Admitted, here: Here) -> Response:
     """The job as it stands, with every result that it has so far."""
-    return as_json(public_job(here.workbench.job(job_id, viewer)))
+    return as_json(public_job(here.workbench.seen_by(viewer).job(job_id)))
 
 
 @router.get(
@@ -57,7 +57,7 @@ async def events(job_id: JobId, viewer: Admitted, here: Here) -> StreamingRespon
     """
     if here.watching >= WATCHERS_AT_ONCE:
         raise RequestError("busy", "Too many connections watch jobs. Ask for the job itself instead.", 503)
-    first = public_job(await anyio.to_thread.run_sync(here.workbench.job, job_id, viewer))
+    first = public_job(await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, job_id))
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(
         _counted(here, _events(here, first, viewer)), media_type="text/event-stream", headers=headers
@@ -67,22 +67,24 @@ async def events(job_id: JobId, viewer: Admitted, here: Here) -> StreamingRespon
 @router.post("/api/jobs/{job_id}/cancel", response_model=JobView, responses=GONE)
 def cancel(job_id: JobId, viewer: Admitted, here: Here) -> Response:
     """Ask the job to stop; it does within a second or so. Nothing happens to a job that has ended."""
-    here.workbench.cancel(job_id, viewer)
-    return as_json(public_job(here.workbench.job(job_id, viewer)))
+    seen = here.workbench.seen_by(viewer)
+    seen.cancel(job_id)
+    return as_json(public_job(seen.job(job_id)))
 
 
 @router.post("/api/jobs/{job_id}/retry", status_code=202, response_model=JobView, responses={**GONE, **STATE})
 def retry(job_id: JobId, viewer: Admitted, here: Here) -> Response:
     """Queue a failed or cancelled job again; it goes on where it stopped."""
-    here.workbench.retry(job_id, viewer)
-    return as_json(public_job(here.workbench.job(job_id, viewer)), 202, Location=f"/api/jobs/{job_id}")
+    seen = here.workbench.seen_by(viewer)
+    seen.retry(job_id)
+    return as_json(public_job(seen.job(job_id)), 202, Location=f"/api/jobs/{job_id}")
 
 
 @router.delete("/api/jobs/{job_id}", status_code=204, response_class=Response, responses=GONE)
 def delete(job_id: JobId, viewer: Admitted, here: Here) -> Response:
     """Stop the job and delete **its whole case**: the file, everything derived from it, all jobs, results and reviews."""
-    case_id = here.workbench.job(job_id, viewer).case_id
-    here.workbench.delete_case(case_id, viewer)
+    seen = here.workbench.seen_by(viewer)
+    seen.open(seen.job(job_id).case_id).delete()
     return Response(status_code=204)
 
 
@@ -108,7 +110,7 @@ async def _events(here: Services, view: JobView, viewer: Viewer) -> AsyncIterato
             yield b": still here\n\n"
         await asyncio.sleep(TICK_S)
         try:
-            view = public_job(await anyio.to_thread.run_sync(here.workbench.job, view.job_id, viewer))
+            view = public_job(await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, view.job_id))
         except DrishtikshaError as error:
             yield _event("gone", bytes(answer_to(error).body).decode())
             return

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drishtiksha.server.access import TokenBuckets
 from drishtiksha.server.errors import refusal
+from drishtiksha.settings import LOOPBACK
 
 LINGER_S = 3.0
 LINGER_BYTES = 32_000_000
@@ -20,7 +21,6 @@ but a reset would never read the answer."""
 LOGINS_PER_MINUTE = 10
 """From one address, right or wrong."""
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _EVERYWHERE = {

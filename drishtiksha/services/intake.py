@@ -5,27 +5,28 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.casefile import Viewer
 from drishtiksha.errors import CaseGoneError, DrishtikshaError
-from drishtiksha.services.workbench import Workbench
+from drishtiksha.services.workbench import OpenCase, Workbench
 
 log = logging.getLogger(__name__)
 
 
-def take_in(workbench: Workbench, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> CaseFile:
+def take_in(workbench: Workbench, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> OpenCase:
     """A case of the viewer's own. A file that can be judged is taken even where nothing can be read of its origin.
 
     Raises: MediaError and its kinds; QuotaError; CaseGoneError when it is deleted at once.
     """
     from drishtiksha.provenance import examine  # here, because a program that takes nothing in need not wait for it
 
-    case = workbench.take(upload, original_name, owner=viewer.name, question=question.strip())
+    case = workbench.seen_by(viewer).take(upload, original_name, question.strip())
     try:
-        evidence = workbench.evidence(case.case_id, viewer)
-        workbench.set_provenance(case.case_id, examine(evidence, workbench.settings.limits))
+        case.set_provenance(examine(case.evidence(), workbench.settings.limits))
     except CaseGoneError:
         raise
     except DrishtikshaError as error:
         log.warning("Nothing could be read of where a file comes from: %s", error)
-        return case
-    return workbench.case(case.case_id, viewer)
+    except BaseException:
+        case.delete()
+        raise
+    return case

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from drishtiksha.casefile import ANYBODY, CaseFile, Confidence, HumanVerdict, PinnedNote, Review, Viewer
+from drishtiksha.casefile import CaseFile, Confidence, HumanVerdict, PinnedNote, Review, Viewer
 from drishtiksha.errors import CaseGoneError, ReviewFileError
 from drishtiksha.report.csvfile import FORMULA_STARTS
 from drishtiksha.services.workbench import Workbench
@@ -124,7 +124,7 @@ def read_reviews(data: bytes, form: Format, name: str) -> list[tuple[int, Review
     return found
 
 
-def import_reviews(bench: Workbench, path: Path, viewer: Viewer = ANYBODY, name: str | None = None) -> Imported:
+def import_reviews(bench: Workbench, path: Path, viewer: Viewer, name: str | None = None) -> Imported:
     """Take in a file that `export_reviews` wrote, all of it or nothing; the ending says which form it has.
 
     A review goes to the case with its id or, where that is another file or none, to the newest case of the same SHA-256.
@@ -139,7 +139,7 @@ def import_reviews(bench: Workbench, path: Path, viewer: Viewer = ANYBODY, name:
     if path.stat().st_size > MAX_BYTES:
         raise ReviewFileError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB, the most that is taken in at once.")
     lines = read_reviews(path.read_bytes(), "csv" if form == "csv" else "jsonl", name)
-    cases = bench.cases(viewer, limit=ALL_CASES)
+    cases = bench.seen_by(viewer).cases(limit=ALL_CASES)
     placed = _placed(lines, cases, name)
     seen = {_content(case.media.sha256, ReviewLine.of(case, review)) for case in cases for review in case.reviews}
     fresh = {_content(case.media.sha256, line): (case, line) for case, line in placed}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from drishtiksha.casefile import ANYBODY, JobState, Viewer
+from drishtiksha.casefile import JobState
 from drishtiksha.errors import (
     AnalysisCancelledError,
     CaseGoneError,
@@ -37,13 +37,13 @@ TELL_S = 0.25
 log = logging.getLogger(__name__)
 
 
-def kept(cases: Cases, settings: Settings, case_id: str, viewer: Viewer = ANYBODY) -> Evidence:
+def kept(cases: Cases, settings: Settings, case_id: str) -> Evidence:
     """The untouched file of a case. Raises: CaseGoneError."""
-    media, file_name = cases.place(case_id, viewer)
+    place = cases.place(case_id)
     case_dir = settings.cases_dir / case_id
-    if not (case_dir / file_name).is_file():
+    if not (case_dir / place.file_name).is_file():
         raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
-    return Evidence(case_dir / file_name, media, case_dir)
+    return Evidence(case_dir / place.file_name, place.media, case_dir)
 
 
 class LostError(JobGoneError):

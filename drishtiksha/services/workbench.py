@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from drishtiksha.casefile import (
-    ANYBODY,
     CaseFile,
     Confidence,
     HumanVerdict,
@@ -19,9 +18,10 @@ from drishtiksha.casefile import (
     PinnedNote,
     Provenance,
     Review,
+    Right,
     Viewer,
 )
-from drishtiksha.errors import CaseGoneError, WrongMediaKindError
+from drishtiksha.errors import CaseGoneError, JobGoneError, NotAllowedError, WrongMediaKindError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, Prediction
@@ -30,12 +30,13 @@ from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.running import kept
 from drishtiksha.services.workers import Workers
 from drishtiksha.settings import Settings
-from drishtiksha.store.cases import CaseFilter, Cases
+from drishtiksha.store.cases import CaseFilter, Cases, Place
 from drishtiksha.store.db import Store, open_store
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import Queue, new_worker
 from drishtiksha.store.results import ResultReader
 from drishtiksha.store.reviews import Reviews
+from drishtiksha.store.values import CASE_GONE, JOB_GONE
 
 SWEEP_S = 60.0
 """How often cases whose time is over are looked for."""
@@ -43,10 +44,17 @@ LET_GO_S = 5.0
 """How long a deletion waits for a running job to let go of the file."""
 
 
+REFUSALS = {
+    Right.REVIEW: "Only reviewers, and whoever opened this case, may review it.",
+    Right.RUN: "Only whoever opened this case may examine it further. Upload the file to examine it yourself.",
+    Right.CHANGE: "Only whoever opened this case may stop, repeat or delete anything of it.",
+}
+
+
 class Workbench:
     """Cases, jobs and reviews. Safe to share between threads; several processes may work on one database.
 
-    Every method that takes a `viewer` treats somebody else's case, and its jobs, as if they did not exist.
+    Nobody gets at a case but through `seen_by(viewer)`.
     """
 
     manager: ModelManager
@@ -73,30 +81,80 @@ class Workbench:
         """Stop the workers; running jobs go back to the queue and keep their chunks."""
         self._workers.stop()
 
-    def take(self, upload: Path, original_name: str, *, owner: str = "", question: str = "") -> CaseFile:
-        """Copy and hash a file into a case of its own; the upload itself is left where it is.
+    @property
+    def working(self) -> bool:
+        """Whether the workers of this process run."""
+        return self._workers.alive
+
+    def seen_by(self, viewer: Viewer) -> Seen:
+        """The cases and jobs that this viewer may see, with what they may do with them."""
+        return Seen(self, viewer)
+
+    def sweep(self) -> None:
+        """Delete the cases whose time is over, and as old folders that belong to none."""
+        oldest = time.time() - self.settings.retention_hours * 3600
+        for case_id in self._cases.opened_before(oldest):
+            with contextlib.suppress(CaseGoneError):
+                self._delete(case_id)
+        self._folders.sweep(self._cases.ids(), oldest)
+
+    def _delete(self, case_id: str) -> None:
+        """Stop its jobs, then remove evidence, derived files and rows."""
+        for job_id in self._jobs.unended(case_id):
+            self._cancel(job_id)
+        until = time.monotonic() + LET_GO_S
+        while self._jobs.unended(case_id) and time.monotonic() < until:
+            time.sleep(0.05)
+        self._folders.doom(case_id)
+        self._cases.delete(case_id)
+        self._folders.remove(case_id)
+
+    def _cancel(self, job_id: str) -> None:
+        self._jobs.ask_cancel(job_id)
+        self._workers.interrupt(job_id)
+
+    def _misfits(self, media: MediaInfo, models: Sequence[str]) -> dict[str, str]:
+        """Model name -> why it cannot examine such a file."""
+        from drishtiksha.analysis.fit import unfit
+
+        why = {name: unfit(media, self.manager.status(name).config, name) for name in models}
+        return {name: reason for name, reason in why.items() if reason}
+
+
+class Seen:
+    """The workbench as one viewer may use it: the one place where that is decided.
+
+    A case that the viewer may not read is as gone as a deleted one; what else they may not do raises NotAllowedError.
+    """
+
+    def __init__(self, bench: Workbench, viewer: Viewer) -> None:
+        self._bench, self.viewer = bench, viewer
+
+    def take(self, upload: Path, original_name: str, question: str = "") -> OpenCase:
+        """Copy and hash a file into a case of the viewer's own; the upload itself is left where it is.
 
         Raises: MediaError and its kinds; QuotaError before anything is copied.
         """
-        evidence = self._folders.take(upload, original_name, self.sweep)
+        bench, owner = self._bench, self.viewer.owner
+        evidence = bench._folders.take(upload, original_name, bench.sweep)
         assert evidence.case_dir is not None
+        case_id = evidence.case_dir.name
         try:
-            return self._cases.add(evidence.case_dir.name, evidence.media, evidence.path.name, owner, question)
+            bench._cases.add(case_id, evidence.media, evidence.path.name, owner, question)
         except BaseException:
-            self._folders.remove(evidence.case_dir.name)
+            bench._folders.remove(case_id)
             raise
+        return OpenCase(bench, self.viewer, case_id, Place(owner, evidence.media, evidence.path.name))
 
-    def evidence(self, case_id: str, viewer: Viewer = ANYBODY) -> Evidence:
-        """The kept file of a case. Raises: CaseGoneError."""
-        return kept(self._cases, self.settings, case_id, viewer)
-
-    def case(self, case_id: str, viewer: Viewer = ANYBODY) -> CaseFile:
-        """Everything known of a case. Raises: CaseGoneError."""
-        return self._cases.get(case_id, viewer)
+    def open(self, case_id: str) -> OpenCase:
+        """A case to be read. Raises: CaseGoneError."""
+        place = self._bench._cases.place(case_id)
+        if not self.viewer.may(Right.READ, place.owner):
+            raise CaseGoneError(CASE_GONE)
+        return OpenCase(self._bench, self.viewer, case_id, place)
 
     def cases(
         self,
-        viewer: Viewer = ANYBODY,
         *,
         prediction: Prediction | None = None,
         model: str | None = None,
@@ -106,140 +164,146 @@ class Workbench:
         until: datetime | None = None,
         limit: int = 200,
     ) -> list[CaseFile]:
-        """What the viewer may see, newest first; without heatmaps, which `case` gives.
+        """Everybody's cases for a reviewer, else the viewer's own, newest first; without heatmaps, which `read` gives.
 
         prediction: some model (or `model`, where given) said so. model: it has a result of that model. reviewed: a
-        person said a word. disagreement: its models, or its reviewers, contradict each other. since, until: when it
+        person reviewed it. disagreement: its models, or its reviewers, contradict each other. since, until: when it
         was opened, until excluded; naive times are UTC.
         """
+        owner = None if self.viewer.reviewer else self.viewer.owner
+        if owner == "":
+            return []
         wanted = CaseFilter(prediction, model, reviewed, disagreement, since, until)
-        return self._cases.find(viewer, wanted, limit)
+        return self._bench._cases.find(owner, wanted, limit)
 
-    def delete_case(self, case_id: str, viewer: Viewer = ANYBODY) -> None:
-        """Stop its jobs, then remove evidence, derived files and rows. Raises: CaseGoneError."""
-        self._cases.place(case_id, viewer)
-        for job_id in self._jobs.unended(case_id):
-            self._jobs.ask_cancel(job_id)
-            self._workers.interrupt(job_id)
-        until = time.monotonic() + LET_GO_S
-        while self._jobs.unended(case_id) and time.monotonic() < until:
-            time.sleep(0.05)
-        self._folders.doom(case_id)
-        self._cases.delete(case_id)
-        self._folders.remove(case_id)
-
-    def set_provenance(self, case_id: str, provenance: Provenance) -> None:
-        """Keep what the file says of itself. Raises: CaseGoneError."""
-        self._cases.set_provenance(case_id, provenance)
-
-    def derived_dir(self, case_id: str) -> Path:
-        """The folder for derived copies (it exists); it is deleted with the case. Raises: CaseGoneError."""
-        self._cases.place(case_id, ANYBODY)
-        return self._folders.derived(case_id)
-
-    def submit(
-        self,
-        case_id: str,
-        models: Sequence[str],
-        *,
-        kind: Literal["analyze", "stress"] = "analyze",
-        batch: bool = False,
-        viewer: Viewer = ANYBODY,
-    ) -> str:
-        """Queue a job and give its id. Of several models those that do not fit the file are noted as errors of the job.
-
-        Raises: CaseGoneError, QueueFullError; ModelRegistryError for a name that is not configured;
-        WrongMediaKindError when none of the models fits.
-        """
-        media, _ = self._cases.place(case_id, viewer)
-        names = tuple(dict.fromkeys(models))
-        misfits = self._misfits(media, names)
-        if len(misfits) == len(names):
-            raise WrongMediaKindError(" ".join(misfits.values()) or "No model was chosen. Choose at least one.")
-        job_id = secrets.token_hex(16)
-        device = self.manager.model_configs[next(name for name in names if name not in misfits)].device
-        room = self.settings.max_queue
-        self._jobs.add(job_id, case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room)
-        self._workers.wake()
-        return job_id
-
-    def job(self, job_id: str, viewer: Viewer = ANYBODY) -> JobView:
+    def job(self, job_id: str) -> JobView:
         """The job as it stands. Raises: JobGoneError."""
-        return self._jobs.view(job_id, viewer)
+        owner, view = self._bench._jobs.view(job_id)
+        if not self.viewer.may(Right.READ, owner):
+            raise JobGoneError(JOB_GONE)
+        return view
 
-    def watch(self, job_id: str, viewer: Viewer = ANYBODY, *, tick_s: float = 0.25) -> Iterator[JobView]:
-        """The job now, then at every change and at least once a tick; last the view of the ended job.
+    def watch(self, job_id: str, *, tick_s: float = 0.25) -> Iterator[JobView]:
+        """The job now, then at every tick; last the view of the ended job.
 
         Raises: JobGoneError, also when the case is deleted meanwhile. Closing the iterator leaves the job running.
         """
         while True:
-            view = self.job(job_id, viewer)
+            view = self.job(job_id)
             yield view
             if view.state.ended:
                 return
             time.sleep(tick_s)
 
-    def cancel(self, job_id: str, viewer: Viewer = ANYBODY) -> None:
-        """Ask a job to stop, wherever it runs; nothing happens to one that has ended. Raises: JobGoneError."""
-        self._jobs.case_of(job_id, viewer)
-        self._jobs.ask_cancel(job_id)
-        self._workers.interrupt(job_id)
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop, wherever it runs; nothing happens to one that has ended.
 
-    def retry(self, job_id: str, viewer: Viewer = ANYBODY) -> str:
+        Raises: JobGoneError, NotAllowedError.
+        """
+        self._changeable(job_id)
+        self._bench._cancel(job_id)
+
+    def retry(self, job_id: str) -> str:
         """Queue a failed or cancelled job again: what is finished is kept, what is not goes on from its last chunk.
 
-        Raises: JobGoneError, JobStateError, QueueFullError.
+        Raises: JobGoneError, NotAllowedError, JobStateError, QueueFullError.
         """
-        case_id, models = self._jobs.case_of(job_id, viewer)
-        media, _ = self._cases.place(case_id, viewer)
-        self._jobs.retry(job_id, self._misfits(media, models), self.settings.max_queue)
-        self._workers.wake()
+        bench = self._bench
+        case, models = self._changeable(job_id)
+        bench._jobs.retry(job_id, bench._misfits(case.media, models), bench.settings.max_queue)
+        bench._workers.wake()
         return job_id
 
-    def jobs(self, case_id: str, viewer: Viewer = ANYBODY) -> list[JobView]:
-        """All jobs of a case, oldest first. Raises: CaseGoneError."""
-        return self._jobs.of_case(case_id, viewer)
+    def _changeable(self, job_id: str) -> tuple[OpenCase, tuple[str, ...]]:
+        """The case of a job that this viewer may stop or repeat, and its models."""
+        case_id, models = self._bench._jobs.case_of(job_id)
+        try:
+            case = self.open(case_id)
+        except CaseGoneError as error:
+            raise JobGoneError(JOB_GONE) from error
+        case.require(Right.CHANGE)
+        return case, models
+
+
+class OpenCase:
+    """One case in the hands of a viewer who may read it. Every method asks for the right that it needs."""
+
+    def __init__(self, bench: Workbench, viewer: Viewer, case_id: str, place: Place) -> None:
+        self._bench, self._viewer, self._place = bench, viewer, place
+        self.case_id, self.media = case_id, place.media
+
+    def may(self, right: Right) -> bool:
+        """Whether the viewer may do this with the case."""
+        return self._viewer.may(right, self._place.owner)
+
+    def require(self, right: Right) -> None:
+        """Raises: NotAllowedError, in words for the viewer."""
+        if not self.may(right):
+            raise NotAllowedError(REFUSALS[right])
+
+    def read(self) -> CaseFile:
+        """Everything known of the case. Raises: CaseGoneError."""
+        return self._bench._cases.get(self.case_id)
+
+    def evidence(self) -> Evidence:
+        """The kept file. Raises: CaseGoneError."""
+        return kept(self._bench._cases, self._bench.settings, self.case_id)
+
+    def derived(self) -> Path:
+        """The folder for derived copies (it exists); it is deleted with the case."""
+        return self._bench._folders.derived(self.case_id)
+
+    def plan(self, models: Sequence[str]) -> RunPlan:
+        """What running these models would take: time, memory, what must be loaded."""
+        bench = self._bench
+        return plan(self.media, models, bench.manager, bench._jobs.seconds_seen("analyze", self.media))
+
+    def jobs(self) -> list[JobView]:
+        """All jobs of the case, oldest first. Raises: CaseGoneError."""
+        return self._bench._jobs.of_case(self.case_id)
+
+    def reviews(self) -> list[Review]:
+        """The whole history, oldest first."""
+        return self._bench._reviews.of_case(self.case_id)
+
+    def submit(
+        self, models: Sequence[str], *, kind: Literal["analyze", "stress"] = "analyze", batch: bool = False
+    ) -> str:
+        """Queue a job and give its id. Of several models those that do not fit the file are noted as errors of the job.
+
+        Raises: NotAllowedError, CaseGoneError, QueueFullError; ModelRegistryError for a name that is not configured;
+        WrongMediaKindError when none of the models fits.
+        """
+        self.require(Right.RUN)
+        bench, names = self._bench, tuple(dict.fromkeys(models))
+        misfits = bench._misfits(self.media, names)
+        if len(misfits) == len(names):
+            raise WrongMediaKindError(" ".join(misfits.values()) or "No model was chosen. Choose at least one.")
+        job_id = secrets.token_hex(16)
+        device = bench.manager.model_configs[next(name for name in names if name not in misfits)].device
+        room = bench.settings.max_queue
+        bench._jobs.add(job_id, self.case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room)
+        bench._workers.wake()
+        return job_id
 
     def add_review(
         self,
-        case_id: str,
         reviewer: str,
         verdict: HumanVerdict,
         confidence: Confidence,
         notes: Sequence[PinnedNote] = (),
         tags: Sequence[str] = (),
-        viewer: Viewer = ANYBODY,
     ) -> Review:
-        """Add a word to a case's history; nothing there is ever changed. Raises: CaseGoneError."""
-        self._cases.place(case_id, viewer)
-        return self._reviews.add(case_id, reviewer, verdict, confidence, notes, tags)
+        """Add a word to the case's history; nothing there is ever changed. Raises: NotAllowedError, CaseGoneError."""
+        self.require(Right.REVIEW)
+        return self._bench._reviews.add(self.case_id, reviewer, verdict, confidence, notes, tags)
 
-    def reviews(self, case_id: str, viewer: Viewer = ANYBODY) -> list[Review]:
-        """The whole history, oldest first. Raises: CaseGoneError."""
-        self._cases.place(case_id, viewer)
-        return self._reviews.of_case(case_id)
+    def set_provenance(self, provenance: Provenance) -> None:
+        """Keep what the file says of itself. Raises: NotAllowedError, CaseGoneError."""
+        self.require(Right.CHANGE)
+        self._bench._cases.set_provenance(self.case_id, provenance)
 
-    def plan(self, case_id: str, models: Sequence[str]) -> RunPlan:
-        """What running these models would take: time, memory, what must be loaded. Raises: CaseGoneError."""
-        media, _ = self._cases.place(case_id, ANYBODY)
-        return plan(media, models, self.manager, self._jobs.seconds_seen("analyze", media))
-
-    @property
-    def working(self) -> bool:
-        """Whether the workers of this process run."""
-        return self._workers.alive
-
-    def sweep(self) -> None:
-        """Delete the cases whose time is over, and as old folders that belong to none."""
-        oldest = time.time() - self.settings.retention_hours * 3600
-        for case_id in self._cases.opened_before(oldest):
-            with contextlib.suppress(CaseGoneError):
-                self.delete_case(case_id)
-        self._folders.sweep(self._cases.ids(), oldest)
-
-    def _misfits(self, media: MediaInfo, models: Sequence[str]) -> dict[str, str]:
-        """Model name -> why it cannot examine such a file."""
-        from drishtiksha.analysis.fit import unfit
-
-        why = {name: unfit(media, self.manager.status(name).config, name) for name in models}
-        return {name: reason for name, reason in why.items() if reason}
+    def delete(self) -> None:
+        """Stop the case's jobs, then remove evidence, derived files and rows. Raises: NotAllowedError."""
+        self.require(Right.CHANGE)
+        self._bench._delete(self.case_id)

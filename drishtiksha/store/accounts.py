@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select, update
 
-from drishtiksha.casefile import Viewer
+from drishtiksha.casefile import Role, Viewer
 from drishtiksha.errors import AccountError
 from drishtiksha.store.db import Store
 from drishtiksha.store.tables import KeyRow, UserRow
@@ -132,7 +132,7 @@ class Accounts:
         """Who a logged-in user is; one that was removed meanwhile sees what was theirs and nothing else."""
         with self.store.read() as session:
             row = session.get(UserRow, name)
-            return Viewer(name=name, reviewer=row is not None and row.reviewer)
+            return Viewer(name=name, role=Role.REVIEWER if row is not None and row.reviewer else Role.MEMBER)
 
 
 def hash_password(password: str) -> str:

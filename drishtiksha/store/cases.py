@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import CaseFile, HumanVerdict, Provenance, StressResult, Viewer
+from drishtiksha.casefile import CaseFile, HumanVerdict, Provenance, StressResult
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
 from drishtiksha.store.db import Store
@@ -60,8 +60,17 @@ class _Said:
         return len(verdicts) > 1 or {Prediction.REAL, Prediction.FAKE} <= said
 
 
+@dataclass(frozen=True)
+class Place:
+    """Whose a case is, the facts of its file, and the file's name in the folder of the case."""
+
+    owner: str
+    media: MediaInfo
+    file_name: str
+
+
 class Cases:
-    """The cases of one database. Somebody else's case is as gone as a deleted one."""
+    """The cases of one database. Who may see them is asked elsewhere: `Workbench.seen_by`."""
 
     def __init__(self, store: Store, reader: ResultReader) -> None:
         self.store, self.reader = store, reader
@@ -82,22 +91,22 @@ class Cases:
             case_id=case_id, opened_utc=utc(row.opened), owner=row.owner, question=row.question, media=media
         )
 
-    def place(self, case_id: str, viewer: Viewer) -> tuple[MediaInfo, str]:
-        """The facts of a case's file and its name in the case's folder. Raises: CaseGoneError."""
-        with self.store.read() as session:
-            row = _row(session, case_id, viewer)
-            return MediaInfo.model_validate_json(row.media), row.file_name
-
-    def get(self, case_id: str, viewer: Viewer) -> CaseFile:
+    def place(self, case_id: str) -> Place:
         """Raises: CaseGoneError."""
         with self.store.read() as session:
-            return self._file(session, _row(session, case_id, viewer), heatmaps=True)
+            row = _row(session, case_id)
+            return Place(row.owner, MediaInfo.model_validate_json(row.media), row.file_name)
 
-    def find(self, viewer: Viewer, wanted: CaseFilter, limit: int) -> list[CaseFile]:
-        """Those that the viewer may see and that pass, newest first, without heatmaps."""
+    def get(self, case_id: str) -> CaseFile:
+        """Raises: CaseGoneError."""
+        with self.store.read() as session:
+            return self._file(session, _row(session, case_id), heatmaps=True)
+
+    def find(self, owner: str | None, wanted: CaseFilter, limit: int) -> list[CaseFile]:
+        """Those of this owner (None = everybody's) that pass, newest first, without heatmaps."""
         query = select(CaseRow).order_by(CaseRow.opened.desc(), CaseRow.id)
-        if not viewer.reviewer:
-            query = query.where(CaseRow.owner == storable(viewer.name, 200))
+        if owner is not None:
+            query = query.where(CaseRow.owner == storable(owner, 200))
         if wanted.since is not None:
             query = query.where(CaseRow.opened >= _seconds(wanted.since))
         if wanted.until is not None:
@@ -150,9 +159,9 @@ class Cases:
         )
 
 
-def _row(session: Session, case_id: str, viewer: Viewer) -> CaseRow:
+def _row(session: Session, case_id: str) -> CaseRow:
     row = session.get(CaseRow, case_id) if is_id(case_id) else None
-    if row is None or not viewer.may_see(row.owner):
+    if row is None:
         raise CaseGoneError(CASE_GONE)
     return row
 

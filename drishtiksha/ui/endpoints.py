@@ -11,6 +11,7 @@ import gradio as gr
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.results import AnalysisResult
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze.handlers import failure_sentence
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 
@@ -20,10 +21,10 @@ def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> di
     if file is None:
         raise gr.Error("No file was given. Send one with handle_file().")
     path = Path(file)
-    case_id = None
+    case: OpenCase | None = None
     try:
-        case_id = desk.workbench.take(path, path.name, owner=viewer.name).case_id
-        return _result(desk, case_id, model_name, viewer).model_dump(mode="json")
+        case = desk.workbench.seen_by(viewer).take(path, path.name)
+        return _result(desk, case, model_name, viewer).model_dump(mode="json")
     except gr.Error:
         raise
     except Exception as error:
@@ -31,14 +32,14 @@ def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> di
         raise gr.Error(f"{sentence} ({reference})" if reference else sentence, print_exception=False) from error
     finally:
         discard_upload(path)
-        if case_id is not None:
+        if case is not None:
             with contextlib.suppress(CaseGoneError):  # deleted meanwhile: the answer, or why there is none, still holds
-                desk.workbench.delete_case(case_id, viewer)
+                case.delete()
 
 
-def _result(desk: Desk, case_id: str, model_name: str, viewer: Viewer) -> AnalysisResult:
-    job_id = desk.workbench.submit(case_id, [model_name], viewer=viewer)
-    *_, ended = desk.workbench.watch(job_id, viewer)
+def _result(desk: Desk, case: OpenCase, model_name: str, viewer: Viewer) -> AnalysisResult:
+    job_id = case.submit([model_name])
+    *_, ended = desk.workbench.seen_by(viewer).watch(job_id)
     if not ended.results:
         why = " ".join(ended.errors.values()) or "The analysis was stopped; nothing was concluded."
         raise gr.Error(without_server_paths(why), print_exception=False)

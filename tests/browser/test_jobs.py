@@ -17,7 +17,7 @@ from pypdf import PdfReader
 from running_app import MODEL, TIMEOUT_MS, App, serving
 from test_app import analyze, asset, check_verdict, upload
 
-from drishtiksha.casefile import Confidence, HumanVerdict
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
@@ -146,8 +146,8 @@ def test_the_word_of_a_person_overrides_the_detector(visit, app: App) -> None:
     finished(page)
     settings = load_settings(data_dir=app.data)
     bench = Workbench(settings, ModelManager(settings))
-    case_id = bench.job(JOB.search(link)[1]).case_id
-    bench.add_review(case_id, "Ada", HumanVerdict.MANIPULATED, Confidence.HIGH)
+    case_id = bench.seen_by(LOCAL).job(JOB.search(link)[1]).case_id
+    bench.seen_by(LOCAL).open(case_id).add_review("Ada", HumanVerdict.MANIPULATED, Confidence.HIGH)
     page.get_by_role("tab", name="Models").click()
     page.get_by_role("tab", name="Analyze").click()
     page.wait_for_selector("#dk-human h2:text('Manipulated')")

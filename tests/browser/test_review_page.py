@@ -15,7 +15,7 @@ import yaml
 from media_factory import coded_frames, write_video
 from running_app import ASSETS, ROOT, TIMEOUT_MS, App, serving
 
-from drishtiksha.casefile import Confidence, HumanVerdict, JobState, Viewer
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Viewer
 from drishtiksha.media.frameindex import frame_times
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
@@ -62,7 +62,7 @@ def examined(folder: Path) -> None:
         bench.start()
         for name, models in CASES.items():
             case = Desk(bench).take(ASSETS / name, name, Viewer(), f"What of {name}?")
-            *_, last = bench.watch(bench.submit(case.case_id, models))
+            *_, last = bench.seen_by(LOCAL).watch(bench.seen_by(LOCAL).open(case.case_id).submit(models))
             assert last.state is JobState.DONE, last.errors
 
 
@@ -123,10 +123,10 @@ BOB = [("Bob", "clip_with_sound.mp4", HumanVerdict.GENUINE)]
 def spoken(app: App, words: list[tuple[str, str, HumanVerdict]]) -> None:
     """These people have spoken: in the tests before this one or, where those did not run, now."""
     with bench_on(app.folder) as bench:
-        cases = {case.media.name: case.case_id for case in bench.cases()}
+        cases = {case.media.name: case.case_id for case in bench.seen_by(LOCAL).cases()}
         for reviewer, name, verdict in words:
-            if reviewer not in {review.reviewer for review in bench.reviews(cases[name])}:
-                bench.add_review(cases[name], reviewer, verdict, Confidence.HIGH)
+            if reviewer not in {review.reviewer for review in bench.seen_by(LOCAL).open(cases[name]).reviews()}:
+                bench.seen_by(LOCAL).open(cases[name]).add_review(reviewer, verdict, Confidence.HIGH)
 
 
 def next_case(page: Any, name: str) -> None:
@@ -225,7 +225,7 @@ def test_steps_show_the_very_next_frame_also_at_a_varying_rate(
     times = np.concatenate([[0.0], np.cumsum(gaps * 4)]).tolist()
     clip = write_video(tmp_path / "uneven.mp4", coded_frames(len(times)), times=times)
     with bench_on(review_app.folder) as bench:
-        case_id = bench.take(clip, "uneven.mp4").case_id
+        case_id = bench.seen_by(LOCAL).take(clip, "uneven.mp4").case_id
         try:
             page = open_as()
             next_case(page, "uneven.mp4")
@@ -242,7 +242,7 @@ def test_steps_show_the_very_next_frame_also_at_a_varying_rate(
             page.keyboard.press("]")
             page.wait_for_selector("#dk-review-player .dk-loop-line:has-text('Nothing is flagged')")
         finally:
-            bench.delete_case(case_id)
+            bench.seen_by(LOCAL).open(case_id).delete()
 
 
 def test_a_note_is_pinned_to_a_region_by_dragging(open_as: OpenAs, review_app: App) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from detector_kit import manager_of
 
-from drishtiksha.casefile import CaseFile, Confidence, HumanVerdict, PinnedNote, Viewer
+from drishtiksha.casefile import LOCAL, CaseFile, Confidence, HumanVerdict, PinnedNote, Viewer
 from drishtiksha.errors import ReviewFileError
 from drishtiksha.services.reviews_exchange import FORMATS, Format, export_reviews, import_reviews
 from drishtiksha.services.workbench import Workbench
@@ -45,14 +45,14 @@ def other(bench: Workbench, tmp_path: Path) -> Iterator[Workbench]:
 @pytest.fixture
 def case(bench: Workbench) -> CaseFile:
     """A case with the words of several reviewers, one of whom changed their mind."""
-    taken = bench.take(PORTRAIT, "portrait.jpg")
-    bench.add_review(taken.case_id, "Ada", HumanVerdict.GENUINE, Confidence.LOW)
-    bench.add_review(
-        taken.case_id, "Ada", HumanVerdict.MANIPULATED, Confidence.HIGH, NOTES, ["lips; edge", "a,b", "=x"]
+    taken = bench.seen_by(LOCAL).take(PORTRAIT, "portrait.jpg")
+    bench.seen_by(LOCAL).open(taken.case_id).add_review("Ada", HumanVerdict.GENUINE, Confidence.LOW)
+    bench.seen_by(LOCAL).open(taken.case_id).add_review(
+        "Ada", HumanVerdict.MANIPULATED, Confidence.HIGH, NOTES, ["lips; edge", "a,b", "=x"]
     )
     for name in NAMES:
-        bench.add_review(taken.case_id, name, HumanVerdict.UNCLEAR, Confidence.MEDIUM)
-    return bench.case(taken.case_id)
+        bench.seen_by(LOCAL).open(taken.case_id).add_review(name, HumanVerdict.UNCLEAR, Confidence.MEDIUM)
+    return bench.seen_by(LOCAL).open(taken.case_id).read()
 
 
 def written(folder: Path, cases: list[CaseFile], form: Format) -> Path:
@@ -63,7 +63,7 @@ def written(folder: Path, cases: list[CaseFile], form: Format) -> Path:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_goes_out_comes_back_the_same_once(bench, other, case, form, tmp_path):
-    path = written(tmp_path, bench.cases(), form)
+    path = written(tmp_path, bench.seen_by(LOCAL).cases(), form)
     assert import_reviews(bench, path).model_dump() == {"added": 0, "known": 10}
     there = other.take(PORTRAIT, "renamed.jpg")
     assert import_reviews(other, path).model_dump() == {"added": 10, "known": 0}
@@ -73,7 +73,9 @@ def test_what_goes_out_comes_back_the_same_once(bench, other, case, form, tmp_pa
         r.model_dump(exclude={"review_id", "case_id"}) for r in case.reviews
     ]
     assert back.human_verdict is case.human_verdict
-    assert export_reviews([bench.case(case.case_id)], "jsonl") == export_reviews([case], "jsonl"), "nothing was touched"
+    assert export_reviews([bench.seen_by(LOCAL).open(case.case_id).read()], "jsonl") == export_reviews(
+        [case], "jsonl"
+    ), "nothing was touched"
 
 
 def test_no_cell_is_a_formula_and_times_are_utc(case):
@@ -166,7 +168,7 @@ def test_a_row_with_more_cells_than_headings_is_refused(bench, case, tmp_path):
 
 def test_who_is_no_reviewer_takes_in_nothing(bench, case, tmp_path):
     with pytest.raises(ReviewFileError, match="Only reviewers"):
-        import_reviews(bench, written(tmp_path, [case], "csv"), Viewer(name="ada", reviewer=False))
+        import_reviews(bench, written(tmp_path, [case], "csv"), Viewer(name="ada"))
 
 
 def test_on_every_database_all_or_nothing_and_once_however_many_take_it_in(bench_of, tmp_path):

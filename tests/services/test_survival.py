@@ -14,7 +14,7 @@ from gated_detector import counted
 from sqlalchemy import text
 
 from drishtiksha.analysis import analyze
-from drishtiksha.casefile import JobState, JobView
+from drishtiksha.casefile import LOCAL, JobState, JobView
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT
 from drishtiksha.store import queue
@@ -54,7 +54,7 @@ def slow(manager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 def ended(bench: Workbench, job_id: str, patience_s: float = 120) -> JobView:
     deadline = time.monotonic() + patience_s
-    for view in bench.watch(job_id):
+    for view in bench.seen_by(LOCAL).watch(job_id):
         assert view.state.ended or time.monotonic() < deadline, view
     return view
 
@@ -67,8 +67,8 @@ def chunks(bench: Workbench) -> int:
 
 def test_kill_9_and_a_new_process_goes_on_from_the_last_chunk(bench_of, process, slow, tmp_path):
     bench = bench_of(start=False)
-    case = bench.take(SILENT, "clip.mp4")
-    job_id = bench.submit(case.case_id, ["BRIGHT", "GATED"])
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT", "GATED"])
     first = process()
     deadline = time.monotonic() + 120
     while not chunks(bench):
@@ -76,7 +76,7 @@ def test_kill_9_and_a_new_process_goes_on_from_the_last_chunk(bench_of, process,
         time.sleep(0.05)
     first.kill()
     first.wait()
-    half = bench.job(job_id)
+    half = bench.seen_by(LOCAL).job(job_id)
     assert (half.state, half.model_name) == (JobState.RUNNING, "GATED"), "nobody had a chance to put it back"
     scored = len(counted(tmp_path / "counted"))
     assert 0 < scored < SLOW["num_frames"]
@@ -86,7 +86,7 @@ def test_kill_9_and_a_new_process_goes_on_from_the_last_chunk(bench_of, process,
     again = [index for index, times in Counter(counted(tmp_path / "counted")).items() if times > 1]
     assert len(counted(tmp_path / "counted")) < scored + SLOW["num_frames"], "it did not begin anew"
     assert len(again) < scored
-    alone = analyze(bench.evidence(case.case_id), slow.load_model("GATED"))
+    alone = analyze(bench.seen_by(LOCAL).open(case.case_id).evidence(), slow.load_model("GATED"))
     resumed = last.results[1]
     assert (resumed.scores, resumed.p_fake, resumed.prediction) == (alone.scores, alone.p_fake, alone.prediction)
     assert chunks(bench) == 0, "the answer takes the place of its chunks"
@@ -95,8 +95,8 @@ def test_kill_9_and_a_new_process_goes_on_from_the_last_chunk(bench_of, process,
 def test_two_processes_share_a_queue_and_no_job(bench_of, process, tmp_path, manager):
     bench = bench_of(start=False, max_queue=50)
     Path(manager.model_configs["GATED"].gate).touch()
-    case = bench.take(SILENT, "clip.mp4")
-    jobs = [bench.submit(case.case_id, ["GATED"]) for _ in range(12)]
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    jobs = [bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"]) for _ in range(12)]
     process()
     process()
     assert {ended(bench, job).state for job in jobs} == {JobState.DONE}
@@ -108,11 +108,11 @@ def test_two_processes_share_a_queue_and_no_job(bench_of, process, tmp_path, man
 def test_a_job_of_a_process_that_fell_silent_is_taken_over(bench_of, monkeypatch):
     monkeypatch.setattr(queue, "DEAD_S", 0.5)
     bench = bench_of(start=False)
-    case = bench.take(SILENT, "clip.mp4")
-    job_id = bench.submit(case.case_id, ["BRIGHT"])
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"])
     with bench.store.write() as session:
         gone = {"worker": "another-machine:1:ab", "beat": time.time(), "state": "running", "id": job_id}
         session.execute(text("UPDATE jobs SET worker = :worker, beat = :beat, state = :state WHERE id = :id"), gone)
     bench.start()
-    assert bench.job(job_id).state is JobState.RUNNING, "it has just given a sign of life"
+    assert bench.seen_by(LOCAL).job(job_id).state is JobState.RUNNING, "it has just given a sign of life"
     assert ended(bench, job_id).state is JobState.DONE

@@ -12,7 +12,7 @@ from gated_detector import counted
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from drishtiksha.casefile import JobState, JobView
+from drishtiksha.casefile import LOCAL, JobState, JobView
 from drishtiksha.services import workers
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT
@@ -23,12 +23,12 @@ SILENT = ROOT / "assets" / "clip_silent.mp4"
 
 
 def ended(bench: Workbench, job_id: str) -> JobView:
-    *_, last = bench.watch(job_id, tick_s=0.02)
+    *_, last = bench.seen_by(LOCAL).watch(job_id, tick_s=0.02)
     return last
 
 
 def at_gate(bench: Workbench, job_id: str) -> None:
-    for view in bench.watch(job_id, tick_s=0.02):
+    for view in bench.seen_by(LOCAL).watch(job_id, tick_s=0.02):
         assert not view.state.ended, view
         if view.model_name == "GATED" and view.progress >= 4:
             return
@@ -58,24 +58,24 @@ def test_a_database_that_was_away_stops_no_worker(bench_of, away, monkeypatch, n
     monkeypatch.setattr(workers, "DEAD_S", 1.0)
     monkeypatch.setattr(workers, "BEAT_S", 0.2)
     bench = bench_of(start=False)
-    case = bench.take(SILENT, "clip.mp4")
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     if name != "take_over":
         away(name)
     bench.start()
     if name == "take_over":
         away(name)
-    assert ended(bench, bench.submit(case.case_id, ["BRIGHT"])).state is JobState.DONE
+    assert ended(bench, bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"])).state is JobState.DONE
     assert bench.working
 
 
 def test_workers_that_are_started_again_take_up_what_they_put_back(bench, gate, tmp_path):
-    case = bench.take(SILENT, "clip.mp4")
-    job_id = bench.submit(case.case_id, ["GATED"])
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"])
     at_gate(bench, job_id)
     threading.Timer(0.3, gate.touch).start()
     bench.stop()
     assert not bench.working
-    assert bench.job(job_id).state is JobState.QUEUED
+    assert bench.seen_by(LOCAL).job(job_id).state is JobState.QUEUED
     half = len(counted(tmp_path / "counted"))
     assert half < 12
     bench.start()
@@ -84,8 +84,8 @@ def test_workers_that_are_started_again_take_up_what_they_put_back(bench, gate, 
 
 def test_a_worker_that_outlives_its_stop_does_not_go_on_beside_the_next_one(bench, gate, monkeypatch):
     monkeypatch.setattr(workers, "STOP_S", 0.01)
-    case = bench.take(SILENT, "clip.mp4")
-    job_id = bench.submit(case.case_id, ["GATED"])
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"])
     at_gate(bench, job_id)
     bench.stop()
     bench.start()
@@ -99,7 +99,7 @@ def test_a_worker_that_outlives_its_stop_does_not_go_on_beside_the_next_one(benc
 
 def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
     bench = bench_of(start=False)
-    job_id = bench.submit(bench.take(SILENT, "clip.mp4").case_id, ["BRIGHT"])
+    job_id = bench.seen_by(LOCAL).open(bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id).submit(["BRIGHT"])
     with bench.store.write() as session:
         session.execute(text("UPDATE jobs SET device = 'cuda:7'"))
     bench.start()
@@ -108,12 +108,12 @@ def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
 
 def test_the_workers_delete_the_cases_whose_time_is_over(bench_of):
     bench = bench_of(start=False)
-    old = bench.take(SILENT, "clip.mp4").case_id
+    old = bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id
     with bench.store.write() as session:
         session.execute(text("UPDATE cases SET opened = opened - 90000"))
     bench.start()
     deadline = time.monotonic() + 30
-    while (bench.settings.cases_dir / old).exists() or bench.cases():
+    while (bench.settings.cases_dir / old).exists() or bench.seen_by(LOCAL).cases():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -130,15 +130,17 @@ def test_all_names_of_one_device_share_a_thread(bench_of, manager):
 
 
 def test_no_path_of_the_server_is_told(bench, manager):
-    last = ended(bench, bench.submit(bench.take(SILENT, "clip.mp4").case_id, ["ABSENT"]))
+    last = ended(
+        bench, bench.seen_by(LOCAL).open(bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id).submit(["ABSENT"])
+    )
     assert str(manager.model_configs["ABSENT"].model_path.parent) not in last.errors["ABSENT"]
     assert "absent.pt" in last.errors["ABSENT"]
 
 
 def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):
-    case = bench.take(SILENT, "clip.mp4")
-    bench.evidence(case.case_id).path.unlink()
-    last = ended(bench, bench.submit(case.case_id, ["BRIGHT"]))
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    bench.seen_by(LOCAL).open(case.case_id).evidence().path.unlink()
+    last = ended(bench, bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"]))
     assert (last.state, last.errors["BRIGHT"]) == (
         JobState.FAILED,
         "The file of this case is no longer on this machine. Upload it again.",
@@ -147,20 +149,20 @@ def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):
 
 def test_a_list_of_cases_does_without_heatmaps(bench, gate):
     gate.touch()
-    case = bench.take(ROOT / "assets" / "portrait.jpg", "p.jpg")
-    ended(bench, bench.submit(case.case_id, ["BRIGHT"]))
-    whole, (brief,) = bench.case(case.case_id), bench.cases()
+    case = bench.seen_by(LOCAL).take(ROOT / "assets" / "portrait.jpg", "p.jpg")
+    ended(bench, bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"]))
+    whole, (brief,) = bench.seen_by(LOCAL).open(case.case_id).read(), bench.seen_by(LOCAL).cases()
     assert whole.results[0].heatmaps
     assert brief.results[0].heatmaps == ()
     assert brief.results[0] == whole.results[0].model_copy(update={"heatmaps": ()})
 
 
 def test_a_result_of_another_version_leaves_the_case_readable(bench):
-    case = bench.take(SILENT, "clip.mp4")
-    job_id = bench.submit(case.case_id, ["BRIGHT"])
+    case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"])
     with bench.store.read():
         ended(bench, job_id)
     with bench.store.write() as session:
         session.execute(text("UPDATE results SET body = :body"), {"body": '{"of": "another version"}'})
-    (listed,) = bench.cases()
+    (listed,) = bench.seen_by(LOCAL).cases()
     assert (listed.case_id, listed.results) == (case.case_id, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from drishtiksha.casefile import Viewer
+from drishtiksha.casefile import Role, Viewer
 from drishtiksha.errors import AccountError
 from drishtiksha.store.accounts import Accounts, hash_password, verify_password
 from drishtiksha.store.db import Store
@@ -68,11 +68,11 @@ def test_a_user_logs_in_with_the_right_password_only(accounts):
 
 def test_adding_a_user_again_changes_password_and_role(accounts):
     accounts.add_user("ana", PASSWORD)
-    assert accounts.viewer("ana") == Viewer(name="ana", reviewer=False)
+    assert accounts.viewer("ana") == Viewer(name="ana")
     accounts.add_user("ana", PASSWORD + "2", reviewer=True)
     assert not accounts.authenticate("ana", PASSWORD)
     assert accounts.authenticate("ana", PASSWORD + "2")
-    assert accounts.viewer("ana") == Viewer(name="ana", reviewer=True)
+    assert accounts.viewer("ana") == Viewer(name="ana", role=Role.REVIEWER)
     assert [user.name for user in accounts.list_users()] == ["ana"]
 
 
@@ -80,7 +80,7 @@ def test_a_removed_user_is_no_reviewer_any_more(accounts):
     accounts.add_user("ana", PASSWORD, reviewer=True)
     accounts.remove_user("ana")
     assert not accounts.authenticate("ana", PASSWORD)
-    assert accounts.viewer("ana") == Viewer(name="ana", reviewer=False)
+    assert accounts.viewer("ana") == Viewer(name="ana")
     with pytest.raises(AccountError, match="No user"):
         accounts.remove_user("ana")
 

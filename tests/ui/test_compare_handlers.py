@@ -11,7 +11,7 @@ import pytest
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
 from media_factory import tone, write_audio, write_video
 
-from drishtiksha.casefile import Confidence, HumanVerdict, JobState, Viewer
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Viewer
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.compare import handlers as compare_handlers
@@ -23,7 +23,6 @@ from drishtiksha.ui.shared.desk import Desk
 
 FACES, OTHER, SOUND = "BRIGHT-1", "BRIGHT-2", "LOUD"
 ALL = (FACES, OTHER, SOUND)
-ANYBODY = Viewer()
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def dim_clip(tmp_path: Path) -> Path:
 
 
 def taken(desk: Desk, path: Path, side: Any = "a", setup: Setup | None = None) -> tuple[dict[str, Any], str]:
-    update = compare_handlers.take(desk, setup or Setup(), side, path, ANYBODY, upload=False)
+    update = compare_handlers.take(desk, setup or Setup(), side, path, LOCAL, upload=False)
     return update, update[f"case_{side}"]
 
 
@@ -74,11 +73,11 @@ def last(updates: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Desk, clip: Path, upload: Any) -> None:
     path = upload(clip, "clip.mp4")
-    update = compare_handlers.take(desk, Setup(), "a", path, ANYBODY, upload=True)
+    update = compare_handlers.take(desk, Setup(), "a", path, LOCAL, upload=True)
     assert not path.exists()
     assert 'id="dk-player-a"' in update["player_a"]
     assert "clip.mp4" in update["facts_a"]
-    assert desk.workbench.case(update["case_a"]).provenance is not None
+    assert desk.workbench.seen_by(LOCAL).open(update["case_a"]).read().provenance is not None
     assert "Content Credentials" in update["facts_a"]
     assert update["picks"]["value"].split("\n") == [FACES, OTHER, SOUND]
     assert "3 detectors, 3 kinds of trace" in update["plan"]
@@ -91,15 +90,15 @@ def test_the_player_gets_the_copy_of_the_other_tabs_named_by_what_the_bytes_are(
     memo = write_audio(tmp_path / "memo.m4a", tone(2.0), 16_000)
     for path, name in ((film, "evidence.mkv"), (memo, "evidence.m4a")):
         update, case_id = taken(desk, path)
-        handlers.page_of(desk, desk.workbench.case(case_id), None, ANYBODY)
-        review_handlers.open_case(desk, case_id, ANYBODY)
+        handlers.page_of(desk, desk.workbench.seen_by(LOCAL).open(case_id).read(), None, LOCAL)
+        review_handlers.open_case(desk, case_id, LOCAL)
         copies = [one.name for one in desk.shown_dir(case_id).iterdir() if one.stat().st_size == path.stat().st_size]
         assert copies == [name]
         assert f"/{name}" in update["player_a"]
 
 
 def test_a_file_that_is_none_is_said_in_the_panel(desk: Desk, upload: Any) -> None:
-    update = compare_handlers.take(desk, Setup(), "a", upload(b"no film" * 99, "x.mp4"), ANYBODY, upload=True)
+    update = compare_handlers.take(desk, Setup(), "a", upload(b"no film" * 99, "x.mp4"), LOCAL, upload=True)
     assert "This file could not be opened" in update["board"]
     assert "case_a" not in update
 
@@ -107,15 +106,15 @@ def test_a_file_that_is_none_is_said_in_the_panel(desk: Desk, upload: Any) -> No
 def test_picks_that_cannot_examine_the_file_are_dropped(desk: Desk, dim_clip: Path) -> None:
     update, case_id = taken(desk, dim_clip, setup=Setup(picks=(SOUND, FACES)))
     assert update["picks"]["value"] == FACES
-    everything = compare_handlers.quick(desk, Setup(case_id), "all", ANYBODY)
+    everything = compare_handlers.quick(desk, Setup(case_id), "all", LOCAL)
     assert set(everything["picks"]["value"].split("\n")) == {FACES, OTHER}
-    assert compare_handlers.quick(desk, Setup(case_id), "none", ANYBODY)["picks"]["value"] == ""
-    assert "left out" in compare_handlers.planned(desk, Setup(case_id, picks=ALL), ANYBODY)["plan"]
+    assert compare_handlers.quick(desk, Setup(case_id), "none", LOCAL)["picks"]["value"] == ""
+    assert "left out" in compare_handlers.planned(desk, Setup(case_id, picks=ALL), LOCAL)["plan"]
 
 
 def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))
+    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL))
     assert all(name in page["table"] for name in ALL)
     assert page["chart"].count("<img") == 4
     assert page["segments"].count("data-loop") == 1
@@ -124,7 +123,7 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
     assert "Done." in page["status"]
     assert page["run"]["interactive"]
     assert (page["stop"]["visible"], page["retry"]["visible"]) == (False, False)
-    again = last(compare_run.reopen(desk, page["code"], ANYBODY))
+    again = last(compare_run.reopen(desk, page["code"], LOCAL))
     for name in ("board", "table", "chart", "segments", "seen", "link"):
         assert again[name] == page[name], name
     assert (again["case_a"], again["mode"]) == (case_id, "models")
@@ -134,7 +133,7 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
 def test_the_table_grows_while_models_answer(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
     tables = [
-        update["table"] for update in compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY) if "table" in update
+        update["table"] for update in compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL) if "table" in update
     ]
     assert "Waiting" in tables[1]
     assert "Waiting" not in tables[-1]
@@ -142,26 +141,26 @@ def test_the_table_grows_while_models_answer(desk: Desk, clip: Path) -> None:
 
 
 def test_what_lacks_is_said_before_anything_runs(desk: Desk, clip: Path) -> None:
-    assert "Choose a file first" in last(compare_run.start(desk, Setup(picks=ALL), ANYBODY))["board"]
+    assert "Choose a file first" in last(compare_run.start(desk, Setup(picks=ALL), LOCAL))["board"]
     _, case_id = taken(desk, clip)
-    assert "two or more detectors" in last(compare_run.start(desk, Setup(case_id), ANYBODY))["board"]
+    assert "two or more detectors" in last(compare_run.start(desk, Setup(case_id), LOCAL))["board"]
     half = Setup(case_id, mode="files", picks=ALL)
-    assert "Choose two files first" in last(compare_run.start(desk, half, ANYBODY))["board"]
-    assert desk.workbench.jobs(case_id) == []
+    assert "Choose two files first" in last(compare_run.start(desk, half, LOCAL))["board"]
+    assert desk.workbench.seen_by(LOCAL).open(case_id).jobs() == []
 
 
 def test_a_stopped_comparison_goes_on(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
     page: dict[str, Any] = {}
-    for update in compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY):
+    for update in compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL):
         page |= update
         if update.get("code"):
-            compare_run.stop(desk, update["code"], ANYBODY)
-    if desk.workbench.job(page["code"]).state is JobState.CANCELLED:  # else it was faster than the stop
+            compare_run.stop(desk, update["code"], LOCAL)
+    if desk.workbench.seen_by(LOCAL).job(page["code"]).state is JobState.CANCELLED:  # else it was faster than the stop
         assert "Stopped." in page["status"]
         assert page["retry"]["visible"] is True
-    page |= last(compare_run.again(desk, page["code"], ANYBODY))
-    assert desk.workbench.job(page["code"]).state is JobState.DONE
+    page |= last(compare_run.again(desk, page["code"], LOCAL))
+    assert desk.workbench.seen_by(LOCAL).job(page["code"]).state is JobState.DONE
     assert "Done." in page["status"]
     assert page["retry"]["visible"] is False
 
@@ -170,18 +169,18 @@ def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> No
     first, case_a = taken(desk, clip)
     _, case_b = taken(desk, dim_clip, "b", Setup(case_a, mode="files", picks=(FACES,)))
     setup = Setup(case_a, case_b, "files", (FACES, SOUND))
-    single = compare_handlers.change_mode(desk, setup, ANYBODY)
+    single = compare_handlers.change_mode(desk, setup, LOCAL)
     assert single["picks"]["value"] == FACES
     assert 'type="radio"' in single["picks"]["markup"]
     assert "on two files" in single["plan"]
-    page = last(compare_run.start(desk, setup, ANYBODY))
+    page = last(compare_run.start(desk, setup, LOCAL))
     assert "clip.mp4" in page["board"]
     assert "dim.mp4" in page["board"]
     assert page["table"].count("<section") == 2
     assert 'data-player="dk-player-a dk-player-b"' in page["chart"], "both players follow"
     assert page["seen"].count("<figure") == 2
     assert len(compare_setup.jobs_of(page["code"])) == 2
-    again = last(compare_run.reopen(desk, page["code"], ANYBODY))
+    again = last(compare_run.reopen(desk, page["code"], LOCAL))
     assert (again["case_a"], again["case_b"], again["mode"]) == (case_a, case_b, "files")
     assert again["board"] == page["board"]
     assert first["case_a"] == case_a
@@ -189,16 +188,16 @@ def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> No
 
 def test_another_moment_is_shown_for_all_models(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))
-    seen = compare_run.look(desk, page["code"], 3.0, ANYBODY)["seen"]
+    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL))
+    seen = compare_run.look(desk, page["code"], 3.0, LOCAL)["seen"]
     assert "What each detector saw at 00:03.0" in seen
     assert seen.count("<figure") == 3
-    assert compare_run.look(desk, "", 3.0, ANYBODY) == {}
+    assert compare_run.look(desk, "", 3.0, LOCAL) == {}
 
 
 def test_a_picture_has_no_time_and_is_compared_all_the_same(desk: Desk, bright_picture: Path) -> None:
     _, case_id = taken(desk, bright_picture)
-    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES, OTHER)), ANYBODY))
+    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES, OTHER)), LOCAL))
     assert "2 independent kinds of trace" in page["board"]
     assert (page["chart"], page["segments"]) == ("", "")
     assert page["seen"].count("<figure") == 2
@@ -207,19 +206,19 @@ def test_a_picture_has_no_time_and_is_compared_all_the_same(desk: Desk, bright_p
 
 def test_a_persons_verdict_stands_above_the_detectors(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), ANYBODY))
+    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL))
     assert "Human verdict" not in page["board"]
-    desk.workbench.add_review(case_id, "Ana", HumanVerdict.GENUINE, Confidence.HIGH)
-    board = last(compare_run.reopen(desk, page["code"], ANYBODY))["board"]
+    desk.workbench.seen_by(LOCAL).open(case_id).add_review("Ana", HumanVerdict.GENUINE, Confidence.HIGH)
+    board = last(compare_run.reopen(desk, page["code"], LOCAL))["board"]
     assert board.index("Genuine") < board.index("The detectors say")
 
 
 def test_a_comparison_that_is_not_there_is_said(desk: Desk, clip: Path) -> None:
     for code in ("nonsense", "0" * 32):
-        assert "This comparison is not here" in last(compare_run.reopen(desk, code, ANYBODY))["board"]
-    assert last(compare_run.reopen(desk, None, ANYBODY)) == {}
-    stranger = Viewer(name="bo", reviewer=False)
-    owner = Viewer(name="ana", reviewer=False)
+        assert "This comparison is not here" in last(compare_run.reopen(desk, code, LOCAL))["board"]
+    assert last(compare_run.reopen(desk, None, LOCAL)) == {}
+    stranger = Viewer(name="bo")
+    owner = Viewer(name="ana")
     update = compare_handlers.take(desk, Setup(), "a", clip, owner, upload=False)
     page = last(compare_run.start(desk, Setup(update["case_a"], picks=(FACES,)), owner))
     assert "not here" in last(compare_run.reopen(desk, page["code"], stranger))["board"]
@@ -230,12 +229,12 @@ def test_a_comparison_that_is_not_there_is_said(desk: Desk, clip: Path) -> None:
 
 def test_deleting_a_case_empties_the_page_and_the_folder(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES,)), ANYBODY))
+    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES,)), LOCAL))
     folder = desk.shown_dir(case_id)
-    update = compare_handlers.close(desk, Setup(case_id, picks=(FACES,)), "a", ANYBODY, delete=True)
+    update = compare_handlers.close(desk, Setup(case_id, picks=(FACES,)), "a", LOCAL, delete=True)
     assert (update["case_a"], update["player_a"], update["code"]) == ("", "", "")
     assert "deleted" in update["status"]
     assert not folder.exists()
     with pytest.raises(CaseGoneError):
-        desk.workbench.case(case_id)
-    assert "not here" in last(compare_run.reopen(desk, page["code"], ANYBODY))["board"]
+        desk.workbench.seen_by(LOCAL).open(case_id).read()
+    assert "not here" in last(compare_run.reopen(desk, page["code"], LOCAL))["board"]

@@ -5,21 +5,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from drishtiksha.casefile import Viewer
+from drishtiksha.casefile import LOCAL, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
-from drishtiksha.services.workbench import ANYBODY
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.viewer import viewer_of
 
-REPORTER = Viewer(name="ada", reviewer=False)
+REPORTER = Viewer(name="ada")
 
 
 def test_a_case_is_a_copy_known_by_a_random_id_with_its_provenance(desk: Desk, bright_picture: Path) -> None:
-    one, two = (desk.take(bright_picture, "bright.png", ANYBODY, " Who took it? ") for _ in range(2))
+    one, two = (desk.take(bright_picture, "bright.png", LOCAL, " Who took it? ") for _ in range(2))
     assert one.case_id != two.case_id
     assert one.question == "Who took it?"
     assert one.provenance is not None
-    evidence = desk.workbench.evidence(one.case_id)
+    evidence = desk.workbench.seen_by(LOCAL).open(one.case_id).evidence()
     assert evidence.path != bright_picture
     assert evidence.path.read_bytes() == bright_picture.read_bytes()
 
@@ -27,13 +26,15 @@ def test_a_case_is_a_copy_known_by_a_random_id_with_its_provenance(desk: Desk, b
 def test_what_the_browser_may_fetch_lies_apart_from_the_evidence_and_goes_with_the_case(
     desk: Desk, bright_picture: Path
 ) -> None:
-    case = desk.take(bright_picture, "bright.png", ANYBODY)
+    case = desk.take(bright_picture, "bright.png", LOCAL)
     folder = desk.shown_dir(case.case_id)
     assert folder.is_relative_to(desk.settings.derived_dir)
-    assert not desk.workbench.evidence(case.case_id).path.is_relative_to(desk.settings.derived_dir)
+    assert (
+        not desk.workbench.seen_by(LOCAL).open(case.case_id).evidence().path.is_relative_to(desk.settings.derived_dir)
+    )
     desk.keep_remarks(case.case_id, ["Quick look: no face found in the picture."])
     assert desk.remarks(case.case_id) == ["Quick look: no face found in the picture."]
-    desk.workbench.delete_case(case.case_id)
+    desk.workbench.seen_by(LOCAL).open(case.case_id).delete()
     assert not folder.exists()
     with pytest.raises(CaseGoneError):
         desk.shown_dir(case.case_id)
@@ -43,18 +44,18 @@ def test_a_case_belongs_to_whoever_took_it(desk: Desk, bright_picture: Path) -> 
     case = desk.take(bright_picture, "bright.png", REPORTER)
     assert case.owner == "ada"
     with pytest.raises(CaseGoneError):
-        desk.workbench.case(case.case_id, Viewer(name="bob", reviewer=False))
+        desk.workbench.seen_by(Viewer(name="bob")).open(case.case_id).read()
 
 
 def test_without_login_everybody_is_the_same_and_with_login_somebody() -> None:
     nobody, ada = SimpleNamespace(username=None), SimpleNamespace(username="ada")
-    assert viewer_of(None) == viewer_of(ada) == ANYBODY
+    assert viewer_of(None) == viewer_of(ada) == LOCAL
 
     def known(name: str) -> Viewer:
-        return Viewer(name=name, reviewer=False)
+        return Viewer(name=name)
 
     assert viewer_of(ada, known) == REPORTER
-    assert viewer_of(nobody, known) == viewer_of(None, known) == Viewer(reviewer=False)
+    assert viewer_of(nobody, known) == viewer_of(None, known) == Viewer()
 
 
 def test_an_upload_is_discarded_with_its_folder(upload, desk: Desk) -> None:

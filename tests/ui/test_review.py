@@ -15,7 +15,17 @@ import sample_results
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from media_factory import write_video
 
-from drishtiksha.casefile import CaseFile, Confidence, EvidenceKind, HumanVerdict, JobState, PinnedNote, Viewer
+from drishtiksha.casefile import (
+    LOCAL,
+    CaseFile,
+    Confidence,
+    EvidenceKind,
+    HumanVerdict,
+    JobState,
+    PinnedNote,
+    Role,
+    Viewer,
+)
 from drishtiksha.errors import ReviewError
 from drishtiksha.results import GapReason
 from drishtiksha.ui.review import form as review_form
@@ -26,8 +36,7 @@ from drishtiksha.ui.review.queue import Filter, markup
 from drishtiksha.ui.shared.desk import Desk
 
 FACES = "BRIGHT-1"
-ANYBODY = Viewer()
-ADA, BOB = Viewer(name="ada", reviewer=True), Viewer(name="bob", reviewer=False)
+ADA, BOB = Viewer(name="ada", role=Role.REVIEWER), Viewer(name="bob")
 EVIL = '<img src=x onerror="alert(1)">'
 
 
@@ -48,9 +57,9 @@ def case(desk: Desk, tmp_path: Path) -> CaseFile:
     frames = [np.full((96, 128, 3), 20 if n < 50 else 235, np.uint8) for n in range(100)]
     path = write_video(tmp_path / "clip.mp4", frames)
     taken = desk.take(path, f"{EVIL}.mp4", Viewer(name="bob"), EVIL)
-    *_, last = desk.workbench.watch(desk.workbench.submit(taken.case_id, [FACES]))
+    *_, last = desk.workbench.seen_by(LOCAL).watch(desk.workbench.seen_by(LOCAL).open(taken.case_id).submit([FACES]))
     assert last.state is JobState.DONE, last.errors
-    return desk.workbench.case(taken.case_id)
+    return desk.workbench.seen_by(LOCAL).open(taken.case_id).read()
 
 
 def word(**changes: Any) -> str:
@@ -59,7 +68,7 @@ def word(**changes: Any) -> str:
 
 
 def test_a_case_opens_with_its_frame_times_and_flagged_stretch(desk: Desk, case: CaseFile) -> None:
-    update = review_handlers.open_case(desk, case.case_id, ANYBODY)
+    update = review_handlers.open_case(desk, case.case_id, LOCAL)
     stage = update["player"]
     times = [float(t) for t in re.search(r'data-times="([^"]*)"', stage)[1].split(",")]
     assert times == pytest.approx([n / 25 for n in range(100)], abs=1e-4)
@@ -69,9 +78,9 @@ def test_a_case_opens_with_its_frame_times_and_flagged_stretch(desk: Desk, case:
     assert "evidence" in update["machines"]
     assert update["human"] == ""
     assert "Content Credentials absent" in update["origin"]
-    again = review_handlers.open_case(desk, case.case_id, ANYBODY)
+    again = review_handlers.open_case(desk, case.case_id, LOCAL)
     assert again["player"] == stage, "frame times are kept"
-    pictures = review_handlers.pictures(desk, case.case_id, ANYBODY)
+    pictures = review_handlers.pictures(desk, case.case_id, LOCAL)
     assert "Scores over time" in pictures["chart"]
     assert pictures["findings"].count("<figure>") == 4
     assert EVIL not in "".join(str(part) for part in (update | pictures).values())
@@ -98,8 +107,8 @@ def test_each_kind_of_trace_has_flagged_stretches_of_its_own() -> None:
 
 def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     notes = [{"text": EVIL, "time_s": 1.5, "region": [10, 10, 60, 60]}]
-    update = review_handlers.save(desk, case.case_id, word(notes=notes, tags=["a", "a", " "]), "{}", ANYBODY)
-    (review,) = desk.workbench.reviews(case.case_id)
+    update = review_handlers.save(desk, case.case_id, word(notes=notes, tags=["a", "a", " "]), "{}", LOCAL)
+    (review,) = desk.workbench.seen_by(LOCAL).open(case.case_id).reviews()
     assert (review.reviewer, review.verdict, review.confidence) == ("Cy", HumanVerdict.MANIPULATED, Confidence.HIGH)
     assert review.notes == (PinnedNote(text=EVIL, time_s=1.5, region=(10, 10, 60, 60)),)
     assert review.tags == ("a",)
@@ -110,8 +119,8 @@ def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     assert "Saved as Cy" in update["form"]
     assert "1 case of 1 reviewed" in update["stats"]
     assert EVIL not in "".join(str(part) for part in update.values())
-    review_handlers.save(desk, case.case_id, word(verdict="genuine"), "{}", ANYBODY)
-    update = review_handlers.save(desk, case.case_id, word(verdict="genuine", reviewer="Di"), "{}", ANYBODY)
+    review_handlers.save(desk, case.case_id, word(verdict="genuine"), "{}", LOCAL)
+    update = review_handlers.save(desk, case.case_id, word(verdict="genuine", reviewer="Di"), "{}", LOCAL)
     assert "replaced later" in update["history"]
     assert update["history"].count("<li><p>") + update["history"].count("dk-replaced") == 3, "nothing is taken away"
 
@@ -129,15 +138,15 @@ def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     ],
 )
 def test_what_cannot_be_kept_is_said_and_the_form_stays(desk: Desk, case: CaseFile, sent: str, told: str) -> None:
-    update = review_handlers.save(desk, case.case_id, sent, "{}", ANYBODY)
+    update = review_handlers.save(desk, case.case_id, sent, "{}", LOCAL)
     assert list(update) == ["status"]
     assert told in update["status"]
-    assert desk.workbench.reviews(case.case_id) == []
+    assert desk.workbench.seen_by(LOCAL).open(case.case_id).reviews() == []
 
 
 def test_who_is_logged_in_writes_under_that_name_and_only_reviewers_do(desk: Desk, case: CaseFile) -> None:
     review_handlers.save(desk, case.case_id, word(reviewer="somebody else"), "{}", ADA)
-    assert [review.reviewer for review in desk.workbench.reviews(case.case_id)] == ["ada"]
+    assert [review.reviewer for review in desk.workbench.seen_by(LOCAL).open(case.case_id).reviews()] == ["ada"]
     assert 'name="reviewer"' not in review_form.markup(case, ADA)
     with pytest.raises(ReviewError, match="Only reviewers"):
         review_form.read(word(), case, BOB)
@@ -145,7 +154,7 @@ def test_who_is_logged_in_writes_under_that_name_and_only_reviewers_do(desk: Des
 
 
 def test_only_reviewers_see_the_cases_of_others(desk: Desk, case: CaseFile) -> None:
-    eve = Viewer(name="eve", reviewer=False)
+    eve = Viewer(name="eve")
     assert "No case passes" in review_handlers.refresh(desk, "", "{}", eve)["queue"]
     assert "no longer here" in review_handlers.open_case(desk, case.case_id, eve)["status"]
     assert review_handlers.save(desk, case.case_id, word(), "{}", eve)["case"] == ""
@@ -158,50 +167,50 @@ def test_filters(desk: Desk, case: CaseFile) -> None:
     day = case.opened_utc[:10]
 
     def found(**chosen: str) -> int:
-        return len(Filter.of(json.dumps(chosen)).find(desk.workbench, ANYBODY))
+        return len(Filter.of(json.dumps(chosen)).find(desk.workbench, LOCAL))
 
     assert found() == found(model=FACES) == found(since=day, until=day) == found(unreviewed="on") == 1
     assert found(model="another") == found(until="2001-01-01") == found(verdict="human:genuine") == 0
     said = case.results[0].prediction.value
     assert found(verdict=said) == 1
-    desk.workbench.add_review(case.case_id, "Cy", HumanVerdict.GENUINE, Confidence.LOW)
+    desk.workbench.seen_by(LOCAL).open(case.case_id).add_review("Cy", HumanVerdict.GENUINE, Confidence.LOW)
     assert found(verdict="human:genuine") == 1
     assert found(unreviewed="on") == found(disagreement="on") == 0
-    desk.workbench.add_review(case.case_id, "Di", HumanVerdict.MANIPULATED, Confidence.LOW)
+    desk.workbench.seen_by(LOCAL).open(case.case_id).add_review("Di", HumanVerdict.MANIPULATED, Confidence.LOW)
     assert found(disagreement="on") == found(verdict="human:unclear") == 1
-    (row,) = Filter.of("{}").find(desk.workbench, ANYBODY)
+    (row,) = Filter.of("{}").find(desk.workbench, LOCAL)
     assert "reviewers differ" in markup([row])
     for nonsense in ("", None, "[1]", "{broken", '{"since": "yesterday", "verdict": "x"}'):
-        assert Filter.of(nonsense).find(desk.workbench, ANYBODY)
+        assert Filter.of(nonsense).find(desk.workbench, LOCAL)
 
 
 def test_an_export_holds_the_reviews_and_taking_it_in_adds_nothing(desk: Desk, case: CaseFile, upload: Any) -> None:
-    desk.workbench.add_review(case.case_id, "Cy", HumanVerdict.GENUINE, Confidence.LOW)
-    link = review_handlers.export(desk, "jsonl", ANYBODY)["moved"]
+    desk.workbench.seen_by(LOCAL).open(case.case_id).add_review("Cy", HumanVerdict.GENUINE, Confidence.LOW)
+    link = review_handlers.export(desk, "jsonl", LOCAL)["moved"]
     data = base64.b64decode(re.search(r'base64,([^"]+)"', link)[1])
     assert json.loads(data)["reviewer"] == "Cy"
     path = upload(data, "reviews.jsonl")
-    update = review_handlers.take_in(desk, str(path), case.case_id, "{}", ANYBODY)
+    update = review_handlers.take_in(desk, str(path), case.case_id, "{}", LOCAL)
     assert "0 reviews added, 1 here already" in update["moved"]
     assert not path.exists()
     other = upload(data.replace(b"Cy", b"Di"), "reviews.jsonl")
-    update = review_handlers.take_in(desk, str(other), case.case_id, "{}", ANYBODY)
+    update = review_handlers.take_in(desk, str(other), case.case_id, "{}", LOCAL)
     assert "1 review added, 0 here already" in update["moved"]
     assert "Di" in update["history"]
     broken = upload(b"{}\n", "reviews.jsonl")
-    assert "nothing was added" in review_handlers.take_in(desk, str(broken), "", "{}", ANYBODY)["moved"]
+    assert "nothing was added" in review_handlers.take_in(desk, str(broken), "", "{}", LOCAL)["moved"]
 
 
 def test_a_case_that_is_gone_is_said(desk: Desk, case: CaseFile) -> None:
-    desk.workbench.delete_case(case.case_id)
-    update = review_handlers.open_case(desk, case.case_id, ANYBODY)
+    desk.workbench.seen_by(LOCAL).open(case.case_id).delete()
+    update = review_handlers.open_case(desk, case.case_id, LOCAL)
     assert (update["case"], update["player"]) == ("", review_panels.EMPTY)
     assert "no longer here" in update["status"]
 
 
 def test_a_picture_has_a_region_but_no_frames(desk: Desk, bright_picture: Path) -> None:
-    taken = desk.take(bright_picture, "bright.png", ANYBODY)
-    update = review_handlers.open_case(desk, taken.case_id, ANYBODY)
+    taken = desk.take(bright_picture, "bright.png", LOCAL)
+    update = review_handlers.open_case(desk, taken.case_id, LOCAL)
     assert "dk-region" in update["player"]
     assert 'data-do="forth"' not in update["player"]
     assert "No detector has examined" in update["machines"]

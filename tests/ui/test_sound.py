@@ -15,10 +15,10 @@ from media_factory import tone, write_audio
 from PIL import Image
 from sample_results import media
 
+from drishtiksha.casefile import LOCAL
 from drishtiksha.media.audio import read_audio
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
-from drishtiksha.services.workbench import ANYBODY
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 from drishtiksha.ui.analyze import handlers, seeking, watching
 from drishtiksha.ui.shared import picker
@@ -45,18 +45,18 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk_on) -> Iterator[D
 
 
 def quick_look(desk: Desk, path: Path) -> str:
-    case = handlers.take_example(desk, path, None, ANYBODY)["case"]
-    return handlers.look_quickly(desk, case, None, ANYBODY)["facts"]
+    case = handlers.take_example(desk, path, None, LOCAL)["case"]
+    return handlers.look_quickly(desk, case, None, LOCAL)["facts"]
 
 
 def test_a_recording_is_analyzed_drawn_and_sought(desk: Desk, tmp_path: Path) -> None:
     speech = read_audio(CLIP, RATE, limits=MediaLimits())
     wave = np.concatenate([speech, np.zeros(3 * RATE, np.float32), speech])
-    taken = handlers.take_example(desk, write_audio(tmp_path / "call.wav", wave, RATE), BRIGHT, ANYBODY)
+    taken = handlers.take_example(desk, write_audio(tmp_path / "call.wav", wave, RATE), BRIGHT, LOCAL)
     assert taken["models"]["value"] == LOUD, "the model on the page does not take sound"
     assert taken["audio"]["visible"]
     assert not taken["video"]["visible"]
-    answers = list(watching.run(desk, taken["case"], LOUD, ANYBODY, lambda count, desc: None))
+    answers = list(watching.run(desk, taken["case"], LOUD, LOCAL, lambda count, desc: None))
     answer = next(update for update in answers if update.get("sentence"))
     text = re.sub(r"<[^>]+>", " ", answer["timeline"])
     assert "Each point stands for 1.0 s of sound. Hatched stretches could not be judged (no speech)." in text
@@ -67,15 +67,15 @@ def test_a_recording_is_analyzed_drawn_and_sought(desk: Desk, tmp_path: Path) ->
     assert re.fullmatch(r"\d\d:\d\d\.\d-\d\d:\d\d\.\d, score 0\.\d\d", pictures[0][1])
     assert "low pitches at the bottom" in answer["gallery_caption"]
     start = float(pictures[0][1][3:7])
-    sought = seeking.seek_finding(desk, answer["job"], ANYBODY, 0)
+    sought = seeking.seek_finding(desk, answer["job"], LOCAL, 0)
     assert sought["audio"]["playback_position"] == pytest.approx(start, abs=0.05)
 
 
 def test_a_video_goes_to_the_model_that_looks_and_names_the_one_that_listens(desk: Desk) -> None:
-    taken = handlers.take_example(desk, CLIP, LOUD, ANYBODY)
+    taken = handlers.take_example(desk, CLIP, LOUD, LOCAL)
     assert taken["models"]["value"] == BRIGHT
     assert f"{LOUD} can listen to it" in taken["facts"]
-    chosen = handlers.choose_model(desk, taken["case"], LOUD, ANYBODY)
+    chosen = handlers.choose_model(desk, taken["case"], LOUD, LOCAL)
     assert "It listens to the sound alone" in chosen["facts"]
 
 

@@ -17,7 +17,7 @@ from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, wi
 from drishtiksha.render import words
 from drishtiksha.results import MediaKind
 from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
-from drishtiksha.ui.shared.desk import Desk, discard_upload
+from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def take_example(desk: Desk, path: Path, model_name: str | None, viewer: Viewer,
     """The same for a file that comes with the project."""
     try:
         case = desk.take(path, path.name, viewer, question)
-        return page_of(desk, case, model_name, viewer) | {
-            "status": panels.status(f"{case.media.name} is ready to be analyzed.")
-        }
+        with deleted_on_failure(desk, case, viewer):
+            page = page_of(desk, case, model_name, viewer)
+        return page | {"status": panels.status(f"{case.media.name} is ready to be analyzed.")}
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
         return failed(error, title="This file could not be opened")
 
@@ -49,8 +49,8 @@ def take_example(desk: Desk, path: Path, model_name: str | None, viewer: Viewer,
 def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> Update:
     """The page with this case on it and no result yet. Raises: CaseGoneError, MediaError."""
     media = case.media
-    evidence = desk.workbench.evidence(case.case_id, viewer)
-    copy = shown.display_copy(evidence, desk.shown_dir(case.case_id), desk.settings.limits)
+    evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
+    copy = shown.display_copy(evidence, desk.shown_dir(case.case_id, viewer), desk.settings.limits)
     chosen = picker.choose(desk.models(), model_name, media)
     players = {
         kind.value: gr.update(value=str(copy) if media.kind is kind else None, visible=media.kind is kind)
@@ -63,7 +63,7 @@ def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) 
             "case": case.case_id,
             "chooser": gr.update(visible=False),
             "evidence": gr.update(visible=True),
-            "facts": facts(desk, case, chosen),
+            "facts": facts(desk, case, chosen, viewer),
             "models": models(desk, case, chosen),
             "provenance": origin(case),
             "human": human.markup(case),
@@ -77,7 +77,7 @@ def choose_model(desk: Desk, case_id: str | None, model_name: str | None, viewer
     if not case_id:
         return {}
     try:
-        return {"facts": facts(desk, desk.workbench.case(case_id, viewer), model_name)}
+        return {"facts": facts(desk, desk.workbench.seen_by(viewer).open(case_id).read(), model_name, viewer)}
     except DrishtikshaError as error:
         return failed(error)
 
@@ -87,10 +87,10 @@ def look_quickly(desk: Desk, case_id: str | None, model_name: str | None, viewer
     if not case_id:
         return {}
     try:
-        case = desk.workbench.case(case_id, viewer)
-        remarks = quicklook.remarks(desk.workbench.evidence(case_id, viewer), desk.settings)
-        desk.keep_remarks(case_id, remarks)
-        return {"facts": facts(desk, case, model_name)}
+        case = desk.workbench.seen_by(viewer).open(case_id).read()
+        remarks = quicklook.remarks(desk.workbench.seen_by(viewer).open(case_id).evidence(), desk.settings)
+        desk.keep_remarks(case_id, remarks, viewer)
+        return {"facts": facts(desk, case, model_name, viewer)}
     except DrishtikshaError as error:
         log.info("no quick look: %s", error)
         return {}
@@ -101,7 +101,7 @@ def delete(desk: Desk, case_id: str | None, model_name: str | None, viewer: View
     told = "The case was deleted: the file, its copies, its jobs and its results are gone."
     try:
         if case_id:
-            desk.workbench.delete_case(case_id, viewer)
+            desk.workbench.seen_by(viewer).open(case_id).delete()
     except CaseGoneError as error:
         told = str(error)
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
@@ -178,19 +178,19 @@ def failed(error: BaseException, title: str = "This could not be analyzed") -> U
     }
 
 
-def facts(desk: Desk, case: CaseFile, model_name: str | None) -> str:
+def facts(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> str:
     """The file's facts, whether the model fits it, and what a glance at it told."""
     remark = shown.playback_remark(case.media)
     fits = picker.remarks(desk.models(), model_name, case.media)
-    remarks = [*fits, *_effort(desk, case, model_name), *desk.remarks(case.case_id)]
+    remarks = [*fits, *_effort(desk, case, model_name, viewer), *desk.remarks(case.case_id, viewer)]
     return panels.evidence(case.media, [*remarks, *([remark] if remark else [])], case.question)
 
 
-def _effort(desk: Desk, case: CaseFile, model_name: str | None) -> list[str]:
+def _effort(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> list[str]:
     """What a run would take; nothing of a model that cannot run."""
     if model_name is None:
         return []
-    (model,) = desk.workbench.plan(case.case_id, [model_name]).models
+    (model,) = desk.workbench.seen_by(viewer).open(case.case_id).plan([model_name]).models
     if model.obstacle is not None:
         return []
     time = "How long it takes here is not known yet"

@@ -49,7 +49,7 @@ def _result(desk: Desk, job_id: str | None, viewer: Viewer) -> AnalysisResult | 
     if not job_id:
         return None
     try:
-        return next(iter(desk.workbench.job(job_id, viewer).results), None)
+        return next(iter(desk.workbench.seen_by(viewer).job(job_id).results), None)
     except JobGoneError:
         return None
 

@@ -35,13 +35,15 @@ def run(
         # Beside the verdict's place, where it may stand why the last file was refused.
         yield {"status": panels.status(f"Choose {'a detector' if case_id else 'a file'} first.")}
         return
-    yield from _told(lambda: watch(desk, desk.workbench.submit(case_id, [model_name], viewer=viewer), viewer, progress))
+    yield from _told(
+        lambda: watch(desk, desk.workbench.seen_by(viewer).open(case_id).submit([model_name]), viewer, progress)
+    )
 
 
 def retry(desk: Desk, job_id: str | None, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
     """Queue a stopped or failed job again, from where it was."""
     if job_id:
-        yield from _told(lambda: watch(desk, desk.workbench.retry(job_id, viewer), viewer, progress))
+        yield from _told(lambda: watch(desk, desk.workbench.seen_by(viewer).retry(job_id), viewer, progress))
 
 
 def stop(desk: Desk, job_id: str | None, viewer: Viewer, status: str = "status") -> Update:
@@ -49,7 +51,7 @@ def stop(desk: Desk, job_id: str | None, viewer: Viewer, status: str = "status")
     if not job_id:
         return {}
     try:
-        desk.workbench.cancel(job_id, viewer)
+        desk.workbench.seen_by(viewer).cancel(job_id)
     except DrishtikshaError as error:
         return handlers.failed(error)
     return {status: panels.status("Stopping...")}
@@ -62,8 +64,8 @@ def stress(
     if not case_id or not job_id:
         return
     try:
-        model = desk.workbench.job(job_id, viewer).models[0]
-        stress_id = desk.workbench.submit(case_id, [model], kind="stress", viewer=viewer)
+        model = desk.workbench.seen_by(viewer).job(job_id).models[0]
+        stress_id = desk.workbench.seen_by(viewer).open(case_id).submit([model], kind="stress")
         yield from watch_stress(desk, stress_id, viewer, progress)
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
         sentence, reference = handlers.failure_sentence(error)
@@ -81,8 +83,8 @@ def refresh(desk: Desk, job_id: str | None, viewer: Viewer) -> Update:
     if not job_id:
         return {}
     try:
-        view = desk.workbench.job(job_id, viewer)
-        case = desk.workbench.case(view.case_id, viewer)
+        view = desk.workbench.seen_by(viewer).job(job_id)
+        case = desk.workbench.seen_by(viewer).open(view.case_id).read()
     except DrishtikshaError as error:
         return handlers.failed(error)
     said = {"human": human.markup(case)}
@@ -99,14 +101,14 @@ def watch(
     Progress is told at every step; answers are sent only when something changed and once every `YIELD_S`, since gradio
     takes its progress bar away at each.
     """
-    view = desk.workbench.job(job_id, viewer)
+    view = desk.workbench.seen_by(viewer).job(job_id)
     if view.state.ended:
         # In one answer: the page loses what is hidden and shown again within a moment.
         yield (page or {}) | _ended(desk, view, viewer)
         return
     yield (page or {}) | _begun(desk, view, viewer)
     clockwork, sent, last = Clockwork(), time.monotonic(), ("", "")
-    for view in desk.workbench.watch(job_id, viewer):
+    for view in desk.workbench.seen_by(viewer).watch(job_id):
         if view.state.ended:
             yield _ended(desk, view, viewer)
             return
@@ -131,7 +133,7 @@ def watch_stress(
     desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress, page: Update | None = None
 ) -> Iterator[Update]:
     """The same for a stress test, beside the answer that it tests. Raises: JobGoneError."""
-    view = desk.workbench.job(job_id, viewer)
+    view = desk.workbench.seen_by(viewer).job(job_id)
     if view.state.ended:
         yield (page or {}) | _stress_ended(view)
         return
@@ -145,7 +147,7 @@ def watch_stress(
         "stress_stop": gr.update(visible=True),
     }
     clockwork, sent = Clockwork(), time.monotonic()
-    for view in desk.workbench.watch(job_id, viewer):
+    for view in desk.workbench.seen_by(viewer).watch(job_id):
         if view.state.ended:
             yield _stress_ended(view)
             return
@@ -157,23 +159,23 @@ def watch_stress(
 
 
 def _reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
-    view = desk.workbench.job(job_id, viewer)
+    view = desk.workbench.seen_by(viewer).job(job_id)
     if len(view.models) > 1:
         yield {"verdict": panels.comparison(job_id)}
         return
-    case = desk.workbench.case(view.case_id, viewer)
+    case = desk.workbench.seen_by(viewer).open(view.case_id).read()
     page = handlers.page_of(desk, case, view.models[0], viewer)
     if view.kind == "analyze":
         yield from watch(desk, job_id, viewer, progress, page)
         return
-    tested = [one for one in desk.workbench.jobs(case.case_id, viewer) if _answers(one, view.models[0])]
+    tested = [one for one in desk.workbench.seen_by(viewer).open(case.case_id).jobs() if _answers(one, view.models[0])]
     if tested:
         page |= _ended(desk, tested[-1], viewer)
     yield from watch_stress(desk, job_id, viewer, progress, page)
 
 
 def _begun(desk: Desk, view: JobView, viewer: Viewer) -> Update:
-    name = desk.workbench.case(view.case_id, viewer).media.name
+    name = desk.workbench.seen_by(viewer).open(view.case_id).read().media.name
     return handlers.cleared() | {
         "job": view.job_id,
         "link": links.job(view.job_id),
@@ -190,7 +192,7 @@ def _answers(view: JobView, model: str) -> bool:
 
 def _ended(desk: Desk, view: JobView, viewer: Viewer) -> Update:
     """The end of an analysis: its answer, or why there is none and how to go on."""
-    case = desk.workbench.case(view.case_id, viewer)
+    case = desk.workbench.seen_by(viewer).open(view.case_id).read()
     update = handlers.cleared() | {
         "job": view.job_id,
         "link": links.job(view.job_id, ended=True),
@@ -208,8 +210,8 @@ def _ended(desk: Desk, view: JobView, viewer: Viewer) -> Update:
 
 
 def _answer(desk: Desk, case: CaseFile, job_id: str, result: AnalysisResult, viewer: Viewer) -> Update:
-    evidence = desk.workbench.evidence(case.case_id, viewer)
-    pictures = shown.gallery(evidence, result, desk.shown_dir(case.case_id), job_id, desk.settings.limits)
+    evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
+    pictures = shown.gallery(evidence, result, desk.shown_dir(case.case_id, viewer), job_id, desk.settings.limits)
     tested = next((one for one in case.stress if one.model_name == result.model_name), None)
     return {
         "human": human.markup(case),

@@ -23,7 +23,7 @@ from drishtiksha.ui.compare import sections as compare_panels
 from drishtiksha.ui.compare import setup as compare_setup
 from drishtiksha.ui.shared import downloads, links, panels, shown
 from drishtiksha.ui.shared import player as compare_player
-from drishtiksha.ui.shared.desk import Desk, discard_upload
+from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
 
 Update = dict[str, Any]
 Side = Literal["a", "b"]
@@ -64,7 +64,8 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
     """Copy and hash a file at once, delete gradio's copy of an upload, show what it is, and choose detectors that fit."""
     try:
         case = desk.take(path, path.name, viewer)
-        shown = show_file(desk, side, case)
+        with deleted_on_failure(desk, case, viewer):
+            shown = show_file(desk, side, case, viewer)
         setup = setup.with_case(side, case.case_id)
         if side == "a":
             setup = suited(desk, setup, case)
@@ -85,9 +86,10 @@ def suited(desk: Desk, setup: Setup, case: CaseFile) -> Setup:
     return Setup(setup.case_a, setup.case_b, setup.mode, picks)
 
 
-def show_file(desk: Desk, side: Side, case: CaseFile) -> Update:
+def show_file(desk: Desk, side: Side, case: CaseFile, viewer: Viewer) -> Update:
     """Facts and player of a case in place of the drop zone. Raises: CaseGoneError, MediaError."""
-    copy = shown.display_copy(desk.workbench.evidence(case.case_id), desk.shown_dir(case.case_id), desk.settings.limits)
+    opened = desk.workbench.seen_by(viewer).open(case.case_id)
+    copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
     return {
         f"case_{side}": case.case_id,
         f"chooser_{side}": gr.update(visible=False),
@@ -102,7 +104,7 @@ def quick(desk: Desk, setup: Setup, which: Quick, viewer: Viewer) -> Update:
     """All that fit this file, one of each kind of trace, or none."""
     try:
         statuses = desk.models()
-        media = desk.workbench.case(setup.case_a, viewer).media if setup.case_a else None
+        media = desk.workbench.seen_by(viewer).open(setup.case_a).read().media if setup.case_a else None
         picks: Sequence[str] = ()
         if which == "each":
             picks = compare_picker.one_of_each(statuses, media)
@@ -117,7 +119,7 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """Detectors and plan as they fit what is chosen now. Raises: CaseGoneError."""
     single = setup.mode == "files"
     picks = setup.picks[:1] if single else setup.picks
-    media = desk.workbench.case(setup.case_a, viewer).media if setup.case_a else None
+    media = desk.workbench.seen_by(viewer).open(setup.case_a).read().media if setup.case_a else None
     statuses = desk.models()
     return {
         "picks": gr.update(
@@ -125,16 +127,14 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
         ),
         "quick": gr.update(visible=not single),
         "second": gr.update(visible=single),
-        "plan": compare_setup.plan(_plans(desk, setup.cases, picks, statuses)),
+        "plan": compare_setup.plan(_plans(desk, setup.cases, picks, statuses, viewer)),
     }
 
 
 def planned(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """The plan after other detectors were picked; the list itself stays as it is."""
     try:
-        for case_id in setup.cases:
-            desk.workbench.case(case_id, viewer)
-        return {"plan": compare_setup.plan(_plans(desk, setup.cases, setup.picks, desk.models()))}
+        return {"plan": compare_setup.plan(_plans(desk, setup.cases, setup.picks, desk.models(), viewer))}
     except DrishtikshaError as error:
         return failed(error)
 
@@ -152,7 +152,7 @@ def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool 
     case_id = setup.case_a if side == "a" else setup.case_b
     try:
         if delete and case_id:
-            desk.workbench.delete_case(case_id, viewer)
+            desk.workbench.seen_by(viewer).open(case_id).delete()
         left = setup.with_case(side, "")
         told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
         empty: Update = {
@@ -195,7 +195,11 @@ def failed(error: BaseException, title: str = "This could not be compared") -> U
     }
 
 
-def _plans(desk: Desk, cases: Sequence[str], picks: Sequence[str], statuses: Sequence[ModelStatus]) -> list[RunPlan]:
+def _plans(
+    desk: Desk, cases: Sequence[str], picks: Sequence[str], statuses: Sequence[ModelStatus], viewer: Viewer
+) -> list[RunPlan]:
+    """What would be run on each file. Raises: CaseGoneError for any of them that the viewer may not see."""
     configured = {status.name for status in statuses}
     asked = [name for name in picks if name in configured]
-    return [desk.workbench.plan(case_id, asked) for case_id in cases] if asked else []
+    opened = [desk.workbench.seen_by(viewer).open(case_id) for case_id in cases]
+    return [case.plan(asked) for case in opened] if asked else []

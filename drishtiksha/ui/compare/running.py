@@ -41,10 +41,10 @@ def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
         jobs: list[str] = []
         try:
             for case_id in setup.cases:
-                jobs.append(desk.workbench.submit(case_id, models, viewer=viewer))
+                jobs.append(desk.workbench.seen_by(viewer).open(case_id).submit(models))
         except DrishtikshaError:
             for job in jobs:
-                desk.workbench.cancel(job, viewer)
+                desk.workbench.seen_by(viewer).cancel(job)
             raise
         code = compare_setup.code_of(tuple(jobs))
         yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
@@ -61,12 +61,12 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     try:
         if not jobs:
             raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
-        views = [desk.workbench.job(job, viewer) for job in jobs]
-        cases = [desk.workbench.case(view.case_id, viewer) for view in views]
+        views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
+        cases = [desk.workbench.seen_by(viewer).open(view.case_id).read() for view in views]
         shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
         sides: tuple[Side, ...] = ("a", "b")
         for side, case in zip(sides[: len(cases)], cases, strict=True):
-            shown |= show_file(desk, side, case)
+            shown |= show_file(desk, side, case, viewer)
         ids = [case.case_id for case in cases]
         mode = "files" if len(ids) == 2 else "models"
         setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
@@ -80,8 +80,8 @@ def again(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     """Go on with a stopped or failed comparison, from its last finished chunk."""
     try:
         for job in compare_setup.jobs_of(code):
-            if desk.workbench.job(job, viewer).state in (JobState.FAILED, JobState.CANCELLED):
-                desk.workbench.retry(job, viewer)
+            if desk.workbench.seen_by(viewer).job(job).state in (JobState.FAILED, JobState.CANCELLED):
+                desk.workbench.seen_by(viewer).retry(job)
         yield from follow(desk, code, viewer)
     except DrishtikshaError as error:
         yield failed(error)
@@ -91,7 +91,7 @@ def stop(desk: Desk, code: str | None, viewer: Viewer) -> Update:
     """Ask the jobs to stop; what follows them writes the answer."""
     try:
         for job in compare_setup.jobs_of(code):
-            desk.workbench.cancel(job, viewer)
+            desk.workbench.seen_by(viewer).cancel(job)
     except DrishtikshaError as error:
         return failed(error)
     return {"status": panels.status("Stopping...")}
@@ -103,19 +103,19 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     Raises: JobGoneError, CaseGoneError.
     """
     jobs = compare_setup.jobs_of(code)
-    views = [desk.workbench.job(job, viewer) for job in jobs]
+    views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
     told: tuple[Any, ...] = ()
     at_work: tuple[Any, ...] = ()
     for position, job in enumerate(jobs):
         sent = 0.0
-        for view in desk.workbench.watch(job, viewer):
+        for view in desk.workbench.seen_by(viewer).watch(job):
             views[position] = view
             update: Update = {}
             now = tuple((one.state, len(one.results), len(one.errors)) for one in views)
             if now != told:
                 update = parts(desk, views, viewer) | _buttons(views) | {"spoken": escape(_spoken(views))}
             elif len(views) == 1 and at_work != _at_work(view):
-                update = {"table": _table(desk, view)}
+                update = {"table": _table(desk, view, viewer)}
             told, at_work = now, _at_work(view)
             if not view.state.ended and (update or time.monotonic() - sent >= SEND_S):
                 update["status"] = compare_panels.progress(view)
@@ -132,25 +132,25 @@ def _at_work(view: JobView) -> tuple[Any, ...]:
 
 def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
     """Everything that is known by now. Raises: CaseGoneError."""
-    case = desk.workbench.case(views[0].case_id, viewer)
+    case = desk.workbench.seen_by(viewer).open(views[0].case_id).read()
     if len(views) == 2:
         return _pair(desk, views, case, viewer)
     (view,) = views
     results = view.results
     if not results and not view.state.ended:
-        return {"table": _table(desk, view)}
+        return {"table": _table(desk, view, viewer)}
     found = compare(results)
     timed = case.media.kind is not MediaKind.IMAGE and results
     return {
         "board": compare_panels.consensus(found, results, not view.state.ended, case),
-        "table": _table(desk, view),
+        "table": _table(desk, view, viewer),
         "chart": compare_chart.chart(results, PLAYERS["a"], found.strip, found.segments),
         "segments": compare_panels.segments(found.segments, PLAYERS["a"]) if timed else "",
     }
 
 
-def _table(desk: Desk, view: JobView) -> str:
-    plan = desk.workbench.plan(view.case_id, view.models) if view.results else None
+def _table(desk: Desk, view: JobView, viewer: Viewer) -> str:
+    plan = desk.workbench.seen_by(viewer).open(view.case_id).plan(view.models) if view.results else None
     memory = {model.model_name: model.memory_bytes for model in plan.models} if plan is not None else {}
     return compare_panels.table(compare(view.results), view.results, view, memory, PLAYERS["a"])
 
@@ -158,14 +158,14 @@ def _table(desk: Desk, view: JobView) -> str:
 def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
     """The same moment as each detector saw it."""
     try:
-        views = [desk.workbench.job(job, viewer) for job in compare_setup.jobs_of(code)]
+        views = [desk.workbench.seen_by(viewer).job(job) for job in compare_setup.jobs_of(code)]
         return _seen(desk, views, time_s, viewer) if views else {}
     except DrishtikshaError as error:
         return {"seen": panels.problem(str(error), title="These pictures could not be made")}
 
 
 def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) -> Update:
-    cases = [case, desk.workbench.case(views[1].case_id, viewer)]
+    cases = [case, desk.workbench.seen_by(viewer).open(views[1].case_id).read()]
     media = [one.media for one in cases]
     answers = [view.results[0] if view.results else None for view in views]
     known = [answer for answer in answers if answer is not None]
@@ -186,7 +186,7 @@ def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Vi
     results = views[0].results
     if not results:
         return {"seen": ""}
-    evidence = desk.workbench.evidence(views[0].case_id, viewer)
+    evidence = desk.workbench.seen_by(viewer).open(views[0].case_id).evidence()
     buttons, title = "", "What each detector saw"
     if evidence.media.kind is not MediaKind.IMAGE:
         offered = moments(results)
@@ -205,7 +205,7 @@ def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
     seen: list[Seen] = []
     media: list[MediaInfo] = []
     for view in views:
-        evidence = desk.workbench.evidence(view.case_id, viewer)
+        evidence = desk.workbench.seen_by(viewer).open(view.case_id).evidence()
         time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest_s(view.results)
         media.append(evidence.media)
         seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)

@@ -64,16 +64,16 @@ def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer
 @guarded()
 def numbers(desk: Desk, viewer: Viewer) -> Update:
     """Agreement and records over all cases that the viewer may see."""
-    return {"stats": review_panels.stats(stats(desk.workbench.cases(viewer, limit=ALL_CASES)))}
+    return {"stats": review_panels.stats(stats(desk.workbench.seen_by(viewer).cases(limit=ALL_CASES)))}
 
 
 @guarded(also=closed)
 def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """What is there at once: player, form, words of people and machines. Pictures follow by `pictures`."""
-    case = desk.workbench.case(case_id or "", viewer)
-    evidence = desk.workbench.evidence(case.case_id, viewer)
+    opened = desk.workbench.seen_by(viewer).open(case_id or "")
+    case, evidence = opened.read(), opened.evidence()
     limits = desk.settings.limits
-    folder = desk.shown_dir(case.case_id)
+    folder = desk.shown_dir(case.case_id, viewer)
     copy = shown.display_copy(evidence, folder, limits)
     times = review_player.times_of(evidence, folder, limits)
     return said(case) | {
@@ -102,7 +102,7 @@ def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """The chart of scores, and the moments that led to the answers that suspect something."""
     if not case_id:
         return {}
-    case = desk.workbench.case(case_id, viewer)
+    case = desk.workbench.seen_by(viewer).open(case_id).read()
     if not case.results:
         return {"chart": "", "findings": ""}
     found = compare(case.results)
@@ -119,9 +119,9 @@ def telling(case: CaseFile) -> list[AnalysisResult]:
 
 
 def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer) -> str:
-    evidence = desk.workbench.evidence(case.case_id, viewer)
+    evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
     stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
-    shots = shown.gallery(evidence, result, desk.shown_dir(case.case_id), stem, desk.settings.limits)
+    shots = shown.gallery(evidence, result, desk.shown_dir(case.case_id, viewer), stem, desk.settings.limits)
     return review_panels.findings(shots, result, shown.gallery_caption(result))
 
 
@@ -129,12 +129,10 @@ def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer
 def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:
     """Add a reviewer's word. The form is emptied only when it was kept."""
     try:
-        case = desk.workbench.case(case_id or "", viewer)
-        word = review_form.read(sent, case, viewer)
-        desk.workbench.add_review(
-            case.case_id, word.reviewer, word.verdict, word.confidence, word.notes, word.tags, viewer
-        )
-        case = desk.workbench.case(case.case_id, viewer)
+        opened = desk.workbench.seen_by(viewer).open(case_id or "")
+        word = review_form.read(sent, opened.read(), viewer)
+        opened.add_review(word.reviewer, word.verdict, word.confidence, word.notes, word.tags)
+        case = opened.read()
         told = f"Saved as {word.reviewer}, {words.moment(case.reviews[-1].made_utc)}."
         return (
             said(case)
@@ -150,7 +148,7 @@ def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer
 def export(desk: Desk, form: str, viewer: Viewer) -> Update:
     """All reviews that the viewer may see, as a link that the page follows."""
     kind: Format = "jsonl" if form == "jsonl" else "csv"
-    cases = desk.workbench.cases(viewer, reviewed=True, limit=ALL_CASES)
+    cases = desk.workbench.seen_by(viewer).cases(reviewed=True, limit=ALL_CASES)
     data = export_reviews(cases, kind)
     count = words.counted(sum(len(case.reviews) for case in cases), "review")
     return {"moved": review_panels.download(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
@@ -167,7 +165,7 @@ def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | 
         told = f"{path.name}: {words.counted(done.added, 'review')} added, {done.known} here already."
         update: Update = {"moved": review_panels.notice(told)}
         if case_id:
-            update |= said(desk.workbench.case(case_id, viewer))
+            update |= said(desk.workbench.seen_by(viewer).open(case_id).read())
         return update | refresh(desk, case_id, filters, viewer) | numbers(desk, viewer)
     finally:
         discard_upload(path)

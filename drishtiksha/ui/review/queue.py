@@ -75,8 +75,7 @@ class Filter:
         """What passes, newest first."""
         human = self.verdict.removeprefix(_HUMAN) if self.verdict.startswith(_HUMAN) else ""
         until = _day(self.until)
-        found = bench.cases(
-            viewer,
+        found = bench.seen_by(viewer).cases(
             prediction=Prediction(self.verdict) if self.verdict in list(Prediction) else None,
             model=self.model or None,
             reviewed=False if self.unreviewed else None,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,27 +38,30 @@ class Desk:
 
     def viewer(self, request: gr.Request | None) -> Viewer:
         """Who is at the page."""
-        return viewer_of(request, self._known)
+        return viewer_of(request, self.settings, self._known)
 
     def take(self, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> CaseFile:
         """A case of the viewer's own, with what the file says of itself.
 
         Raises: MediaError and its kinds; QuotaError.
         """
-        return take_in(self.workbench, upload, original_name, viewer, question)
+        return take_in(self.workbench, upload, original_name, viewer, question).read()
 
-    def shown_dir(self, case_id: str) -> Path:
+    def shown_dir(self, case_id: str, viewer: Viewer) -> Path:
         """The folder of a case that the browser may fetch from (it exists); it goes with the case. Raises: CaseGoneError."""
-        return self.workbench.derived_dir(case_id)
+        return self.workbench.seen_by(viewer).open(case_id).derived()
 
-    def remarks(self, case_id: str) -> list[str]:
+    def remarks(self, case_id: str, viewer: Viewer) -> list[str]:
         """What a glance at the file told, as far as there was one."""
-        path = self.shown_dir(case_id) / _REMARKS
+        path = self.shown_dir(case_id, viewer) / _REMARKS
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
-    def keep_remarks(self, case_id: str, remarks: list[str]) -> None:
+    def keep_remarks(self, case_id: str, remarks: list[str], viewer: Viewer) -> None:
         """Keep them with the case, so that they need not be found again. Raises: CaseGoneError."""
-        (self.shown_dir(case_id) / _REMARKS).write_text(json.dumps(remarks), encoding="utf-8")
+        path = self.shown_dir(case_id, viewer) / _REMARKS
+        unfinished = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+        unfinished.write_text(json.dumps(remarks), encoding="utf-8")
+        unfinished.replace(path)
 
     def models(self) -> list[ModelStatus]:
         """The model list, fit to be shown to visitors."""
@@ -64,6 +69,16 @@ class Desk:
             replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
             for status in self.manager.describe()
         ]
+
+
+@contextlib.contextmanager
+def deleted_on_failure(desk: Desk, case: CaseFile, viewer: Viewer) -> Iterator[None]:
+    """Nothing stays of a file that was taken and then could not be shown: its sender is told that it was refused."""
+    try:
+        yield
+    except BaseException:
+        desk.workbench.seen_by(viewer).open(case.case_id).delete()
+        raise
 
 
 def discard_upload(upload: Path) -> None:
