@@ -64,10 +64,10 @@ def written(folder: Path, cases: list[CaseFile], form: Format) -> Path:
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_goes_out_comes_back_the_same_once(bench, other, case, form, tmp_path):
     path = written(tmp_path, bench.seen_by(LOCAL).cases(), form)
-    assert import_reviews(bench, path).model_dump() == {"added": 0, "known": 10}
+    assert import_reviews(bench, path, LOCAL).model_dump() == {"added": 0, "known": 10}
     there = other.take(PORTRAIT, "renamed.jpg")
-    assert import_reviews(other, path).model_dump() == {"added": 10, "known": 0}
-    assert import_reviews(other, path).model_dump() == {"added": 0, "known": 10}
+    assert import_reviews(other, path, LOCAL).model_dump() == {"added": 10, "known": 0}
+    assert import_reviews(other, path, LOCAL).model_dump() == {"added": 0, "known": 10}
     back = other.case(there.case_id)
     assert [r.model_dump(exclude={"review_id", "case_id"}) for r in back.reviews] == [
         r.model_dump(exclude={"review_id", "case_id"}) for r in case.reviews
@@ -93,7 +93,7 @@ def test_a_file_that_a_spreadsheet_saved_with_semicolons_is_read(bench, case, tm
     csv.writer(buffer, delimiter=";").writerows(rows)
     path = tmp_path / "reviews.csv"
     path.write_text(buffer.getvalue(), encoding="utf-8", newline="")
-    assert import_reviews(bench, path).known == 10
+    assert import_reviews(bench, path, LOCAL).known == 10
 
 
 def test_a_case_is_found_by_its_id_and_by_its_hash(bench, other, case, tmp_path):
@@ -101,9 +101,9 @@ def test_a_case_is_found_by_its_id_and_by_its_hash(bench, other, case, tmp_path)
     line = json.loads(export_reviews([case], "jsonl").splitlines()[0])
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(line | {"case_id": older.case_id}))
-    import_reviews(other, path)
+    import_reviews(other, path, LOCAL)
     path.write_text(json.dumps(line | {"reviewer": "Eve"}))
-    import_reviews(other, path)
+    import_reviews(other, path, LOCAL)
     assert [r.reviewer for r in other.reviews(older.case_id)] == ["Ada"]
     assert [r.reviewer for r in other.reviews(newer.case_id)] == ["Eve"]
 
@@ -123,7 +123,7 @@ def test_all_or_nothing_with_the_lines_that_are_wrong(bench, other, case, tmp_pa
     path = tmp_path / "wrong.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "{broken\n" + "[" * 100_000 + "\n")
     with pytest.raises(ReviewFileError, match="nothing was added") as caught:
-        import_reviews(other, path)
+        import_reviews(other, path, LOCAL)
     assert caught.value.lines == (2, 3, 4, 5, 6, 7, 8, 9)
     assert "Line 2: verdict" in str(caught.value)
     assert other.reviews(there.case_id) == []
@@ -147,14 +147,14 @@ def test_a_file_that_is_not_here_is_said(bench, other, case, tmp_path):
 def test_what_is_no_list_of_reviews_is_said(bench, tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ReviewFileError, match=told):
-        import_reviews(bench, tmp_path / name)
+        import_reviews(bench, tmp_path / name, LOCAL)
 
 
 def test_broken_csv_names_its_line(bench, case, tmp_path):
     path = written(tmp_path, [case], "csv")
     path.write_bytes(path.read_bytes().rstrip() + b'\r\n"never closed,')
     with pytest.raises(ReviewFileError, match="nothing was added") as caught:
-        import_reviews(bench, path)
+        import_reviews(bench, path, LOCAL)
     assert caught.value.lines
 
 
@@ -162,7 +162,7 @@ def test_a_row_with_more_cells_than_headings_is_refused(bench, case, tmp_path):
     path = written(tmp_path, [case], "csv")
     path.write_bytes(path.read_bytes().rstrip() + b",EXTRA,MORE\r\n")
     with pytest.raises(ReviewFileError, match="more cells") as caught:
-        import_reviews(bench, path)
+        import_reviews(bench, path, LOCAL)
     assert caught.value.lines == (path.read_text("utf-8-sig").count("\n"),)
 
 
@@ -187,6 +187,6 @@ def test_on_every_database_all_or_nothing_and_once_however_many_take_it_in(bench
     assert first.reviews(kept.case_id) == []
     other = first.take(ALTERED, "again.jpg")
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda bench: import_reviews(bench, path), [first, second, first, second]))
+        done = list(pool.map(lambda bench: import_reviews(bench, path, LOCAL), [first, second, first, second]))
     assert sum(one.added for one in done) == 4
     assert [r.reviewer for case in (kept, other) for r in second.reviews(case.case_id)] == ["Ada", "Bob"] * 2

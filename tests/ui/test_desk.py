@@ -27,17 +27,17 @@ def test_what_the_browser_may_fetch_lies_apart_from_the_evidence_and_goes_with_t
     desk: Desk, bright_picture: Path
 ) -> None:
     case = desk.take(bright_picture, "bright.png", LOCAL)
-    folder = desk.shown_dir(case.case_id)
+    folder = desk.shown_dir(case.case_id, LOCAL)
     assert folder.is_relative_to(desk.settings.derived_dir)
     assert (
         not desk.workbench.seen_by(LOCAL).open(case.case_id).evidence().path.is_relative_to(desk.settings.derived_dir)
     )
     desk.keep_remarks(case.case_id, ["Quick look: no face found in the picture."])
-    assert desk.remarks(case.case_id) == ["Quick look: no face found in the picture."]
+    assert desk.remarks(case.case_id, LOCAL) == ["Quick look: no face found in the picture."]
     desk.workbench.seen_by(LOCAL).open(case.case_id).delete()
     assert not folder.exists()
     with pytest.raises(CaseGoneError):
-        desk.shown_dir(case.case_id)
+        desk.shown_dir(case.case_id, LOCAL)
 
 
 def test_a_case_belongs_to_whoever_took_it(desk: Desk, bright_picture: Path) -> None:

@@ -25,7 +25,7 @@ def test_an_upload_is_taken_shown_and_gradios_copy_deleted(desk: Desk, upload, b
     assert "&lt;b&gt;Where&lt;/b&gt; is this?" in update["facts"]
     assert "Content Credentials" in update["provenance"]
     shown = update["image"]["value"]
-    assert Path(shown).parent == desk.shown_dir(case_id)
+    assert Path(shown).parent == desk.shown_dir(case_id, LOCAL)
     assert update["video"]["value"] is None
     assert str(evidence.path.parent) not in str(update), "no server path of the evidence may reach the page"
 

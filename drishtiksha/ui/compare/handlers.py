@@ -46,7 +46,7 @@ class Setup:
     def of(cls, case_a: str | None, case_b: str | None, mode: str | None, picks: str | None) -> Setup:
         """From the values of the components."""
         kind: Mode = "files" if mode == "files" else "models"
-        return cls(case_a or "", case_b or "", kind, tuple(compare_picker.names(picks)))
+        return cls(case_a or "", case_b or "", kind, tuple(compare_picker.picked(picks)))
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def show_file(desk: Desk, side: Side, case: CaseFile, viewer: Viewer) -> Update:
         f"case_{side}": case.case_id,
         f"chooser_{side}": gr.update(visible=False),
         f"box_{side}": gr.update(visible=True),
-        f"player_{side}": compare_player.markup(case.media, copy, PLAYERS[side]),
+        f"player_{side}": compare_player.player(case.media, copy, PLAYERS[side]),
         f"facts_{side}": panels.evidence(case.media)
         + (provenance.markup(case.provenance, case.media) if case.provenance else ""),
     }
@@ -123,7 +123,7 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     statuses = desk.models()
     return {
         "picks": gr.update(
-            value=compare_picker.value(picks), markup=compare_picker.markup(statuses, picks, media, single)
+            value=compare_picker.value_of(picks), markup=compare_picker.checkboxes(statuses, picks, media, single)
         ),
         "quick": gr.update(visible=not single),
         "second": gr.update(visible=single),
@@ -171,7 +171,7 @@ def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool 
 def cleared() -> Update:
     """The result side with nothing in it, and no comparison in the address line."""
     return dict.fromkeys(PARTS, "") | {
-        "board": compare_panels.EMPTY,
+        "board": compare_panels.empty(),
         "status": panels.status(""),
         "link": links.nothing("compare"),
         "code": "",

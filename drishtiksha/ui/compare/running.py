@@ -169,7 +169,7 @@ def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) 
     media = [one.media for one in cases]
     answers = [view.results[0] if view.results else None for view in views]
     known = [answer for answer in answers if answer is not None]
-    called = [name for name, answer in zip(compare_pair.names(media), answers, strict=True) if answer is not None]
+    called = [name for name, answer in zip(compare_pair.file_names(media), answers, strict=True) if answer is not None]
     return {
         "board": compare_pair.difference(answers),
         "table": compare_pair.cards(views, cases, PAIR),
@@ -209,7 +209,9 @@ def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
         time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest_s(view.results)
         media.append(evidence.media)
         seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)
-    return compare_chart.side_by_side(seen, "The highest-scoring moment of each file", names=compare_pair.names(media))
+    return compare_chart.side_by_side(
+        seen, "The highest-scoring moment of each file", names=compare_pair.file_names(media)
+    )
 
 
 def _highest_s(results: Sequence[AnalysisResult]) -> float:

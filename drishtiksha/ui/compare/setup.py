@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import escape
 
 from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.services.plan import ModelPlan, RunPlan
-from drishtiksha.ui.shared.icons import icon
+from drishtiksha.ui.shared.templates import fill
 
 _JOBS = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{32})?")
-
-OPEN_TAB_JS = """async () => {
-  if (!new URLSearchParams(window.location.search).get('compare')) return [];
-  const find = () => [...document.querySelectorAll('[role=tab]')].find(one => one.textContent.trim() === 'Compare');
-  for (let tries = 0; tries < 200 && !document.querySelector('#dk-compare'); tries++) {
-    const tab = find();
-    if (tab && tab.getAttribute('aria-selected') !== 'true') tab.click();
-    await new Promise(done => setTimeout(done, 50));
-  }
-  await new Promise(requestAnimationFrame);
-  return [];
-}"""
-"""Ends when the tab is laid out, so that the comparison is asked for once there is a place for it."""
 
 
 def code_of(jobs: tuple[str, ...]) -> str:
@@ -39,12 +25,11 @@ def jobs_of(code: str | None) -> tuple[str, ...]:
 
 def plan(runs: Sequence[RunPlan]) -> str:
     """The plan in words: what runs, about how long, memory, and what must be loaded. One run a file; none yet: empty."""
-    if not runs or not runs[0].models:
-        return '<p class="dk-hint dk-plan-empty">The plan of the run appears here once a file and detectors are chosen.</p>'
-    rows = "".join(_row(model) for model in runs[0].models)
-    return (
-        f'<section class="dk-plan" aria-label="Plan of the run"><p>{escape(summary(runs))}</p>'
-        f"<details><summary>Detector by detector</summary><ul>{rows}</ul></details></section>"
+    models = runs[0].models if runs else ()
+    return fill(
+        "compare/plan.html",
+        summary=summary(runs) if models else "",
+        models=[{"name": one.model_name, "runs": one.obstacle is None, "told": _told(one)} for one in models],
     )
 
 
@@ -78,12 +63,9 @@ def _time(runs: Sequence[RunPlan]) -> str:
     return f"About {known} and what {', '.join(unknown)} will take: it has not run on such a file here."
 
 
-def _row(model: ModelPlan) -> str:
+def _told(model: ModelPlan) -> str:
     if model.obstacle is not None:
-        told = f"left out: {without_server_paths(model.obstacle)}"
-    else:
-        seconds = "time not known yet" if model.seconds is None else f"about {words.duration(model.seconds)}"
-        loaded = "loaded" if model.state == "loaded" else "to be loaded"
-        told = f"{model.evidence.value}; {seconds}; {words.size(model.memory_bytes)}, {loaded}"
-    sign = icon("broken" if model.obstacle is not None else "check")
-    return f"<li>{sign}<span><b>{escape(model.model_name)}</b> {escape(told)}</span></li>"
+        return f"left out: {without_server_paths(model.obstacle)}"
+    seconds = "time not known yet" if model.seconds is None else f"about {words.duration(model.seconds)}"
+    loaded = "loaded" if model.state == "loaded" else "to be loaded"
+    return f"{model.evidence.value}; {seconds}; {words.size(model.memory_bytes)}, {loaded}"

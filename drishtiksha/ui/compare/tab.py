@@ -10,18 +10,14 @@ import gradio as gr
 
 from drishtiksha.casefile import Viewer
 from drishtiksha.settings import ROOT
-from drishtiksha.ui.compare import choice as compare_picker
-from drishtiksha.ui.compare import handlers as compare_handlers
-from drishtiksha.ui.compare import running as compare_run
-from drishtiksha.ui.compare import sections as compare_panels
-from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.compare import choice, handlers, running, sections
 from drishtiksha.ui.compare.handlers import Setup, Side, Update
-from drishtiksha.ui.shared import chart as compare_chart
-from drishtiksha.ui.shared import downloads, links, panels
-from drishtiksha.ui.shared import player as compare_player
+from drishtiksha.ui.compare.setup import jobs_of, plan
+from drishtiksha.ui.shared import chart, downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
-from drishtiksha.ui.shared.parts import Parts as NamedParts
+from drishtiksha.ui.shared.parts import Parts
+from drishtiksha.ui.shared.templates import fill, script
 
 EXAMPLES = {
     "clip_with_sound.mp4": "Clip with sound",
@@ -32,20 +28,6 @@ MODES = [("Several detectors, one file", "models"), ("One detector, two files", 
 MAX_WATCHING = 128
 """Pages that may watch a comparison at the same time: each holds one place while it is open."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-LIVE_JS = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
-"""On the element that stays, not on what is put into it: only a change inside a live region is spoken."""
-SHOW_RESULT_JS = """() => {
-  const place = document.querySelector('#dk-compare-top'), box = place.getBoundingClientRect();
-  if (box.top < 0 || box.top > window.innerHeight * 0.7) place.scrollIntoView({block: 'start'});
-}"""
-
-
-class Parts(NamedParts):
-    """The components of the tab by the names that the handlers use."""
-
-    @property
-    def setup(self) -> list[Any]:
-        return [self[name] for name in ("case_a", "case_b", "mode", "picks")]
 
 
 def build(desk: Desk, tab: gr.Tab) -> None:
@@ -53,7 +35,9 @@ def build(desk: Desk, tab: gr.Tab) -> None:
     parts = Parts()
     for name in ("case_a", "case_b", "code"):
         parts.add(name, gr.State(""))
-    parts.add("spoken", html("", elem_classes="dk-quiet", elem_id="dk-compare-spoken", js_on_load=LIVE_JS))
+    parts.add(
+        "spoken", html("", elem_classes="dk-quiet", elem_id="dk-compare-spoken", js_on_load=script("compare_live.js"))
+    )
     with gr.Row(elem_classes="dk-columns"):
         with gr.Column(scale=5, min_width=280, elem_classes="dk-left"):
             examples = _files(parts, desk)
@@ -72,7 +56,7 @@ def _files(parts: Parts, desk: Desk) -> list[tuple[Side, Any, Path]]:
     parts.add("mode", gr.Radio(MODES, value="models", label="What to compare", elem_id="dk-compare-mode"))
     examples = _file(parts, "a")
     with parts.add("second", gr.Column(visible=False, elem_classes="dk-second")):
-        html('<h3 class="dk-sub">The second file</h3>')
+        html(fill("compare/second_file.html"))
         examples += _file(parts, "b")
     html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
     return examples
@@ -90,7 +74,7 @@ def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
                 if (path := ROOT / "assets" / name).is_file():
                     found.append((side, gr.Button(title, size="sm", min_width=100), path))
     with parts.add(f"box_{side}", gr.Column(visible=False, elem_classes="dk-evidence-box")):
-        parts.add(f"player_{side}", html(js_on_load=compare_player.PLAYER_JS, elem_classes="dk-player-block"))
+        parts.add(f"player_{side}", html(js_on_load=script("player.js"), elem_classes="dk-player-block"))
         with gr.Accordion("Facts of the file, and what it says of itself", open=False):
             parts.add(f"facts_{side}", html())
         with gr.Row(elem_classes="dk-actions"):
@@ -102,7 +86,7 @@ def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
 def _detectors(parts: Parts, desk: Desk) -> None:
     html(panels.step(2, "Detectors"))
     statuses = desk.models()
-    chosen = compare_picker.one_of_each(statuses, None)
+    chosen = choice.one_of_each(statuses, None)
     with parts.add("quick", gr.Row(elem_classes="dk-examples")):
         parts.add("all", gr.Button("All that fit this file", size="sm", min_width=100))
         parts.add("each", gr.Button("One of each kind", size="sm", min_width=100))
@@ -110,15 +94,15 @@ def _detectors(parts: Parts, desk: Desk) -> None:
     parts.add(
         "picks",
         html(
-            compare_picker.value(chosen),
+            choice.value_of(chosen),
             html_template="${markup}",
-            markup=compare_picker.markup(statuses, chosen),
-            js_on_load=compare_picker.PICKS_JS,
+            markup=choice.checkboxes(statuses, chosen),
+            js_on_load=script("compare_choice.js"),
             elem_id="dk-picks",
         ),
     )
     html(panels.step(3, "Plan"))
-    parts.add("plan", html(compare_setup.plan(()), elem_id="dk-plan"))
+    parts.add("plan", html(plan(()), elem_id="dk-plan"))
     with gr.Row(elem_classes="dk-run"):
         parts.add("run", gr.Button("Compare", variant="primary", size="lg", elem_id="dk-compare"))
         parts.add("stop", gr.Button("Stop", size="lg", visible=False, elem_id="dk-compare-stop"))
@@ -128,12 +112,12 @@ def _detectors(parts: Parts, desk: Desk) -> None:
 def _result(parts: Parts) -> None:
     html(panels.step(4, "Side by side"), elem_id="dk-compare-top")
     parts.add("status", html(panels.status(""), elem_id="dk-compare-status"))
-    seek = {"js_on_load": compare_player.SEEK_JS}
-    parts.add("board", html(compare_panels.EMPTY, elem_id="dk-compare-board"))
+    seek = {"js_on_load": script("seek.js")}
+    parts.add("board", html(sections.empty(), elem_id="dk-compare-board"))
     parts.add("table", html("", elem_id="dk-compare-table", **seek))
     parts.add("chart", html("", elem_id="dk-compare-chart", **seek))
     parts.add("segments", html("", elem_id="dk-compare-segments", **seek))
-    parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=compare_chart.MOMENT_JS))
+    parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=chart.MOMENT_JS))
     with parts.add("report", gr.Column(visible=False, elem_classes="dk-box")):
         html(
             panels.heading("Report", "All that is known of a file: each detector's answer, where they agree, custody.")
@@ -147,8 +131,13 @@ def _result(parts: Parts) -> None:
 Act = Callable[[Setup, Viewer], Update]
 
 
+def _setup(parts: Parts) -> list[Any]:
+    """The components that `Setup.of` reads, in its order."""
+    return [parts[name] for name in ("case_a", "case_b", "mode", "picks")]
+
+
 def _handler(parts: Parts, desk: Desk, act: Act) -> Callable[..., dict[Any, Any]]:
-    """What gradio calls with the components of `Parts.setup`."""
+    """What gradio calls with the components of `_setup`."""
 
     def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
         return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
@@ -160,13 +149,13 @@ def _wire_files(parts: Parts, desk: Desk, examples: list[tuple[Side, Any, Path]]
     for side, button, path in examples:
 
         def example(setup: Setup, viewer: Viewer, side: Side = side, path: Path = path) -> Update:
-            return compare_handlers.take(desk, setup, side, path, viewer, upload=False)
+            return handlers.take(desk, setup, side, path, viewer, upload=False)
 
-        button.click(_handler(parts, desk, example), parts.setup, parts.outputs, concurrency_limit=4, **PRIVATE)
+        button.click(_handler(parts, desk, example), _setup(parts), parts.outputs, concurrency_limit=4, **PRIVATE)
     _wire_side(parts, desk, "a")
     _wire_side(parts, desk, "b")
-    change = _handler(parts, desk, lambda setup, viewer: compare_handlers.change_mode(desk, setup, viewer))
-    parts["mode"].input(change, parts.setup, parts.outputs, queue=False, **PRIVATE)
+    change = _handler(parts, desk, lambda setup, viewer: handlers.change_mode(desk, setup, viewer))
+    parts["mode"].input(change, _setup(parts), parts.outputs, queue=False, **PRIVATE)
 
 
 def _wire_side(parts: Parts, desk: Desk, side: Side) -> None:
@@ -176,59 +165,61 @@ def _wire_side(parts: Parts, desk: Desk, side: Side) -> None:
         if path is None:
             return parts.update({})
         setup, viewer = Setup.of(case_a, case_b, mode, picks), desk.viewer(request)
-        taken = _safely(lambda: compare_handlers.take(desk, setup, side, Path(path), viewer, upload=True))
+        taken = _safely(lambda: handlers.take(desk, setup, side, Path(path), viewer, upload=True))
         return parts.update(taken | {f"drop_{side}": None})
 
     drop = parts[f"drop_{side}"]
-    drop.upload(upload, [drop, *parts.setup], parts.outputs, concurrency_limit=4, **PRIVATE)
+    drop.upload(upload, [drop, *_setup(parts)], parts.outputs, concurrency_limit=4, **PRIVATE)
     for name, delete in (("another", False), ("delete", True)):
 
         def leave(setup: Setup, viewer: Viewer, delete: bool = delete) -> Update:
-            return compare_handlers.close(desk, setup, side, viewer, delete=delete)
+            return handlers.close(desk, setup, side, viewer, delete=delete)
 
-        parts[f"{name}_{side}"].click(_handler(parts, desk, leave), parts.setup, parts.outputs, queue=False, **PRIVATE)
+        parts[f"{name}_{side}"].click(
+            _handler(parts, desk, leave), _setup(parts), parts.outputs, queue=False, **PRIVATE
+        )
 
 
 def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
     def on(event: Any, act: Act) -> None:
-        event(_handler(parts, desk, act), parts.setup, parts.outputs, queue=False, **PRIVATE)
+        event(_handler(parts, desk, act), _setup(parts), parts.outputs, queue=False, **PRIVATE)
 
-    on(parts["picks"].input, lambda setup, viewer: compare_handlers.planned(desk, setup, viewer))
-    on(parts["all"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "all", viewer))
-    on(parts["each"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "each", viewer))
-    on(parts["none"].click, lambda setup, viewer: compare_handlers.quick(desk, setup, "none", viewer))
+    on(parts["picks"].input, lambda setup, viewer: handlers.planned(desk, setup, viewer))
+    on(parts["all"].click, lambda setup, viewer: handlers.quick(desk, setup, "all", viewer))
+    on(parts["each"].click, lambda setup, viewer: handlers.quick(desk, setup, "each", viewer))
+    on(parts["none"].click, lambda setup, viewer: handlers.quick(desk, setup, "none", viewer))
 
     def opened(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
         setup = Setup.of(case_a, case_b, mode, picks)
         if not setup.cases and request.query_params.get("compare"):
             return parts.update({})  # its files are on their way: this answer would come late and take them away
-        return parts.update(_safely(lambda: compare_handlers.refresh(desk, setup, desk.viewer(request))))
+        return parts.update(_safely(lambda: handlers.refresh(desk, setup, desk.viewer(request))))
 
-    tab.select(opened, parts.setup, parts.outputs, queue=False, **PRIVATE)
+    tab.select(opened, _setup(parts), parts.outputs, queue=False, **PRIVATE)
 
 
 def _wire_run(parts: Parts, desk: Desk) -> None:
     def run(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         setup = Setup.of(case_a, case_b, mode, picks)
-        yield from _stream(parts, compare_run.start(desk, setup, desk.viewer(request)))
+        yield from _stream(parts, running.start(desk, setup, desk.viewer(request)))
 
     def again(code: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        yield from _stream(parts, compare_run.again(desk, code, desk.viewer(request)))
+        yield from _stream(parts, running.again(desk, code, desk.viewer(request)))
 
     def reopen(request: gr.Request) -> Iterator[dict[Any, Any]]:
         code = request.query_params.get("compare")
-        yield from _stream(parts, compare_run.reopen(desk, code, desk.viewer(request)))
+        yield from _stream(parts, running.reopen(desk, code, desk.viewer(request)))
 
     def stop(code: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(_safely(lambda: compare_run.stop(desk, code, desk.viewer(request))))
+        return parts.update(_safely(lambda: running.stop(desk, code, desk.viewer(request))))
 
     watching = {"concurrency_limit": MAX_WATCHING, "concurrency_id": "watch-comparison"} | PRIVATE
     events = [
-        parts["run"].click(run, parts.setup, parts.outputs, **watching),
+        parts["run"].click(run, _setup(parts), parts.outputs, **watching),
         parts["retry"].click(again, parts["code"], parts.outputs, **watching),
-        gr.on(None, reopen, [], parts.outputs, js=compare_setup.OPEN_TAB_JS, **watching),
+        gr.on(None, reopen, [], parts.outputs, js=script("compare_open_tab.js"), **watching),
     ]
-    parts["run"].click(None, None, None, js=SHOW_RESULT_JS, api_visibility="private")
+    parts["run"].click(None, None, None, js=script("compare_show_result.js"), api_visibility="private")
     parts["stop"].click(stop, parts["code"], parts.outputs, queue=False, **PRIVATE)
     for name in ("another_a", "delete_a", "another_b", "delete_b"):
         parts[name].click(None, None, None, cancels=events, api_visibility="private")
@@ -237,13 +228,13 @@ def _wire_run(parts: Parts, desk: Desk) -> None:
 
 def _wire_result(parts: Parts, desk: Desk) -> None:
     def look(code: str, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
-        return parts.update(_safely(lambda: compare_run.look(desk, code, float(event.time), desk.viewer(request))))
+        return parts.update(_safely(lambda: running.look(desk, code, float(event.time), desk.viewer(request))))
 
     parts["seen"].select(look, parts["code"], parts.outputs, concurrency_limit=4, **PRIVATE)
 
     def report_on(letter: str) -> Callable[..., str]:
         def report(case_id: str, code: str, event: gr.EventData, request: gr.Request) -> str:
-            of = letter if len(compare_setup.jobs_of(code)) == 2 else ""
+            of = letter if len(jobs_of(code)) == 2 else ""
             return downloads.make(desk, case_id, str(event.format), desk.viewer(request), of)
 
         return report
@@ -257,11 +248,11 @@ def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]
     try:
         yield from parts.stream(updates)
     except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
-        yield parts.update(compare_handlers.failed(error))
+        yield parts.update(handlers.failed(error))
 
 
 def _safely(act: Callable[[], Update]) -> Update:
     try:
         return act()
     except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
-        return compare_handlers.failed(error)
+        return handlers.failed(error)

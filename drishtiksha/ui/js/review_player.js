@@ -1,4 +1,4 @@
-// Goes behind the script of compare_player.py, in whose scope it runs: media, loop, stop, say, own, clock, mark.
+// Goes behind player.js, in whose scope it runs: media, loop, stop, say, own, clock, mark.
 const STEP_S = 1, FAR_S = 5, INSIDE_S = 0.002;
 const RATES = [0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
 const stage = () => element.querySelector('.dk-stage');

@@ -18,13 +18,9 @@ from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.services.reviews import stats
 from drishtiksha.services.reviews_exchange import ALL_CASES, Format, export_reviews, import_reviews
 from drishtiksha.ui.analyze.handlers import failure_sentence, origin
-from drishtiksha.ui.review import form as review_form
-from drishtiksha.ui.review import player as review_player
-from drishtiksha.ui.review import sections as review_panels
-from drishtiksha.ui.review.player import PLAYER_ID
-from drishtiksha.ui.review.queue import Filter, markup
-from drishtiksha.ui.shared import chart as compare_chart
-from drishtiksha.ui.shared import human, shown
+from drishtiksha.ui.review import form, player, sections
+from drishtiksha.ui.review.queue import Filter, case_list
+from drishtiksha.ui.shared import chart, human, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 
 P = ParamSpec("P")
@@ -34,7 +30,7 @@ CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart
 
 def closed() -> Update:
     """No case open."""
-    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": review_panels.EMPTY}
+    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": sections.empty()}
 
 
 def guarded(
@@ -58,13 +54,13 @@ def guarded(
 @guarded()
 def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
     """The queue as it stands now, with the open case marked."""
-    return {"queue": markup(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
+    return {"queue": case_list(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
 
 
 @guarded()
 def numbers(desk: Desk, viewer: Viewer) -> Update:
     """Agreement and records over all cases that the viewer may see."""
-    return {"stats": review_panels.stats(stats(desk.workbench.seen_by(viewer).cases(limit=ALL_CASES)))}
+    return {"stats": sections.statistics(stats(desk.workbench.seen_by(viewer).cases(limit=ALL_CASES)))}
 
 
 @guarded(also=closed)
@@ -75,25 +71,24 @@ def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     limits = desk.settings.limits
     folder = desk.shown_dir(case.case_id, viewer)
     copy = shown.display_copy(evidence, folder, limits)
-    times = review_player.times_of(evidence, folder, limits)
-    return said(case) | {
+    times = player.times_of(evidence, folder, limits)
+    return opinions(case) | {
         "case": case.case_id,
-        "player": review_panels.title(case)
-        + review_player.markup(case.media, copy, times, review_player.flagged(case.results)),
-        "form": review_form.markup(case, viewer),
-        "origin": review_panels.origin(case, origin(case)),
+        "player": sections.case_title(case) + player.stage(case.media, copy, times, player.flagged(case.results)),
+        "form": form.verdict_form(case, viewer),
+        "origin": sections.origin(case, origin(case)),
         "chart": "",
         "findings": "",
         "status": "",
     }
 
 
-def said(case: CaseFile) -> Update:
-    """What people and machines say of a case."""
+def opinions(case: CaseFile) -> Update:
+    """What people and detectors say of a case."""
     return {
         "human": human.markup(case),
-        "machines": review_panels.machines(case),
-        "history": review_panels.history(case),
+        "machines": sections.answers(case),
+        "history": sections.history(case),
     }
 
 
@@ -107,7 +102,7 @@ def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
         return {"chart": "", "findings": ""}
     found = compare(case.results)
     return {
-        "chart": compare_chart.chart(case.results, PLAYER_ID, found.strip, found.segments),
+        "chart": chart.chart(case.results, player.PLAYER_ID, found.strip, found.segments),
         "findings": "".join(_findings(desk, case, result, viewer) for result in telling(case)),
     }
 
@@ -122,21 +117,21 @@ def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer
     evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
     stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
     shots = shown.gallery(evidence, result, desk.shown_dir(case.case_id, viewer), stem, desk.settings.limits)
-    return review_panels.findings(shots, result, shown.gallery_caption(result))
+    return sections.findings(shots, result, shown.gallery_caption(result))
 
 
 @guarded()
 def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:
-    """Add a reviewer's word. The form is emptied only when it was kept."""
+    """Add a review. The form is emptied only when it was kept."""
     try:
         opened = desk.workbench.seen_by(viewer).open(case_id or "")
-        word = review_form.read(sent, opened.read(), viewer)
-        opened.add_review(word.reviewer, word.verdict, word.confidence, word.notes, word.tags)
+        review = form.read(sent, opened.read(), viewer)
+        opened.add_review(review.reviewer, review.verdict, review.confidence, review.notes, review.tags)
         case = opened.read()
-        told = f"Saved as {word.reviewer}, {words.moment(case.reviews[-1].made_utc)}."
+        told = f"Saved as {review.reviewer}, {words.moment(case.reviews[-1].made_utc)}."
         return (
-            said(case)
-            | {"form": review_form.markup(case, viewer, told), "status": ""}
+            opinions(case)
+            | {"form": form.verdict_form(case, viewer, told), "status": ""}
             | refresh(desk, case.case_id, filters, viewer)
             | numbers(desk, viewer)
         )
@@ -145,13 +140,13 @@ def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer
 
 
 @guarded("moved")
-def export(desk: Desk, form: str, viewer: Viewer) -> Update:
+def export(desk: Desk, file_type: str, viewer: Viewer) -> Update:
     """All reviews that the viewer may see, as a link that the page follows."""
-    kind: Format = "jsonl" if form == "jsonl" else "csv"
+    kind: Format = "jsonl" if file_type == "jsonl" else "csv"
     cases = desk.workbench.seen_by(viewer).cases(reviewed=True, limit=ALL_CASES)
     data = export_reviews(cases, kind)
     count = words.counted(sum(len(case.reviews) for case in cases), "review")
-    return {"moved": review_panels.download(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
+    return {"moved": sections.download_link(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
 
 
 @guarded("moved")
@@ -163,9 +158,9 @@ def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | 
     try:
         done = import_reviews(desk.workbench, path, viewer)
         told = f"{path.name}: {words.counted(done.added, 'review')} added, {done.known} here already."
-        update: Update = {"moved": review_panels.notice(told)}
+        update: Update = {"moved": sections.notice(told)}
         if case_id:
-            update |= said(desk.workbench.seen_by(viewer).open(case_id).read())
+            update |= opinions(desk.workbench.seen_by(viewer).open(case_id).read())
         return update | refresh(desk, case_id, filters, viewer) | numbers(desk, viewer)
     finally:
         discard_upload(path)
@@ -173,4 +168,4 @@ def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | 
 
 def _told(error: BaseException) -> str:
     message, reference = failure_sentence(error)
-    return review_panels.notice(f"{message} ({reference})" if reference else message, problem=True)
+    return sections.notice(f"{message} ({reference})" if reference else message, problem=True)

@@ -6,25 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from drishtiksha.ui.review import form as review_form
-from drishtiksha.ui.review import handlers as review_handlers
-from drishtiksha.ui.review import player as review_player
-from drishtiksha.ui.review import queue as review_queue
-from drishtiksha.ui.review import sections as review_panels
+from drishtiksha.ui.review import handlers, player, queue, sections
 from drishtiksha.ui.shared import panels
-from drishtiksha.ui.shared import player as compare_player
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.parts import Parts
+from drishtiksha.ui.shared.templates import script
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
-STATUS_JS = """
-watch('value', () => document.querySelector('#dk-review-form form')?.removeAttribute('data-saving'));
-"""
-FORGET_JS = (
-    """() => { document.querySelectorAll('#dk-review-sum input[type=file]').forEach(one => { one.value = ''; }); }"""
-)
-"""Else a browser does not notice that a file of the same name is chosen again, after somebody mended it."""
 
 
 def build(desk: Desk, tab: gr.Tab) -> None:
@@ -49,7 +38,7 @@ def build(desk: Desk, tab: gr.Tab) -> None:
                     "Import reviews", size="sm", min_width=120, file_types=[".csv", ".jsonl"], elem_id="dk-import"
                 ),
             )
-        parts.add("moved", html("", elem_id="dk-review-moved", js_on_load=review_panels.DOWNLOAD_JS))
+        parts.add("moved", html("", elem_id="dk-review-moved", js_on_load=script("review_download.js")))
     _wire_case(parts, desk)
     _wire_sum(parts, desk, tab)
 
@@ -62,22 +51,24 @@ def _queue(parts: Parts, desk: Desk) -> None:
         html(
             "{}",
             html_template="${markup}",
-            markup=review_queue.filters(names),
-            js_on_load=review_queue.FILTER_JS,
+            markup=queue.filter_form(names),
+            js_on_load=script("review_filters.js"),
             elem_id="dk-review-filters",
         ),
     )
-    parts.add("queue", html("", js_on_load=review_queue.QUEUE_JS, elem_id="dk-review-queue"))
-    html(review_player.keys(), elem_id="dk-review-keys")
+    parts.add("queue", html("", js_on_load=script("review_queue.js"), elem_id="dk-review-queue"))
+    html(player.keys(), elem_id="dk-review-keys")
 
 
 def _case(parts: Parts) -> None:
-    seek = {"js_on_load": compare_player.SEEK_JS}
+    seek = {"js_on_load": script("seek.js")}
     html(panels.step(2, "Case"))
     parts.add("human", html("", elem_id="dk-review-human"))
-    parts.add("player", html(review_panels.EMPTY, js_on_load=review_player.PLAYER_JS, elem_id="dk-review-player"))
-    parts.add("status", html("", js_on_load=STATUS_JS, elem_id="dk-review-status"))
-    parts.add("form", html("", js_on_load=review_form.FORM_JS, elem_id="dk-review-form"))
+    parts.add(
+        "player", html(sections.empty(), js_on_load=script("player.js", "review_player.js"), elem_id="dk-review-player")
+    )
+    parts.add("status", html("", js_on_load=script("review_status.js"), elem_id="dk-review-status"))
+    parts.add("form", html("", js_on_load=script("review_form.js"), elem_id="dk-review-form"))
     parts.add("history", html("", elem_id="dk-review-history", **seek))
     parts.add("origin", html("", elem_id="dk-review-origin"))
     parts.add("machines", html("", elem_id="dk-review-machines"))
@@ -87,14 +78,14 @@ def _case(parts: Parts) -> None:
 
 def _wire_case(parts: Parts, desk: Desk) -> None:
     def open_case(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(review_handlers.open_case(desk, str(event.case_id), desk.viewer(request)))
+        return parts.update(handlers.open_case(desk, str(event.case_id), desk.viewer(request)))
 
     def pictures(case_id: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(review_handlers.pictures(desk, case_id, desk.viewer(request)))
+        return parts.update(handlers.pictures(desk, case_id, desk.viewer(request)))
 
     def save(filters: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         sent = (str(event.case_id), str(event.said))
-        return parts.update(review_handlers.save(desk, *sent, filters, desk.viewer(request)))
+        return parts.update(handlers.save(desk, *sent, filters, desk.viewer(request)))
 
     opened = parts["queue"].select(open_case, None, parts.outputs, trigger_mode="multiple", **PRIVATE)
     opened.then(pictures, parts["case"], parts.outputs, trigger_mode="multiple", **PRIVATE)
@@ -103,15 +94,15 @@ def _wire_case(parts: Parts, desk: Desk) -> None:
 
 def _wire_sum(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
     def refresh(case_id: str, filters: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(review_handlers.refresh(desk, case_id, filters, desk.viewer(request)))
+        return parts.update(handlers.refresh(desk, case_id, filters, desk.viewer(request)))
 
     def everything(case_id: str, filters: str, request: gr.Request) -> dict[Any, Any]:
         viewer = desk.viewer(request)
-        queue = review_handlers.refresh(desk, case_id, filters, viewer)
-        return parts.update(queue | review_handlers.numbers(desk, viewer))
+        queue = handlers.refresh(desk, case_id, filters, viewer)
+        return parts.update(queue | handlers.numbers(desk, viewer))
 
     def take_in(upload: str | None, case_id: str, filters: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(review_handlers.take_in(desk, upload, case_id, filters, desk.viewer(request)))
+        return parts.update(handlers.take_in(desk, upload, case_id, filters, desk.viewer(request)))
 
     chosen = [parts["case"], parts["filters"]]
     parts["filters"].input(refresh, chosen, parts.outputs, trigger_mode="always_last", **PRIVATE)
@@ -119,8 +110,8 @@ def _wire_sum(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
     for form in ("csv", "jsonl"):
 
         def export(request: gr.Request, form: str = form) -> dict[Any, Any]:
-            return parts.update(review_handlers.export(desk, form, desk.viewer(request)))
+            return parts.update(handlers.export(desk, form, desk.viewer(request)))
 
         parts[form].click(export, None, parts.outputs, **PRIVATE)
     taken = parts["upload"].upload(take_in, [parts["upload"], *chosen], parts.outputs, **PRIVATE)
-    taken.then(None, None, None, js=FORGET_JS, api_visibility="private")
+    taken.then(None, None, None, js=script("review_forget_upload.js"), api_visibility="private")

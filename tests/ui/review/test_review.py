@@ -28,11 +28,8 @@ from drishtiksha.casefile import (
 )
 from drishtiksha.errors import ReviewError
 from drishtiksha.results import GapReason
-from drishtiksha.ui.review import form as review_form
-from drishtiksha.ui.review import handlers as review_handlers
-from drishtiksha.ui.review import player as review_player
-from drishtiksha.ui.review import sections as review_panels
-from drishtiksha.ui.review.queue import Filter, markup
+from drishtiksha.ui.review import form, handlers, player, sections
+from drishtiksha.ui.review.queue import Filter, case_list
 from drishtiksha.ui.shared.desk import Desk
 
 FACES = "BRIGHT-1"
@@ -68,19 +65,19 @@ def word(**changes: Any) -> str:
 
 
 def test_a_case_opens_with_its_frame_times_and_flagged_stretch(desk: Desk, case: CaseFile) -> None:
-    update = review_handlers.open_case(desk, case.case_id, LOCAL)
+    update = handlers.open_case(desk, case.case_id, LOCAL)
     stage = update["player"]
     times = [float(t) for t in re.search(r'data-times="([^"]*)"', stage)[1].split(",")]
     assert times == pytest.approx([n / 25 for n in range(100)], abs=1e-4)
-    (flag,) = review_player.flagged(case.results)
+    (flag,) = player.flagged(case.results)
     assert (flag.start_s, flag.end_s) == (pytest.approx(2, abs=0.2), pytest.approx(4, abs=0.1))
     assert f'data-flag="1" data-start="{flag.start_s:.3f}"' in stage
     assert "evidence" in update["machines"]
     assert update["human"] == ""
     assert "Content Credentials absent" in update["origin"]
-    again = review_handlers.open_case(desk, case.case_id, LOCAL)
+    again = handlers.open_case(desk, case.case_id, LOCAL)
     assert again["player"] == stage, "frame times are kept"
-    pictures = review_handlers.pictures(desk, case.case_id, LOCAL)
+    pictures = handlers.pictures(desk, case.case_id, LOCAL)
     assert "Scores over time" in pictures["chart"]
     assert pictures["findings"].count("<figure>") == 4
     assert EVIL not in "".join(str(part) for part in (update | pictures).values())
@@ -99,15 +96,15 @@ def test_each_kind_of_trace_has_flagged_stretches_of_its_own() -> None:
         return sample_results.result(model_name=name, scores=scores, people=(), heatmaps=(), provenance=card)
 
     faces, lips = answer("A", "face texture", range(2, 5)), answer("B", "lips and voice", range(12, 16))
-    both = review_player.flagged([faces, lips])
+    both = player.flagged([faces, lips])
     assert [flag.kind for flag in both] == [EvidenceKind.FACE_TEXTURE, EvidenceKind.LIPS]
     assert (both[0].start_s, both[0].end_s) == (0.75, 2.25)
-    assert review_player.flagged([faces.model_copy(update={"experimental": True})]) == []
+    assert player.flagged([faces.model_copy(update={"experimental": True})]) == []
 
 
 def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     notes = [{"text": EVIL, "time_s": 1.5, "region": [10, 10, 60, 60]}]
-    update = review_handlers.save(desk, case.case_id, word(notes=notes, tags=["a", "a", " "]), "{}", LOCAL)
+    update = handlers.save(desk, case.case_id, word(notes=notes, tags=["a", "a", " "]), "{}", LOCAL)
     (review,) = desk.workbench.seen_by(LOCAL).open(case.case_id).reviews()
     assert (review.reviewer, review.verdict, review.confidence) == ("Cy", HumanVerdict.MANIPULATED, Confidence.HIGH)
     assert review.notes == (PinnedNote(text=EVIL, time_s=1.5, region=(10, 10, 60, 60)),)
@@ -119,8 +116,8 @@ def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     assert "Saved as Cy" in update["form"]
     assert "1 case of 1 reviewed" in update["stats"]
     assert EVIL not in "".join(str(part) for part in update.values())
-    review_handlers.save(desk, case.case_id, word(verdict="genuine"), "{}", LOCAL)
-    update = review_handlers.save(desk, case.case_id, word(verdict="genuine", reviewer="Di"), "{}", LOCAL)
+    handlers.save(desk, case.case_id, word(verdict="genuine"), "{}", LOCAL)
+    update = handlers.save(desk, case.case_id, word(verdict="genuine", reviewer="Di"), "{}", LOCAL)
     assert "replaced later" in update["history"]
     assert update["history"].count("<li><p>") + update["history"].count("dk-replaced") == 3, "nothing is taken away"
 
@@ -138,29 +135,29 @@ def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     ],
 )
 def test_what_cannot_be_kept_is_said_and_the_form_stays(desk: Desk, case: CaseFile, sent: str, told: str) -> None:
-    update = review_handlers.save(desk, case.case_id, sent, "{}", LOCAL)
+    update = handlers.save(desk, case.case_id, sent, "{}", LOCAL)
     assert list(update) == ["status"]
     assert told in update["status"]
     assert desk.workbench.seen_by(LOCAL).open(case.case_id).reviews() == []
 
 
 def test_who_is_logged_in_writes_under_that_name_and_only_reviewers_do(desk: Desk, case: CaseFile) -> None:
-    review_handlers.save(desk, case.case_id, word(reviewer="somebody else"), "{}", ADA)
+    handlers.save(desk, case.case_id, word(reviewer="somebody else"), "{}", ADA)
     assert [review.reviewer for review in desk.workbench.seen_by(LOCAL).open(case.case_id).reviews()] == ["ada"]
-    assert 'name="reviewer"' not in review_form.markup(case, ADA)
+    assert 'name="reviewer"' not in form.verdict_form(case, ADA)
     with pytest.raises(ReviewError, match="Only reviewers"):
-        review_form.read(word(), case, BOB)
-    assert "<form" not in review_form.markup(case, BOB)
+        form.read(word(), case, BOB)
+    assert "<form" not in form.verdict_form(case, BOB)
 
 
 def test_only_reviewers_see_the_cases_of_others(desk: Desk, case: CaseFile) -> None:
     eve = Viewer(name="eve")
-    assert "No case passes" in review_handlers.refresh(desk, "", "{}", eve)["queue"]
-    assert "no longer here" in review_handlers.open_case(desk, case.case_id, eve)["status"]
-    assert review_handlers.save(desk, case.case_id, word(), "{}", eve)["case"] == ""
-    assert "0 cases of 0" in review_handlers.numbers(desk, eve)["stats"]
-    assert case.case_id in review_handlers.refresh(desk, "", "{}", BOB)["queue"], "one's own"
-    assert case.case_id in review_handlers.refresh(desk, "", "{}", ADA)["queue"]
+    assert "No case passes" in handlers.refresh(desk, "", "{}", eve)["queue"]
+    assert "no longer here" in handlers.open_case(desk, case.case_id, eve)["status"]
+    assert handlers.save(desk, case.case_id, word(), "{}", eve)["case"] == ""
+    assert "0 cases of 0" in handlers.numbers(desk, eve)["stats"]
+    assert case.case_id in handlers.refresh(desk, "", "{}", BOB)["queue"], "one's own"
+    assert case.case_id in handlers.refresh(desk, "", "{}", ADA)["queue"]
 
 
 def test_filters(desk: Desk, case: CaseFile) -> None:
@@ -179,38 +176,38 @@ def test_filters(desk: Desk, case: CaseFile) -> None:
     desk.workbench.seen_by(LOCAL).open(case.case_id).add_review("Di", HumanVerdict.MANIPULATED, Confidence.LOW)
     assert found(disagreement="on") == found(verdict="human:unclear") == 1
     (row,) = Filter.of("{}").find(desk.workbench, LOCAL)
-    assert "reviewers differ" in markup([row])
+    assert "reviewers differ" in case_list([row])
     for nonsense in ("", None, "[1]", "{broken", '{"since": "yesterday", "verdict": "x"}'):
         assert Filter.of(nonsense).find(desk.workbench, LOCAL)
 
 
 def test_an_export_holds_the_reviews_and_taking_it_in_adds_nothing(desk: Desk, case: CaseFile, upload: Any) -> None:
     desk.workbench.seen_by(LOCAL).open(case.case_id).add_review("Cy", HumanVerdict.GENUINE, Confidence.LOW)
-    link = review_handlers.export(desk, "jsonl", LOCAL)["moved"]
+    link = handlers.export(desk, "jsonl", LOCAL)["moved"]
     data = base64.b64decode(re.search(r'base64,([^"]+)"', link)[1])
     assert json.loads(data)["reviewer"] == "Cy"
     path = upload(data, "reviews.jsonl")
-    update = review_handlers.take_in(desk, str(path), case.case_id, "{}", LOCAL)
+    update = handlers.take_in(desk, str(path), case.case_id, "{}", LOCAL)
     assert "0 reviews added, 1 here already" in update["moved"]
     assert not path.exists()
     other = upload(data.replace(b"Cy", b"Di"), "reviews.jsonl")
-    update = review_handlers.take_in(desk, str(other), case.case_id, "{}", LOCAL)
+    update = handlers.take_in(desk, str(other), case.case_id, "{}", LOCAL)
     assert "1 review added, 0 here already" in update["moved"]
     assert "Di" in update["history"]
     broken = upload(b"{}\n", "reviews.jsonl")
-    assert "nothing was added" in review_handlers.take_in(desk, str(broken), "", "{}", LOCAL)["moved"]
+    assert "nothing was added" in handlers.take_in(desk, str(broken), "", "{}", LOCAL)["moved"]
 
 
 def test_a_case_that_is_gone_is_said(desk: Desk, case: CaseFile) -> None:
     desk.workbench.seen_by(LOCAL).open(case.case_id).delete()
-    update = review_handlers.open_case(desk, case.case_id, LOCAL)
-    assert (update["case"], update["player"]) == ("", review_panels.EMPTY)
+    update = handlers.open_case(desk, case.case_id, LOCAL)
+    assert (update["case"], update["player"]) == ("", sections.empty())
     assert "no longer here" in update["status"]
 
 
 def test_a_picture_has_a_region_but_no_frames(desk: Desk, bright_picture: Path) -> None:
     taken = desk.take(bright_picture, "bright.png", LOCAL)
-    update = review_handlers.open_case(desk, taken.case_id, LOCAL)
+    update = handlers.open_case(desk, taken.case_id, LOCAL)
     assert "dk-region" in update["player"]
     assert 'data-do="forth"' not in update["player"]
     assert "No detector has examined" in update["machines"]

@@ -15,9 +15,9 @@ from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, View
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.compare import handlers as compare_handlers
-from drishtiksha.ui.compare import running as compare_run
-from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.compare import running
 from drishtiksha.ui.compare.handlers import Setup
+from drishtiksha.ui.compare.setup import jobs_of
 from drishtiksha.ui.review import handlers as review_handlers
 from drishtiksha.ui.shared.desk import Desk
 
@@ -81,7 +81,7 @@ def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Des
     assert "Content Credentials" in update["facts_a"]
     assert update["picks"]["value"].split("\n") == [FACES, OTHER, SOUND]
     assert "3 detectors, 3 kinds of trace" in update["plan"]
-    copy = next(desk.shown_dir(update["case_a"]).glob("evidence.*"))
+    copy = next(desk.shown_dir(update["case_a"], LOCAL).glob("evidence.*"))
     assert copy.read_bytes() == clip.read_bytes(), "nothing is re-encoded"
 
 
@@ -92,7 +92,9 @@ def test_the_player_gets_the_copy_of_the_other_tabs_named_by_what_the_bytes_are(
         update, case_id = taken(desk, path)
         handlers.page_of(desk, desk.workbench.seen_by(LOCAL).open(case_id).read(), None, LOCAL)
         review_handlers.open_case(desk, case_id, LOCAL)
-        copies = [one.name for one in desk.shown_dir(case_id).iterdir() if one.stat().st_size == path.stat().st_size]
+        copies = [
+            one.name for one in desk.shown_dir(case_id, LOCAL).iterdir() if one.stat().st_size == path.stat().st_size
+        ]
         assert copies == [name]
         assert f"/{name}" in update["player_a"]
 
@@ -114,7 +116,7 @@ def test_picks_that_cannot_examine_the_file_are_dropped(desk: Desk, dim_clip: Pa
 
 def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL))
+    page = last(running.start(desk, Setup(case_id, picks=ALL), LOCAL))
     assert all(name in page["table"] for name in ALL)
     assert page["chart"].count("<img") == 4
     assert page["segments"].count("data-loop") == 1
@@ -123,7 +125,7 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
     assert "Done." in page["status"]
     assert page["run"]["interactive"]
     assert (page["stop"]["visible"], page["retry"]["visible"]) == (False, False)
-    again = last(compare_run.reopen(desk, page["code"], LOCAL))
+    again = last(running.reopen(desk, page["code"], LOCAL))
     for name in ("board", "table", "chart", "segments", "seen", "link"):
         assert again[name] == page[name], name
     assert (again["case_a"], again["mode"]) == (case_id, "models")
@@ -132,34 +134,32 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
 
 def test_the_table_grows_while_models_answer(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    tables = [
-        update["table"] for update in compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL) if "table" in update
-    ]
+    tables = [update["table"] for update in running.start(desk, Setup(case_id, picks=ALL), LOCAL) if "table" in update]
     assert "Waiting" in tables[1]
     assert "Waiting" not in tables[-1]
     assert len(set(tables)) >= 3
 
 
 def test_what_lacks_is_said_before_anything_runs(desk: Desk, clip: Path) -> None:
-    assert "Choose a file first" in last(compare_run.start(desk, Setup(picks=ALL), LOCAL))["board"]
+    assert "Choose a file first" in last(running.start(desk, Setup(picks=ALL), LOCAL))["board"]
     _, case_id = taken(desk, clip)
-    assert "two or more detectors" in last(compare_run.start(desk, Setup(case_id), LOCAL))["board"]
+    assert "two or more detectors" in last(running.start(desk, Setup(case_id), LOCAL))["board"]
     half = Setup(case_id, mode="files", picks=ALL)
-    assert "Choose two files first" in last(compare_run.start(desk, half, LOCAL))["board"]
+    assert "Choose two files first" in last(running.start(desk, half, LOCAL))["board"]
     assert desk.workbench.seen_by(LOCAL).open(case_id).jobs() == []
 
 
 def test_a_stopped_comparison_goes_on(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
     page: dict[str, Any] = {}
-    for update in compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL):
+    for update in running.start(desk, Setup(case_id, picks=ALL), LOCAL):
         page |= update
         if update.get("code"):
-            compare_run.stop(desk, update["code"], LOCAL)
+            running.stop(desk, update["code"], LOCAL)
     if desk.workbench.seen_by(LOCAL).job(page["code"]).state is JobState.CANCELLED:  # else it was faster than the stop
         assert "Stopped." in page["status"]
         assert page["retry"]["visible"] is True
-    page |= last(compare_run.again(desk, page["code"], LOCAL))
+    page |= last(running.again(desk, page["code"], LOCAL))
     assert desk.workbench.seen_by(LOCAL).job(page["code"]).state is JobState.DONE
     assert "Done." in page["status"]
     assert page["retry"]["visible"] is False
@@ -173,14 +173,14 @@ def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> No
     assert single["picks"]["value"] == FACES
     assert 'type="radio"' in single["picks"]["markup"]
     assert "on two files" in single["plan"]
-    page = last(compare_run.start(desk, setup, LOCAL))
+    page = last(running.start(desk, setup, LOCAL))
     assert "clip.mp4" in page["board"]
     assert "dim.mp4" in page["board"]
     assert page["table"].count("<section") == 2
     assert 'data-player="dk-player-a dk-player-b"' in page["chart"], "both players follow"
     assert page["seen"].count("<figure") == 2
-    assert len(compare_setup.jobs_of(page["code"])) == 2
-    again = last(compare_run.reopen(desk, page["code"], LOCAL))
+    assert len(jobs_of(page["code"])) == 2
+    again = last(running.reopen(desk, page["code"], LOCAL))
     assert (again["case_a"], again["case_b"], again["mode"]) == (case_a, case_b, "files")
     assert again["board"] == page["board"]
     assert first["case_a"] == case_a
@@ -188,16 +188,16 @@ def test_one_detector_on_two_files(desk: Desk, clip: Path, dim_clip: Path) -> No
 
 def test_another_moment_is_shown_for_all_models(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL))
-    seen = compare_run.look(desk, page["code"], 3.0, LOCAL)["seen"]
+    page = last(running.start(desk, Setup(case_id, picks=ALL), LOCAL))
+    seen = running.look(desk, page["code"], 3.0, LOCAL)["seen"]
     assert "What each detector saw at 00:03.0" in seen
     assert seen.count("<figure") == 3
-    assert compare_run.look(desk, "", 3.0, LOCAL) == {}
+    assert running.look(desk, "", 3.0, LOCAL) == {}
 
 
 def test_a_picture_has_no_time_and_is_compared_all_the_same(desk: Desk, bright_picture: Path) -> None:
     _, case_id = taken(desk, bright_picture)
-    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES, OTHER)), LOCAL))
+    page = last(running.start(desk, Setup(case_id, picks=(FACES, OTHER)), LOCAL))
     assert "2 independent kinds of trace" in page["board"]
     assert (page["chart"], page["segments"]) == ("", "")
     assert page["seen"].count("<figure") == 2
@@ -206,22 +206,22 @@ def test_a_picture_has_no_time_and_is_compared_all_the_same(desk: Desk, bright_p
 
 def test_a_persons_verdict_stands_above_the_detectors(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=ALL), LOCAL))
+    page = last(running.start(desk, Setup(case_id, picks=ALL), LOCAL))
     assert "Human verdict" not in page["board"]
     desk.workbench.seen_by(LOCAL).open(case_id).add_review("Ana", HumanVerdict.GENUINE, Confidence.HIGH)
-    board = last(compare_run.reopen(desk, page["code"], LOCAL))["board"]
+    board = last(running.reopen(desk, page["code"], LOCAL))["board"]
     assert board.index("Genuine") < board.index("The detectors say")
 
 
 def test_a_comparison_that_is_not_there_is_said(desk: Desk, clip: Path) -> None:
     for code in ("nonsense", "0" * 32):
-        assert "This comparison is not here" in last(compare_run.reopen(desk, code, LOCAL))["board"]
-    assert last(compare_run.reopen(desk, None, LOCAL)) == {}
+        assert "This comparison is not here" in last(running.reopen(desk, code, LOCAL))["board"]
+    assert last(running.reopen(desk, None, LOCAL)) == {}
     stranger = Viewer(name="bo")
     owner = Viewer(name="ana")
     update = compare_handlers.take(desk, Setup(), "a", clip, owner, upload=False)
-    page = last(compare_run.start(desk, Setup(update["case_a"], picks=(FACES,)), owner))
-    assert "not here" in last(compare_run.reopen(desk, page["code"], stranger))["board"]
+    page = last(running.start(desk, Setup(update["case_a"], picks=(FACES,)), owner))
+    assert "not here" in last(running.reopen(desk, page["code"], stranger))["board"]
     assert (
         "could not be compared" in compare_handlers.planned(desk, Setup(update["case_a"], picks=ALL), stranger)["board"]
     )
@@ -229,12 +229,12 @@ def test_a_comparison_that_is_not_there_is_said(desk: Desk, clip: Path) -> None:
 
 def test_deleting_a_case_empties_the_page_and_the_folder(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    page = last(compare_run.start(desk, Setup(case_id, picks=(FACES,)), LOCAL))
-    folder = desk.shown_dir(case_id)
+    page = last(running.start(desk, Setup(case_id, picks=(FACES,)), LOCAL))
+    folder = desk.shown_dir(case_id, LOCAL)
     update = compare_handlers.close(desk, Setup(case_id, picks=(FACES,)), "a", LOCAL, delete=True)
     assert (update["case_a"], update["player_a"], update["code"]) == ("", "", "")
     assert "deleted" in update["status"]
     assert not folder.exists()
     with pytest.raises(CaseGoneError):
         desk.workbench.seen_by(LOCAL).open(case_id).read()
-    assert "not here" in last(compare_run.reopen(desk, page["code"], LOCAL))["board"]
+    assert "not here" in last(running.reopen(desk, page["code"], LOCAL))["board"]

@@ -13,10 +13,8 @@ from drishtiksha.comparison import Segment, compare, contrast
 from drishtiksha.render.same_moment import Moment, Seen
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, Prediction
 from drishtiksha.services.plan import ModelPlan, RunPlan
-from drishtiksha.ui.compare import pair as compare_pair
-from drishtiksha.ui.compare import sections as compare_panels
-from drishtiksha.ui.compare import setup as compare_setup
-from drishtiksha.ui.shared import chart as compare_chart
+from drishtiksha.ui.compare import pair, sections, setup
+from drishtiksha.ui.shared import chart
 
 JOB = "0" * 31 + "1"
 FACES, VOICE, BLINKS = "FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1", "EYEBLINK-CNN-LSTM-V1"
@@ -67,7 +65,7 @@ def text_of(markup: str) -> str:
 
 def test_the_table_has_a_row_for_each_model_asked_answered_or_not() -> None:
     running = view(model_name=VOICE, results=(FACE,), errors={BLINKS: "<b>No face</b> in /srv/secret/cases/a/clip.mp4"})
-    markup = compare_panels.table(compare([FACE]), [FACE], running, {FACES: 13_700_000}, "p")
+    markup = sections.table(compare([FACE]), [FACE], running, {FACES: 13_700_000}, "p")
     assert markup.count('role="row"') == 4
     text = text_of(markup)
     assert "A FACE-BLEND-LITE-V1 face texture" in text
@@ -77,42 +75,42 @@ def test_the_table_has_a_row_for_each_model_asked_answered_or_not() -> None:
     assert "/srv/secret" not in markup
     assert 'data-label="Score"' in markup, "what a phone shows beside each value"
     early = running.model_copy(update={"preview": SOUND})
-    told = text_of(compare_panels.table(compare([FACE]), [FACE], early, {}, "p"))
+    told = text_of(sections.table(compare([FACE]), [FACE], early, {}, "p"))
     assert "At work Preliminary, of a first look: moderate evidence of manipulation, score 0.78." in told
-    ended = compare_panels.table(compare([FACE]), [FACE], view(state=JobState.CANCELLED, results=(FACE,)), {}, "p")
+    ended = sections.table(compare([FACE]), [FACE], view(state=JobState.CANCELLED, results=(FACE,)), {}, "p")
     assert "EYEBLINK-CNN-LSTM-V1 Not run" in text_of(ended)
     assert "not known" in ended, "memory"
 
 
 def test_the_button_of_a_row_leads_to_its_highest_score_and_a_picture_has_none() -> None:
     asked = view(models=(FACES,), results=(FACE,))
-    markup = compare_panels.table(compare([FACE]), [FACE], asked, {}, "dk-player-a")
+    markup = sections.table(compare([FACE]), [FACE], asked, {}, "dk-player-a")
     assert 'data-player="dk-player-a" data-start="7.000"' in markup
     picture = clean_picture()
-    assert "<button" not in compare_panels.table(compare([picture]), [picture], asked, {}, "p")
+    assert "<button" not in sections.table(compare([picture]), [picture], asked, {}, "p")
 
 
 def test_agreement_is_told_without_a_number_that_nobody_can_read() -> None:
-    assert compare_panels.agreement(0) == "none of the others"
-    assert compare_panels.agreement(1) == "all others"
-    assert compare_panels.agreement(0.5) == "50 % of the others"
+    assert sections.agreement(0) == "none of the others"
+    assert sections.agreement(1) == "all others"
+    assert sections.agreement(0.5) == "50 % of the others"
 
 
 def test_disagreement_is_said_and_the_disclaimer_stands_once() -> None:
     clear = SOUND.model_copy(
         update={"prediction": Prediction.REAL, "grade": Grade.NONE_FOUND, "p_fake": 0.1, "confidence": 0.9}
     )
-    markup = compare_panels.consensus(compare([FACE, clear]), [FACE, clear])
+    markup = sections.consensus(compare([FACE, clear]), [FACE, clear])
     assert "The detectors disagree" in markup
     assert "not proof of manipulation" in markup
-    alone = compare_panels.consensus(compare([clear]), [clear], running=True)
+    alone = sections.consensus(compare([clear]), [clear], running=True)
     assert alone.count(DISCLAIMER) == 1
     assert "Preliminary" in alone
 
 
 def test_a_persons_verdict_stands_above_the_detectors() -> None:
     case = case_of(media(), HumanVerdict.GENUINE)
-    markup = compare_panels.consensus(compare([FACE]), [FACE], case=case)
+    markup = sections.consensus(compare([FACE]), [FACE], case=case)
     assert markup.index("Genuine") < markup.index("The detectors say")
     assert "overrides" in markup
     assert "<Ana>" not in markup
@@ -122,24 +120,24 @@ def test_segments_are_numbered_buttons_that_loop() -> None:
     found = Segment(
         start_s=1.25, end_s=3.5, kinds=(EvidenceKind.FACE_TEXTURE, EvidenceKind.SPECTRUM), models=(FACES, VOICE)
     )
-    markup = compare_panels.segments([found], "dk-player-a")
+    markup = sections.segments([found], "dk-player-a")
     assert 'aria-pressed="false" data-loop data-player="dk-player-a" data-start="1.250" data-end="3.500"' in markup
     assert "1 00:01.2–00:03.5 face texture, sound spectrum" in text_of(markup)
-    assert "no stretch" in compare_panels.segments([], "p")
+    assert "no stretch" in sections.segments([], "p")
 
 
 def test_progress_counts_models_and_says_what_waits() -> None:
     running = view(model_name=VOICE, results=(FACE,), progress=1, total=2, message="Scoring", estimate_s=12.0)
-    markup = compare_panels.progress(running)
+    markup = sections.progress(running)
     assert 'aria-valuenow="50"' in markup
     assert "1 of 3 detectors done, about 12.0 s left" in text_of(markup)
-    assert compare_panels.doing(view(state=JobState.QUEUED, position=2)) == "Waiting: 2 jobs first."
-    assert compare_panels.doing(view(state=JobState.QUEUED, position=0)) == "Waiting for its turn."
+    assert sections.doing(view(state=JobState.QUEUED, position=2)) == "Waiting: 2 jobs first."
+    assert sections.doing(view(state=JobState.QUEUED, position=0)) == "Waiting for its turn."
 
 
 def test_the_chart_is_a_slider_that_tells_where_its_axis_lies() -> None:
     found = compare([FACE, SOUND, UNSEEN])
-    markup = compare_chart.chart([FACE, SOUND, UNSEEN], "dk-player-a", found.strip, found.segments)
+    markup = chart.chart([FACE, SOUND, UNSEEN], "dk-player-a", found.strip, found.segments)
     assert markup.count("<img") == 4
     assert 'role="slider" tabindex="0"' in markup
     assert 'data-start="0.000" data-end="14.000"' in markup, "the longest of them"
@@ -148,36 +146,36 @@ def test_the_chart_is_a_slider_that_tells_where_its_axis_lies() -> None:
         right = float(re.search(rf'data-{side}-right="([\d.]+)"', markup).group(1))
         assert 0 < left < right < 1
     assert "B, VOICE-SPOOF-LITE-V1, suspicious from 0.65" in markup, "in words"
-    assert compare_chart.chart([clean_picture()], "p") == ""
+    assert chart.chart([clean_picture()], "p") == ""
 
 
 def test_moments_are_buttons_and_one_of_them_asks_the_player() -> None:
-    markup = compare_chart.moments([Moment(1.0, (FACES, VOICE), 0.9), Moment(7.0, (FACES,), 0.8)], "dk-player-a", 7.0)
+    markup = chart.moments([Moment(1.0, (FACES, VOICE), 0.9), Moment(7.0, (FACES,), 0.8)], "dk-player-a", 7.0)
     assert 'data-moment="7.000" aria-pressed="true"' in markup
     assert "2 heatmaps" in markup
     assert 'data-moment="now" data-player="dk-player-a"' in markup
 
 
 def test_a_detector_that_judged_nothing_near_the_moment_says_so() -> None:
-    markup = compare_chart.side_by_side([Seen("<A>", None, None)], "What each detector saw")
+    markup = chart.side_by_side([Seen("<A>", None, None)], "What each detector saw")
     assert "Nothing near this moment could be judged" in markup
     assert "<A>" not in markup
 
 
 def test_two_files_are_told_apart_even_under_one_name() -> None:
     other = media(sha256="cd" * 32)
-    assert compare_pair.names([media(), other]) == ["clip.mp4 (abababab)", "clip.mp4 (cdcdcdcd)"]
-    assert compare_pair.names([media(), media(name="b.mp4")]) == ["clip.mp4", "b.mp4"]
+    assert pair.file_names([media(), other]) == ["clip.mp4 (abababab)", "clip.mp4 (cdcdcdcd)"]
+    assert pair.file_names([media(), media(name="b.mp4")]) == ["clip.mp4", "b.mp4"]
 
 
 def test_the_difference_of_two_files_is_told_in_words() -> None:
     lower = FACE.model_copy(update={"media": media(name="b.mp4", sha256="cd" * 32), "p_fake": 0.7})
-    markup = compare_pair.difference([FACE, lower])
+    markup = pair.difference([FACE, lower])
     assert escape(contrast(FACE, lower)) in markup
     assert "b.mp4" in markup
-    assert "still to come" in compare_pair.difference([FACE, None])
-    assert "Both are the same file" in compare_pair.difference([FACE, FACE])
-    cards = compare_pair.cards(
+    assert "still to come" in pair.difference([FACE, None])
+    assert "Both are the same file" in pair.difference([FACE, FACE])
+    cards = pair.cards(
         [
             view(models=(FACES,), results=(FACE,)),
             view(models=(FACES,), state=JobState.FAILED, errors={FACES: "No <face>."}),
@@ -210,25 +208,25 @@ def test_the_plan_says_time_memory_and_what_must_be_loaded() -> None:
             model_plan(BLINKS, obstacle="Its weights are missing."),
         )
     )
-    text = compare_setup.summary([run])
+    text = setup.summary([run])
     assert "2 detectors, 2 kinds of trace, on this file, which is decoded once for all of them." in text
     assert "About 4.0 s and what VOICE-SPOOF-LITE-V1 will take" in text
     assert "20.0 MB of memory" in text
     assert "To be loaded first: VOICE-SPOOF-LITE-V1." in text
     assert "Left out, because they cannot examine it: EYEBLINK-CNN-LSTM-V1." in text
-    assert "left out: Its weights are missing." in text_of(compare_setup.plan([run]))
+    assert "left out: Its weights are missing." in text_of(setup.plan([run]))
 
 
 def test_a_plan_of_two_files_takes_both_times_and_nothing_chosen_is_said() -> None:
     one = RunPlan(models=(model_plan(FACES),))
-    assert "on two files, one after the other. About 8.0 s" in compare_setup.summary([one, one])
+    assert "on two files, one after the other. About 8.0 s" in setup.summary([one, one])
     unfit = RunPlan(models=(model_plan(FACES, obstacle="It has no picture."),))
-    assert compare_setup.summary([one, unfit]) == "None of the chosen detectors can examine both files."
-    assert "appears here" in compare_setup.plan([])
+    assert setup.summary([one, unfit]) == "None of the chosen detectors can examine both files."
+    assert "appears here" in setup.plan([])
 
 
 def test_a_link_names_one_job_or_two_and_nothing_else_is_followed() -> None:
-    assert compare_setup.jobs_of(compare_setup.code_of((JOB, JOB))) == (JOB, JOB)
-    assert compare_setup.jobs_of(JOB) == (JOB,)
+    assert setup.jobs_of(setup.code_of((JOB, JOB))) == (JOB, JOB)
+    assert setup.jobs_of(JOB) == (JOB,)
     for wrong in (None, "", "../etc/passwd", JOB[:-1], f"{JOB}-{JOB}-{JOB}"):
-        assert compare_setup.jobs_of(wrong) == ()
+        assert setup.jobs_of(wrong) == ()

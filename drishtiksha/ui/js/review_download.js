@@ -1,0 +1,2 @@
+// Follows a new link at once.
+watch('value', () => setTimeout(() => element.querySelector('a[data-fresh]')?.click(), 0));
