@@ -1,4 +1,7 @@
-"""Settings: `configs/config.yaml`, overridden by `.env`, overridden by the environment (`DRISHTIKSHA_...`)."""
+"""Settings: `configs/config.yaml`, overridden by `.env`, overridden by the environment (`DRISHTIKSHA_...`).
+
+Also where the program's own files lie, in a checkout and when installed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -19,7 +23,13 @@ from pydantic_settings import (
 from drishtiksha.detector_config import DEVICE
 from drishtiksha.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[1]
+_SHIPPED = Path(__file__).with_name("shipped")
+INSTALLED = _SHIPPED.is_dir()
+"""Whether this is an installed package; False in a checkout of the repository, an editable install included."""
+ROOT = _SHIPPED if INSTALLED else Path(__file__).resolve().parents[1]
+"""Where configs/, models/ and assets/ lie that come with the program: the repository, or inside the installed package."""
+HOME = user_data_path("drishtiksha", appauthor=False) if INSTALLED else ROOT
+"""What relative paths of the settings are taken from: the repository, or the user's data folder when installed."""
 DEFAULT_CONFIG = ROOT / "configs" / "config.yaml"
 EMBEDDED_DIR = ROOT / "models"
 """Where the weights that ship with the project lie, whatever `models_dir` says."""
@@ -49,7 +59,7 @@ class MediaLimits(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Everything that is not a detector's own. Relative paths are taken from the repository root."""
+    """Everything that is not a detector's own. Relative paths are taken from `HOME`."""
 
     model_config = SettingsConfigDict(
         env_prefix="DRISHTIKSHA_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
@@ -110,7 +120,7 @@ class Settings(BaseSettings):
     @property
     def data_root(self) -> Path:
         """`data_dir`, absolute."""
-        return _from_root(self.data_dir)
+        return _from_home(self.data_dir)
 
     @property
     def cases_dir(self) -> Path:
@@ -124,21 +134,21 @@ class Settings(BaseSettings):
 
     @property
     def checkpoints_dir(self) -> Path:
-        return _from_root(self.models_dir)
+        return _from_home(self.models_dir)
 
     def checkpoint(self, model_path: Path) -> Path:
         """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder (or where it ships with the
-        project), else from the root."""
+        project), else from `HOME`."""
         if model_path.is_absolute():
             return model_path
         if model_path.parts[:1] == ("models",):
             own, embedded = (folder / Path(*model_path.parts[1:]) for folder in (self.checkpoints_dir, EMBEDDED_DIR))
             return embedded if embedded.with_suffix(".json").is_file() and not own.exists() else own
-        return ROOT / model_path
+        return HOME / model_path
 
 
-def _from_root(path: Path) -> Path:
-    return path if path.is_absolute() else ROOT / path
+def _from_home(path: Path) -> Path:
+    return path if path.is_absolute() else HOME / path
 
 
 def _refuse_unknown_keys(yaml_file: Path, known: set[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drishtiksha.errors import ConfigError
-from drishtiksha.settings import ROOT, load_settings
+from drishtiksha.settings import HOME, INSTALLED, ROOT, load_settings
 
 
 @pytest.fixture
@@ -66,3 +66,9 @@ def test_checkpoints_are_found_from_the_models_folder_the_root_or_as_given(confi
     assert settings.checkpoint(Path("elsewhere/x.pt")) == ROOT / "elsewhere/x.pt"
     assert settings.checkpoint(tmp_path / "x.pt") == tmp_path / "x.pt"
     assert settings.checkpoint(Path()) == ROOT
+
+
+def test_in_a_checkout_everything_lies_in_the_repository():
+    assert not INSTALLED
+    assert ROOT == HOME == Path(__file__).parents[1]
+    assert load_settings().data_root == ROOT / "data"

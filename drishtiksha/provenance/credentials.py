@@ -14,9 +14,9 @@ from drishtiksha.casefile import CredentialState
 from drishtiksha.errors import ConfigError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.guard import Pulse
-from drishtiksha.settings import EMBEDDED_DIR
+from drishtiksha.settings import HOME
 
-ANCHORS = EMBEDDED_DIR / "c2pa-anchors.pem"
+ANCHORS = HOME / "models" / "c2pa-anchors.pem"
 """Certificates of signers, or of those who vouch for signers, to be trusted. None ships: whom to trust is the newsroom's
 choice, and the lists that exist have terms of their own."""
 
