@@ -1,10 +1,11 @@
 """The registry: which detectors there are, which models are configured, and which are loaded.
 
-Adding a detector takes one file in `drishtiksha/detectors/` and one entry in `configs/config.yaml`.
+Adding a detector takes one file in `drishtiksha/detectors/` (or a plug-in) and one entry in `configs/config.yaml`.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -18,11 +19,13 @@ from pydantic import ValidationError
 
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.detectors.base import Detector
-from drishtiksha.detectors.discovery import discover
+from drishtiksha.detectors.discovery import discover, plugins
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
 from drishtiksha.results import MediaInfo
 from drishtiksha.settings import Settings
 from drishtiksha.weights import Part, Progress, WeightsState, bytes_of, fetchable, parts, pull, remedy, state
+
+log = logging.getLogger(__name__)
 
 State = Literal["loaded", "ready", "missing", "broken"]
 
@@ -50,6 +53,11 @@ class ModelManager:
         """Raises: ConfigError that names every bad field of every bad entry."""
         self.settings = settings
         self._registry = discover()
+        further = plugins(self._registry, settings.detectors_folder)
+        self._registry |= further.detectors
+        self._plugin_faults = further.faults
+        for fault in further.faults:
+            log.warning(fault)
         self.model_configs = _validated(settings, self._registry)
         self._models: dict[str, Detector] = {}
         self._used: dict[str, float] = {}
@@ -213,7 +221,12 @@ class ModelManager:
 
     def _unknown_class(self, name: str) -> str:
         wanted, known = self.model_configs[name].class_name, ", ".join(sorted(self._registry))
-        return f"{name} asks for class {wanted!r}, which no file in drishtiksha/detectors/ defines. Check class_name. Known: {known}."
+        told = [
+            f"{name} asks for class {wanted!r}, which no file in drishtiksha/detectors/ and no plug-in defines. Check class_name. "
+            f"Known: {known}.",
+            *self._plugin_faults,
+        ]
+        return " ".join(told)
 
     def _load(self, name: str) -> Detector:
         detector = self.unloaded(name)

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("data"), description="cases and the database; never in the repository")
     models_dir: Path = Field(default=Path("models"), description="checkpoints, embedded and downloaded")
+    detectors_dir: Path | None = Field(
+        default=None, description="a folder of further detectors, whose Python files are run; None = none"
+    )
     device: str = Field(
         default="auto",
         pattern=DEVICE,
@@ -135,6 +138,11 @@ class Settings(BaseSettings):
     @property
     def checkpoints_dir(self) -> Path:
         return _from_home(self.models_dir)
+
+    @property
+    def detectors_folder(self) -> Path | None:
+        """`detectors_dir`, absolute."""
+        return _from_home(self.detectors_dir) if self.detectors_dir else None
 
     def checkpoint(self, model_path: Path) -> Path:
         """Where a model's checkpoint lies: absolute as given, `models/x` in the models folder (or where it ships with the
