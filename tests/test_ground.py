@@ -193,3 +193,23 @@ def test_the_altered_portrait_is_altered_in_the_face_and_says_so():
     from_face = np.hypot((columns - 225) / 39, (rows - 128) / 48)
     assert difference[from_face < 0.8].mean() > 5
     assert difference[(from_face > 1.6) & (rows < 480)].mean() < 0.5
+
+
+# --- git -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_git_leaves_the_environment_alone_be_it_a_folder_or_a_link(tmp_path, kind):
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    subprocess.run(["git", "init", "-q", tmp_path / "clone"], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path / "clone")
+    environment = tmp_path / "clone" / ".venv"
+    elsewhere = environment if kind == "folder" else tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pyvenv.cfg").touch()
+    if kind == "link":
+        environment.symlink_to(elsewhere)
+    command = ["git", "status", "--porcelain", "--untracked-files=all"]
+    seen = subprocess.run(command, cwd=tmp_path / "clone", capture_output=True, text=True, check=True).stdout
+    assert seen.split() == ["??", ".gitignore"]

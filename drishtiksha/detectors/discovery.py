@@ -63,7 +63,7 @@ def plugins(own: Collection[str], folder: Path | None = None) -> Plugins:
     for source, load in [*_of_packages(), *_of_folder(folder)]:
         try:
             classes = _detectors_of(load())
-        except (Exception, SystemExit) as error:  # whoever wrote the plug-in may have written anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whoever wrote it may have written anything
             why = f"{type(error).__name__}: {error}"
             faults.append(f"The detectors of {source} cannot be imported ({why}). Mend it, or take it away.")
             continue
