@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weight
 from drishtiksha import weights
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, ModelRegistryError, WeightsMismatchError
-from drishtiksha.weights import importing, lock
+from drishtiksha.weights import lock
 
 NOBODY = WeightsSource(licence="CC0-1.0")
 TWO_PARTS = '''
@@ -215,7 +216,7 @@ def test_another_file_is_only_replaced_when_asked(tmp_path, two_parts):
 
 
 def test_too_little_room_leaves_nothing_behind(tmp_path, two_parts, monkeypatch):
-    monkeypatch.setattr(importing.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(DownloadError, match="10 bytes free"):
         two_parts.import_file("P", tmp_path / "got_head.pt")
     assert list((tmp_path / "in").iterdir()) == []

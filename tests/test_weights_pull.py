@@ -1,7 +1,11 @@
 """Fetching a checkpoint, against a real HTTP server that can be told to misbehave."""
 
 import hashlib
+import os
 import re
+import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +15,7 @@ import pytest
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
 from drishtiksha.weights import WeightsState, announced, fetching, pinned, pull, state
+from drishtiksha.weights.fetching import Announced
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -27,8 +32,6 @@ class Behaviour:
     content_type: str = "application/octet-stream"
     break_after: list[int] = field(default_factory=list)  # bytes of body, one entry a request, then no more breaks
     send_length: bool = True
-    commit: str | None = None  # what a repository's branch stands for now, as Hugging Face tells it
-    paths: list[str] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -41,7 +44,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         does = self.behaviour
         does.requests.append(dict(self.headers))
-        does.paths.append(self.path)
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "/net.pth")
@@ -67,8 +69,6 @@ class Handler(BaseHTTPRequestHandler):
         does = self.behaviour
         self.send_response(does.status)
         self.send_header("Content-Length", str(len(does.content)))
-        if does.commit:
-            self.send_header("X-Repo-Commit", does.commit)
         self.end_headers()
 
     def start_of_range(self):
@@ -263,7 +263,7 @@ def test_nobody_listens(destination):
 
 def test_too_little_room_is_seen_beforehand(server, destination, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(DownloadError, match="1000 bytes free"):
         pull(source(server), destination)
 
@@ -303,19 +303,246 @@ def test_what_no_program_may_fetch(destination, given, words):
         pull(given, destination)
 
 
+def test_a_download_is_pinned_and_a_later_other_one_refused(server, destination):
+    pull(source(server, sha256=None), destination)
+    assert pinned(destination).sha256 == SHA256
+    destination.unlink()
+    server.content = CONTENT[::-1]
+    with pytest.raises(WeightsMismatchError, match="unpin"):
+        pull(source(server, sha256=None), destination)
+    assert not destination.exists()
+
+
+# --- the hub ---------------------------------------------------------------------------------------------------------
+
+COMMIT = "c0ffee" + 34 * "0"
+TOKEN = "hf_of_somebody_with_access"
+
+
+@dataclass
+class HubBehaviour:
+    """What the hub holds, and the requests that hub and store saw: method, path, headers."""
+
+    content: bytes = CONTENT
+    commit: str | None = COMMIT
+    gated: bool = False
+    status: int = 200
+    break_after: list[int] = field(default_factory=list)
+    seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    store: str = ""
+
+    def got(self) -> list[dict[str, str]]:
+        """Headers of what was asked of the store."""
+        return [headers for method, path, headers in self.seen if method == "GET" and path.startswith("/store/")]
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    """As huggingface.co: `resolve` tells size, etag and commit and leads to a store on another origin, which takes ranges."""
+
+    behaviour: HubBehaviour
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.answer(with_body=False)
+
+    def do_GET(self):
+        self.answer(with_body=True)
+
+    def answer(self, with_body):
+        does = self.behaviour
+        does.seen.append((self.command, self.path, dict(self.headers)))
+        if self.path.startswith("/store/"):
+            self.stored(with_body)
+        elif does.status != 200:
+            self.refuse(does.status, {})
+        elif does.gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            status = 403 if "Authorization" in self.headers else 401
+            self.refuse(status, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to model is restricted."})
+        else:
+            etag = hashlib.sha256(does.content).hexdigest()
+            headers = {"Location": does.store + self.path, "X-Linked-Etag": f'"{etag}"'}
+            headers |= {"X-Linked-Size": str(len(does.content))}
+            self.refuse(302, headers | ({"X-Repo-Commit": does.commit} if does.commit else {}))
+
+    def stored(self, with_body):
+        does = self.behaviour
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        body = does.content[start:]
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(does.content) - 1}/{len(does.content)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body[: does.break_after.pop(0)] if does.break_after else body)
+
+    def refuse(self, status, headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
 @pytest.fixture
-def hub(server, monkeypatch):
-    """Hugging Face, played by the local server."""
-    import huggingface_hub.constants
+def hub(monkeypatch):
+    """Hugging Face, played on this machine; 127.0.0.1 is the hub and localhost the store that it leads to."""
+    import huggingface_hub.constants as constants
 
-    endpoint = server.url.removesuffix("/net.pth")
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    return server
+    handler = type("ThisHub", (HubHandler,), {"behaviour": HubBehaviour()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        endpoint = f"http://127.0.0.1:{http.server_port}"
+        handler.behaviour.store = f"http://localhost:{http.server_port}/store"
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 65536)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nonexistent/token")
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        handler.behaviour.endpoint = endpoint
+        yield handler.behaviour
+        http.shutdown()
+        thread.join()
 
 
+FILE = WeightsSource(hf_repo="owner/name", hf_file="net.pth")
 FOLDER = WeightsSource(hf_repo="owner/name", hf_files=("config.json", "model.safetensors"))
+
+
+def test_the_hub_gives_a_file_with_its_progress(hub, destination):
+    seen = []
+    assert announced(FILE, destination) == Announced(len(CONTENT), COMMIT)
+    assert pull(FILE, destination, lambda done, total: seen.append((done, total))) == SHA256
+    assert destination.read_bytes() == CONTENT
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert [file.name for file in destination.parent.iterdir() if "part" in file.name] == []
+
+
+def test_a_stopped_download_of_the_hub_goes_on_later(hub, destination):
+    def stop_half_way(done, total):
+        if done >= total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(FILE, destination, stop_half_way)
+    had = part_of(destination).stat().st_size
+    assert 0 < had < len(CONTENT)
+    seen = []
+    assert pull(FILE, destination, lambda done, total: seen.append((done, total))) == SHA256
+    assert hub.got()[-1]["Range"] == f"bytes={had}-"
+    assert seen[0] == (had, len(CONTENT))
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_connection_to_the_hub_that_breaks_is_resumed_at_once(hub, destination):
+    hub.break_after = [300_000]
+    assert pull(FILE, destination) == SHA256
+    assert len(hub.got()) == 2
+    assert hub.got()[1]["Range"].startswith("bytes=")
+
+
+def test_what_the_hub_replaced_meanwhile_is_not_spliced(hub, destination):
+    with pytest.raises(KeyboardInterrupt):
+        pull(FILE, destination, lambda done, _: (_ for _ in ()).throw(KeyboardInterrupt) if done > 200_000 else None)
+    assert part_of(destination).stat().st_size
+    hub.content, hub.commit = CONTENT[::-1], 40 * "d"
+    assert pull(FILE, destination) == hashlib.sha256(CONTENT[::-1]).hexdigest()
+    assert "Range" not in hub.got()[-1]
+
+
+def test_a_wrong_hash_of_the_hub_is_thrown_away(hub, destination):
+    with pytest.raises(WeightsMismatchError, match=SHA256):
+        pull(FILE.model_copy(update={"sha256": "0" * 64}), destination)
+    assert not destination.exists()
+    assert not part_of(destination).exists()
+
+
+def test_a_gated_repository_says_how_to_get_in(hub, destination):
+    hub.gated = True
+    with pytest.raises(DownloadError, match="accept the terms, make a token") as caught:
+        pull(FILE, destination)
+    assert f"{hub.endpoint}/owner/name" in str(caught.value)
+    assert "set HF_TOKEN" in str(caught.value)
+    assert announced(FILE, destination) == Announced(None)
+
+
+def test_a_token_opens_a_gated_repository_and_is_told_to_nobody_else(hub, destination, monkeypatch):
+    hub.gated = True
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert pull(FILE, destination) == SHA256
+    assert all("Authorization" not in headers for headers in hub.got())
+    assert len(hub.got()) == 1
+
+
+def test_a_token_without_access_is_told_from_none(hub, destination, monkeypatch):
+    hub.gated = True
+    monkeypatch.setenv("HF_TOKEN", "hf_of_somebody_else")
+    with pytest.raises(DownloadError, match="The token of HF_TOKEN gives no access to owner/name"):
+        pull(FILE, destination)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_other_refusals_of_the_hub_are_told(hub, destination, status):
+    hub.status = status
+    with pytest.raises(DownloadError, match=f"answered with status {status}"):
+        pull(FILE, destination)
+
+
+def test_offline_nothing_is_asked(hub, destination, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set"):
+        pull(FILE, destination)
+    assert announced(FILE, destination) == Announced(None)
+    assert not hub.seen
+
+
+def test_a_hub_that_nobody_reaches(hub, destination, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
+    with pytest.raises(DownloadError, match="HF_ENDPOINT"):
+        pull(FILE, destination)
+
+
+def test_too_little_room_for_a_file_of_the_hub_is_seen_beforehand(hub, destination, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(DownloadError, match="1000 bytes free"):
+        pull(FILE, destination)
+
+
+def test_a_full_disk_is_reported_while_the_hub_sends(hub, destination):
+    part_of(destination)
+    pull(FILE, destination)
+    destination.unlink()
+    etag = hashlib.sha256(CONTENT).hexdigest()
+    part_of(destination).with_name("net.pth.part.etag").write_text(etag)
+    part_of(destination).symlink_to("/dev/full")
+    with pytest.raises(DownloadError, match="No space left on device"):
+        pull(FILE, destination)
+
+
+def test_the_environment_of_the_hub_holds(hub, destination):
+    """As a user sets it: in the environment of a process of its own."""
+    hub.gated = True
+    code = (
+        "import sys; from pathlib import Path; from drishtiksha.contract import WeightsSource;"
+        "from drishtiksha.weights import pull;"
+        "print(pull(WeightsSource(hf_repo='owner/name', hf_file='net.pth'), Path(sys.argv[1])))"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", code, destination]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [SHA256]
 
 
 def test_a_folder_is_fetched_file_by_file_and_pinned(hub, destination):
@@ -326,32 +553,30 @@ def test_a_folder_is_fetched_file_by_file_and_pinned(hub, destination):
     assert pinned(destination).sha256 == found
     (destination / "config.json").unlink()
     assert state(destination, FOLDER) is WeightsState.MISSING
-    before = len(hub.requests)
+    before = len(hub.got())
     pull(FOLDER, destination)
-    assert len(hub.requests) == before + 1, "only what is missing"
+    assert len(hub.got()) == before + 1, "only what is missing"
 
 
-@pytest.mark.parametrize(
-    "source", [WeightsSource(hf_repo="owner/name", hf_file="net.pth"), FOLDER], ids=["file", "folder"]
-)
+@pytest.mark.parametrize("source", [FILE, FOLDER], ids=["file", "folder"])
 def test_a_repository_is_pinned_at_the_commit_that_was_fetched(hub, destination, source):
-    hub.commit = "c0ffee" + 34 * "0"
-    assert announced(source, destination).revision == hub.commit
     pull(source, destination)
-    assert pinned(destination).revision == hub.commit
-    assert all(f"/resolve/{hub.commit}/" in path for path in hub.paths)
+    assert pinned(destination).revision == COMMIT
+    got = [path for method, path, _ in hub.seen if method == "GET"]
+    assert all(f"/resolve/{COMMIT}/" in path for path in got)
 
 
 def test_a_commit_that_is_asked_for_is_fetched_whatever_the_branch_is_now(hub, destination):
-    hub.commit, wanted = 40 * "a", 40 * "b"
-    pull(WeightsSource(hf_repo="owner/name", hf_file="net.pth", revision=wanted), destination)
+    wanted = 40 * "b"
+    pull(FILE.model_copy(update={"revision": wanted}), destination)
     assert destination.read_bytes() == CONTENT
     assert pinned(destination).revision == wanted
-    assert all(f"/resolve/{wanted}/" in path for path in hub.paths)
+    assert all(f"/resolve/{wanted}/" in path for _, path, _ in hub.seen)
 
 
 def test_a_commit_that_nobody_tells_is_not_made_up(hub, destination):
-    pull(WeightsSource(hf_repo="owner/name", hf_file="net.pth"), destination)
+    hub.commit = None
+    pull(FILE, destination)
     assert pinned(destination).revision is None
 
 
@@ -359,14 +584,4 @@ def test_a_folder_never_gets_files_that_may_hold_code(hub, destination):
     for name in ("pytorch_model.bin", "../outside.json", "modeling.py"):
         with pytest.raises(DownloadError, match="may hold code"):
             pull(FOLDER.model_copy(update={"hf_files": (name,)}), destination)
-    assert not hub.requests
-
-
-def test_a_download_is_pinned_and_a_later_other_one_refused(server, destination):
-    pull(source(server, sha256=None), destination)
-    assert pinned(destination).sha256 == SHA256
-    destination.unlink()
-    server.content = CONTENT[::-1]
-    with pytest.raises(WeightsMismatchError, match="unpin"):
-        pull(source(server, sha256=None), destination)
-    assert not destination.exists()
+    assert not hub.seen

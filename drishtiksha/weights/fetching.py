@@ -1,9 +1,11 @@
-"""Fetch a checkpoint: resumed where the server allows, verified, and put in place in one step."""
+"""Fetch a checkpoint: resumed where the server allows, verified, and put in place in one step.
+
+Plain addresses are fetched here, what lies on the Hugging Face Hub by `weights.hub`.
+"""
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights.files import bytes_of, fetchable, files_of, unlike
+from drishtiksha.weights import hub
+from drishtiksha.weights.files import bytes_of, fetchable, files_of, require_room, unlike
 from drishtiksha.weights.lock import fingerprint, pin, pinned
 
 if TYPE_CHECKING:
@@ -42,10 +45,21 @@ def announced(source: WeightsSource, destination: Path) -> Announced:
 
     Raises: DownloadError when no program may fetch it.
     """
-    asked = [_ask(url) for _, url in _addresses(source, destination)]
-    sizes = [answer.bytes for answer in asked]
-    total = sum(size or 0 for size in sizes) if all(sizes) else None
-    return Announced(total, next((answer.revision for answer in asked if answer.revision), None))
+    if source.hf_repo:
+        return _announced_by_hub(source, _files(source, destination))
+    _files(source, destination)
+    assert source.url
+    return Announced(_ask(source.url))
+
+
+def _announced_by_hub(source: WeightsSource, files: list[tuple[Path, str]]) -> Announced:
+    assert source.hf_repo
+    try:
+        asked = [hub.ask(source.hf_repo, name, source.revision) for _, name in files]
+    except DownloadError:  # the download itself will say it
+        return Announced(None)
+    sizes = [file.bytes for file in asked]
+    return Announced(sum(size or 0 for size in sizes) if all(sizes) else None, asked[0].commit)
 
 
 def pull(source: WeightsSource, destination: Path, progress: Progress | None = None) -> str:
@@ -65,15 +79,15 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
     there = all(file.is_file() for file in files_of(destination, source)) and bytes_of(destination, source) > 0
     if there and (found := fingerprint(destination, source)) and wanted in (None, found):
         return found
-    commit = _commit(source, destination)
+    files = _files(source, destination)
+    commit = _commit(source, files[0][1])
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(destination, ".lock"), timeout=0):
-            addresses = _addresses(source, destination, commit)
-            if not source.hf_files:
-                found = _pull(addresses[0][1], wanted, destination, progress or _quiet)
+            if source.hf_files:
+                found = _pull_folder(files, source, commit, wanted, destination, progress or _quiet)
             else:
-                found = _pull_folder(addresses, source, wanted, destination, progress or _quiet)
+                found = _pull(_fetcher(source, files[0][1], commit), wanted, destination, progress or _quiet)
     except Timeout as error:
         raise DownloadError(f"{destination.name} is being downloaded already; wait for that to end.") from error
     except OSError as error:
@@ -89,8 +103,9 @@ def _quiet(done: int, total: int | None) -> None:
     pass
 
 
-def _addresses(source: WeightsSource, destination: Path, revision: str | None = None) -> list[tuple[Path, str]]:
-    """Where each file comes from. Raises: DownloadError when no program may fetch it."""
+def _files(source: WeightsSource, destination: Path) -> list[tuple[Path, str]]:
+    """Where each file goes, and its address or its name in the repository. Raises: DownloadError when no program may
+    fetch it."""
     if not fetchable(source):
         if source.by_hand:
             raise DownloadError(
@@ -104,52 +119,64 @@ def _addresses(source: WeightsSource, destination: Path, revision: str | None = 
         if not source.url.startswith(("https://", "http://")):
             raise DownloadError(f"{source.url} is no web address; wanted one with http:// or https://.")
         return [(destination, source.url)]
-    from huggingface_hub import hf_hub_url
-
-    assert source.hf_repo
-    revision = revision or source.revision
     if source.hf_file:
-        return [(destination, hf_hub_url(source.hf_repo, source.hf_file, revision=revision))]
+        return [(destination, source.hf_file)]
     if unwanted := [name for name in source.hf_files if not name.endswith(_PLAIN) or ".." in Path(name).parts]:
         raise DownloadError(f"{', '.join(unwanted)} may hold code; only {', '.join(_PLAIN)} files are fetched.")
-    return [(destination / name, hf_hub_url(source.hf_repo, name, revision=revision)) for name in source.hf_files]
+    return [(destination / name, name) for name in source.hf_files]
 
 
-def _ask(url: str) -> Announced:
+def _ask(url: str) -> int | None:
+    """The bytes of a plain address, where its server says."""
     import httpx
 
     try:
         timeout = httpx.Timeout(CONNECT_S)
-        last = httpx.head(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"})
+        answer = httpx.head(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"})
     except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects):
-        return Announced(None)
-    answers = [last, *last.history]
-    size = last.headers.get("Content-Length", "") if last.is_success else ""
-    linked = next((a.headers["X-Linked-Size"] for a in answers if "X-Linked-Size" in a.headers), size)
-    commit = next((a.headers["X-Repo-Commit"] for a in answers if "X-Repo-Commit" in a.headers), None)
-    return Announced(int(linked) if linked.isdigit() and int(linked) else None, commit)
+        return None
+    size = answer.headers.get("Content-Length", "") if answer.is_success else ""
+    return int(size) if size.isdigit() and int(size) else None
 
 
-def _commit(source: WeightsSource, destination: Path) -> str | None:
-    """The commit that a repository's revision stands for now; None for other sources, and where the server does not say.
+def _commit(source: WeightsSource, name: str) -> str | None:
+    """The commit that a repository's revision stands for now; None for a plain address, and where the hub does not say.
 
-    Raises: DownloadError when no program may fetch it.
+    Raises: DownloadError.
     """
-    first = _addresses(source, destination)[0][1]
     if not source.hf_repo:
         return None
-    return source.revision if _COMMIT.fullmatch(source.revision) else _ask(first).revision
+    return (
+        source.revision if _COMMIT.fullmatch(source.revision) else hub.ask(source.hf_repo, name, source.revision).commit
+    )
+
+
+Fetch = Callable[[str | None, Path, Progress], None]
+"""Fetches one file: its SHA-256 where it is known, the place of what has arrived, who is told."""
+
+
+def _fetcher(source: WeightsSource, place: str, commit: str | None) -> Fetch:
+    """`place`: an address, or a name in the repository."""
+    if not source.hf_repo:
+        return lambda wanted, part, progress: _fetch_in_attempts(place, wanted, part, progress)
+    repo, revision = source.hf_repo, commit or source.revision
+    return lambda _wanted, part, progress: hub.fetch(hub.ask(repo, place, revision), part, progress)
 
 
 def _pull_folder(
-    addresses: list[tuple[Path, str]], source: WeightsSource, wanted: str | None, folder: Path, progress: Progress
+    files: list[tuple[Path, str]],
+    source: WeightsSource,
+    commit: str | None,
+    wanted: str | None,
+    folder: Path,
+    progress: Progress,
 ) -> str:
     """Fetch what is missing of a folder; its SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, url in addresses:
+    for file, name in files:
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            _pull(url, None, file, progress)
+            _pull(_fetcher(source, name, commit), None, file, progress)
     found = fingerprint(folder, source)
     if wanted and found != wanted:
         raise WeightsMismatchError(unlike(folder, found, wanted))
@@ -160,19 +187,19 @@ def _beside(destination: Path, suffix: str) -> Path:
     return destination.with_name(destination.name + suffix)
 
 
-def _pull(url: str, wanted: str | None, destination: Path, progress: Progress) -> str:
+def _pull(fetch: Fetch, wanted: str | None, destination: Path, progress: Progress) -> str:
     part = _beside(destination, ".part")
     resumed = bytes_of(part) > 0
-    _fetch_in_attempts(url, wanted, part, progress)
+    fetch(wanted, part, progress)
     found = fingerprint(part)
     if wanted and found != wanted and resumed:
         part.unlink()  # the old beginning may be of another release: once more, from nothing
-        _fetch_in_attempts(url, wanted, part, progress)
+        fetch(wanted, part, progress)
         found = fingerprint(part)
     if wanted and found != wanted:
         part.unlink()
         raise WeightsMismatchError(
-            f"What {url} sent is not the checkpoint expected: its SHA-256 is {found}, wanted {wanted}. It was thrown away. "
+            f"What came for {destination.name} is not the checkpoint expected: its SHA-256 is {found}, wanted {wanted}. It was thrown away. "
             "The publisher may have replaced the file; ask them, or look for the older release. To accept a newer one: "
             "drishtiksha weights unpin, then pull again."
         )
@@ -227,12 +254,8 @@ def _fetch(client: httpx.Client, url: str, sha256: str | None, part: Path, progr
 def _receive(response: httpx.Response, file: BinaryIO, done: int, progress: Progress) -> None:
     length = response.headers.get("Content-Length")
     total = done + int(length) if length else None
-    folder = Path(file.name).parent
-    free = shutil.disk_usage(folder).free
-    if total is not None and total - done > free:
-        raise DownloadError(
-            f"The disk has {free} bytes free and {folder} needs {total - done} more. Make room, then try again."
-        )
+    if total is not None:
+        require_room(Path(file.name).parent, total - done)
     progress(done, total)
     for chunk in response.iter_raw():
         file.write(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drishtiksha.contract import DetectorConfig, Reference, WeightsSource
-from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
+from drishtiksha.errors import DownloadError, WeightsMismatchError, WeightsMissingError
 from drishtiksha.results import MediaKind, Thresholds
 
 _LFS_POINTER = b"version https://git-lfs"
@@ -103,6 +104,15 @@ def files_of(path: Path, source: WeightsSource | None = None) -> list[Path]:
 def bytes_of(path: Path, source: WeightsSource | None = None) -> int:
     """What lies there, in bytes; 0 for nothing."""
     return sum(file.stat().st_size for file in files_of(path, source) if file.is_file())
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """Raises: DownloadError unless so many more bytes fit."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DownloadError(
+            f"The disk has {free} bytes free and {folder} needs {needed} more. Make room, then try again."
+        )
 
 
 def origin(source: WeightsSource) -> str | None:

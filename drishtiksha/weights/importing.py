@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights.files import bytes_of, files_of, read_sidecar, sha256_of, unlike
+from drishtiksha.weights.files import bytes_of, files_of, read_sidecar, require_room, sha256_of, unlike
 from drishtiksha.weights.lock import LOCK, fingerprint, pin, pinned
 
 
@@ -61,11 +61,7 @@ def copy_in(given: Path, destination: Path, source: WeightsSource, sha256: str) 
 
 
 def _copy(file: Path, target: Path) -> None:
-    need, free = file.stat().st_size, shutil.disk_usage(target.parent).free
-    if need > free:
-        raise DownloadError(
-            f"The disk has {free} bytes free and {target.parent} needs {need} more. Make room, then try again."
-        )
+    require_room(target.parent, file.stat().st_size)
     beside = target.with_name(target.name + ".importing")
     try:
         shutil.copyfile(file, beside)
