@@ -5,9 +5,10 @@ Also where the program's own files lie, in a checkout and when installed.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from platformdirs import user_data_path
@@ -96,6 +97,9 @@ class Settings(BaseSettings):
     login: bool = Field(
         default=False, description="whether the page asks for name and password; the API then for a key"
     )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="of the app and the server: what is written to standard error"
+    )
     eager_models: bool = Field(default=False, description="load every model that is ready before the server answers")
     limits: MediaLimits = MediaLimits()
     models: dict[str, dict[str, Any]] = Field(default={}, description="model name -> entry, validated by the registry")
@@ -175,6 +179,18 @@ def _refuse_unknown_keys(yaml_file: Path, known: set[str]) -> None:
         raise ConfigError(
             f"{yaml_file.name} has unknown settings: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
         )
+
+
+def configure_logging(settings: Settings) -> None:
+    """Write the project's messages of `log_level` and above to standard error, a line each with its time.
+
+    For the app and the server; the commands that end by themselves show warnings only, as Python does unasked.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    own = logging.getLogger(__package__)
+    own.handlers = [handler]
+    own.setLevel(settings.log_level.upper())
 
 
 def load_settings(**overrides: Any) -> Settings:

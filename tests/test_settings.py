@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from drishtiksha.errors import ConfigError
-from drishtiksha.settings import HOME, INSTALLED, ROOT, load_settings
+from drishtiksha.settings import HOME, INSTALLED, ROOT, configure_logging, load_settings
 
 
 @pytest.fixture
@@ -72,3 +73,18 @@ def test_in_a_checkout_everything_lies_in_the_repository():
     assert not INSTALLED
     assert ROOT == HOME == Path(__file__).parents[1]
     assert load_settings().data_root == ROOT / "data"
+
+
+def test_the_log_is_written_from_the_level_that_is_set(config, monkeypatch, capsys):
+    log = logging.getLogger("drishtiksha.part")
+    monkeypatch.setattr(logging.getLogger("drishtiksha"), "handlers", [])
+    for level, heard in {"info": ["told"], "warning": []}.items():
+        monkeypatch.setenv("DRISHTIKSHA_LOG_LEVEL", level)
+        configure_logging(load_settings())
+        log.info("told")
+        lines = capsys.readouterr().err.splitlines()
+        assert [line.split(": ")[1] for line in lines] == heard, "once, however often it is configured"
+        assert all("INFO drishtiksha.part" in line for line in lines)
+    monkeypatch.setenv("DRISHTIKSHA_LOG_LEVEL", "loud")
+    with pytest.raises(ConfigError, match="log_level"):
+        load_settings()

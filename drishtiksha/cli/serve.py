@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from drishtiksha.cli.console import err, exit_code, failures_as_exit_codes
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import LOOPBACK, Settings, load_settings
+from drishtiksha.settings import LOOPBACK, Settings, configure_logging, load_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -43,6 +43,7 @@ def serve(
 
     with failures_as_exit_codes():
         settings = load_settings().reached_at(host)
+        configure_logging(settings)
         bench = Workbench(settings, ModelManager(settings))
         names = [*LOOPBACK, *(allow_host or ())] if host in LOOPBACK or allow_host else []
         app = create_app(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -109,26 +110,34 @@ class Workers:
             if stopping.is_set():
                 run.put_back = True
                 run.cancel.cancel()
+        began, outcome = time.monotonic(), "left to another process: the database did not answer"
         try:
-            self._jobs.queue.end(claim.job_id, run.execute())
+            outcome = self._end(claim, run.execute())
         except AnalysisCancelledError:
             if run.put_back:
                 self._jobs.queue.put_back(claim.job_id)
+                outcome = "put back into the queue"
             else:
-                self._jobs.queue.end(claim.job_id, JobState.CANCELLED)
+                outcome = self._end(claim, JobState.CANCELLED)
         except LostError:
-            log.info("Job %s was deleted or taken over by another process", claim.job_id)
+            outcome = "deleted, or taken over by another process"
         except DrishtikshaError as error:
-            self._jobs.queue.end(claim.job_id, run.fail(str(error)))
+            outcome = f"{self._end(claim, run.fail(str(error)))}: {error}"
         except SQLAlchemyError:  # not the fault of the job: without a sign of life it is taken over
             raise
         except Exception:
             log.exception("Job %s failed", claim.job_id)
             why = "The analysis stopped at an error of this program. The server's log has the details."
-            self._jobs.queue.end(claim.job_id, run.fail(why))
+            outcome = self._end(claim, run.fail(why))
         finally:
             with self._lock:
                 self._running.pop(claim.job_id, None)
+            names, took = ", ".join(claim.models), time.monotonic() - began
+            log.info("Job %s, %s by %s, %.1f s: %s", claim.job_id, claim.kind, names, took, outcome)
+
+    def _end(self, claim: Claim, state: JobState) -> str:
+        self._jobs.queue.end(claim.job_id, state)
+        return state.value
 
     def _beat(self) -> None:
         with self._lock:

@@ -75,7 +75,10 @@ def open_store(url: str | None, data_dir: Path) -> Store:
 
     Raises: StoreError when it cannot be opened, or was made by a newer version.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(_unusable(f"data folder {data_dir} cannot be made", error)) from error
     place = _place(url, data_dir)
     shown = place.render_as_string(hide_password=True)
     try:
@@ -89,10 +92,21 @@ def open_store(url: str | None, data_dir: Path) -> Store:
         raise StoreError(
             f"The database {shown} was made by a newer version of Drishtiksha. Update, or set another database_url."
         ) from error
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise StoreError(f"The database {shown} cannot be opened: {reason}. Check database_url.") from error
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        if url is None or isinstance(error, OSError):
+            raise StoreError(_unusable(f"database in {data_dir} cannot be opened", error)) from error
+        raise StoreError(f"The database {shown} cannot be opened: {_reason(error)}. Check database_url.") from error
     return Store(engine)
+
+
+def _unusable(what: str, error: Exception) -> str:
+    return f"The {what}: {_reason(error)}. Set DRISHTIKSHA_DATA_DIR to a folder that this program may write to, on a disk with room."
+
+
+def _reason(error: Exception) -> str:
+    """What the database or the system says, in a line."""
+    said = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+    return str(said).strip().splitlines()[0]
 
 
 def _place(url: str | None, data_dir: Path) -> URL:

@@ -22,6 +22,7 @@ from prefix_proxy import proxied
 from server_kit import BRIGHT, SLOW, until_ended, until_running
 
 from drishtiksha.cli import Exit
+from drishtiksha.settings import ROOT
 from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
 
@@ -44,6 +45,20 @@ def environment(tmp_path):
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
+
+
+@pytest.mark.parametrize("words", [["-m", "drishtiksha", "serve", "--port", "0"], ["app.py"]], ids=["serve", "app.py"])
+def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, words):
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "DRISHTIKSHA_DATA_DIR": str(tmp_path / "file" / "data")}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    told = " ".join(done.stderr.split())
+    assert done.returncode == Exit.FAILED
+    assert "Set DRISHTIKSHA_DATA_DIR to a folder" in told
+    assert "Not a directory" in told
+    assert "Traceback" not in told
 
 
 @contextmanager

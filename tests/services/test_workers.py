@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -135,6 +137,21 @@ def test_no_path_of_the_server_is_told(bench, manager):
     )
     assert str(manager.model_configs["ABSENT"].model_path.parent) not in last.errors["ABSENT"]
     assert "absent.pt" in last.errors["ABSENT"]
+
+
+def test_the_log_has_a_line_a_job_with_models_seconds_and_outcome(bench, caplog):
+    caplog.set_level(logging.INFO, logger="drishtiksha")
+    case_id = bench.take(SILENT, "clip.mp4").case_id
+    done = bench.submit(case_id, ["BRIGHT"])
+    ended(bench, done)
+    failed = bench.submit(case_id, ["ABSENT"])
+    ended(bench, failed)
+    bench.stop()  # the line comes after the state
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    (line,) = [text for text in lines if done in text]
+    assert re.fullmatch(rf"Job {done}, analyze by BRIGHT, \d+\.\d s: done", line)
+    (line,) = [text for text in lines if failed in text]
+    assert line.endswith("failed")
 
 
 def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):

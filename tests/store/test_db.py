@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from drishtiksha.errors import StoreError
 from drishtiksha.settings import ROOT
+from drishtiksha.store import db
 from drishtiksha.store.db import open_store
 from drishtiksha.store.tables import Base
 
@@ -135,6 +136,33 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(tmp_path,
     with pytest.raises(StoreError, match=words) as caught:
         open_store(url, tmp_path)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "reason"),
+    [("query_only=ON", "attempt to write a readonly database"), ("max_page_count=1", "database or disk is full")],
+    ids=["read-only", "full"],
+)
+def test_a_data_folder_that_takes_no_writing_names_the_setting_to_change(tmp_path, monkeypatch, pragma, reason):
+    """Root may write anywhere, so SQLite itself is told to raise what it raises there."""
+    prepare = db._prepare_sqlite
+
+    def prepare_and_refuse(connection, record):
+        prepare(connection, record)
+        connection.execute(f"PRAGMA {pragma}")
+
+    monkeypatch.setattr(db, "_prepare_sqlite", prepare_and_refuse)
+    with pytest.raises(StoreError, match=reason) as caught:
+        open_store(None, tmp_path / "data")
+    assert "DRISHTIKSHA_DATA_DIR" in str(caught.value)
+    assert "database_url" not in str(caught.value)
+
+
+def test_a_data_folder_that_cannot_be_made_names_the_setting_to_change(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="Not a directory") as caught:
+        open_store(None, tmp_path / "file" / "data")
+    assert "DRISHTIKSHA_DATA_DIR" in str(caught.value)
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path):
