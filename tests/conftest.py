@@ -40,6 +40,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The markers that follow from what a test asks for: a browser, a PostgreSQL server."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "browser" in fixtures or item.path.parent.name == "browser":
+            item.add_marker(pytest.mark.browser)
+        if "postgresql" in fixtures or parameters.get("database_url") == "postgresql":
+            item.add_marker(pytest.mark.postgres)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One for all tests: Playwright cannot be started twice in a process."""

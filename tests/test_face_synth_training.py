@@ -28,6 +28,8 @@ from training.face_synth.train import Plan, judge, train
 from training.face_synth.views import log_spectrum, pixels
 from training.loop import Schedule
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = [0, 1, 2]
 
 

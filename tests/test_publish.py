@@ -24,6 +24,8 @@ from drishtiksha.results import MediaKind
 from drishtiksha.weights import read_sidecar, sha256_of
 from training.publish import Embedded, Place, heldout_files, heldout_key, publish, references
 
+pytestmark = pytest.mark.slow
+
 NAME = "BRIGHT"
 TEMPLATE = """# $name ($sha256)
 FAKE from $threshold_fake, p = sigmoid($scale x logit + $offset), $run_steps steps, $run_split_test_n people, $run_loss_at_40, AUC $auc, $$5.

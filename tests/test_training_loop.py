@@ -10,6 +10,8 @@ from torch import nn
 
 from training.loop import Run, Schedule
 
+pytestmark = pytest.mark.slow
+
 
 def fit(folder: Path, **schedule: float) -> Run:
     torch.manual_seed(0)

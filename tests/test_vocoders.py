@@ -19,6 +19,8 @@ from training.voice_spoof.vocoder_networks import FAMILIES, SAMPLE_RATE, Mel, bu
 from training.voice_spoof.vocoder_training import Crops, read_speech, spectral_loss, train_vocoder
 from training.voice_spoof.vocoders import add_copies, resynthesise, training_files
 
+pytestmark = pytest.mark.slow
+
 A_LONG_TIME = 600.0
 
 

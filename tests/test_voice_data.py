@@ -29,6 +29,8 @@ from training.voice_spoof.engines import PROGRAMS, VOICES, sentences, speak
 from training.voice_spoof.index import SAMPLE_RATE, Recording, append, read_index, waveform
 from training.voice_spoof.split import SIDES, SYSTEM_SIDE, TEST_COPIES, split
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = Recording(
     "librispeech/human/0003.npy", "real", "librispeech", "human", "librispeech_0003", "en", "", "", 3.0, 16_000
 )

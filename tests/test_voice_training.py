@@ -24,6 +24,8 @@ from training.voice_spoof.heldout import DELIVERIES, chosen, group_of, write_fil
 from training.voice_spoof.index import Recording, append, read_index
 from training.voice_spoof.train import TrainConfig, train
 
+pytestmark = pytest.mark.slow
+
 
 def said(seed: int, seconds: float = 3.0) -> np.ndarray:
     """Pulses of a drawn pitch through a drawn resonance, in bursts, over noise: float32 (n,)."""

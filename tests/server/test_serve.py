@@ -26,6 +26,8 @@ from drishtiksha.settings import ROOT
 from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
 
+pytestmark = pytest.mark.slow
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
 

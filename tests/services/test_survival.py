@@ -19,6 +19,8 @@ from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT
 from drishtiksha.store import queue
 
+pytestmark = pytest.mark.slow
+
 SILENT = ROOT / "assets" / "clip_silent.mp4"
 SLOW = {"num_frames": 40, "slow_s": 0.15, "hold_from": 1000}
 

@@ -26,6 +26,8 @@ from training.face_blend.scene import SCENES, set_scene
 from training.face_blend.sequence import encode, flicker, last_frame
 from training.face_blend.stress import STRESSES
 
+pytestmark = pytest.mark.slow
+
 SIZE = 128
 
 

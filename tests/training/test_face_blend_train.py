@@ -36,6 +36,8 @@ from training.face_blend.stress import STRESSES
 from training.face_blend.train import TrainConfig, Trainer, imagenet_weights
 from training.loop import Schedule
 
+pytestmark = pytest.mark.slow
+
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SHIPPED = MODELS / "FACE-BLEND-LITE-V1.safetensors"
 
