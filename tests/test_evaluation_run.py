@@ -24,6 +24,8 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.settings import ROOT
 from drishtiksha.weights import sha256_of
 
+pytestmark = pytest.mark.slow
+
 DARK, BRIGHT = (20, 60, 90), (170, 200, 240)
 THRESHOLDS = {"real": 0.3, "fake": 0.7}
 

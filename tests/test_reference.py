@@ -28,6 +28,8 @@ from drishtiksha.settings import ROOT
 from drishtiksha.ui.shared import panels
 from drishtiksha.weights import sha256_of
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = Reference(
     data="portraits of 200 people",
     fake_data="faces swapped into them",

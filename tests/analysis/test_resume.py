@@ -138,6 +138,7 @@ def media(what: Path | str, folder: Path) -> Evidence:
     return Evidence.open(path, LIMITS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_wherever_it_is_cut_off_the_result_is_the_same(make, tmp_path, monkeypatch, case):
     class_name, fields, what = CASES[case]

@@ -142,6 +142,7 @@ def test_frames_may_be_changed_by_their_user(tmp_path):
             frame.image[:] = 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", [WITH_SOUND, STREET], ids=lambda path: path.stem)
 def test_three_models_decode_once_and_answer_as_alone(make, decoded, clip):
     if not clip.is_file():
@@ -352,6 +353,7 @@ def test_a_full_disk_costs_time_and_nothing_else(tmp_path, monkeypatch):
             assert told(media.frames([3, 9], far_apart=False)) == told(iter_frames(path, [3, 9], limits=LIMITS))
 
 
+@pytest.mark.slow
 def test_embedded_models_answer_as_alone():
     manager = ModelManager(load_settings(device="cpu"))
     evidence = Evidence.open(WITH_SOUND, LIMITS)

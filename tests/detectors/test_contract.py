@@ -21,6 +21,8 @@ from drishtiksha.media.audio import read_audio
 from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.settings import ROOT, MediaLimits
 
+pytestmark = pytest.mark.slow
+
 ASSETS = ROOT / "assets"
 OWN_CHECKPOINTS = ("HFImageClassifier", "HFAudioClassifier", "DistilDIREDetectorV1", "MFFMoEDetectorV1")
 """Their weights are folders or several files: the tests of their own make them."""

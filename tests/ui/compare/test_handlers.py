@@ -21,6 +21,8 @@ from drishtiksha.ui.compare.setup import jobs_of
 from drishtiksha.ui.review import handlers as review_handlers
 from drishtiksha.ui.shared.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 FACES, OTHER, SOUND = "BRIGHT-1", "BRIGHT-2", "LOUD"
 ALL = (FACES, OTHER, SOUND)
 
