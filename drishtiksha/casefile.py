@@ -215,12 +215,17 @@ class JobState(StrEnum):
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
+Kind = Literal["analyze", "stress"]
+"""What a job asks of its models."""
+Answer = AnalysisResult | StressResult
+
+
 class JobView(Frozen):
     """A job as it stands now: what a page that watches its id shows."""
 
     job_id: str
     case_id: str
-    kind: Literal["analyze", "stress"] = "analyze"
+    kind: Kind = "analyze"
     models: tuple[str, ...] = Field(min_length=1)
     state: JobState
     batch: bool = False

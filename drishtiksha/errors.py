@@ -60,6 +60,10 @@ class ModelRegistryError(DrishtikshaError):
     """A model name is not configured, its class is not found, or it could not be loaded."""
 
 
+class ModelFailedError(DrishtikshaError):
+    """A model gave no answer that can be used: its code or its numbers are at fault, or the memory was not enough."""
+
+
 class ManifestError(DrishtikshaError):
     """A list of labelled files cannot be used as it is written."""
 

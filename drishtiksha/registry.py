@@ -108,14 +108,12 @@ class ModelManager:
 
     def load_model(self, name: str) -> Detector:
         """The detector, loaded at the first call only, whatever the number of threads. Raises: ModelRegistryError."""
-        detector = self._models.get(name)
-        if detector is not None:
-            self._used[name] = time.monotonic()
-            return detector
         self._require(name)
+        if (detector := self._touched(name)) is not None:
+            return detector
         with self._loading[name]:
-            if name in self._models:
-                return self._models[name]
+            if (detector := self._touched(name)) is not None:
+                return detector
             self._make_room(name, self._file_bytes(name))
             detector = self._load(name)
             with self._changing:
@@ -227,6 +225,14 @@ class ModelManager:
             *self._plugin_faults,
         ]
         return " ".join(told)
+
+    def _touched(self, name: str) -> Detector | None:
+        """The detector while it is loaded, noted as used now. One look, since another thread may evict it."""
+        with self._changing:
+            detector = self._models.get(name)
+            if detector is not None:
+                self._used[name] = time.monotonic()
+            return detector
 
     def _load(self, name: str) -> Detector:
         detector = self.unloaded(name)

@@ -15,6 +15,7 @@ from media_factory import coded_frames, tone, write_audio, write_video
 from PIL import Image
 from typer.testing import CliRunner
 
+import drishtiksha.analysis
 import drishtiksha.evaluation.run
 from drishtiksha.cli import Exit, app
 from drishtiksha.errors import ManifestError
@@ -124,12 +125,12 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: list[str] = []
-        self.real = drishtiksha.evaluation.run.analyze
-        monkeypatch.setattr(drishtiksha.evaluation.run, "analyze", self)
+        self.real = drishtiksha.analysis.analyze
+        monkeypatch.setattr(drishtiksha.analysis, "analyze", self)
 
-    def __call__(self, evidence, detector, **options):
+    def __call__(self, evidence, detector, *rest, **options):
         self.files.append(evidence.path.name)
-        return self.real(evidence, detector, **options)
+        return self.real(evidence, detector, *rest, **options)
 
 
 def stopped_after(count: int):
@@ -232,12 +233,12 @@ def test_json_and_an_unreadable_file(manager, manifest):
 def test_a_stop_says_what_is_kept(manager, manifest, tmp_path, monkeypatch):
     counted = Counted(monkeypatch)
 
-    def stopping(evidence, detector, **options):
+    def stopping(evidence, detector, *rest, **options):
         if len(counted.files) == 3:
             raise KeyboardInterrupt
-        return counted(evidence, detector, **options)
+        return counted(evidence, detector, *rest, **options)
 
-    monkeypatch.setattr(drishtiksha.evaluation.run, "analyze", stopping)
+    monkeypatch.setattr(drishtiksha.analysis, "analyze", stopping)
     done = run("evaluate", manifest, "-m", "BRIGHT", "--out", tmp_path / "out")
     assert done.exit_code not in (Exit.DONE, Exit.USAGE, Exit.UNREADABLE)
     assert "the same command goes on" in " ".join(done.stderr.split())

@@ -38,7 +38,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha.registry": 6,
     "drishtiksha.report": 7,
     "drishtiksha.store": 7,
-    "drishtiksha.evaluation": 8,
+    "drishtiksha.evaluation": 8.5,
     "drishtiksha.stress": 7,
     "drishtiksha.services": 8,
     "drishtiksha.ui": 9,

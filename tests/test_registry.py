@@ -161,6 +161,28 @@ def test_eviction_takes_the_least_recently_used_and_never_a_pinned_one(tmp_path,
     assert not manager.is_model_loaded("A"), "the pin outlived its use"
 
 
+@pytest.mark.usefixtures("brightness")
+def test_a_model_that_is_evicted_between_two_looks_is_no_error(tmp_path, weights, monkeypatch):
+    manager = manager_of({"A": entry(model_path=weights)}, tmp_path, monkeypatch)
+    first = manager.load_model("A")
+
+    class Evicting(dict):
+        """Another thread loads the model after the first look, and a third takes it away right after the next."""
+
+        looks = 0
+
+        def get(self, name, default=None):
+            self.looks += 1
+            return self.pop(name, default) if self.looks > 1 else default
+
+        def __contains__(self, name):
+            return self.pop(name, None) is not None
+
+    manager._models = Evicting(A=first)
+    assert manager.load_model("A") is first
+    assert manager.load_model("A") is not first
+
+
 def test_unknown_name_lists_what_is_configured(tmp_path, monkeypatch):
     manager = manager_of({}, tmp_path, monkeypatch)
     for ask in (manager.load_model, manager.get_model, manager.is_model_loaded, manager.status):

@@ -19,7 +19,7 @@ from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.analysis.sound import sound_summary
 from drishtiksha.analysis.sources import Job, SoundSource, open_source, place, where
 from drishtiksha.contract import Detector, Sample, SamplingPlan, SequencePlan
-from drishtiksha.errors import SkipSample, WrongMediaKindError
+from drishtiksha.errors import ModelFailedError, SkipSample, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, MediaKind, RunProvenance, SampleScore
@@ -160,10 +160,17 @@ class Run:
         """The sample's tensors; none, with the gap noted, when the detector skips it."""
         try:
             with self.job.clock("preprocess"):
-                return self.detector.preprocess(sample)
+                tensors = self.detector.preprocess(sample)
         except SkipSample as skip:
             self._add(SampleScore(**where(sample), gap=GapReason(skip.reason)))
             return []
+        if not tensors or (sample.faces and len(tensors) != len(sample.faces)):
+            wanted = f"{len(sample.faces)}, one for each face" if sample.faces else "one"
+            raise ModelFailedError(
+                f"{self.detector.model_name} made {len(tensors)} tensors of a sample, wanted {wanted}. That is a fault of its "
+                "code: its author must have `preprocess` return them, or raise SkipSample."
+            )
+        return tensors
 
     def _forward(self, waiting: list[tuple[Sample, list[Tensor]]]) -> None:
         import torch

@@ -65,10 +65,8 @@ def evaluate(
 
     with failures_as_exit_codes():
         manager = ModelManager(settings_on(device))
-        all_read = show_evaluation(
-            manifest, listed(models), manager, out=folder, limit=limit, seed=seed, as_json=as_json
-        )
-    raise typer.Exit(Exit.DONE if all_read else Exit.UNREADABLE)
+        done = show_evaluation(manifest, listed(models), manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+    raise typer.Exit(Exit.UNREADABLE if done.unreadable else Exit.FAILED if done.failures else Exit.DONE)
 
 
 def main() -> None:

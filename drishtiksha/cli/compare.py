@@ -8,17 +8,30 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict, Field
 from rich.markup import escape
 from rich.table import Table
 
 from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on, told_failures
-from drishtiksha.comparison import Row, Segment, contrast
+from drishtiksha.comparison import Comparison, Row, Segment, contrast
+from drishtiksha.comparison import compare as held_together
 from drishtiksha.errors import ConfigError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.render import words
-from drishtiksha.services.compare import ComparedFile, compare_file
+from drishtiksha.results import AnalysisResult
 from drishtiksha.services.plan import RunPlan, fitting, plan
+from drishtiksha.services.runs import Answers, examine
+
+
+class ComparedFile(BaseModel):
+    """What several models say about one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    results: tuple[AnalysisResult, ...]
+    errors: dict[str, str] = Field(default={}, description="model name -> why it has no result")
+    comparison: Comparison
 
 
 def compare(
@@ -45,17 +58,21 @@ def compare(
             return
         for evidence, its_plan in zip(opened, plans, strict=True):
             _print_plan(evidence.media.name, its_plan)
-        found = [_run(evidence, names, manager) for evidence in opened]
+        answers = [_run(evidence, names, manager) for evidence in opened]
+        if not any(one.results for one in answers):
+            answers[0].required()
+        found = [_compared(one) for one in answers]
         if as_json:
             documents = [one.model_dump(mode="json") for one in found]
             both = {"files": documents, "contrasts": contrasts(found)}
             typer.echo(json.dumps(both if against else documents[0], indent=2, ensure_ascii=False))
         else:
-            for one in found:
-                _print(one)
+            for evidence, one in zip(opened, found, strict=True):
+                _print(evidence.media.name, one)
             for sentence in contrasts(found).values():
                 out.print(sentence, markup=False)
-        raise typer.Exit(max(told_failures(one.errors, manager) for one in found))
+        told = zip(opened, answers, strict=True)
+        raise typer.Exit(max(told_failures(evidence.media.name, one.failures, manager) for evidence, one in told))
 
 
 def _all_that_fit(manager: ModelManager, opened: Sequence[Evidence]) -> list[str]:
@@ -73,9 +90,14 @@ def contrasts(found: Sequence[ComparedFile]) -> dict[str, str]:
     return {r.model_name: contrast(r, second[r.model_name]) for r in found[0].results if r.model_name in second}
 
 
-def _run(evidence: Evidence, names: Sequence[str], manager: ModelManager) -> ComparedFile:
+def _run(evidence: Evidence, names: Sequence[str], manager: ModelManager) -> Answers:
     with reported(evidence.media.name) as show:
-        return compare_file(evidence, names, manager, show)
+        return examine(evidence, names, manager, show)
+
+
+def _compared(answers: Answers) -> ComparedFile:
+    errors = {name: str(error) for name, error in answers.failures.items()}
+    return ComparedFile(results=answers.results, errors=errors, comparison=held_together(answers.results))
 
 
 def _show_plans(plans: Sequence[RunPlan], as_json: bool) -> None:
@@ -99,8 +121,8 @@ def _print_plan(name: str, its_plan: RunPlan) -> None:
     err.print(f"{name}: {count}, {words.size(its_plan.memory_bytes)} of weights.", markup=False, highlight=False)
 
 
-def _print(one: ComparedFile) -> None:
-    table = Table(title=escape(one.results[0].media.name))
+def _print(name: str, one: ComparedFile) -> None:
+    table = Table(title=escape(name))
     table.add_column("model", no_wrap=True)
     for heading in ("judges", "verdict", "p_fake", "judged", "time", "agree"):
         table.add_column(heading, overflow="fold")

@@ -89,10 +89,10 @@ def listed(models: str) -> list[str]:
     return names
 
 
-def told_failures(errors: Mapping[str, str], manager: ModelManager) -> Exit:
-    """Say which models have no result and why; the code for scripts."""
+def told_failures(file: str, errors: Mapping[str, DrishtikshaError], manager: ModelManager) -> Exit:
+    """Say which models have no result about this file and why; the code for scripts."""
     for name, why in errors.items():
-        err.print(f"{name} has no result: {why}", markup=False, highlight=False)
+        err.print(f"{file}: {name} has no result: {why}", markup=False, highlight=False)
     if any(manager.status(name).state == "missing" for name in errors):
         return Exit.WEIGHTS_MISSING
     return Exit.FAILED if errors else Exit.DONE

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 import yaml
 from rich.markup import escape
 
 from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
-from drishtiksha.errors import ConfigError, DrishtikshaError, MediaError, WrongMediaKindError
+from drishtiksha.errors import ConfigError, MediaError, ModelFailedError, WrongMediaKindError
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
-
-if TYPE_CHECKING:
-    from drishtiksha.media.evidence import Evidence
 
 
 def predict(
@@ -44,12 +41,16 @@ def predict(
     pitch: Annotated[bool, typer.Option("--pitch", help="Measure the pitch of voices too: takes longer.")] = False,
 ) -> None:
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
+    answers: list[tuple[dict[str, Any], Exit]] = []
     with failures_as_exit_codes():
         manager = _manager(model, fields or [], device, pitch=pitch)
-        answers = [_answer(file, model, manager, explain, printed=json_path != Path("-")) for file in files]
-        if json_path is not None:
-            documents = [document for document, _ in answers]
-            _write_json(json_path, documents if len(files) > 1 else documents[0])
+        try:
+            for file in files:
+                answers.append(_answer(file, model, manager, explain, printed=json_path != Path("-")))
+        finally:  # what is known of the files so far is kept, whatever happens at the next one
+            if json_path is not None and answers:
+                documents = [document for document, _ in answers]
+                _write_json(json_path, documents if len(files) > 1 else documents[0])
     raise typer.Exit(max(code for _, code in answers))
 
 
@@ -57,12 +58,17 @@ def _answer(
     file: Path, model: str | None, manager: ModelManager, explain: Path | None, *, printed: bool
 ) -> tuple[dict[str, Any], Exit]:
     """What stands in the JSON for a file: its result, or why it has none. Raises: what every other file would meet, too."""
+    from drishtiksha.services.runs import failure_of
+
     try:
         result = _examine(file, model, manager, explain)
-    except DrishtikshaError as error:
-        if model is not None and not isinstance(error, MediaError):
+    except OSError:
+        raise
+    except Exception as raised:
+        error = failure_of(f"The examination of {file.name}", raised)
+        if model is not None and not isinstance(error, MediaError | ModelFailedError):
             raise
-        err.print(f"[bold]{escape(str(error))}[/bold]")
+        err.print(f"[bold]{escape(f'{file.name}: {error}')}[/bold]")
         return {"file": file.name, "error": str(error)}, exit_code(error)
     if printed:
         _print_result(result)
@@ -97,6 +103,7 @@ def _examine(file: Path, model: str | None, manager: ModelManager, explain: Path
     from drishtiksha.analysis.fit import unfit
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.render.moments import write_moments
+    from drishtiksha.services.runs import examine
 
     limits = manager.settings.limits
     evidence = Evidence.open(file, limits)
@@ -106,18 +113,12 @@ def _examine(file: Path, model: str | None, manager: ModelManager, explain: Path
     else:
         model = manager.default_model(evidence.media)
         err.print(f"{file.name}: no model was named, so {model} examines it.", markup=False, highlight=False)
-    result = _analyze(evidence, model, manager, file.name, explain is not None)
+    with reported(file.name) as show:
+        (result,) = examine(evidence, [model], manager, show, explain=explain is not None).required().results
     if explain is not None:
         for path in write_moments(evidence, result, explain, limits):
             err.print(f"Wrote {path}", markup=False, highlight=False)
     return result
-
-
-def _analyze(evidence: Evidence, model: str, manager: ModelManager, label: str, explain: bool) -> AnalysisResult:
-    from drishtiksha.analysis import analyze
-
-    with manager.use(model) as detector, reported(label) as show:
-        return analyze(evidence, detector, show, explain=explain, limits=manager.settings.limits)
 
 
 def _print_result(result: AnalysisResult) -> None:

@@ -72,10 +72,10 @@ def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence]:
 
 def _examined(file: Path, models: str | None, question: str, settings: Settings) -> tuple[CaseFile, Evidence, Exit]:
     """A case that no store holds, and the code for models without a result. Raises: MediaError, ModelRegistryError, ConfigError."""
+    from drishtiksha import provenance
     from drishtiksha.media.evidence import Evidence
-    from drishtiksha.provenance import examine
-    from drishtiksha.services.compare import compare_file
     from drishtiksha.services.plan import fitting
+    from drishtiksha.services.runs import examine
 
     opened_utc = datetime.now(UTC).isoformat(timespec="seconds")
     manager = ModelManager(settings)
@@ -84,14 +84,14 @@ def _examined(file: Path, models: str | None, question: str, settings: Settings)
     if not names:
         raise ConfigError(f"No model that is ready examines {evidence.media.name}. See `drishtiksha models`.")
     with reported(evidence.media.name) as show:
-        found = compare_file(evidence, names, manager, show)
-    code = told_failures(found.errors, manager)
+        found = examine(evidence, names, manager, show).required()
+    code = told_failures(evidence.media.name, found.failures, manager)
     case = CaseFile(
         case_id=secrets.token_hex(16),
         opened_utc=opened_utc,
         question=question,
         media=evidence.media,
-        provenance=examine(evidence, settings.limits),
+        provenance=provenance.examine(evidence, settings.limits),
         results=found.results,
     )
     return case, evidence, code

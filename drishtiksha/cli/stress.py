@@ -26,18 +26,19 @@ def stress(
 ) -> None:
     """Would this verdict survive? Changes the file as the internet does, and scores each copy."""
     from drishtiksha.media.evidence import Evidence
-    from drishtiksha.stress import stress_test
+    from drishtiksha.services.runs import examine
 
     with failures_as_exit_codes():
         manager = ModelManager(settings_on(device))
         evidence = Evidence.open(file, manager.settings.limits)
         name = model or manager.default_model(evidence.media)
-        with manager.use(name) as detector, reported(file.name) as show:
-            result = stress_test(evidence, detector, show, limits=manager.settings.limits)
-        if as_json:
-            typer.echo(result.model_dump_json(indent=2))
-        else:
-            _print(result)
+        with reported(file.name) as show:
+            done = examine(evidence, [name], manager, show, kind="stress").required()
+        for result in done.answers.values():
+            if as_json:
+                typer.echo(result.model_dump_json(indent=2))
+            elif isinstance(result, StressResult):
+                _print(result)
 
 
 def _print(result: StressResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,8 @@ from drishtiksha.settings import Settings
 
 if TYPE_CHECKING:
     from drishtiksha.media.evidence import Evidence
+    from drishtiksha.report.repeat import Rerun
     from drishtiksha.report.verify import State, Verification
-    from drishtiksha.results import AnalysisResult
 
 SAME, DIFFERS, UNRELIABLE = 0, 1, 2
 
@@ -68,11 +69,12 @@ def _verify(bundle: Path, evidence: Path | None, rerun: bool, key: str | None, s
         raise ConfigError(f"--key {key} is neither a file nor a fingerprint, which has 64 hex digits.")
     manager = ModelManager(settings)
 
-    def again(model: str, opened: Evidence) -> AnalysisResult:
-        from drishtiksha.analysis import analyze
+    def again(names: Sequence[str], opened: Evidence) -> Rerun:
+        from drishtiksha.services.runs import Answers, run_models
 
-        with manager.use(model) as detector:
-            return analyze(opened, detector, explain=False, limits=settings.limits)
+        found = Answers()
+        run_models(opened, names, manager, found, explain=False)
+        return {result.model_name: result for result in found.results} | found.failures
 
     return check(
         bundle,

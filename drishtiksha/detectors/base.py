@@ -13,7 +13,7 @@ import numpy as np
 from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
 from drishtiksha.detectors.device import has_bfloat16, keep_freed_memory, keep_in_bfloat16, resolve_device
-from drishtiksha.errors import ConfigError, WeightsMismatchError
+from drishtiksha.errors import ConfigError, ModelFailedError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
 from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
 from drishtiksha.settings import MediaLimits
@@ -241,11 +241,27 @@ class Detector(ABC):
         return self.score(batch)
 
     def judge(self, batch: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Raises: ModelFailedError for logits that are no score."""
         logits, further = self._work(self.detailed, batch)
         calibration = self._sidecar.calibration if self._sidecar else None
         scale, offset = (calibration.scale, calibration.offset) if calibration else (1.0, 0.0)
-        p_fake = scoring.calibrate(logits.float().cpu().numpy(), scale, offset)
+        p_fake = scoring.calibrate(self._sound_logits(logits, len(batch)), scale, offset)
         return p_fake, {name: values.float().cpu().numpy() for name, values in further.items()}
+
+    def _sound_logits(self, logits: Tensor, count: int) -> np.ndarray:
+        """float32 (count,). Raises: ModelFailedError for another number of logits, and for one that is not finite."""
+        values = logits.float().cpu().numpy()
+        if len(values) != count:
+            raise ModelFailedError(
+                f"{self.model_name} gave {len(values)} logits for a batch of {count}. That is a fault of its code: its author "
+                "must return one for each."
+            )
+        if not np.isfinite(values).all():
+            raise ModelFailedError(
+                f"{self.model_name} computed no number for a part of this file, so it has no score. Another model may "
+                "judge it; where it happens with every file, the weights of this one are at fault."
+            )
+        return values
 
     def encode(self, batch: Tensor) -> Tensor:
         return self._work(self.features, batch).float().cpu()

@@ -11,7 +11,7 @@ from drishtiksha import __version__
 from drishtiksha.evaluation import report as words
 from drishtiksha.evaluation.manifest import drawn, read_manifest
 from drishtiksha.evaluation.report import EvaluationReport, ModelReport
-from drishtiksha.evaluation.run import Note, score_files
+from drishtiksha.evaluation.run import UNREADABLE, Note, score_files
 from drishtiksha.evaluation.scores import Score, ScoreFile
 from drishtiksha.evaluation.summary import summarize
 from drishtiksha.registry import ModelManager
@@ -23,10 +23,17 @@ SCORES, REPORT, PAGE = "scores.csv", "report.json", "report.md"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The report, and the scores that it was drawn from, model by model in the manifest's order."""
+    """The report, and the scores that it was drawn from, model by model in the manifest's order; `failures` are sentences
+    that name file and model."""
 
     report: EvaluationReport
     scores: list[Score]
+    failures: tuple[str, ...] = ()
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The names of the files that could not be read."""
+        return sorted({score.file for score in self.scores if score.reason == UNREADABLE})
 
 
 def evaluate(
@@ -49,10 +56,12 @@ def evaluate(
     manager.preload(names)
     kept = ScoreFile(out / SCORES) if out else None
     scores: list[Score] = []
+    failures: list[str] = []
     models: dict[str, ModelReport] = {}
     for name in dict.fromkeys(names):
-        rows = score_files(items, name, manager, note, kept)
+        rows, failed = score_files(items, name, manager, note, kept)
         scores += rows
+        failures += failed
         models[name] = _model_report(manager, name, rows, seed)
     report = EvaluationReport(
         manifest=manifest.name,
@@ -67,7 +76,7 @@ def evaluate(
     if out and kept:
         kept.tidy()
         write(out, report, scores)
-    return Evaluation(report, scores)
+    return Evaluation(report, scores, tuple(failures))
 
 
 def _model_report(manager: ModelManager, name: str, rows: list[Score], seed: int) -> ModelReport:

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import drishtiksha
-from drishtiksha.analysis import analyze
 from drishtiksha.contract import Detector
 from drishtiksha.errors import (
     DecodeStalledError,
+    DrishtikshaError,
     MediaError,
     MediaLimitError,
     UnreadableMediaError,
@@ -24,20 +24,21 @@ from drishtiksha.evaluation.scores import DECIMALS, HASH_DIGITS, Score, ScoreFil
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult, GapReason
-from drishtiksha.settings import MediaLimits
+from drishtiksha.services.runs import examine
 from drishtiksha.weights import read_sidecar, sha256_of
 
 Note = Callable[[int, int, str], None]
 """Told how many files a model has done, of how many, and which was the last."""
 
-UNREADABLE = "unreadable"
+UNREADABLE, MODEL_FAILED = "unreadable", "model_failed"
 REASONS: dict[type[MediaError], str] = {
     UnreadableMediaError: UNREADABLE,
     MediaLimitError: "over_limits",
     DecodeStalledError: "decoder_stalled",
     WrongMediaKindError: "other_kind_of_media",
 }
-"""Why a file could not be examined at all; what was examined without a score has a `GapReason`."""
+"""Why a file could not be examined at all; what was examined without a score has a `GapReason`, and a file at which the
+model failed, `MODEL_FAILED`."""
 
 PROSE = ("description", "looks_at", "limits", "experimental", "weights")
 """Fields of a model's configuration that do not touch its scores."""
@@ -47,27 +48,29 @@ NOT_SCORING = ("evaluation", "render", "ui", "cli", "__main__.py")
 
 def score_files(
     items: list[Item], name: str, manager: ModelManager, note: Note, kept: ScoreFile | None = None
-) -> list[Score]:
-    """One score per item by the model `name`, in order; what `kept` knows of the same bytes is not done again.
+) -> tuple[list[Score], list[str]]:
+    """One score per item by the model `name`, in order, and a sentence for each at which it failed. What `kept` knows of
+    the same bytes is not done again, unless the model failed.
 
     Raises: ModelRegistryError; WeightsError.
     """
     scores: list[Score] = []
+    failures: list[str] = []
     with manager.use(name) as detector:
         recipe = recipe_of(detector)
         for item in items:
             digest = sha256_of(item.path)[:HASH_DIGITS]
             blank = Score(item.name, item.label, item.group, item.source, name, sha256=digest, recipe=recipe)
             old = kept.same(blank) if kept else None
-            if old is not None:
+            if old is not None and old.reason != MODEL_FAILED:
                 score = replace(old, label=item.label, group=item.group, source=item.source)
             else:
-                score = _score(item, blank, detector, manager.settings.limits)
+                score = _score(item, blank, manager, failures)
                 if kept:
                     kept.add(score)
             scores.append(score)
             note(len(scores), len(items), f"{name}: {item.name}")
-    return scores
+    return scores, failures
 
 
 def recipe_of(detector: Detector) -> str:
@@ -93,12 +96,15 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
-def _score(item: Item, blank: Score, detector: Detector, limits: MediaLimits) -> Score:
+def _score(item: Item, blank: Score, manager: ModelManager, failures: list[str]) -> Score:
     try:
-        evidence = Evidence.open(item.path, limits)
-        result = analyze(evidence, detector, explain=False, limits=limits)
+        evidence = Evidence.open(item.path, manager.settings.limits)
+        (result,) = examine(evidence, [blank.model], manager, explain=False).required().results
     except MediaError as error:
         return replace(blank, reason=REASONS.get(type(error), UNREADABLE))
+    except DrishtikshaError as error:
+        failures.append(f"{item.name}: {error}")
+        return replace(blank, reason=MODEL_FAILED)
     return _scored(blank, result)
 
 

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from drishtiksha.evaluation import report as words
 from drishtiksha.evaluation.command import Evaluation, evaluate
-from drishtiksha.evaluation.run import UNREADABLE
 from drishtiksha.registry import ModelManager
 
 WIDTH = 150
@@ -30,23 +29,22 @@ def show_evaluation(
     limit: int | None,
     seed: int,
     as_json: bool,
-) -> bool:
-    """Evaluate and print; whether every file could be read.
+) -> Evaluation:
+    """Evaluate and print.
 
     Raises: as `evaluate`, and KeyboardInterrupt after saying what was kept.
     """
     err = Console(stderr=True)
     done = _with_progress(manifest, names, manager, err, out, limit, seed)
-    unreadable = sorted({score.file for score in done.scores if score.reason == UNREADABLE})
-    for file in unreadable:
-        err.print(f"{file} could not be read.", style="bold", markup=False, highlight=False)
+    for problem in (*(f"{file} could not be read." for file in done.unreadable), *done.failures):
+        err.print(problem, style="bold", markup=False, highlight=False)
     if as_json:
         print(done.report.model_dump_json(indent=1))
     else:
         _print(done)
     if out:
         err.print(f"Wrote {out}", markup=False, highlight=False)
-    return not unreadable
+    return done
 
 
 def _with_progress(

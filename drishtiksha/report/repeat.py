@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import DrishtikshaError
@@ -14,20 +14,24 @@ TOLERANCE = 0.01
 """How far the score of a file or of a sample may move between processors and versions of libraries."""
 Finding = tuple[str, str]
 """State of the verification, and what was found in words."""
+Rerun = Mapping[str, AnalysisResult | DrishtikshaError]
+"""Model name -> what it says now, or why it says nothing."""
+Again = Callable[[Sequence[str], Evidence], Rerun]
+"""Examines evidence with the models of these names, as it was examined for the report."""
 
 
 def check(
     case: CaseFile,
     evidence: Evidence,
-    rerun: Callable[[str, Evidence], AnalysisResult],
+    again: Again,
     checks: list[str],
 ) -> Iterator[Finding]:
     """A finding for each model that does not come out exactly as it was; `checks` gets the others."""
+    rerun = again([old.model_name for old in case.results], evidence)
     for old in case.results:
-        try:
-            new = rerun(old.model_name, evidence)
-        except DrishtikshaError as error:
-            yield "not fully checked", f"{old.model_name} could not be run again: {error}"
+        new = rerun[old.model_name]
+        if isinstance(new, DrishtikshaError):
+            yield "not fully checked", f"{old.model_name} could not be run again: {new}"
             continue
         finding = compare(old, new)
         if finding is None:

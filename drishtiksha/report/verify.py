@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -19,11 +19,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.report import keys, repeat
 from drishtiksha.report.archive import Archive, open_archive
 from drishtiksha.report.manifest import CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, UNLISTED, Manifest
-from drishtiksha.results import AnalysisResult
 from drishtiksha.settings import MediaLimits
-
-Rerun = Callable[[str, Evidence], AnalysisResult]
-"""Examines evidence with the model of that name, as it was examined for the report."""
 
 
 class State(StrEnum):
@@ -74,7 +70,7 @@ SENTENCES = {
 def verify(
     bundle: Path,
     evidence_path: Path | None = None,
-    rerun: Rerun | None = None,
+    again: repeat.Again | None = None,
     *,
     expected_key: str | None = None,
     own_key: str | None = None,
@@ -97,7 +93,7 @@ def verify(
             checks.append(f"All {len(manifest.files)} files have the sizes and SHA-256 that were signed.")
             case = _case(archive, manifest)
             found += _check_signer(signer, expected_key, own_key, checks)
-            found += _check_original(archive, manifest, case, evidence_path, rerun, limits or MediaLimits(), checks)
+            found += _check_original(archive, manifest, case, evidence_path, again, limits or MediaLimits(), checks)
     except BundleError as error:
         found.append((State.TAMPERED, str(error)))
     except _Tampered as error:
@@ -216,13 +212,13 @@ def _check_original(
     manifest: Manifest,
     case: CaseFile,
     given: Path | None,
-    rerun: Rerun | None,
+    again: repeat.Again | None,
     limits: MediaLimits,
     checks: list[str],
 ) -> Iterator[tuple[State, str]]:
     with _original(archive, given, limits, case.media.name) as evidence:
         if evidence is None:
-            if rerun is not None:
+            if again is not None:
                 yield (
                     State.UNCHECKED,
                     "Nothing was run again: the original is not in the bundle. Name it with --evidence.",
@@ -236,8 +232,8 @@ def _check_original(
             )
             return
         checks.append("The original is the file that the case is about: its SHA-256 is the same.")
-        if rerun is not None:
-            for text in repeat.check(case, evidence, rerun, checks):
+        if again is not None:
+            for text in repeat.check(case, evidence, again, checks):
                 yield State(text[0]), text[1]
 
 

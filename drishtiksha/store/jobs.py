@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import JobState, JobView, StressResult
+from drishtiksha.casefile import Answer, JobState, JobView, Kind, StressResult
 from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError
 from drishtiksha.results import AnalysisResult, MediaInfo
 from drishtiksha.store.db import Store
 from drishtiksha.store.queue import Queue, ahead_of, require_room
-from drishtiksha.store.results import Answer, ResultReader, columns_of, only, seconds_seen
+from drishtiksha.store.results import ResultReader, columns_of, only, seconds_seen
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
 from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, is_id, names, storable, to_json, utc, utc_or_none
-
-Kind = Literal["analyze", "stress"]
 
 
 class Jobs:

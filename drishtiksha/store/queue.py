@@ -8,12 +8,12 @@ import socket
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import JobState
+from drishtiksha.casefile import JobState, Kind
 from drishtiksha.errors import QueueFullError
 from drishtiksha.store.db import Store
 from drishtiksha.store.tables import JobRow, ResultRow
@@ -39,7 +39,7 @@ class Claim:
 
     job_id: str
     case_id: str
-    kind: str
+    kind: Kind
     models: tuple[str, ...]
     errors: dict[str, str]
 
@@ -96,7 +96,7 @@ class Queue:
                     .returning(JobRow)
                 ).first()
                 if row is not None:
-                    return Claim(row.id, row.case_id, row.kind, names(row.models), by_name(row.errors))
+                    return Claim(row.id, row.case_id, cast(Kind, row.kind), names(row.models), by_name(row.errors))
 
     def pulse(self, job_id: str, progress: Progress | None = None) -> bool | None:
         """Give a sign of life and tell the progress. Whether somebody asked to cancel; None: the job is not ours any more."""

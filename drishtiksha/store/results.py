@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import func, null, select
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import StressResult
+from drishtiksha.casefile import Answer, StressResult
 from drishtiksha.results import AnalysisResult, Heatmap, MediaInfo
 from drishtiksha.store.tables import ResultRow
 
@@ -26,7 +26,6 @@ a second, a list of cases for those of all."""
 LOOKED_BACK, ALIKE = 300, 3
 """Runs that an estimate looks at, and of each model those it is made from."""
 
-Answer = AnalysisResult | StressResult
 One = TypeVar("One", AnalysisResult, StressResult)
 
 _MAPS = TypeAdapter(tuple[Heatmap, ...])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from drishtiksha import provenance
 from drishtiksha.casefile import CaseFile
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.provenance import examine
 from drishtiksha.registry import ModelManager
-from drishtiksha.services.compare import compare_file
+from drishtiksha.services.runs import examine
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 
 MODELS = ("FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1")
@@ -34,8 +34,8 @@ def real() -> Real:
         opened_utc="2026-11-23T11:59:00+00:00",
         question="Is this clip what it claims to be?",
         media=evidence.media,
-        provenance=examine(evidence, MediaLimits()),
-        results=compare_file(evidence, MODELS, manager).results,
+        provenance=provenance.examine(evidence, MediaLimits()),
+        results=examine(evidence, MODELS, manager).results,
     )
     return Real(case, evidence, manager)
 

@@ -15,14 +15,13 @@ import sample_case
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from drishtiksha.analysis import analyze
 from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import BundleError, ReportError, WeightsMissingError
 from drishtiksha.report import archive, bundle, keys, write
 from drishtiksha.report.archive import Archive, open_archive
 from drishtiksha.report.manifest import Entry, Manifest
 from drishtiksha.report.verify import State, Verification, public_fingerprint, verify
-from drishtiksha.settings import MediaLimits
+from drishtiksha.services.runs import examine
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 FINGERPRINT = keys.fingerprint(KEY.public_key())
@@ -130,7 +129,7 @@ def test_an_edited_verdict_is_found(packed, tmp_path):
     case = json.loads(files["case.json"])
     case["results"][0]["p_fake"] = 0.99
     files["case.json"] = json.dumps(case, indent=2).encode()
-    assert "case.json was changed (" in told(verify(pack(tmp_path / "t.zip", files)))
+    assert "case.json was changed" in told(verify(pack(tmp_path / "t.zip", files)))
 
 
 def test_an_edited_manifest_is_found(packed, tmp_path):
@@ -293,9 +292,8 @@ def test_the_original_is_recognised_and_another_file_is_not(real, packed, altere
 
 
 def test_the_examination_comes_out_again(real, packed):
-    def again(name, evidence):
-        with real.manager.use(name) as detector:
-            return analyze(evidence, detector, explain=False, limits=MediaLimits())
+    def again(names, evidence):
+        return {one.model_name: one for one in examine(evidence, names, real.manager, explain=False).results}
 
     found = verify(packed, real.evidence.path, again)
     assert found.state is State.IDENTICAL, found
@@ -306,7 +304,7 @@ def test_scores_that_moved_a_little_or_much(real, packed):
     by_name = {result.model_name: result for result in real.case.results}
 
     def moved(by):
-        def again(name, _):
+        def again(name):
             old = by_name[name]
             scores = tuple(
                 s if s.p_fake is None else s.model_copy(update={"p_fake": s.p_fake + (by if s.p_fake < 0.5 else -by)})
@@ -314,7 +312,7 @@ def test_scores_that_moved_a_little_or_much(real, packed):
             )
             return old.model_copy(update={"scores": scores})
 
-        return again
+        return lambda names, _: {name: again(name) for name in names}
 
     assert verify(packed, real.evidence.path, moved(0.005)).state is State.WITHIN_TOLERANCE
     found = verify(packed, real.evidence.path, moved(0.02))
@@ -323,8 +321,8 @@ def test_scores_that_moved_a_little_or_much(real, packed):
 
 
 def test_what_cannot_be_run_again_is_not_called_identical(real, packed):
-    def absent(name, _):
-        raise WeightsMissingError("The checkpoint is not here.")
+    def absent(names, _):
+        return dict.fromkeys(names, WeightsMissingError("The checkpoint is not here."))
 
     found = verify(packed, real.evidence.path, absent)
     assert found.state is State.UNCHECKED
@@ -337,9 +335,9 @@ def test_the_original_goes_along_when_asked_for(real, tmp_path):
     assert contents(path)["evidence/original.mp4"] == real.evidence.path.read_bytes()
     seen = []
 
-    def again(name, evidence):
+    def again(names, evidence):
         seen.append(evidence.media)
-        return next(result for result in real.case.results if result.model_name == name)
+        return {result.model_name: result for result in real.case.results if result.model_name in names}
 
     assert verify(path, None, again).state is State.IDENTICAL
     assert {media.name for media in seen} == {real.evidence.media.name}

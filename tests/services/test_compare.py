@@ -19,7 +19,7 @@ from drishtiksha.events import CancelToken
 from drishtiksha.media import video
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.results import AnalysisResult
-from drishtiksha.services.compare import compare_file
+from drishtiksha.services.runs import examine
 from drishtiksha.settings import ROOT, MediaLimits
 
 CLIP, SILENT, PORTRAIT = (ROOT / "assets" / n for n in ("clip_with_sound.mp4", "clip_silent.mp4", "portrait.jpg"))
@@ -57,12 +57,11 @@ def test_the_scores_are_those_of_separate_runs_and_the_file_is_decoded_once(mana
         "drishtiksha.analysis.shared.read_index", lambda *a, **k: decoded.append("index") or real(*a, **k)
     )
     seen = []
-    found = compare_file(evidence, THREE, manager, seen.append)
+    found = examine(evidence, THREE, manager, seen.append)
     assert decoded == ["index", "frames"]
     assert [result.scores for result in found.results] == [result.scores for result in alone]
-    assert found.errors == {}
+    assert found.failures == {}
     assert {event.model_name for event in seen} == set(THREE)
-    assert [row.model_name for row in found.comparison.rows] == list(THREE)
 
 
 def _counting(decoded):
@@ -75,19 +74,19 @@ def _counting(decoded):
 
 def test_what_cannot_run_is_told_and_stops_no_other(manager):
     evidence = Evidence.open(SILENT, MediaLimits())
-    found = compare_file(evidence, ["EARS", "ABSENT", "FEW"], manager)
+    found = examine(evidence, ["EARS", "ABSENT", "FEW"], manager)
     assert [result.model_name for result in found.results] == ["FEW"]
-    assert "no sound track" in found.errors["EARS"]
-    assert "absent.pt" in found.errors["ABSENT"]
+    assert "no sound track" in str(found.failures["EARS"])
+    assert "absent.pt" in str(found.failures["ABSENT"])
 
 
 def test_a_damaged_sound_track_stops_no_model_that_looks(manager, tmp_path):
     evidence = Evidence.open(with_damaged_sound(tmp_path / "clip.mp4"), MediaLimits())
-    found = compare_file(evidence, ["EARS", "FEW"], manager)
+    found = examine(evidence, ["EARS", "FEW"], manager)
     assert [result.model_name for result in found.results] == ["FEW"]
-    assert "no sound could be decoded" in found.errors["EARS"]
+    assert "no sound could be decoded" in str(found.failures["EARS"])
     with pytest.raises(UnreadableMediaError, match="no sound could be decoded"):
-        compare_file(evidence, ["EARS"], manager)
+        examine(evidence, ["EARS"], manager).required()
 
 
 def with_damaged_sound(path: Path) -> Path:
@@ -99,15 +98,15 @@ def with_damaged_sound(path: Path) -> Path:
 def test_nothing_that_can_run_is_an_error(manager):
     evidence = Evidence.open(SILENT, MediaLimits())
     with pytest.raises(WrongMediaKindError, match="no sound track"):
-        compare_file(evidence, ["EARS"], manager)
+        examine(evidence, ["EARS"], manager).required()
     with pytest.raises(ModelRegistryError, match="NOBODY"):
-        compare_file(evidence, ["FEW", "NOBODY"], manager)
+        examine(evidence, ["FEW", "NOBODY"], manager)
 
 
 def test_it_stops_when_it_is_told_to(manager):
     cancel = CancelToken()
     with pytest.raises(AnalysisCancelledError):
-        compare_file(Evidence.open(CLIP, MediaLimits()), THREE, manager, lambda event: cancel.cancel(), cancel)
+        examine(Evidence.open(CLIP, MediaLimits()), THREE, manager, lambda event: cancel.cancel(), cancel)
 
 
 def run(*arguments):
