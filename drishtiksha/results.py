@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, computed_field, model_validator
 
 DISCLAIMER = "No evidence found is not proof that the media is authentic."
 
@@ -259,7 +260,11 @@ class AnalysisResult(Frozen):
     grade: Grade
     p_fake: float | None = Field(default=None, ge=0, le=1)
     confidence: float | None = Field(default=None, description="max(p, 1 - p); None when inconclusive")
-    reasons: tuple[str, ...] = Field(default=(), description="sentences; the first is the main one")
+    reason: str = Field(default="", description="the sentence that the verdict rests on")
+    caveats: tuple[str, ...] = Field(default=(), description="sentences on how little the score may be worth")
+    odds: tuple[str, ...] = Field(
+        default=(), description="sentences on how often genuine media score as high, or fakes as low"
+    )
     gap: GapReason | None = Field(default=None, description="why it is inconclusive; None otherwise")
     coverage: float = Field(ge=0, le=1, description="scored samples / planned samples; of sequences, their frames")
     thresholds: Thresholds
@@ -277,6 +282,33 @@ class AnalysisResult(Frozen):
     stage_seconds: dict[str, float] = Field(default={}, description="decode, faces, preprocess, forward, explain")
     provenance: RunProvenance
 
+    @computed_field(description="all sentences on the verdict; the first is the main one")  # type: ignore[prop-decorator]
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return (*self.grounds, *self.odds)
+
+    @property
+    def grounds(self) -> tuple[str, ...]:
+        """The sentences on the verdict itself: all but the odds."""
+        if not self.reason:
+            return self.caveats
+        disclaimer = () if self.prediction is Prediction.FAKE else (DISCLAIMER,)
+        return (self.reason, *disclaimer, *self.caveats)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sentences_of_version_0_1(cls, data: Any) -> Any:
+        """JSON has `reasons` as well; that of version 0.1 has nothing else, and its last ones are the odds."""
+        if not isinstance(data, dict) or not isinstance(data.get("reasons"), list | tuple):
+            return data
+        fields = {name: value for name, value in data.items() if name != "reasons"}
+        if "reason" in fields or not data["reasons"]:
+            return fields
+        main, *others = data["reasons"]
+        others = [sentence for sentence in others if sentence != DISCLAIMER]
+        caveats = max(0, len(others) - _odds_told(fields))
+        return fields | {"reason": main, "caveats": others[:caveats], "odds": others[caveats:]}
+
     @model_validator(mode="after")
     def _no_invented_verdict(self) -> AnalysisResult:
         if self.prediction is not Prediction.INCONCLUSIVE and self.p_fake is None:
@@ -284,3 +316,15 @@ class AnalysisResult(Frozen):
         if (self.prediction is Prediction.INCONCLUSIVE) != (self.confidence is None):
             raise ValueError("confidence stands next to REAL and FAKE, and only there")
         return self
+
+
+def _odds_told(result: Mapping[str, Any]) -> int:
+    """How many sentences of a result of version 0.1 were its odds."""
+    if result.get("p_fake") is None:
+        return 0
+    if result.get("gap") == GapReason.LOW_COVERAGE or (rates := result.get("error_rates")) is None:
+        return 1
+    rates = ErrorRates.model_validate(rates)
+    high = rates.genuine_as_high is not None and result.get("prediction") != Prediction.REAL
+    low = rates.fake_as_low is not None and result.get("prediction") != Prediction.FAKE
+    return max(1, high + low)

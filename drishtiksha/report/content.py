@@ -13,7 +13,7 @@ from drishtiksha.render import facts, words
 from drishtiksha.report import further
 from drishtiksha.report.models import model_section, verdict_of
 from drishtiksha.report.pieces import Content, Facts, ModelSection, Note, Picture, ReviewEntry, Verdict
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
+from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.settings import MediaLimits
 
 OVERRIDES = "A reviewer's word overrides the machine's."
@@ -60,7 +60,7 @@ def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pi
         question=case.question.strip(),
         human=_human(case),
         machine=_machine(case.results),
-        disclaimers=_disclaimers(case.results),
+        disclaimers=words.disclaimers(case.results),
         models=sections,
         key_picture=_key_picture(case.results, sections),
         media=tuple(facts.media_facts(case.media)),
@@ -128,11 +128,6 @@ def _headline(results: list[AnalysisResult], text: str) -> Verdict:
     if reals:
         return Verdict(f"{len(reals)} of {count} detectors found no evidence", "○", "neutral", text)
     return Verdict("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
-
-
-def _disclaimers(results: tuple[AnalysisResult, ...]) -> tuple[str, ...]:
-    indication = any(result.grade in words.MANIPULATED for result in results)
-    return (words.INDICATION, DISCLAIMER) if indication else (DISCLAIMER,)
 
 
 def _key_picture(results: tuple[AnalysisResult, ...], sections: tuple[ModelSection, ...]) -> Picture | None:

@@ -62,7 +62,14 @@ def test_an_early_answer_says_that_it_is_early() -> None:
 
 
 def test_names_from_files_are_escaped_everywhere() -> None:
-    nasty = result(media=media(name=NASTY, encoder=NASTY), reasons=(NASTY,), notes=(NASTY,), model_name=NASTY)
+    nasty = result(
+        media=media(name=NASTY, encoder=NASTY),
+        reason=NASTY,
+        caveats=(NASTY,),
+        odds=(NASTY,),
+        notes=(NASTY,),
+        model_name=NASTY,
+    )
     for html in (
         panels.verdict(nasty),
         panels.evidence(nasty.media, [NASTY]),
@@ -127,6 +134,6 @@ def test_status_speaks_politely() -> None:
 
 def test_gap_reason_of_a_low_coverage_is_readable() -> None:
     shown = panels.verdict(
-        no_face().model_copy(update={"gap": GapReason.LOW_COVERAGE, "reasons": ("Only 3 % could be judged.",)})
+        no_face().model_copy(update={"gap": GapReason.LOW_COVERAGE, "reason": "Only 3 % could be judged."})
     )
     assert "Only 3 %" in shown

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from drishtiksha import scoring
 from drishtiksha.render import facts, timeline, words
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, MediaKind, PersonScore
 from drishtiksha.ui.shared.icons import icon
@@ -90,17 +89,16 @@ def verdict(result: AnalysisResult, preliminary: bool = False, overruled: bool =
     )
     if overruled:
         early += '<p class="dk-early"><b>Detector</b> Overridden by the human verdict above.</p>'
-    main, *others = _own_reasons(result) or [look.meaning]
-    more = "".join(f"<li>{escape(reason)}</li>" for reason in (*others, *result.notes))
+    more = "".join(f"<li>{escape(one)}</li>" for one in (*result.caveats, *result.notes))
     chip = ' <span class="dk-chip">Experimental</span>' if result.experimental else ""
     return (
         f'<section class="dk-verdict dk-{look.tone}{" dk-prelim" if preliminary else ""}{" dk-overruled" if overruled else ""}" '
         f'aria-label="{"What the detector says" if overruled else "Verdict"}">{early}'
         f'<div class="dk-grade"><div class="dk-badge">{icon(look.icon)}</div><div><h2>{escape(look.title)}</h2>'
         f'<p class="dk-model">{escape(result.model_name)} on {escape(result.media.name)}{chip}</p></div></div>'
-        f'<p class="dk-reason">{escape(main)}</p>'
+        f'<p class="dk-reason">{escape(result.reason or look.meaning)}</p>'
         + _scale(result)
-        + "".join(f'<p class="dk-odds">{escape(one)}</p>' for one in scoring.odds(result))
+        + "".join(f'<p class="dk-odds">{escape(one)}</p>' for one in result.odds)
         + _coverage(result)
         + (f'<ul class="dk-more">{more}</ul>' if more else "")
         + f'<p class="dk-disclaimer">{escape(words.disclaimer(result))}</p></section>'
@@ -225,12 +223,6 @@ def ranked_people(result: AnalysisResult) -> list[PersonScore]:
 def custody(result: AnalysisResult) -> str:
     """What it takes to check and repeat the run."""
     return _rows(facts.custody_facts(result), mono=("SHA-256 of the original", "Checkpoint SHA-256"))
-
-
-def _own_reasons(result: AnalysisResult) -> list[str]:
-    """The reasons without the disclaimer and the error rates, which have places of their own."""
-    elsewhere = {DISCLAIMER, *scoring.odds(result)}
-    return [reason for reason in result.reasons if reason not in elsewhere]
 
 
 def _rows(rows: Sequence[tuple[str, str]], mono: Sequence[str] = ()) -> str:
