@@ -38,7 +38,6 @@ class Grade(StrEnum):
     WEAK = "weak evidence of manipulation"
     NONE_FOUND = "no evidence found"
     INCONCLUSIVE = "inconclusive"
-    NOT_APPLICABLE = "not applicable"
 
 
 class GapReason(StrEnum):
@@ -47,30 +46,24 @@ class GapReason(StrEnum):
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
     FACE_TURNED = "face_turned"
-    NO_AUDIO = "no_audio"
-    NO_VIDEO = "no_video"
     NO_SPEECH = "no_speech"
     TOO_SHORT = "too_short"
     TOO_FEW = "too_few"
     DAMAGED = "damaged"
     LOW_COVERAGE = "low_coverage"
     BETWEEN_THRESHOLDS = "between_thresholds"
-    CANCELLED = "cancelled"
 
 
 GAP_TEXT: dict[GapReason, str] = {
     GapReason.NO_FACE: "No face was found, so there was nothing for this detector to judge.",
     GapReason.FACE_TOO_SMALL: "A face was found, but it has too few pixels to be judged.",
     GapReason.FACE_TURNED: "A face was found, but it is turned too far away to be judged.",
-    GapReason.NO_AUDIO: "There is no sound track.",
-    GapReason.NO_VIDEO: "There is no picture.",
     GapReason.NO_SPEECH: "No speech was found in the sound.",
     GapReason.TOO_SHORT: "It is too short for this detector.",
     GapReason.TOO_FEW: "Too few of its frames could be used: this detector looks at sequences of them.",
     GapReason.DAMAGED: "The file is damaged from here on and could not be decoded.",
     GapReason.LOW_COVERAGE: "Too little of it could be judged for a verdict.",
     GapReason.BETWEEN_THRESHOLDS: "The score lies between the two thresholds: too high to find nothing, too low to suspect manipulation.",
-    GapReason.CANCELLED: "The analysis was cancelled before it was complete.",
 }
 
 

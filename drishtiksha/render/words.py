@@ -15,7 +15,7 @@ from drishtiksha.weights import read_sidecar
 INDICATION = "One detector's score is an indication, not proof of manipulation."
 
 Tone = Literal["strong", "moderate", "weak", "neutral", "grey"]
-Icon = Literal["alert", "warning", "notice", "search", "question", "minus"]
+Icon = Literal["alert", "warning", "notice", "search", "question"]
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,6 @@ GRADE_LOOKS: dict[Grade, GradeLook] = {
     ),
     Grade.INCONCLUSIVE: GradeLook(
         "Inconclusive", "question", "?", "grey", "This detector could not reach a conclusion about this file."
-    ),
-    Grade.NOT_APPLICABLE: GradeLook(
-        "Not applicable", "minus", "–", "grey", "This detector was not made for this kind of file."
     ),
 }
 

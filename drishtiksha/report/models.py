@@ -11,7 +11,7 @@ from PIL import Image
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render import facts, timeline, words
 from drishtiksha.render.moments import moment_pictures
-from drishtiksha.report.pieces import Facts, ModelSection, Picture, Table, Verdict
+from drishtiksha.report.pieces import Facts, Headline, ModelSection, Picture, Table
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.settings import MediaLimits
 
@@ -29,9 +29,9 @@ CARD = {
 }
 
 
-def verdict_of(result: AnalysisResult) -> Verdict:
+def verdict_of(result: AnalysisResult) -> Headline:
     look = words.GRADE_LOOKS[result.grade]
-    return Verdict(look.title, look.glyph, look.tone, look.meaning)
+    return Headline(look.title, look.glyph, look.tone, look.meaning)
 
 
 def model_section(result: AnalysisResult, number: int, evidence: Evidence | None, limits: MediaLimits) -> ModelSection:

@@ -21,14 +21,9 @@ def test_a_low_score_carries_the_disclaimer_once(make) -> None:
     assert text_of(panels.verdict(make())).count(DISCLAIMER) == 1
 
 
-def test_the_disclaimer_is_not_repeated_when_the_reasons_hold_it() -> None:
-    shown = panels.verdict(clean_picture().model_copy(update={"reasons": ("Nothing was found.", DISCLAIMER)}))
-    assert text_of(shown).count(DISCLAIMER) == 1
-
-
 @pytest.mark.parametrize("grade", list(Grade))
 def test_every_grade_is_words_and_a_hidden_icon(grade: Grade) -> None:
-    inconclusive = grade in (Grade.INCONCLUSIVE, Grade.NOT_APPLICABLE)
+    inconclusive = grade is Grade.INCONCLUSIVE
     changes = {"prediction": Prediction.INCONCLUSIVE, "confidence": None} if inconclusive else {}
     html = panels.verdict(result(grade=grade, **changes))
     assert words.GRADE_LOOKS[grade].title in html

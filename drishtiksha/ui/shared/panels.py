@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from drishtiksha.render import facts, timeline, words
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, MediaKind, PersonScore
+from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo, MediaKind, PersonScore
 from drishtiksha.ui.shared.icons import icon
 
 EMPTY = (
@@ -235,7 +235,7 @@ def _rows(rows: Sequence[tuple[str, str]], mono: Sequence[str] = ()) -> str:
 
 def _scale(result: AnalysisResult) -> str:
     """The score on its way from 0 to 1, with the three zones that the thresholds make."""
-    if result.p_fake is None or result.grade is Grade.NOT_APPLICABLE:
+    if result.p_fake is None:
         return ""
     low, high = result.thresholds.real * 100, result.thresholds.fake * 100
     at = result.p_fake * 100
