@@ -67,7 +67,8 @@ class Comparison(Frozen):
     rows: tuple[Row, ...]
     strip: tuple[StripCell, ...]
     segments: tuple[Segment, ...]
-    sentence: str
+    said: str = Field(description="what the detectors say, taken together")
+    sentence: str = Field(description="the same with its disclaimer, where nothing was found")
 
 
 def compare(results: Sequence[AnalysisResult]) -> Comparison:
@@ -75,11 +76,14 @@ def compare(results: Sequence[AnalysisResult]) -> Comparison:
     if len({result.media.sha256 for result in results}) > 1:
         raise ValueError("only answers about one file can be compared")
     bounds, suspects, judges = _over_time([result for result in results if counts(result)])
+    said = " ".join(_sentences(results))
+    conclusions = {result.prediction for result in results if counts(result)} - {Prediction.INCONCLUSIVE}
     return Comparison(
         rows=tuple(_row(result, results) for result in results),
         strip=tuple(_strip(bounds, suspects, judges)),
         segments=tuple(_segments(bounds, suspects)),
-        sentence=" ".join(_sentences(results)),
+        said=said,
+        sentence=f"{said} {DISCLAIMER}" if conclusions == {Prediction.REAL} else said,
     )
 
 
@@ -241,7 +245,7 @@ def _sentences(results: Sequence[AnalysisResult]) -> Iterator[str]:
     elif fakes:
         yield _suspicion(fakes)
     elif reals:
-        yield f"{_who(reals)} found no evidence of manipulation. {DISCLAIMER}"
+        yield f"{_who(reals)} found no evidence of manipulation."
     elif evidence:
         unable = all(result.p_fake is None or result.gap is GapReason.LOW_COVERAGE for result in evidence)
         yield TOO_LITTLE if unable else NEITHER

@@ -245,3 +245,7 @@ class Detector(Protocol):
     def run_facts(self) -> dict[str, Any]:
         """device, dtype, checkpoint_sha256 for the run's provenance."""
         ...
+
+    def recipe(self) -> dict[str, Any]:
+        """All that a score depends on beside the file and the code, as JSON."""
+        ...

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.results import MediaInfo, MediaKind, Thresholds
 
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 """What a model may be told to run on."""
+
+
+SCORELESS_FIELDS = frozenset(
+    [
+        "description",
+        "looks_at",
+        "limits",
+        "trained_on",
+        "measured",
+        "paper",
+        "evidence",
+        "experimental",
+        "retired",
+        "explain",
+        "pitch",
+        "device",
+        "dtype",
+        "model_name",
+        "model_path",
+        "weights",
+        "companions",
+    ]
+)
+"""Fields of a configuration that change no score. Device, number format and files count as they are found, not as they
+are configured."""
 
 
 class WeightsSource(BaseModel):
@@ -86,6 +112,11 @@ class DetectorConfig(BaseModel):
         """Neither experimental nor retired: fit to be chosen by default, and to count as evidence."""
         return not (self.experimental or self.retired)
 
+    def without_folders(self) -> dict[str, Any]:
+        """As JSON, each path cut to its last part: where the files of a machine lie is its own business."""
+        fields: dict[str, Any] = to_jsonable_python(_cut(self.model_dump()))
+        return fields
+
     def accepts(self, media: MediaInfo) -> bool:
         """Whether this detector can look at such a file; an audio detector also takes a video's sound track."""
         if media.kind is MediaKind.IMAGE:
@@ -99,6 +130,14 @@ class DetectorConfig(BaseModel):
     def only_hears(self, media: MediaInfo) -> bool:
         """Whether it would judge the sound of this video alone, and nothing in its picture."""
         return media.kind is MediaKind.VIDEO and self.accepts(media) and not (self.isVideo or self.isMultiModal)
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, dict):
+        return {name: _cut(one) for name, one in value.items()}
+    return [_cut(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _sorted(scores: tuple[float, ...]) -> tuple[float, ...]:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
+from pathlib import Path
 
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
+_QUOTED_PATH = re.compile(r"""(?<=['"])/(?!api/)(?:[^'"\n/]+/)*([^'"\n/]+/[^'"\n/]+)(?=['"])""")
+_BARE_PATH = re.compile(r"(?<![\w.:/])/(?!api/)(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
+_own_folders: set[str] = set()
+"""Of this process: absolute, without a separator at the end."""
+
+
+def hide_folders(*folders: Path) -> None:
+    """Have `without_server_paths` cut these absolute folders off, whatever characters they hold; "/" stays."""
+    _own_folders.update(str(folder) for folder in folders if folder.is_absolute() and folder != folder.parent)
 
 
 def without_server_paths(text: str) -> str:
-    """Absolute paths cut to their folder and file, "models/x.pt": where the server keeps things is its own business."""
-    return _ABSOLUTE_PATH.sub(r"\1", text)
+    """The text without where the server keeps things: folders of its own are cut off, other absolute paths cut to their
+    folder and file, "models/x.pt". Only folders of its own and quoted paths may hold spaces."""
+    folders = (_own_folders | {str(Path("~").expanduser()), tempfile.gettempdir()}) - {"", "~", os.sep}
+    known = "|".join(re.escape(folder) for folder in sorted(folders, key=len, reverse=True))
+    text = re.sub(rf"(?<![\w.:/])(?:{known})[/\\]", "", text)
+    text = re.sub(rf"(?<![\w.:/])({known})(?![\w-])", lambda found: Path(found[1]).name, text)
+    return _BARE_PATH.sub(r"\1", _QUOTED_PATH.sub(r"\1", text))
 
 
 class DrishtikshaError(Exception):

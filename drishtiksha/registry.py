@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.discovery import discover, plugins
-from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
+from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError, hide_folders
 from drishtiksha.results import MediaInfo
 from drishtiksha.settings import Settings
 from drishtiksha.weights import Part, Progress, WeightsState, bytes_of, fetchable, parts, pull, remedy, state
@@ -59,6 +59,8 @@ class ModelManager:
         for fault in further.faults:
             log.warning(fault)
         self.model_configs = _validated(settings, self._registry)
+        files = [part.path for config in self.model_configs.values() for part in parts(config)]
+        hide_folders(*(file.parent.parent for file in files))
         self._models: dict[str, Detector] = {}
         self._used: dict[str, float] = {}
         self._pins: Counter[str] = Counter()

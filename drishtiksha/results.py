@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, computed_field, model_validator
 
 DISCLAIMER = "No evidence found is not proof that the media is authentic."
 
@@ -37,7 +38,6 @@ class Grade(StrEnum):
     WEAK = "weak evidence of manipulation"
     NONE_FOUND = "no evidence found"
     INCONCLUSIVE = "inconclusive"
-    NOT_APPLICABLE = "not applicable"
 
 
 class GapReason(StrEnum):
@@ -46,30 +46,24 @@ class GapReason(StrEnum):
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
     FACE_TURNED = "face_turned"
-    NO_AUDIO = "no_audio"
-    NO_VIDEO = "no_video"
     NO_SPEECH = "no_speech"
     TOO_SHORT = "too_short"
     TOO_FEW = "too_few"
     DAMAGED = "damaged"
     LOW_COVERAGE = "low_coverage"
     BETWEEN_THRESHOLDS = "between_thresholds"
-    CANCELLED = "cancelled"
 
 
 GAP_TEXT: dict[GapReason, str] = {
     GapReason.NO_FACE: "No face was found, so there was nothing for this detector to judge.",
     GapReason.FACE_TOO_SMALL: "A face was found, but it has too few pixels to be judged.",
     GapReason.FACE_TURNED: "A face was found, but it is turned too far away to be judged.",
-    GapReason.NO_AUDIO: "There is no sound track.",
-    GapReason.NO_VIDEO: "There is no picture.",
     GapReason.NO_SPEECH: "No speech was found in the sound.",
     GapReason.TOO_SHORT: "It is too short for this detector.",
     GapReason.TOO_FEW: "Too few of its frames could be used: this detector looks at sequences of them.",
     GapReason.DAMAGED: "The file is damaged from here on and could not be decoded.",
     GapReason.LOW_COVERAGE: "Too little of it could be judged for a verdict.",
     GapReason.BETWEEN_THRESHOLDS: "The score lies between the two thresholds: too high to find nothing, too low to suspect manipulation.",
-    GapReason.CANCELLED: "The analysis was cancelled before it was complete.",
 }
 
 
@@ -259,7 +253,11 @@ class AnalysisResult(Frozen):
     grade: Grade
     p_fake: float | None = Field(default=None, ge=0, le=1)
     confidence: float | None = Field(default=None, description="max(p, 1 - p); None when inconclusive")
-    reasons: tuple[str, ...] = Field(default=(), description="sentences; the first is the main one")
+    reason: str = Field(default="", description="the sentence that the verdict rests on")
+    caveats: tuple[str, ...] = Field(default=(), description="sentences on how little the score may be worth")
+    odds: tuple[str, ...] = Field(
+        default=(), description="sentences on how often genuine media score as high, or fakes as low"
+    )
     gap: GapReason | None = Field(default=None, description="why it is inconclusive; None otherwise")
     coverage: float = Field(ge=0, le=1, description="scored samples / planned samples; of sequences, their frames")
     thresholds: Thresholds
@@ -277,6 +275,33 @@ class AnalysisResult(Frozen):
     stage_seconds: dict[str, float] = Field(default={}, description="decode, faces, preprocess, forward, explain")
     provenance: RunProvenance
 
+    @computed_field(description="all sentences on the verdict; the first is the main one")  # type: ignore[prop-decorator]
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return (*self.grounds, *self.odds)
+
+    @property
+    def grounds(self) -> tuple[str, ...]:
+        """The sentences on the verdict itself: all but the odds."""
+        if not self.reason:
+            return self.caveats
+        disclaimer = () if self.prediction is Prediction.FAKE else (DISCLAIMER,)
+        return (self.reason, *disclaimer, *self.caveats)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sentences_of_version_0_1(cls, data: Any) -> Any:
+        """JSON has `reasons` as well; that of version 0.1 has nothing else, and its last ones are the odds."""
+        if not isinstance(data, dict) or not isinstance(data.get("reasons"), list | tuple):
+            return data
+        fields = {name: value for name, value in data.items() if name != "reasons"}
+        if "reason" in fields or not data["reasons"]:
+            return fields
+        main, *others = data["reasons"]
+        others = [sentence for sentence in others if sentence != DISCLAIMER]
+        caveats = max(0, len(others) - _odds_told(fields))
+        return fields | {"reason": main, "caveats": others[:caveats], "odds": others[caveats:]}
+
     @model_validator(mode="after")
     def _no_invented_verdict(self) -> AnalysisResult:
         if self.prediction is not Prediction.INCONCLUSIVE and self.p_fake is None:
@@ -284,3 +309,15 @@ class AnalysisResult(Frozen):
         if (self.prediction is Prediction.INCONCLUSIVE) != (self.confidence is None):
             raise ValueError("confidence stands next to REAL and FAKE, and only there")
         return self
+
+
+def _odds_told(result: Mapping[str, Any]) -> int:
+    """How many sentences of a result of version 0.1 were its odds."""
+    if result.get("p_fake") is None:
+        return 0
+    if result.get("gap") == GapReason.LOW_COVERAGE or (rates := result.get("error_rates")) is None:
+        return 1
+    rates = ErrorRates.model_validate(rates)
+    high = rates.genuine_as_high is not None and result.get("prediction") != Prediction.REAL
+    low = rates.fake_as_low is not None and result.get("prediction") != Prediction.FAKE
+    return max(1, high + low)

@@ -11,9 +11,7 @@ import numpy as np
 
 from drishtiksha.contract import DetectorConfig, Reference
 from drishtiksha.results import (
-    DISCLAIMER,
     GAP_TEXT,
-    AnalysisResult,
     ErrorRates,
     GapReason,
     Grade,
@@ -58,7 +56,8 @@ class Verdict:
     grade: Grade
     confidence: float | None
     gap: GapReason | None
-    reasons: tuple[str, ...]
+    reason: str
+    caveats: tuple[str, ...] = ()
 
 
 def calibrate(logits: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> np.ndarray:
@@ -124,20 +123,20 @@ def _share(hit: np.ndarray, sources: int | None) -> tuple[float | None, float | 
     return share, 1.0 if share == 1 else float(betaincinv(share * trials + 1, (1 - share) * trials, BOUND))
 
 
-def odds(result: AnalysisResult) -> tuple[str, ...]:
+def odds(p_fake: float | None, verdict: Verdict, rates: ErrorRates | None, media_kind: MediaKind) -> tuple[str, ...]:
     """What the score is worth, in sentences: how often genuine media score as high, or fakes as low, with n."""
-    rates, kind = result.error_rates, PLURALS[result.media.kind]
-    if result.p_fake is None:
+    kind = PLURALS[media_kind]
+    if p_fake is None:
         return ()
-    if result.gap is GapReason.LOW_COVERAGE:
+    if verdict.gap is GapReason.LOW_COVERAGE:
         return (NO_ERROR_RATE_FOR_LITTLE,)
     sentences = []
-    if rates is not None and rates.genuine_as_high is not None and result.prediction is not Prediction.REAL:
+    if rates is not None and rates.genuine_as_high is not None and verdict.prediction is not Prediction.REAL:
         told = _of_100(
             f"genuine {kind} like these", "high", rates.genuine_as_high, rates.genuine_as_high_95, rates.n_genuine
         )
         sentences.append(f"{told} These were {rates.data.rstrip('.')}; other {kind} may differ.")
-    if rates is not None and rates.fake_as_low is not None and result.prediction is not Prediction.FAKE:
+    if rates is not None and rates.fake_as_low is not None and verdict.prediction is not Prediction.FAKE:
         told = _of_100("fakes like ours", "low", rates.fake_as_low, rates.fake_as_low_95, rates.n_fake)
         ours = f"Ours were {rates.fake_data.rstrip('.')}; other" if rates.fake_data else "Other"
         sentences.append(f"{told} {ours} fakes may differ.")
@@ -243,9 +242,9 @@ def decide(
         text = (
             f"The score {p_fake:.2f} is at or below {thresholds.real:.2f}: nothing this detector looks for was found."
         )
-        return Verdict(Prediction.REAL, grade, 1 - p_fake, None, (text, DISCLAIMER, *caveats))
+        return Verdict(Prediction.REAL, grade, 1 - p_fake, None, text, caveats)
     text = f"The score {p_fake:.2f} is at or above {thresholds.fake:.2f}, this detector's threshold for manipulation."
-    return Verdict(Prediction.FAKE, grade, max(p_fake, 1 - p_fake), None, (text, *caveats))
+    return Verdict(Prediction.FAKE, grade, max(p_fake, 1 - p_fake), None, text, caveats)
 
 
 def _fleeting(scores: Sequence[SampleScore]) -> bool:
@@ -255,5 +254,4 @@ def _fleeting(scores: Sequence[SampleScore]) -> bool:
 
 
 def _inconclusive(gap: GapReason, detail: str | None = None, caveats: tuple[str, ...] = ()) -> Verdict:
-    reasons = (detail or GAP_TEXT[gap], DISCLAIMER, *caveats)
-    return Verdict(Prediction.INCONCLUSIVE, Grade.INCONCLUSIVE, None, gap, reasons)
+    return Verdict(Prediction.INCONCLUSIVE, Grade.INCONCLUSIVE, None, gap, detail or GAP_TEXT[gap], caveats)

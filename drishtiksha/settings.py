@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from drishtiksha.detector_config import DEVICE
-from drishtiksha.errors import ConfigError
+from drishtiksha.errors import ConfigError, hide_folders
 
 _SHIPPED = Path(__file__).with_name("shipped")
 INSTALLED = _SHIPPED.is_dir()
@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         yaml_file = Path(os.environ.get("DRISHTIKSHA_CONFIG", DEFAULT_CONFIG))
         _refuse_unknown_keys(yaml_file, set(cls.model_fields))
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, yaml_file)
+
+    def model_post_init(self, _: Any) -> None:
+        hide_folders(ROOT, self.data_root, self.checkpoints_dir.parent)
 
     def reached_at(self, host: str) -> Settings:
         """These settings for a server that listens there: `public`, unless somebody said otherwise, where that is not this

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from drishtiksha import scoring
 from drishtiksha.results import (
     AnalysisResult,
     FaceScore,
@@ -86,7 +87,7 @@ def result(**changes: Any) -> AnalysisResult:
         "grade": Grade.MODERATE,
         "p_fake": 0.78,
         "confidence": 0.78,
-        "reasons": ("The score 0.78 is at or above 0.65, this detector's threshold for manipulation.",),
+        "reason": "The score 0.78 is at or above 0.65, this detector's threshold for manipulation.",
         "coverage": 14 / 18,
         "thresholds": Thresholds(),
         "calibrated": True,
@@ -104,7 +105,13 @@ def result(**changes: Any) -> AnalysisResult:
         "stage_seconds": {"decode": 1.0, "forward": 3.0},
         "provenance": provenance(),
     }
-    return AnalysisResult(**(fields | changes))
+    made = AnalysisResult(**(fields | changes))
+    return made if "odds" in changes else made.model_copy(update={"odds": odds(made)})
+
+
+def odds(made: AnalysisResult) -> tuple[str, ...]:
+    """What an analysis would say of the score's worth."""
+    return scoring.odds(made.p_fake, made, made.error_rates, made.media.kind)
 
 
 def no_face() -> AnalysisResult:
@@ -114,7 +121,7 @@ def no_face() -> AnalysisResult:
         p_fake=None,
         confidence=None,
         gap=GapReason.NO_FACE,
-        reasons=("No face was found, so there was nothing for this detector to judge.",),
+        reason="No face was found, so there was nothing for this detector to judge.",
         coverage=0.0,
         scores=tuple(sample(index, gap=GapReason.NO_FACE) for index in range(18)),
         people=(),
@@ -137,7 +144,7 @@ def clean_picture() -> AnalysisResult:
         grade=Grade.NONE_FOUND,
         p_fake=0.12,
         confidence=0.88,
-        reasons=("The score 0.12 is at or below 0.35: nothing this detector looks for was found.",),
+        reason="The score 0.12 is at or below 0.35: nothing this detector looks for was found.",
         coverage=1.0,
         scores=(
             sample(

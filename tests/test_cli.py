@@ -13,7 +13,6 @@ from detector_kit import stand_in_weights
 from PIL import Image
 from typer.testing import CliRunner
 
-from drishtiksha import scoring
 from drishtiksha.cli import Exit, app
 from drishtiksha.detectors.face_blend import FaceBlendDetector
 from drishtiksha.registry import ModelManager
@@ -225,8 +224,8 @@ def test_what_the_score_is_worth_is_printed_and_in_the_json(tmp_path):
     done = run("predict", ASSETS / "portrait.jpg", "--model", MODEL, "--json", tmp_path / "r.json")
     result = AnalysisResult.model_validate_json((tmp_path / "r.json").read_text())
     assert result.p_fake is not None
-    assert scoring.odds(result)
-    for sentence in scoring.odds(result):
+    assert result.odds
+    for sentence in result.odds:
         assert sentence in " ".join(done.output.split())
         assert sentence in result.reasons
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from drishtiksha.results import (
+    DISCLAIMER,
     AnalysisResult,
+    ErrorRates,
     GapReason,
     Grade,
     Heatmap,
@@ -18,6 +22,7 @@ from drishtiksha.results import (
     SampleScore,
     Thresholds,
 )
+from drishtiksha.ui.shared import panels
 
 
 @pytest.fixture
@@ -89,3 +94,55 @@ def test_a_result_round_trips_through_json_and_cannot_be_changed(result):
     assert AnalysisResult.model_validate_json(result.model_dump_json()) == result
     with pytest.raises(ValidationError):
         result.p_fake = 0.9
+
+
+def of_version_0_1(result: AnalysisResult, *sentences: str) -> AnalysisResult:
+    """Read from JSON that keeps its sentences as version 0.1 did."""
+    document = result.model_dump(mode="json", exclude={"reason", "caveats", "odds"}) | {"reasons": sentences}
+    return AnalysisResult.model_validate_json(json.dumps(document))
+
+
+RATES = ErrorRates(
+    data="d",
+    n_genuine=9,
+    genuine_as_high=0.5,
+    genuine_as_high_95=0.6,
+    n_fake=9,
+    fake_as_low=0.5,
+    fake_as_low_95=0.6,
+)
+UNCLEAR = {"prediction": Prediction.INCONCLUSIVE, "confidence": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "caveats", "odds"),
+    [
+        ({}, ("caveat",), ("odds",)),
+        ({}, (), ("odds",)),
+        ({"prediction": Prediction.FAKE, "error_rates": RATES}, ("caveat",), ("odds",)),
+        ({"error_rates": RATES}, ("caveat", "another"), ("odds",)),
+        (UNCLEAR | {"error_rates": RATES}, ("caveat",), ("of genuine media", "of fakes")),
+        (UNCLEAR | {"error_rates": RATES, "gap": GapReason.LOW_COVERAGE}, ("caveat",), ("none apply",)),
+        (UNCLEAR | {"p_fake": None, "gap": GapReason.NO_FACE}, ("caveat",), ()),
+    ],
+)
+def test_sentences_of_version_0_1_are_kept_each_once_in_their_places(result, change, caveats, odds):
+    base = result.model_copy(update=change)
+    disclaimer = () if base.prediction is Prediction.FAKE else (DISCLAIMER,)
+    told = ("main", *disclaimer, *caveats, *odds)
+    read = of_version_0_1(base, *told)
+    assert (read.reason, read.caveats, read.odds) == ("main", caveats, odds)
+    assert read.reasons == told
+    shown = panels.verdict(read)
+    assert all(shown.count(f">{sentence}<") == 1 for sentence in told)
+    assert AnalysisResult.model_validate_json(read.model_dump_json()) == read
+
+
+def test_a_result_without_sentences_of_version_0_1_is_read(result):
+    assert of_version_0_1(result).reasons == ()
+
+
+def test_sentences_that_are_none_are_refused(result):
+    for wrong in ("text", 3, [4]):
+        with pytest.raises(ValidationError):
+            AnalysisResult.model_validate(result.model_dump(exclude={"reason", "caveats", "odds"}) | {"reasons": wrong})

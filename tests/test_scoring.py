@@ -9,7 +9,7 @@ import pytest
 
 from drishtiksha import scoring
 from drishtiksha.contract import DetectorConfig
-from drishtiksha.results import DISCLAIMER, FaceScore, GapReason, Grade, Prediction, SampleScore, Thresholds
+from drishtiksha.results import FaceScore, GapReason, Grade, Prediction, SampleScore, Thresholds
 
 THRESHOLDS = Thresholds(real=0.3, fake=0.6)
 
@@ -44,7 +44,7 @@ def test_nothing_scored_is_inconclusive_with_the_main_reason():
     assert verdict.prediction is Prediction.INCONCLUSIVE
     assert verdict.gap is GapReason.NO_FACE
     assert verdict.confidence is None
-    assert "No face was found" in verdict.reasons[0]
+    assert "No face was found" in verdict.reason
 
 
 def test_no_samples_at_all_is_too_short():
@@ -56,7 +56,7 @@ def test_too_little_coverage_is_inconclusive_whatever_the_score(p):
     verdict = decide(p, [scored(0, p), gap(1), gap(2)])
     assert verdict.prediction is Prediction.INCONCLUSIVE
     assert verdict.gap is GapReason.LOW_COVERAGE
-    assert "33%" in verdict.reasons[0]
+    assert "33%" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -73,26 +73,25 @@ def test_too_little_coverage_is_inconclusive_whatever_the_score(p):
 def test_three_verdicts_from_two_thresholds(p, prediction, grade):
     verdict = decide(p, [scored(0, p)])
     assert (verdict.prediction, verdict.grade) == (prediction, grade)
+    assert verdict.reason
+    assert verdict.caveats == ()
     if prediction is Prediction.FAKE:
-        assert DISCLAIMER not in verdict.reasons
         assert verdict.confidence == pytest.approx(max(p, 1 - p))
-    else:
-        assert DISCLAIMER in verdict.reasons
 
 
 def test_an_uncalibrated_detector_is_never_strong_and_says_so():
     verdict = decide(0.99, [scored(0, 0.99)], calibrated=False)
     assert verdict.grade is Grade.MODERATE
-    assert any("not calibrated" in reason for reason in verdict.reasons)
+    assert any("not calibrated" in reason for reason in verdict.caveats)
 
 
 def test_an_experimental_detector_is_never_strong_and_says_so():
     verdict = decide(0.99, [scored(0, 0.99)], experimental=True)
     assert verdict.grade is Grade.MODERATE
-    assert any(reason.startswith("Experimental: ") for reason in verdict.reasons)
-    assert scoring.EXPERIMENTAL in decide(0.1, [scored(0, 0.1)], experimental=True).reasons
-    assert scoring.EXPERIMENTAL in decide(None, [gap(0)], experimental=True).reasons
-    assert scoring.EXPERIMENTAL not in decide(0.1, [scored(0, 0.1)]).reasons
+    assert any(reason.startswith("Experimental: ") for reason in verdict.caveats)
+    assert scoring.EXPERIMENTAL in decide(0.1, [scored(0, 0.1)], experimental=True).caveats
+    assert scoring.EXPERIMENTAL in decide(None, [gap(0)], experimental=True).caveats
+    assert scoring.EXPERIMENTAL not in decide(0.1, [scored(0, 0.1)]).caveats
 
 
 def test_one_altered_face_among_three_is_not_averaged_away():
@@ -131,7 +130,7 @@ def test_nobody_who_flits_through_decides_a_clip():
 
     fleeting = verdict(scored(0, 0.9, (1, 0.9)), scored(1, 0.9, (2, 0.9)), scored(2, 0.9, (1, 0.9)))
     assert (fleeting.prediction, fleeting.gap) == (Prediction.INCONCLUSIVE, GapReason.LOW_COVERAGE)
-    assert fleeting.reasons[0] == scoring.FLEETING
+    assert fleeting.reason == scoring.FLEETING
     steady = verdict(*(scored(i, 0.9, (1, 0.9)) for i in range(3)))
     assert steady.prediction is Prediction.FAKE
     picture = verdict(scored(0, 0.9, (None, 0.9)))

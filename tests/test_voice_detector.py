@@ -226,13 +226,13 @@ def test_a_detector_that_never_clears_a_file_says_so(detector):
     scores = windows([0.01] * 5)
     verdict = scoring.decide(0.01, scores, Thresholds(real=0.0, fake=0.92), True, detector.config)
     assert verdict.prediction is Prediction.INCONCLUSIVE
-    assert verdict.reasons[0].startswith("The score 0.01 is below 0.92")
-    assert "never clears" in verdict.reasons[0]
+    assert verdict.reason.startswith("The score 0.01 is below 0.92")
+    assert "never clears" in verdict.reason
     shown = detector.analyze(ASSETS / "clip_with_sound.mp4", explain=False)
     facts = dict(custody_facts(shown.model_copy(update={"thresholds": Thresholds(real=0.0, fake=0.92)})))
     assert facts["Thresholds"] == "never cleared, from 0.92 suspicious"
     ordinary = scoring.decide(0.5, scores, Thresholds(real=0.1, fake=0.92), True, detector.config)
-    assert "between the two thresholds" in ordinary.reasons[0]
+    assert "between the two thresholds" in ordinary.reason
 
 
 # --- with the weights that ship ---------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def fingerprint(detector: Detector, media: MediaInfo) -> bytes:
         "format": FORMAT,
         "model": detector.model_name,
         "media": media.sha256,
-        "run": detector.run_facts(),
+        "recipe": detector.recipe(),
         "versions": library_versions(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()

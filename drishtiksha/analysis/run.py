@@ -245,19 +245,22 @@ class Run:
             aggregate.p_fake, scores, thresholds, calibrated, detector.config, covered=covered, gap=gap
         )
         comparable = None if verdict.gap is GapReason.LOW_COVERAGE else aggregate.p_fake
-        result = AnalysisResult(
+        rates = scoring.error_rates(comparable, detector.reference(self.media))
+        return AnalysisResult(
             model_name=detector.model_name,
             media=self.media,
             prediction=verdict.prediction,
             grade=verdict.grade,
             p_fake=aggregate.p_fake,
             confidence=verdict.confidence,
-            reasons=verdict.reasons,
+            reason=verdict.reason,
+            caveats=verdict.caveats,
+            odds=scoring.odds(aggregate.p_fake, verdict, rates, self.media.kind),
             gap=verdict.gap,
             coverage=covered,
             thresholds=thresholds,
             calibrated=calibrated,
-            error_rates=scoring.error_rates(comparable, detector.reference(self.media)),
+            error_rates=rates,
             experimental=experimental,
             scores=tuple(scores),
             people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
@@ -272,7 +275,6 @@ class Run:
                 **detector.run_facts(),
             ),
         )
-        return result.model_copy(update={"reasons": result.reasons + scoring.odds(result)})
 
     def _judged(self, scores: list[SampleScore]) -> tuple[float, GapReason | None]:
         """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
+from drishtiksha.detector_config import SCORELESS_FIELDS
 from drishtiksha.detectors.device import has_bfloat16, keep_freed_memory, keep_in_bfloat16, resolve_device
 from drishtiksha.errors import ConfigError, ModelFailedError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
@@ -47,7 +48,7 @@ class Detector(ABC):
         self.config: Any = config
         self._network: nn.Module | None = None
         self._sidecar: Sidecar | None = None
-        self._checkpoint_sha256: str | None = None
+        self._hashes: dict[str, str] = {}
         self._dtype = "float32"
         self.load_seconds: float | None = None
 
@@ -198,7 +199,7 @@ class Detector(ABC):
         require(path, remedy(self.model_name, path, self.config.weights), self.config.weights)
         self._sidecar = read_sidecar(path)
         hashes = prove_parts(self.config, self._sidecar)
-        self._checkpoint_sha256 = hashes[""]
+        self._hashes = dict(hashes)
         network = self.read_network(path).eval().requires_grad_(False)
         pin_parts(self.config, hashes)
         self._network = network
@@ -297,12 +298,23 @@ class Detector(ABC):
 
     def run_facts(self) -> dict[str, Any]:
         """Where and on which checkpoint the scores were made, for the result's provenance."""
-        config = self.config.model_dump(mode="json") | {"model_path": Path(self.config.model_path).name}
         return {
             "device": str(self._device()),
             "dtype": self._dtype,
-            "checkpoint_sha256": self._checkpoint_sha256,
-            "config": config,
+            "checkpoint_sha256": self._hashes.get(""),
+            "config": self.config.without_folders(),
+        }
+
+    def recipe(self) -> dict[str, Any]:
+        """All that a score depends on beside the file and the code, as JSON."""
+        fields = self.config.without_folders()
+        sidecar = self._sidecar.model_dump(mode="json", include={"calibration", "thresholds"}) if self._sidecar else {}
+        return {
+            "device": str(self._device()),
+            "dtype": self._dtype,
+            "files": self._hashes,
+            "sidecar": sidecar,
+            "config": {name: value for name, value in fields.items() if name not in SCORELESS_FIELDS},
         }
 
     def _device(self) -> torch.device:

@@ -25,7 +25,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult, GapReason
 from drishtiksha.services.runs import examine
-from drishtiksha.weights import read_sidecar, sha256_of
+from drishtiksha.weights import sha256_of
 
 Note = Callable[[int, int, str], None]
 """Told how many files a model has done, of how many, and which was the last."""
@@ -40,8 +40,6 @@ REASONS: dict[type[MediaError], str] = {
 """Why a file could not be examined at all; what was examined without a score has a `GapReason`, and a file at which the
 model failed, `MODEL_FAILED`."""
 
-PROSE = ("description", "looks_at", "limits", "experimental", "weights")
-"""Fields of a model's configuration that do not touch its scores."""
 NOT_SCORING = ("evaluation", "render", "ui", "cli", "__main__.py")
 """Parts of the package that come after a score."""
 
@@ -76,11 +74,7 @@ def score_files(
 def recipe_of(detector: Detector) -> str:
     """Hex digits that change with whatever a score depends on beside the file: weights, calibration, configuration,
     device and code."""
-    facts = detector.run_facts()
-    config = {key: value for key, value in facts["config"].items() if key not in PROSE}
-    sidecar = read_sidecar(detector.config.model_path)
-    calibration = sidecar.model_dump(mode="json", include={"calibration", "thresholds"}) if sidecar else {}
-    text = json.dumps([code_sha256(), facts | {"config": config}, calibration], sort_keys=True)
+    text = json.dumps([code_sha256(), detector.recipe()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 

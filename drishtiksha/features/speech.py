@@ -66,12 +66,6 @@ def speech_spans(waveform: np.ndarray, sample_rate: int) -> list[tuple[float, fl
     return [(begin, end) for begin, end in spans if end - begin >= MIN_SPEECH_S]
 
 
-def speech_share(waveform: np.ndarray, sample_rate: int) -> float:
-    """The part of the waveform that is speech, in [0, 1]; 0 for an empty one."""
-    spoken_s = sum(end - begin for begin, end in speech_spans(waveform, sample_rate))
-    return spoken_s * sample_rate / len(waveform) if len(waveform) else 0.0
-
-
 @cache
 def _network() -> SileroVAD:
     """Safe to share between threads: it keeps no state between calls."""

@@ -106,10 +106,6 @@ def frame_times(path: Path, *, limits: MediaLimits, check: Callable[[], None] = 
     return read_index(path, limits=limits, check=check).times
 
 
-def count_frames(path: Path, *, limits: MediaLimits, check: Callable[[], None] = no_check) -> int:
-    return len(read_index(path, limits=limits, check=check))
-
-
 def index_stream(
     container: InputContainer, stream: VideoStream, name: str, limits: MediaLimits, pulse: Pulse
 ) -> FrameIndex:

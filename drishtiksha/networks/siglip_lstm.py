@@ -81,10 +81,6 @@ class SiglipLSTM(nn.Module):
             _, (hidden, _) = self.lstm(sequences.float())
         return self.video_classifier(torch.cat([hidden[-2], hidden[-1]], dim=1))[:, 0]
 
-    def image_logits(self, features: Tensor) -> Tensor:
-        """Fake logits (B,) of single pictures, by the head that was trained for them."""
-        return self.image_classifier(features)[:, 0]
-
     def attentions(self, frames: Tensor) -> tuple[list[Tensor], Tensor]:
         """One (B, heads, N, N) for each layer, first layer first, and the pooling head's weights over the patches (B, N)."""
         backbone: Any = self.siglip_backbone

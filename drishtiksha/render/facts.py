@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from drishtiksha import scoring
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 
@@ -53,7 +52,7 @@ def custody_facts(result: AnalysisResult) -> Rows:
         ("Checkpoint SHA-256", run.checkpoint_sha256 or "not known"),
         ("Device", f"{run.device}, {run.dtype}"),
         ("Scores", "calibrated on held-out data" if result.calibrated else "not calibrated"),
-        ("Error rates", " ".join(scoring.odds(result)) or "none, since nothing was scored"),
+        ("Error rates", " ".join(result.odds) or "none, since nothing was scored"),
         (
             "Thresholds",
             f"{_cleared(result)}, from {result.thresholds.fake:.2f} suspicious",

@@ -27,8 +27,6 @@ GAP_WORDS = {
     GapReason.NO_FACE: "no face",
     GapReason.FACE_TOO_SMALL: "face too small",
     GapReason.FACE_TURNED: "face turned away",
-    GapReason.NO_AUDIO: "no sound",
-    GapReason.NO_VIDEO: "no picture",
     GapReason.NO_SPEECH: "no speech",
     GapReason.TOO_SHORT: "too short",
     GapReason.TOO_FEW: "too few frames",

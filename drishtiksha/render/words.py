@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from drishtiksha import __version__, scoring
+from drishtiksha import __version__
 from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaKind, SampleScore, clock, fine_clock
 from drishtiksha.weights import read_sidecar
@@ -14,7 +15,7 @@ from drishtiksha.weights import read_sidecar
 INDICATION = "One detector's score is an indication, not proof of manipulation."
 
 Tone = Literal["strong", "moderate", "weak", "neutral", "grey"]
-Icon = Literal["alert", "warning", "notice", "search", "question", "minus"]
+Icon = Literal["alert", "warning", "notice", "search", "question"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,6 @@ GRADE_LOOKS: dict[Grade, GradeLook] = {
     ),
     Grade.INCONCLUSIVE: GradeLook(
         "Inconclusive", "question", "?", "grey", "This detector could not reach a conclusion about this file."
-    ),
-    Grade.NOT_APPLICABLE: GradeLook(
-        "Not applicable", "minus", "–", "grey", "This detector was not made for this kind of file."
     ),
 }
 
@@ -118,6 +116,12 @@ def disclaimer(result: AnalysisResult) -> str:
     return INDICATION if result.grade in MANIPULATED else DISCLAIMER
 
 
+def disclaimers(results: Iterable[AnalysisResult]) -> tuple[str, ...]:
+    """The fixed sentences that must stand under several results."""
+    indication = any(result.grade in MANIPULATED for result in results)
+    return (INDICATION, DISCLAIMER) if indication else (DISCLAIMER,)
+
+
 def time_range(result: AnalysisResult) -> str | None:
     """What part of the file was looked at, "00:00-00:09"; None for a picture or when nothing was sampled."""
     starts = [score.time_s for score in result.scores if score.time_s is not None]
@@ -155,9 +159,9 @@ def sentence(result: AnalysisResult) -> str:
         score += f", threshold {result.thresholds.fake:.2f}"
     span = time_range(result)
     where = f"{judged(result)}, coverage {share(result.coverage)}" + (f", {span} of the file" if span else "")
-    why = f" {result.reasons[0]}" if result.gap is not None and result.reasons else ""
+    why = f" {result.reason}" if result.gap is not None and result.reason else ""
     calibration = "" if result.calibrated or result.p_fake is None else " The score is not calibrated."
-    odds = "".join(f" {one}" for one in scoring.odds(result))
+    odds = "".join(f" {one}" for one in result.odds)
     kind = "experimental model" if result.experimental else "model"
     return (
         f'Drishtiksha {__version__} with the {kind} {result.model_name} examined "{media.name}" '

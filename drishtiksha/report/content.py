@@ -12,8 +12,8 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.render import facts, words
 from drishtiksha.report import further
 from drishtiksha.report.models import model_section, verdict_of
-from drishtiksha.report.pieces import Content, Facts, ModelSection, Note, Picture, ReviewEntry, Verdict
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
+from drishtiksha.report.pieces import Content, Facts, Headline, ModelSection, Note, Picture, ReviewEntry
+from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.settings import MediaLimits
 
 OVERRIDES = "A reviewer's word overrides the machine's."
@@ -60,7 +60,7 @@ def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pi
         question=case.question.strip(),
         human=_human(case),
         machine=_machine(case.results),
-        disclaimers=_disclaimers(case.results),
+        disclaimers=words.disclaimers(case.results),
         models=sections,
         key_picture=_key_picture(case.results, sections),
         media=tuple(facts.media_facts(case.media)),
@@ -86,7 +86,7 @@ def _check(evidence: Evidence, case: CaseFile) -> None:
     evidence.verify()
 
 
-def _human(case: CaseFile) -> Verdict | None:
+def _human(case: CaseFile) -> Headline | None:
     """What people conclude, each by name; None while nobody said a word."""
     said = case.human_verdict
     if said is None:
@@ -95,7 +95,7 @@ def _human(case: CaseFile) -> Verdict | None:
     title, glyph, tone = HUMAN_LOOKS[said]
     differ = len({review.verdict for review in current}) > 1
     each = "; ".join(f"{ISOLATE}{_name(r)}{END}: {r.verdict.value}, {r.confidence.value} confidence" for r in current)
-    return Verdict(
+    return Headline(
         title="Unclear: the reviewers differ" if differ else title,
         glyph=glyph,
         tone=tone,  # type: ignore[arg-type]
@@ -103,36 +103,31 @@ def _human(case: CaseFile) -> Verdict | None:
     )
 
 
-def _machine(results: tuple[AnalysisResult, ...]) -> Verdict:
+def _machine(results: tuple[AnalysisResult, ...]) -> Headline:
     """One headline for all models; where they differ it counts them instead of averaging. Experimental and retired ones
     are no evidence, so that they make the headline only where there is no other."""
     if not results:
-        return Verdict("Not examined yet", "–", "grey", "No detector has examined this file.")
+        return Headline("Not examined yet", "–", "grey", "No detector has examined this file.")
     counted = [result for result in results if counts(result)] or list(results)
     rest = len(results) - len(counted)
     aside = f" {words.counted(rest, 'more detector')}, experimental or retired, not counted here." if rest else ""
     if len(counted) == 1:
         only = verdict_of(counted[0])
-        return Verdict(only.title, only.glyph, only.tone, f"{only.text}{aside} {words.in_short(counted[0])}.")
+        return Headline(only.title, only.glyph, only.tone, f"{only.text}{aside} {words.in_short(counted[0])}.")
     return _headline(counted, f"Their scores are not averaged: see each of them below.{aside}")
 
 
-def _headline(results: list[AnalysisResult], text: str) -> Verdict:
+def _headline(results: list[AnalysisResult], text: str) -> Headline:
     fakes = [r for r in results if r.prediction is Prediction.FAKE]
     reals = [r for r in results if r.prediction is Prediction.REAL]
     count = len(results)
     if fakes:
         strongest = verdict_of(min(fakes, key=lambda r: list(words.GRADE_LOOKS).index(r.grade)))
         title = f"{len(fakes)} of {count} detectors found evidence of manipulation"
-        return Verdict(title, strongest.glyph, strongest.tone, f"The strongest: {strongest.title.lower()}. {text}")
+        return Headline(title, strongest.glyph, strongest.tone, f"The strongest: {strongest.title.lower()}. {text}")
     if reals:
-        return Verdict(f"{len(reals)} of {count} detectors found no evidence", "○", "neutral", text)
-    return Verdict("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
-
-
-def _disclaimers(results: tuple[AnalysisResult, ...]) -> tuple[str, ...]:
-    indication = any(result.grade in words.MANIPULATED for result in results)
-    return (words.INDICATION, DISCLAIMER) if indication else (DISCLAIMER,)
+        return Headline(f"{len(reals)} of {count} detectors found no evidence", "○", "neutral", text)
+    return Headline("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
 
 
 def _key_picture(results: tuple[AnalysisResult, ...], sections: tuple[ModelSection, ...]) -> Picture | None:

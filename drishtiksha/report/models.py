@@ -8,11 +8,10 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from drishtiksha import scoring
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render import facts, timeline, words
 from drishtiksha.render.moments import moment_pictures
-from drishtiksha.report.pieces import Facts, ModelSection, Picture, Table, Verdict
+from drishtiksha.report.pieces import Facts, Headline, ModelSection, Picture, Table
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.settings import MediaLimits
 
@@ -30,14 +29,13 @@ CARD = {
 }
 
 
-def verdict_of(result: AnalysisResult) -> Verdict:
+def verdict_of(result: AnalysisResult) -> Headline:
     look = words.GRADE_LOOKS[result.grade]
-    return Verdict(look.title, look.glyph, look.tone, look.meaning)
+    return Headline(look.title, look.glyph, look.tone, look.meaning)
 
 
 def model_section(result: AnalysisResult, number: int, evidence: Evidence | None, limits: MediaLimits) -> ModelSection:
     """`number` (from 1) names the pictures. Raises: MediaError when the evidence can no longer be decoded."""
-    odds = scoring.odds(result)
     config = result.provenance.config
     return ModelSection(
         name=result.model_name,
@@ -47,8 +45,8 @@ def model_section(result: AnalysisResult, number: int, evidence: Evidence | None
         score="not scored" if result.p_fake is None else f"{result.p_fake:.2f}",
         judged=f"{words.share(result.coverage)}: {words.judged(result)}",
         sentence=words.sentence(result),
-        reasons=tuple(reason for reason in (*result.reasons, *result.notes) if reason not in odds),
-        odds=odds,
+        reasons=(*result.grounds, *result.notes),
+        odds=result.odds,
         card=tuple((what, text) for field, what in CARD.items() if (text := str(config.get(field) or "").strip())),
         people=_people(result),
         timeline=_timeline(result, number),

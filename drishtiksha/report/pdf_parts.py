@@ -31,7 +31,7 @@ from reportlab.platypus import (
 from reportlab.platypus import Table as Grid
 
 from drishtiksha.report import pieces
-from drishtiksha.report.pieces import Content, Facts, Picture, Verdict
+from drishtiksha.report.pieces import Content, Facts, Headline, Picture
 
 MARGIN, TOP, BOTTOM = 18 * mm, 22 * mm, 19 * mm
 WIDTH = A4[0] - 2 * MARGIN
@@ -173,7 +173,7 @@ class Parts:
         ]
         return Grid(cells, colWidths=widths, style=[*basic, *rules], hAlign="LEFT", splitInRow=1, **options)
 
-    def card(self, verdict: Verdict, who: str, large: bool) -> Grid:
+    def card(self, verdict: Headline, who: str, large: bool) -> Grid:
         tone, ground = TONES[verdict.tone]
         size = 13 if large else 10.5
         look = style("said", fontName="Report-Bold", fontSize=size, leading=size * 1.35, textColor=tone)

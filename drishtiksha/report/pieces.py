@@ -40,7 +40,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """A conclusion in words. `glyph` and `title` say it without colour."""
 
     title: str
@@ -55,7 +55,7 @@ class ModelSection:
 
     name: str
     evidence: str
-    verdict: Verdict
+    verdict: Headline
     experimental: bool
     score: str
     judged: str
@@ -126,8 +126,8 @@ class Content:
     made_utc: str
     version: str
     question: str
-    human: Verdict | None
-    machine: Verdict
+    human: Headline | None
+    machine: Headline
     disclaimers: tuple[str, ...]
     models: tuple[ModelSection, ...]
     key_picture: Picture | None

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from drishtiksha.casefile import CaseFile, EvidenceKind, HumanVerdict
+from drishtiksha.errors import without_server_paths
 from drishtiksha.registry import ModelStatus, State
 from drishtiksha.results import Grade, MediaInfo, Prediction
-from drishtiksha.server.errors import public
 
 Responses = dict[int | str, dict[str, Any]]
 """Status -> how the OpenAPI document describes it."""
@@ -63,7 +63,7 @@ class ModelCard(_Body):
             licence=status.licence,
             experimental=config.experimental,
             retired=config.retired,
-            remedy=public(status.remedy) if status.remedy else None,
+            remedy=without_server_paths(status.remedy) if status.remedy else None,
             **{name: getattr(config, name) for name in same},
         )
 

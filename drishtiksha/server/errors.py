@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from drishtiksha import errors
 from drishtiksha.casefile import JobView
-from drishtiksha.errors import DrishtikshaError, RequestError
+from drishtiksha.errors import DrishtikshaError, RequestError, without_server_paths
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +44,13 @@ RETRY_S = {503: 10, 507: 600}
 INTERNAL = "Something went wrong on the server; nothing was concluded. Try again, and tell whoever runs the server."
 NO_DATABASE = "The server's database does not answer. Nothing was concluded. Try again in a minute."
 
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?!api/)(?:[^\s/]+/)+([^\s/]+)")
-
-
-def public(text: str) -> str:
-    """The text with each absolute path cut down to its last part: where things lie here is nobody's business."""
-    return _ABSOLUTE_PATH.sub(r"\1", text)
-
 
 def public_job(view: JobView) -> JobView:
     """A job whose texts say nothing of where things lie here."""
-    told = {"message": public(view.message), "errors": {name: public(why) for name, why in view.errors.items()}}
+    told = {
+        "message": without_server_paths(view.message),
+        "errors": {name: without_server_paths(why) for name, why in view.errors.items()},
+    }
     return view.model_copy(update=told)
 
 
@@ -64,7 +59,7 @@ def refusal(kind: str, message: str, status: int, retry_s: float | None = None, 
     after = retry_s if retry_s is not None else RETRY_S.get(status)
     if after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(after)))
-    return JSONResponse({"error": kind, "message": public(message)}, status, headers)
+    return JSONResponse({"error": kind, "message": without_server_paths(message)}, status, headers)
 
 
 def answer_to(error: DrishtikshaError) -> JSONResponse:

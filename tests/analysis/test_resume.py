@@ -27,6 +27,7 @@ from drishtiksha.analysis import analyze, chunks
 from drishtiksha.analysis.chunks import fingerprint, pack, unpack
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.siglip_lstm_v3 import SiglipLSTMV3
+from drishtiksha.evaluation.run import recipe_of
 from drishtiksha.events import ProgressEvent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
@@ -274,6 +275,25 @@ def test_chunks_of_anything_else_are_passed_over(make, tmp_path, monkeypatch):
     counter.taken()
     analyze(evidence, detector, resume=kept)
     assert counter.taken() == rows, "of another version"
+
+
+PROSE = {"trained_on": "a", "measured": "b", "paper": "c", "description": "d", "looks_at": "e", "limits": "f"}
+NOT_OF_THE_SCORE = PROSE | {"experimental": True, "retired": True, "explain": "occlusion", "pitch": True}
+
+
+def test_what_changes_no_score_voids_no_chunk(make, tmp_path):
+    before, after = (
+        make("BrightnessDetector", batch_size=4),
+        make("BrightnessDetector", batch_size=4, **NOT_OF_THE_SCORE),
+    )
+    assert after.config.paper == "c"
+    assert before.recipe() == after.recipe()
+    of_media = media("ramp", tmp_path).media
+    assert chunks.fingerprint(before, of_media) == chunks.fingerprint(after, of_media)
+    assert recipe_of(before) == recipe_of(after), "an evaluation would score all files again"
+    other = make("BrightnessDetector", batch_size=5)
+    assert chunks.fingerprint(other, of_media) != chunks.fingerprint(before, of_media)
+    assert recipe_of(other) != recipe_of(before)
 
 
 def test_damaged_chunks_are_passed_over(make, tmp_path, monkeypatch):

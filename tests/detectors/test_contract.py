@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,10 @@ from media_factory import speech_like, tone, write_audio, write_video
 from PIL import Image
 
 from drishtiksha.analysis.faces import find_faces
-from drishtiksha.contract import AudioPlan, ClipPlan, DetectorConfig, Sample, SequencePlan
+from drishtiksha.contract import AudioPlan, ClipPlan, Companion, DetectorConfig, Sample, SequencePlan
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.discovery import discover
-from drishtiksha.errors import WeightsMismatchError, WeightsMissingError, WrongMediaKindError
+from drishtiksha.errors import WeightsMismatchError, WeightsMissingError, WrongMediaKindError, without_server_paths
 from drishtiksha.media.audio import read_audio
 from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.settings import ROOT, MediaLimits
@@ -82,7 +84,41 @@ def test_it_answers_with_scores_that_repeat(detector, spoken):
         again = detector.analyze(subject, explain=False)
         assert [score.p_fake for score in again.scores] == [score.p_fake for score in result.scores]
         assert result.provenance.checkpoint_sha256
-        assert str(ROOT) not in result.model_dump_json(), "a path of this machine is in the result"
+        assert not paths_of_this_machine(result), "a path of this machine is in the result"
+
+
+def test_its_companions_and_own_paths_are_named_without_their_folders():
+    """Of every detector, those whose weights are several files too: what a result says of its configuration."""
+    shelf = Path("/srv/my shelf/models")
+    for cls in CLASSES.values():
+        labels = {"fake_labels": ("fake",)} if "fake_labels" in cls.Config.model_fields else {}
+        config = cls.Config(
+            class_name=cls.__name__,
+            description="",
+            model_path=shelf / "a.pt",
+            companions={"more": Companion(path=shelf / "b.pt")},
+            **labels,
+        )
+        told = json.dumps(config.without_folders())
+        assert "/srv" not in told, cls.__name__
+        assert '"b.pt"' in told
+
+
+def paths_of_this_machine(result: AnalysisResult) -> list[str]:
+    """Every text in the result's JSON that names an absolute path."""
+
+    def texts(value: object) -> Iterator[str]:
+        if isinstance(value, dict):
+            for one in value.values():
+                yield from texts(one)
+        elif isinstance(value, list):
+            for one in value:
+                yield from texts(one)
+        elif isinstance(value, str):
+            yield value
+
+    fields = result.model_dump(mode="json", exclude={"heatmaps": {"__all__": {"data"}}})
+    return [text for text in texts(fields) if without_server_paths(text) != text or Path(text).is_absolute()]
 
 
 def test_without_a_subject_it_never_says_real(detector, tmp_path):

@@ -123,7 +123,7 @@ def test_how_often_a_model_errs_stands_in_its_configuration_or_beside_its_checkp
 def test_the_sentence_gives_the_reason_that_the_panel_gives() -> None:
     """One threshold alone: nothing lies between two."""
     why = "The score 0.05 is below 0.92, this detector's threshold for manipulation. It never clears a file."
-    one = no_face().model_copy(update={"p_fake": 0.05, "gap": GapReason.BETWEEN_THRESHOLDS, "reasons": (why,)})
+    one = no_face().model_copy(update={"p_fake": 0.05, "gap": GapReason.BETWEEN_THRESHOLDS, "reason": why})
     assert why in words.sentence(one)
     assert "two thresholds" not in words.sentence(one)
 

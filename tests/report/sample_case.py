@@ -56,7 +56,7 @@ def spectrum(media: Any) -> AnalysisResult:
         grade=Grade.NONE_FOUND,
         p_fake=0.12,
         confidence=0.88,
-        reasons=("The score 0.12 is at or below 0.35: nothing this detector looks for was found.",),
+        reason="The score 0.12 is at or below 0.35: nothing this detector looks for was found.",
         coverage=1.0,
         scores=scores,
         people=(),

@@ -127,7 +127,7 @@ def test_a_changed_byte_inside_the_zip_itself_is_found(packed, tmp_path):
 def test_an_edited_verdict_is_found(packed, tmp_path):
     files = contents(packed)
     case = json.loads(files["case.json"])
-    case["results"][0]["p_fake"] = 0.99
+    case["results"][0]["p_fake"] = 0.123456
     files["case.json"] = json.dumps(case, indent=2).encode()
     assert "case.json was changed" in told(verify(pack(tmp_path / "t.zip", files)))
 

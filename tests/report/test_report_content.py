@@ -13,7 +13,7 @@ from drishtiksha.comparison import StripCell, compare
 from drishtiksha.render.palette import LIGHT
 from drishtiksha.render.strip import LONE, cell_colour, colour_of
 from drishtiksha.report import content, further
-from drishtiksha.results import GapReason, Grade, Prediction
+from drishtiksha.results import DISCLAIMER, GapReason, Grade, Prediction
 
 
 def answer(name: str, prediction: Prediction, grade: Grade, p_fake: float | None, experimental: bool = False):
@@ -68,8 +68,8 @@ def test_the_disclaimers_fit_what_was_found():
     def disclaimers(*results):
         return content.build(sample_case.case(results=results, stress=(), reviews=())).disclaimers
 
-    assert disclaimers(NONE) == (content.DISCLAIMER,)
-    assert disclaimers(NONE, WEAK) == (content.words.INDICATION, content.DISCLAIMER)
+    assert disclaimers(NONE) == (DISCLAIMER,)
+    assert disclaimers(NONE, WEAK) == (content.words.INDICATION, DISCLAIMER)
 
 
 def test_the_key_picture_is_of_what_suspects_most(real):

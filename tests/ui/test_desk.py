@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from drishtiksha import errors
 from drishtiksha.casefile import LOCAL, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.ui.shared.desk import Desk, discard_upload
@@ -83,7 +84,15 @@ def test_nothing_outside_gradios_folder_is_discarded(desk: Desk, bright_picture:
             "See https://example.org/a/b/c.pt and (models/y.pt)",
         ),
         ("It takes pictures and/or video, 3/4 of it", "It takes pictures and/or video, 3/4 of it"),
+        ("GET /api/jobs/1/events and /srv/secret/models/a.pt", "GET /api/jobs/1/events and models/a.pt"),
+        ("[Errno 2] No such file: '/srv/my shelf/models/x y.pt'", "[Errno 2] No such file: 'models/x y.pt'"),
+        ("Put it at /Users/ada lovelace/models/x.pt.", "Put it at models/x.pt."),
+        ("/mnt/big disk/weights/x.pt (see https://x.org/mnt/big)", "weights/x.pt (see https://x.org/mnt/big)"),
+        ("/mnt/big disk is full", "big disk is full"),
     ],
 )
-def test_server_paths_are_not_shown(text: str, shown: str) -> None:
+def test_server_paths_are_not_shown(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/Users/ada lovelace")
+    monkeypatch.setattr(errors, "_own_folders", set())
+    errors.hide_folders(Path("/mnt/big disk"), Path("/"))
     assert without_server_paths(text) == shown

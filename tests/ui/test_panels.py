@@ -21,14 +21,9 @@ def test_a_low_score_carries_the_disclaimer_once(make) -> None:
     assert text_of(panels.verdict(make())).count(DISCLAIMER) == 1
 
 
-def test_the_disclaimer_is_not_repeated_when_the_reasons_hold_it() -> None:
-    shown = panels.verdict(clean_picture().model_copy(update={"reasons": ("Nothing was found.", DISCLAIMER)}))
-    assert text_of(shown).count(DISCLAIMER) == 1
-
-
 @pytest.mark.parametrize("grade", list(Grade))
 def test_every_grade_is_words_and_a_hidden_icon(grade: Grade) -> None:
-    inconclusive = grade in (Grade.INCONCLUSIVE, Grade.NOT_APPLICABLE)
+    inconclusive = grade is Grade.INCONCLUSIVE
     changes = {"prediction": Prediction.INCONCLUSIVE, "confidence": None} if inconclusive else {}
     html = panels.verdict(result(grade=grade, **changes))
     assert words.GRADE_LOOKS[grade].title in html
@@ -62,7 +57,14 @@ def test_an_early_answer_says_that_it_is_early() -> None:
 
 
 def test_names_from_files_are_escaped_everywhere() -> None:
-    nasty = result(media=media(name=NASTY, encoder=NASTY), reasons=(NASTY,), notes=(NASTY,), model_name=NASTY)
+    nasty = result(
+        media=media(name=NASTY, encoder=NASTY),
+        reason=NASTY,
+        caveats=(NASTY,),
+        odds=(NASTY,),
+        notes=(NASTY,),
+        model_name=NASTY,
+    )
     for html in (
         panels.verdict(nasty),
         panels.evidence(nasty.media, [NASTY]),
@@ -127,6 +129,6 @@ def test_status_speaks_politely() -> None:
 
 def test_gap_reason_of_a_low_coverage_is_readable() -> None:
     shown = panels.verdict(
-        no_face().model_copy(update={"gap": GapReason.LOW_COVERAGE, "reasons": ("Only 3 % could be judged.",)})
+        no_face().model_copy(update={"gap": GapReason.LOW_COVERAGE, "reason": "Only 3 % could be judged."})
     )
     assert "Only 3 %" in shown

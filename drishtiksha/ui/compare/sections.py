@@ -12,7 +12,7 @@ from drishtiksha.comparison import Comparison, Row, Segment
 from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.render.comparison_words import letters
-from drishtiksha.results import DISCLAIMER, AnalysisResult, SampleScore
+from drishtiksha.results import AnalysisResult, SampleScore
 from drishtiksha.ui.shared import human
 from drishtiksha.ui.shared.templates import fill
 
@@ -66,13 +66,12 @@ def consensus(
     found: Comparison, results: Sequence[AnalysisResult], running: bool = False, case: CaseFile | None = None
 ) -> str:
     """The consensus sentence, below a person's verdict where there is one."""
-    below = DISCLAIMER if not any(result.grade in words.MANIPULATED for result in results) else words.INDICATION
     return fill(
         "compare/consensus.html",
         human=Markup(human.markup(case)) if case is not None else "",  # noqa: S704 - HTML already
         running=running,
-        sentence=" ".join(found.sentence.replace(below, "").split()),  # it stands below, where it is seen
-        disclaimer=below,
+        sentence=found.said,
+        disclaimer=" ".join(words.disclaimers(results)),
     )
 
 

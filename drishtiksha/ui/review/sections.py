@@ -11,7 +11,7 @@ from markupsafe import Markup
 from drishtiksha.casefile import CaseFile
 from drishtiksha.comparison import compare
 from drishtiksha.render import words
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
+from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.services.reviews import ReviewStats
 from drishtiksha.ui.review.player import PLAYER_ID
 from drishtiksha.ui.shared.human import HUMAN_WORDS
@@ -32,9 +32,8 @@ def answers(case: CaseFile) -> str:
     """Each detector's answer, and all taken together; said to be overridden where people judged the case."""
     if not case.results:
         return fill("review/answers.html", case=case)
-    below = words.INDICATION if any(result.grade in words.MANIPULATED for result in case.results) else DISCLAIMER
-    told = " ".join(compare(case.results).sentence.replace(below, "").split())  # it stands below, where it is seen
-    return fill("review/answers.html", case=case, sentence=told, disclaimer=below)
+    below = " ".join(words.disclaimers(case.results))
+    return fill("review/answers.html", case=case, sentence=compare(case.results).said, disclaimer=below)
 
 
 def findings(shots: Sequence[tuple[str, str]], result: AnalysisResult, caption: tuple[str, str]) -> str:

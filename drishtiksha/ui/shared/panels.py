@@ -6,9 +6,8 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from drishtiksha import scoring
 from drishtiksha.render import facts, timeline, words
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, MediaKind, PersonScore
+from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo, MediaKind, PersonScore
 from drishtiksha.ui.shared.icons import icon
 
 EMPTY = (
@@ -90,17 +89,16 @@ def verdict(result: AnalysisResult, preliminary: bool = False, overruled: bool =
     )
     if overruled:
         early += '<p class="dk-early"><b>Detector</b> Overridden by the human verdict above.</p>'
-    main, *others = _own_reasons(result) or [look.meaning]
-    more = "".join(f"<li>{escape(reason)}</li>" for reason in (*others, *result.notes))
+    more = "".join(f"<li>{escape(one)}</li>" for one in (*result.caveats, *result.notes))
     chip = ' <span class="dk-chip">Experimental</span>' if result.experimental else ""
     return (
         f'<section class="dk-verdict dk-{look.tone}{" dk-prelim" if preliminary else ""}{" dk-overruled" if overruled else ""}" '
         f'aria-label="{"What the detector says" if overruled else "Verdict"}">{early}'
         f'<div class="dk-grade"><div class="dk-badge">{icon(look.icon)}</div><div><h2>{escape(look.title)}</h2>'
         f'<p class="dk-model">{escape(result.model_name)} on {escape(result.media.name)}{chip}</p></div></div>'
-        f'<p class="dk-reason">{escape(main)}</p>'
+        f'<p class="dk-reason">{escape(result.reason or look.meaning)}</p>'
         + _scale(result)
-        + "".join(f'<p class="dk-odds">{escape(one)}</p>' for one in scoring.odds(result))
+        + "".join(f'<p class="dk-odds">{escape(one)}</p>' for one in result.odds)
         + _coverage(result)
         + (f'<ul class="dk-more">{more}</ul>' if more else "")
         + f'<p class="dk-disclaimer">{escape(words.disclaimer(result))}</p></section>'
@@ -227,12 +225,6 @@ def custody(result: AnalysisResult) -> str:
     return _rows(facts.custody_facts(result), mono=("SHA-256 of the original", "Checkpoint SHA-256"))
 
 
-def _own_reasons(result: AnalysisResult) -> list[str]:
-    """The reasons without the disclaimer and the error rates, which have places of their own."""
-    elsewhere = {DISCLAIMER, *scoring.odds(result)}
-    return [reason for reason in result.reasons if reason not in elsewhere]
-
-
 def _rows(rows: Sequence[tuple[str, str]], mono: Sequence[str] = ()) -> str:
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{f'<code>{escape(value)}</code>' if name in mono else escape(value)}</dd></div>"
@@ -243,7 +235,7 @@ def _rows(rows: Sequence[tuple[str, str]], mono: Sequence[str] = ()) -> str:
 
 def _scale(result: AnalysisResult) -> str:
     """The score on its way from 0 to 1, with the three zones that the thresholds make."""
-    if result.p_fake is None or result.grade is Grade.NOT_APPLICABLE:
+    if result.p_fake is None:
         return ""
     low, high = result.thresholds.real * 100, result.thresholds.fake * 100
     at = result.p_fake * 100
