@@ -146,7 +146,8 @@ def score_chart(result: AnalysisResult) -> chart.Chart:
 def _band(axis: chart.Axis, gap: Gap) -> chart.Band:
     why = f"not judged: {gap_words(gap.reason)}"
     told = f"{words.fine_clock(gap.start_s)}-{words.fine_clock(gap.end_s)} {why}"
-    return chart.band(axis, gap.start_s, gap.end_s, told, why)
+    full = chart.band(axis, gap.start_s, gap.end_s, told, why)
+    return chart.band(axis, gap.start_s, gap.end_s, told, gap_words(gap.reason)) if full.room else full
 
 
 def _hidden(result: AnalysisResult, drawn: list[Line]) -> int:

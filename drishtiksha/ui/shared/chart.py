@@ -52,8 +52,8 @@ def chart(
         return ""
     drawn = comparison_chart(results, strip, segments, names)
     at = words.fine_clock(drawn.axis.start_s)
-    name = f"{players.split()[0]}-chart"
-    return fill("shared/comparison_chart.html", chart=drawn, name=name, players=players, at=at)
+    key = f"{players.split()[0]}-chart"
+    return fill("shared/comparison_chart.html", chart=drawn, key=key, players=players, at=at)
 
 
 def moments(offered: Sequence[Moment], player_id: str, chosen: float | None) -> str:

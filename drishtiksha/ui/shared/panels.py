@@ -148,7 +148,7 @@ def score_over_time(result: AnalysisResult) -> str:
     if not timeline.has_timeline(result):
         return ""
     chart = timeline.score_chart(result)
-    return fill("shared/score_over_time.html", chart=chart, name="dk-score", reading=_reading(result))
+    return fill("shared/score_over_time.html", chart=chart, key="dk-score", reading=_reading(result))
 
 
 def _reading(result: AnalysisResult) -> str:
