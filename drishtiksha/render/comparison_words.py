@@ -8,33 +8,16 @@ from drishtiksha.comparison import Segment
 from drishtiksha.render import timeline, words
 from drishtiksha.results import AnalysisResult, Thresholds
 
-LONGEST_NAME = 24
-"""Characters that fit beside a line."""
-
 
 def letters(count: int) -> list[str]:
     """ "A", "B", ... : how chart and table name the same line; numbers where the alphabet ends."""
     return [chr(ord("A") + n) if n < 26 else str(n + 1) for n in range(count)]
 
 
-def shortened(name: str) -> str:
-    """A name for the picture: one that is too long loses its middle, since its ends tell files apart."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    half = LONGEST_NAME // 2
-    return f"{name[: half - 1]}…{name[-half:]}"
-
-
 def rule(limits: Thresholds) -> str:
     """A detector's thresholds in words."""
     below = f"nothing found up to {limits.real:.2f}" if limits.real else "below that unclear"
     return f"suspicious from {limits.fake:.2f}, {below}"
-
-
-def short_rule(limits: Thresholds) -> str:
-    """The same for a picture, where there is little room."""
-    below = f"nothing found ≤ {limits.real:.2f}" if limits.real else "else unclear"
-    return f"suspicious ≥ {limits.fake:.2f}, {below}"
 
 
 def describe(

@@ -1,5 +1,5 @@
-"""Score over time: one line a person, gaps drawn as gaps, both thresholds marked. matplotlib without pyplot, so that
-it is safe in threads."""
+"""Score over time: one line a person, gaps drawn as gaps, both thresholds marked. As a chart for the page, and as a PNG for
+documents (matplotlib without pyplot, so that it is safe in threads)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drishtiksha.render import words
-from drishtiksha.render.palette import MARKERS, Ground, ground
+from drishtiksha.render import chart, words
+from drishtiksha.render.palette import LIGHT, MARKERS, Ground
 from drishtiksha.results import AnalysisResult, GapReason, SampleScore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND_ROW = 0.07
-"""Of the figure's height, for each further row of the legend."""
 MAX_LINES = 6
 """More people than this are left to the list: lines could no longer be told apart."""
 GAP_WORDS = {
@@ -32,8 +30,13 @@ GAP_WORDS = {
     GapReason.TOO_FEW: "too few frames",
     GapReason.DAMAGED: "damaged",
 }
+MAX_MARKERS = 60
+"""On one line of the page's chart."""
+SCALE = (0, 0.25, 0.5, 0.75, 1)
 AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.97, 0.2, 0.88
-"""Fractions of the figure: fixed, so that a click on the picture can be turned into a time."""
+"""Fractions of the PNG."""
+WIDE_GAP = 0.14
+"""Of the axis: a gap that is wider says why in the PNG."""
 
 
 @dataclass(frozen=True)
@@ -106,46 +109,76 @@ def lines(result: AnalysisResult) -> list[Line]:
     ]
 
 
-def draw_timeline(result: AnalysisResult, dark: bool = False, narrow: bool = False) -> Figure:
-    """The figure: p_fake in [0, 1] over the seconds of the file. `narrow` is for a phone.
+def score_chart(result: AnalysisResult) -> chart.Chart:
+    """The chart for the page: p_fake in [0, 1] over the seconds of the file. Raises: ValueError for a result without times."""
+    axis, limits = chart.Axis(*bounds(result)), result.thresholds
+    drawn = lines(result)
+    hidden = _hidden(result, drawn)
+    levels = [chart.Level(100 * (1 - limits.fake), f"suspicious from {limits.fake:.2f}")]
+    if limits.real:  # else such a detector never clears a file
+        levels.append(chart.Level(100 * (1 - limits.real), f"nothing found up to {limits.real:.2f}", limits.real > 0.12))
+    return chart.Chart(
+        title="Score over time",
+        description=describe(result),
+        axis=axis,
+        ticks=chart.ticks(axis),
+        scale=tuple(chart.Label(100 * (1 - level), f"{level:g}") for level in SCALE),
+        levels=tuple(levels),
+        suspicious=round(100 * (1 - limits.fake), 2),
+        lines=tuple(
+            chart.Trace(
+                look=number,
+                path=chart.path(axis, line.times_s, line.p_fake),
+                marks=chart.marks(axis, line.times_s, line.p_fake, MAX_MARKERS),
+                name="" if line.person is None else f"Person {line.person}",
+            )
+            for number, line in enumerate(drawn)
+        ),
+        gaps=tuple(_band(axis, gap) for gap in gaps(result)),
+        grid=True,
+        legend=len(drawn) > 1,
+        more=f"and {hidden} more in the list" if hidden else "",
+    )
+
+
+def _band(axis: chart.Axis, gap: Gap) -> chart.Band:
+    why = f"not judged: {gap_words(gap.reason)}"
+    told = f"{words.fine_clock(gap.start_s)}-{words.fine_clock(gap.end_s)} {why}"
+    full = chart.band(axis, gap.start_s, gap.end_s, told, why)
+    return chart.band(axis, gap.start_s, gap.end_s, told, gap_words(gap.reason)) if full.room else full
+
+
+def _hidden(result: AnalysisResult, drawn: list[Line]) -> int:
+    """How many people have no line."""
+    return len(result.people) - len(drawn) if len(result.people) > 1 else 0
+
+
+def draw_timeline(result: AnalysisResult) -> Figure:
+    """The figure for documents, on white: p_fake in [0, 1] over the seconds of the file.
 
     Raises: ValueError for a result without times.
     """
     from matplotlib.figure import Figure
 
-    look = ground(dark)
-    width, height = (5.2, 3.4) if narrow else (9.6, 3.1)
-    figure = Figure(figsize=(width, height), dpi=160 if narrow else 120, facecolor=look.background)
-    left = _left_edge(narrow)
+    look = LIGHT
+    figure = Figure(figsize=(9.6, 3.1), dpi=120, facecolor=look.background)
     drawn = lines(result)
-    columns = 3 if narrow else MAX_LINES + 1
-    hidden = len(result.people) - len(drawn) if len(result.people) > 1 else 0
-    rows = -(-(len(drawn) + bool(hidden)) // columns) if len(drawn) > 1 else 1
-    top = AXES_TOP - LEGEND_ROW * (rows - 1)
-    axes = figure.add_axes((left, AXES_BOTTOM, AXES_RIGHT - left, top - AXES_BOTTOM))
-    _style(axes, result, look, ticks=5 if narrow else 8)
-    _draw_gaps(axes, result, look, label_from=0.3 if narrow else 0.14)
+    axes = figure.add_axes((AXES_LEFT, AXES_BOTTOM, AXES_RIGHT - AXES_LEFT, AXES_TOP - AXES_BOTTOM))
+    _style(axes, result, look, ticks=8)
+    _draw_gaps(axes, result, look)
     _draw_thresholds(axes, result, look)
     for number, line in enumerate(drawn):
         _draw_line(axes, line, look.people[number % MAX_LINES], MARKERS[number % MAX_LINES])
     if len(drawn) > 1:
-        _draw_legend(axes, look, columns, hidden)
+        _draw_legend(axes, look, _hidden(result, drawn))
     return figure
 
 
-def timeline_png(result: AnalysisResult, dark: bool = False, narrow: bool = False) -> bytes:
+def timeline_png(result: AnalysisResult) -> bytes:
     """`draw_timeline` as the bytes of a PNG."""
     buffer = io.BytesIO()
-    draw_timeline(result, dark=dark, narrow=narrow).savefig(buffer, format="png")
+    draw_timeline(result).savefig(buffer, format="png")
     return buffer.getvalue()
-
-
-def time_of_click(result: AnalysisResult, fraction: float, narrow: bool = False) -> float:
-    """Seconds under a click at `fraction` (0 = left edge, 1 = right edge) of the picture, kept inside the axis."""
-    start, end = bounds(result)
-    left = _left_edge(narrow)
-    along = (fraction - left) / (AXES_RIGHT - left)
-    return start + min(max(along, 0.0), 1.0) * (end - start)
 
 
 def describe(result: AnalysisResult) -> str:
@@ -162,10 +195,6 @@ def describe(result: AnalysisResult) -> str:
         )
         parts.append(f"Not judged: {listed}{' and more' if len(missing) > 5 else ''}.")
     return " ".join(parts)
-
-
-def _left_edge(narrow: bool) -> float:
-    return AXES_LEFT * 1.75 if narrow else AXES_LEFT
 
 
 def _middle(score: SampleScore) -> float:
@@ -185,7 +214,7 @@ def _style(axes: Axes, result: AnalysisResult, look: Ground, ticks: int) -> None
     axes.set_facecolor(look.background)
     axes.set_xlim(start, end)
     axes.set_ylim(-0.03, 1.03)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_yticks(list(SCALE))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 3, 5, 6, 10]))
     short = end - start < ticks
     axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: words.fine_clock(s) if short else words.clock(s)))
@@ -198,12 +227,12 @@ def _style(axes: Axes, result: AnalysisResult, look: Ground, ticks: int) -> None
         spine.set_visible(False)
 
 
-def _draw_gaps(axes: Axes, result: AnalysisResult, look: Ground, label_from: float) -> None:
-    """Hatched spans; those wider than `label_from` of the axis say why."""
+def _draw_gaps(axes: Axes, result: AnalysisResult, look: Ground) -> None:
+    """Hatched spans; those wider than `WIDE_GAP` of the axis say why."""
     start, end = bounds(result)
     for gap in gaps(result):
         axes.axvspan(gap.start_s, gap.end_s, facecolor="none", edgecolor=look.gap, hatch="////", linewidth=0, zorder=1)
-        if (gap.end_s - gap.start_s) / (end - start) > label_from:
+        if (gap.end_s - gap.start_s) / (end - start) > WIDE_GAP:
             axes.text(
                 (gap.start_s + gap.end_s) / 2,
                 0.1,
@@ -242,10 +271,10 @@ def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
         )
 
 
-def _draw_legend(axes: Axes, look: Ground, columns: int, hidden: int) -> None:
+def _draw_legend(axes: Axes, look: Ground, hidden: int) -> None:
     if hidden:
         axes.plot([], [], linestyle="none", label=f"and {hidden} more in the list")
-    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False, fontsize=8)
+    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=MAX_LINES + 1, frameon=False, fontsize=8)
     for text in legend.get_texts():
         text.set_color(look.text)
 

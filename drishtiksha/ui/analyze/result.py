@@ -10,9 +10,11 @@ from drishtiksha.ui.shared.parts import Parts
 
 TIMELINE_JS = """
 element.addEventListener('click', event => {
-  if (event.target.tagName !== 'IMG') return;
-  const box = event.target.getBoundingClientRect();
-  trigger('click', {fraction: (event.clientX - box.left) / box.width, narrow: event.target.matches('.dk-narrow')});
+  const plot = event.target.closest('.dk-plot');
+  if (!plot) return;
+  const box = plot.querySelector('.dk-svg').getBoundingClientRect(), from = Number(plot.dataset.start);
+  const along = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  trigger('click', {time: from + along * (Number(plot.dataset.end) - from)});
 });
 """
 PEOPLE_JS = """

@@ -1,4 +1,4 @@
-"""From a person, a picture or a spot on the timeline to that moment in the player; plain functions on a `Desk`."""
+"""From a person, a picture or a moment on the timeline to that moment in the player; plain functions on a `Desk`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import JobGoneError
 from drishtiksha.render.findings import findings
-from drishtiksha.render.timeline import has_timeline, time_of_click
+from drishtiksha.render.timeline import bounds, has_timeline
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.ui.shared.desk import Desk
 
@@ -37,12 +37,13 @@ def seek_finding(desk: Desk, job_id: str | None, viewer: Viewer, number: int) ->
     return _seek(result, found[number].score.time_s)
 
 
-def seek_timeline(desk: Desk, job_id: str | None, viewer: Viewer, fraction: float, narrow: bool) -> dict[str, Any]:
-    """Go to the moment under a click on the timeline (its wide or its narrow picture); `fraction` of its width."""
+def seek_timeline(desk: Desk, job_id: str | None, viewer: Viewer, time_s: float) -> dict[str, Any]:
+    """Go to the moment of a click on the timeline, kept inside it."""
     result = _result(desk, job_id, viewer)
     if result is None or not has_timeline(result):
         return {}
-    return _seek(result, time_of_click(result, fraction, narrow))
+    start_s, end_s = bounds(result)
+    return _seek(result, min(max(time_s, start_s), end_s))
 
 
 def _result(desk: Desk, job_id: str | None, viewer: Viewer) -> AnalysisResult | None:

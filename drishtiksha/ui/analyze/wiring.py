@@ -141,8 +141,7 @@ def wire_result(parts: Parts, desk: Desk) -> None:
         return parts.update(seeking.seek_finding(desk, job_id, desk.viewer(request), event.index))
 
     def moment(job_id: str, event: gr.EventData, request: gr.Request) -> Changes:
-        where = float(event.fraction), bool(event.narrow)
-        return parts.update(seeking.seek_timeline(desk, job_id, desk.viewer(request), *where))
+        return parts.update(seeking.seek_timeline(desk, job_id, desk.viewer(request), float(event.time)))
 
     def report(case_id: str, event: gr.EventData, request: gr.Request) -> str:
         return downloads.make(desk, case_id, str(event.format), desk.viewer(request))

@@ -7,12 +7,10 @@ element.addEventListener('click', event => {
   if (button) { go(button, Number(button.dataset.start), Number(button.dataset.end),
     button.hasAttribute('data-loop') ? button : null); return; }
   const chart = event.target.closest('.dk-seek');
-  if (!chart || event.target.tagName !== 'IMG') return;
-  const box = event.target.getBoundingClientRect(), side = event.target.matches('.dk-narrow') ? 'narrow' : 'wide';
-  const left = Number(chart.dataset[side + 'Left']), right = Number(chart.dataset[side + 'Right']);
+  if (!chart) return;
+  const plot = chart.querySelector('.dk-svg').getBoundingClientRect();
   const from = Number(chart.dataset.start), to = Number(chart.dataset.end);
-  const along = ((event.clientX - box.left) / box.width - left) / (right - left);
-  go(chart, from + Math.min(1, Math.max(0, along)) * (to - from), 0, null);
+  go(chart, from + Math.min(1, Math.max(0, (event.clientX - plot.left) / plot.width)) * (to - from), 0, null);
 });
 element.addEventListener('keydown', event => {
   const chart = event.target.closest('.dk-seek'); if (!chart) return;

@@ -11,11 +11,12 @@ from PIL import Image
 
 from drishtiksha.comparison import Segment, StripCell
 from drishtiksha.render import words
-from drishtiksha.render.comparison import Place, comparison_png, has_chart, place
-from drishtiksha.render.comparison_words import describe, letters
+from drishtiksha.render.comparison import comparison_chart, has_chart
+from drishtiksha.render.comparison_words import letters
 from drishtiksha.render.moments import QUALITY
 from drishtiksha.render.same_moment import Moment, Seen
 from drishtiksha.results import AnalysisResult, SampleScore
+from drishtiksha.ui.shared.templates import fill
 
 MOMENT_JS = """
 element.addEventListener('click', event => {
@@ -46,44 +47,13 @@ def chart(
     segments: Sequence[Segment] | None = None,
     names: Sequence[str] | None = None,
 ) -> str:
-    """The chart for light and dark pages, wide and narrow; it seeks `players` (ids). Empty for pictures."""
+    """The chart; it seeks `players` (ids, spaces between them), of which the first names it. Empty for pictures."""
     if not has_chart(results):
         return ""
-    options = {"segments": segments or (), "names": names}
-    pictures = "".join(
-        f'<img class="dk-{shade} dk-{width}" alt="Scores over time, a line each" src="data:image/png;base64,'
-        f'{_b64(comparison_png(results, strip, dark=shade == "dark", narrow=width == "narrow", **options))}">'
-        for shade in ("light", "dark")
-        for width in ("wide", "narrow")
-    )
-    told = escape(describe(results, segments, names))
-    where = "in both players" if " " in players else "in the player"
-    return (
-        '<section class="dk-timeline dk-chart" aria-label="Scores over time"><h3>Scores over time</h3>'
-        f"{_slider(place(results), players, pictures)}"
-        '<p class="dk-hint">The height is each detector\'s own scale: its thresholds stand beside its name. Lines break where '
-        f"it could not judge. Click a moment, or use the arrow keys, to go there {where}.</p>"
-        f'<details class="dk-more-words"><summary>The chart in words</summary><p id="dk-chart-words">{told}</p></details>'
-        "</section>"
-    )
-
-
-def _slider(where: Place, players: str, pictures: str) -> str:
-    sides = "".join(
-        f' data-{name}-left="{side.left:.4f}" data-{name}-right="{side.right:.4f}"'
-        for name, side in (("wide", where.wide), ("narrow", where.narrow))
-    )
-    css = "".join(
-        f"--{name}-left:{side.left:.4f};--{name}-span:{side.right - side.left:.4f};"
-        for name, side in (("wide", where.wide), ("narrow", where.narrow))
-    )
-    return (
-        f'<div class="dk-plot dk-seek" role="slider" tabindex="0" aria-label="Moment in the player" '
-        f'aria-describedby="dk-chart-words" aria-valuemin="{where.start_s:.1f}" aria-valuemax="{where.end_s:.1f}" '
-        f'aria-valuenow="{where.start_s:.1f}" aria-valuetext="{words.fine_clock(where.start_s)}" data-player="{players}" '
-        f'data-start="{where.start_s:.3f}" data-end="{where.end_s:.3f}"{sides} style="{css}">{pictures}'
-        '<i class="dk-head" aria-hidden="true"></i></div>'
-    )
+    drawn = comparison_chart(results, strip, segments, names)
+    at = words.fine_clock(drawn.axis.start_s)
+    key = f"{players.split()[0]}-chart"
+    return fill("shared/comparison_chart.html", chart=drawn, key=key, players=players, at=at)
 
 
 def moments(offered: Sequence[Moment], player_id: str, chosen: float | None) -> str:

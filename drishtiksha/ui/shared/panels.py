@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from drishtiksha.render import facts, timeline, words
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo, MediaKind, PersonScore
 from drishtiksha.ui.shared.icons import icon
+from drishtiksha.ui.shared.templates import fill
 
 EMPTY = (
     '<div class="dk-empty">'
@@ -142,25 +142,11 @@ def cancelled() -> str:
 
 
 def score_over_time(result: AnalysisResult) -> str:
-    """The timeline for light and dark pages, wide and narrow; empty for a picture."""
+    """The timeline; empty for a picture."""
     if not timeline.has_timeline(result):
         return ""
-    variants = (
-        (False, False, "light wide"),
-        (True, False, "dark wide"),
-        (False, True, "light narrow"),
-        (True, True, "dark narrow"),
-    )
-    text = escape(timeline.describe(result))
-    pictures = "".join(
-        f'<img class="dk-{" dk-".join(names.split())}" alt="{text}" '
-        f'src="data:image/png;base64,{_b64(timeline.timeline_png(result, dark=dark, narrow=narrow))}">'
-        for dark, narrow, names in variants
-    )
-    return (
-        '<section class="dk-timeline" aria-label="Score over time"><h3>Score over time</h3>'
-        f'<div class="dk-plot">{pictures}</div>{hint(_reading(result))}</section>'
-    )
+    chart = timeline.score_chart(result)
+    return fill("shared/score_over_time.html", chart=chart, key="dk-score", reading=_reading(result))
 
 
 def _reading(result: AnalysisResult) -> str:
@@ -259,7 +245,3 @@ def _coverage(result: AnalysisResult) -> str:
         f'<p class="dk-coverage"><span>Coverage</span> <b>{words.share(result.coverage)}</b> '
         f"{escape(words.judged(result))}{f', {span}' if span else ''}</p>"
     )
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
