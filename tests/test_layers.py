@@ -202,6 +202,31 @@ def test_starting_does_not_import_torch(name):
     assert_light(f"import {name}", TORCH)
 
 
+TABS = {"analyze", "compare", "models", "review"}
+
+
+def room_of(dotted: str) -> str | None:
+    """The folder of the page that a module lies in; None for its own modules, which put the tabs together."""
+    parts = dotted.split(".")
+    return parts[2] if parts[:2] == ["drishtiksha", "ui"] and parts[2:3] and parts[2] in TABS | {"shared"} else None
+
+
+def trespasses(root: Path) -> list[str]:
+    """Imports of a tab in another tab, or in what they share."""
+    return [
+        str(imported)
+        for name, path in modules(root)
+        if (own := room_of(name)) is not None
+        for imported in imports_of(name, path)
+        if room_of(imported.target) not in (None, "shared", own)
+    ]
+
+
+def test_tabs_know_nothing_of_each_other():
+    assert trespasses(ROOT) == []
+    assert {room_of(name) for name, _ in modules(ROOT)} >= TABS | {"shared"}
+
+
 # --- the checks themselves -------------------------------------------------------------------------------------------
 
 
@@ -252,6 +277,20 @@ def test_forbidden_imports_are_caught(tmp_path, file, text, objection):
     found = problems(tree(tmp_path, {f"drishtiksha/{file}": text}))
     assert len(found) == 1
     assert objection in found[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "caught"),
+    [
+        ("review/queue.py", "from drishtiksha.ui.compare import sections", True),
+        ("review/queue.py", "def f():\n    from drishtiksha.ui.compare.sections import table", True),
+        ("shared/links.py", "from ..analyze import handlers", True),
+        ("review/queue.py", "from drishtiksha.ui.review import form\nfrom drishtiksha.ui.shared import links", False),
+        ("blocks.py", "from drishtiksha.ui.review import tab", False),
+    ],
+)
+def test_a_tab_in_another_is_caught(tmp_path, file, text, caught):
+    assert bool(trespasses(tree(tmp_path, {f"drishtiksha/ui/{file}": text}))) is caught
 
 
 def test_the_app_may_not_import_training(tmp_path):

@@ -118,7 +118,9 @@ def band(axis: Axis, start_s: float, end_s: float, told: str, text: str = "", wa
     """A stretch, with its text where there is room for it."""
     start, end = axis.across(start_s), axis.across(end_s)
     needed = (len(text) + 1) * LETTER_PX
-    room = next((name for name, px in (("", PHONE_PX), ("wide", DESK_PX)) if (end - start) / 100 * px >= needed), "none")
+    room = next(
+        (name for name, px in (("", PHONE_PX), ("wide", DESK_PX)) if (end - start) / 100 * px >= needed), "none"
+    )
     return Band(start, round(end - start, 2), told, text, room, warmth)
 
 

@@ -116,7 +116,9 @@ def score_chart(result: AnalysisResult) -> chart.Chart:
     hidden = _hidden(result, drawn)
     levels = [chart.Level(100 * (1 - limits.fake), f"suspicious from {limits.fake:.2f}")]
     if limits.real:  # else such a detector never clears a file
-        levels.append(chart.Level(100 * (1 - limits.real), f"nothing found up to {limits.real:.2f}", limits.real > 0.12))
+        levels.append(
+            chart.Level(100 * (1 - limits.real), f"nothing found up to {limits.real:.2f}", limits.real > 0.12)
+        )
     return chart.Chart(
         title="Score over time",
         description=describe(result),

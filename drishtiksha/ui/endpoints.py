@@ -12,8 +12,8 @@ from drishtiksha.casefile import Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.results import AnalysisResult
 from drishtiksha.services.workbench import OpenCase
-from drishtiksha.ui.analyze.handlers import failure_sentence
 from drishtiksha.ui.shared.desk import Desk, discard_upload
+from drishtiksha.ui.shared.failure import failure_line
 
 
 def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> dict[str, Any]:
@@ -28,8 +28,7 @@ def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> di
     except gr.Error:
         raise
     except Exception as error:
-        sentence, reference = failure_sentence(error)
-        raise gr.Error(f"{sentence} ({reference})" if reference else sentence, print_exception=False) from error
+        raise gr.Error(failure_line(error), print_exception=False) from error
     finally:
         discard_upload(path)
         if case is not None:

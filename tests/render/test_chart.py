@@ -18,10 +18,9 @@ from drishtiksha.results import GapReason
 from drishtiksha.ui.shared.theme import STATIC
 
 
-
 def svg_of(chart: drawing.Chart) -> ET.Element:
     template = environment().from_string('{% from "chart.html" import drawing %}{{ drawing(chart, "c") }}')
-    return ET.fromstring(template.render(chart=chart))  # noqa: S314 - our own
+    return ET.fromstring(template.render(chart=chart))
 
 
 def sixty(duration_s: float = 30.0) -> timeline.AnalysisResult:

@@ -12,7 +12,7 @@ import pytest
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from typer.testing import CliRunner
 
-from drishtiksha.casefile import JobState
+from drishtiksha.casefile import LOCAL, JobState
 from drishtiksha.cli import Exit, app
 from drishtiksha.errors import AnalysisCancelledError, MediaError, ModelFailedError
 from drishtiksha.events import CancelToken, ProgressEvent
@@ -98,8 +98,8 @@ def by_job(names: list[str], manager: ModelManager, folder: Path) -> Found:
     bench = Workbench(manager.settings, manager)
     bench.start()
     try:
-        job_id = bench.submit(bench.take(PORTRAIT, "p.jpg").case_id, names)
-        *_, last = bench.watch(job_id, tick_s=0.02)
+        job_id = bench.seen_by(LOCAL).open(bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg").case_id).submit(names)
+        *_, last = bench.seen_by(LOCAL).watch(job_id, tick_s=0.02)
         assert last.state is JobState.DONE
         return [result.model_name for result in last.results], last.errors
     finally:

@@ -141,10 +141,10 @@ def test_no_path_of_the_server_is_told(bench, manager):
 
 def test_the_log_has_a_line_a_job_with_models_seconds_and_outcome(bench, caplog):
     caplog.set_level(logging.INFO, logger="drishtiksha")
-    case_id = bench.take(SILENT, "clip.mp4").case_id
-    done = bench.submit(case_id, ["BRIGHT"])
+    case_id = bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id
+    done = bench.seen_by(LOCAL).open(case_id).submit(["BRIGHT"])
     ended(bench, done)
-    failed = bench.submit(case_id, ["ABSENT"])
+    failed = bench.seen_by(LOCAL).open(case_id).submit(["ABSENT"])
     ended(bench, failed)
     bench.stop()  # the line comes after the state
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]

@@ -6,22 +6,21 @@ Each answers a dict of output name -> new value; the tab maps names to its compo
 from __future__ import annotations
 
 import logging
-import secrets
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, without_server_paths
+from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError
 from drishtiksha.render import words
 from drishtiksha.results import MediaKind
 from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
 from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
+from drishtiksha.ui.shared.failure import failure_sentence
+from drishtiksha.ui.shared.parts import Update
 
 log = logging.getLogger(__name__)
-
-Update = dict[str, Any]
 
 
 def take_upload(desk: Desk, upload: str | None, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
@@ -65,7 +64,7 @@ def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) 
             "evidence": gr.update(visible=True),
             "facts": facts(desk, case, chosen, viewer),
             "models": models(desk, case, chosen),
-            "provenance": origin(case),
+            "provenance": panels.origin(case),
             "human": human.markup(case),
             "verdict": panels.EMPTY,
         }
@@ -155,18 +154,6 @@ def cleared() -> Update:
     }
 
 
-def failure_sentence(error: BaseException) -> tuple[str, str | None]:
-    """What to tell the user, and a reference into the log for what nobody foresaw."""
-    if isinstance(error, DrishtikshaError):
-        return without_server_paths(str(error)), None
-    reference = secrets.token_hex(4)
-    log.error("unexpected failure, reference %s", reference, exc_info=error)
-    return (
-        "Something failed that should not have. The file was not judged. Please report it with the reference.",
-        reference,
-    )
-
-
 def failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
     """The failure in the place of the verdict."""
     if isinstance(error, CaseGoneError | JobGoneError):
@@ -198,15 +185,6 @@ def _effort(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) 
         time = f"About {words.duration(model.seconds)}, as such files took here before"
     loading = "" if model.state == "loaded" else ", to be loaded first"
     return [f"{time}; its weights take {words.size(model.memory_bytes)} of memory{loading}."]
-
-
-def origin(case: CaseFile) -> str:
-    """Where the file says that it comes from; empty while nobody asked it."""
-    if case.provenance is None:
-        return ""
-    from drishtiksha.render import provenance
-
-    return provenance.markup(case.provenance, case.media)
 
 
 def models(desk: Desk, case: CaseFile | None, selected: str | None) -> Any:

@@ -16,9 +16,10 @@ from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult
 from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.analyze import stress as stress_panel
-from drishtiksha.ui.analyze.handlers import Update
 from drishtiksha.ui.shared import downloads, human, links, panels, shown
 from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.parts import Update
 from drishtiksha.ui.shared.runner import Clockwork
 
 ReportProgress = Callable[..., Any]
@@ -68,8 +69,7 @@ def stress(
         stress_id = desk.workbench.seen_by(viewer).open(case_id).submit([model], kind="stress")
         yield from watch_stress(desk, stress_id, viewer, progress)
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        sentence, reference = handlers.failure_sentence(error)
-        yield _stress_idle(f"{sentence} ({reference})" if reference else sentence)
+        yield _stress_idle(failure_line(error))
 
 
 def reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:

@@ -8,24 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import gradio as gr
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelStatus
-from drishtiksha.render import provenance
 from drishtiksha.services.plan import RunPlan, fitting
-from drishtiksha.ui.analyze.handlers import failure_sentence
 from drishtiksha.ui.compare import choice as compare_picker
 from drishtiksha.ui.compare import sections as compare_panels
 from drishtiksha.ui.compare import setup as compare_setup
 from drishtiksha.ui.shared import downloads, links, panels, shown
 from drishtiksha.ui.shared import player as compare_player
 from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
+from drishtiksha.ui.shared.failure import failure_sentence
+from drishtiksha.ui.shared.parts import Update
 
-Update = dict[str, Any]
 Side = Literal["a", "b"]
 Mode = Literal["models", "files"]
 Quick = Literal["all", "each", "none"]
@@ -95,8 +94,7 @@ def show_file(desk: Desk, side: Side, case: CaseFile, viewer: Viewer) -> Update:
         f"chooser_{side}": gr.update(visible=False),
         f"box_{side}": gr.update(visible=True),
         f"player_{side}": compare_player.player(case.media, copy, PLAYERS[side]),
-        f"facts_{side}": panels.evidence(case.media)
-        + (provenance.markup(case.provenance, case.media) if case.provenance else ""),
+        f"facts_{side}": panels.evidence(case.media) + panels.origin(case),
     }
 
 

@@ -21,10 +21,11 @@ from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.ui.compare import pair as compare_pair
 from drishtiksha.ui.compare import sections as compare_panels
 from drishtiksha.ui.compare import setup as compare_setup
-from drishtiksha.ui.compare.handlers import PLAYERS, Setup, Side, Update, cleared, failed, refresh, show_file
+from drishtiksha.ui.compare.handlers import PLAYERS, Setup, Side, cleared, failed, refresh, show_file
 from drishtiksha.ui.shared import chart as compare_chart
 from drishtiksha.ui.shared import downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.parts import Update
 
 SEND_S = 0.5
 """Progress is sent this often; a closed tab is noticed only when something is sent."""

@@ -11,12 +11,12 @@ import gradio as gr
 from drishtiksha.casefile import Viewer
 from drishtiksha.settings import ROOT
 from drishtiksha.ui.compare import choice, handlers, running, sections
-from drishtiksha.ui.compare.handlers import Setup, Side, Update
+from drishtiksha.ui.compare.handlers import Setup, Side
 from drishtiksha.ui.compare.setup import jobs_of, plan
 from drishtiksha.ui.shared import chart, downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
-from drishtiksha.ui.shared.parts import Parts
+from drishtiksha.ui.shared.parts import Parts, Update
 from drishtiksha.ui.shared.templates import fill, script
 
 EXAMPLES = {

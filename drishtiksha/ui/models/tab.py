@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from drishtiksha.ui.analyze.handlers import failure_sentence
 from drishtiksha.ui.models import shelf
 from drishtiksha.ui.shared import panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
+from drishtiksha.ui.shared.failure import failure_line
 
 TICK_S = 0.3
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -46,8 +46,7 @@ def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[s
         for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
             yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        sentence, reference = failure_sentence(error)
-        yield panels.status(f"{sentence} ({reference})" if reference else sentence), shelf.markup(desk)
+        yield panels.status(failure_line(error)), shelf.markup(desk)
         return
     yield panels.status(f"{name}: {_DONE[action]}"), shelf.markup(desk)
 

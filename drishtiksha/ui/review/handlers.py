@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.comparison import compare
@@ -17,14 +17,14 @@ from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.services.reviews import stats
 from drishtiksha.services.reviews_exchange import ALL_CASES, Format, export_reviews, import_reviews
-from drishtiksha.ui.analyze.handlers import failure_sentence, origin
 from drishtiksha.ui.review import form, player, sections
 from drishtiksha.ui.review.queue import Filter, case_list
-from drishtiksha.ui.shared import chart, human, shown
+from drishtiksha.ui.shared import chart, human, panels, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
+from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.parts import Update
 
 P = ParamSpec("P")
-Update = dict[str, Any]
 CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart", "findings")
 
 
@@ -76,7 +76,7 @@ def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
         "case": case.case_id,
         "player": sections.case_title(case) + player.stage(case.media, copy, times, player.flagged(case.results)),
         "form": form.verdict_form(case, viewer),
-        "origin": sections.origin(case, origin(case)),
+        "origin": sections.origin(case, panels.origin(case)),
         "chart": "",
         "findings": "",
         "status": "",
@@ -167,5 +167,4 @@ def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | 
 
 
 def _told(error: BaseException) -> str:
-    message, reference = failure_sentence(error)
-    return sections.notice(f"{message} ({reference})" if reference else message, problem=True)
+    return sections.notice(failure_line(error), problem=True)

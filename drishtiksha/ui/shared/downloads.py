@@ -11,6 +11,7 @@ from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.report import write
 from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.failure import failure_line
 
 FORMATS = {
     "html": "Report (HTML)",
@@ -48,8 +49,6 @@ def markup(made: Path | None = None, told: str = "", of: str = "") -> str:
 
 def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "") -> str:
     """Write one and answer the buttons with its link, or with why there is none."""
-    from drishtiksha.ui.analyze.handlers import failure_sentence
-
     if not case_id or kind not in FORMATS:
         return markup(of=of)
     try:
@@ -58,7 +57,7 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "
         target = desk.shown_dir(case_id, viewer) / f"{_stem(case)}.{kind}"
         write(case, evidence, target, desk.settings.data_root, limits=desk.settings.limits)
     except DrishtikshaError as error:
-        return markup(told=failure_sentence(error)[0], of=of)
+        return markup(told=failure_line(error), of=of)
     return markup(target, "Saved as ", of)
 
 

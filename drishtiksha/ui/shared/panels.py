@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from drishtiksha.render import facts, timeline, words
+from drishtiksha.casefile import CaseFile
+from drishtiksha.render import facts, provenance, timeline, words
 from drishtiksha.results import DISCLAIMER, AnalysisResult, MediaInfo, MediaKind, PersonScore
 from drishtiksha.ui.shared.icons import icon
 from drishtiksha.ui.shared.templates import fill
@@ -72,6 +73,11 @@ def evidence(media: MediaInfo, remarks: Iterable[str] = (), question: str = "") 
         + (f'<ul class="dk-remarks">{notes}</ul>' if notes else "")
         + "</section>"
     )
+
+
+def origin(case: CaseFile) -> str:
+    """Where the file says that it comes from; empty while nobody asked it."""
+    return provenance.markup(case.provenance, case.media) if case.provenance is not None else ""
 
 
 def verdict(result: AnalysisResult, preliminary: bool = False, overruled: bool = False) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from drishtiksha.ui.analyze.handlers import Update
+Update = dict[str, Any]
+"""Output name -> new value, as handlers answer it."""
 
 
 @dataclass
