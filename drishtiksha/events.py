@@ -48,10 +48,6 @@ class CancelToken:
         """Ask the analysis to stop at its next check (within a second)."""
         self._event.set()
 
-    @property
-    def cancelled(self) -> bool:
-        return self._event.is_set()
-
     def check(self) -> None:
         """Raises: AnalysisCancelledError once `cancel` was called."""
         if self._event.is_set():

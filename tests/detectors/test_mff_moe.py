@@ -222,7 +222,14 @@ def test_the_agreement_of_the_experts():
     assert detector.aggregate([gap]).p_fake is None
 
 
-def test_pictures_and_clips_from_end_to_end(detector):
+def test_the_averages_are_part_of_the_recipe_and_prose_is_not(detector, files):
+    """A chunk or a score of an evaluation that was made with other files beside the checkpoint does not stand."""
+    own = detector.recipe()
+    assert set(own["files"]) == {"", "averages"}
+    assert loaded(files, measured="much", paper="elsewhere").recipe() == own
+
+
+def test_pictures_and_clips_from_end_to_end(detector, files):
     for path, count in ((ROOT / "assets" / "portrait.jpg", 1), (ROOT / "assets" / "no_face.mp4", 4)):
         events = []
         result = detector.analyze(path, events.append)
@@ -234,6 +241,8 @@ def test_pictures_and_clips_from_end_to_end(detector):
         assert {heatmap.method for heatmap in result.heatmaps} == {"gradcam"}
         assert all(heatmap.face_box is None for heatmap in result.heatmaps)
         assert result.notes == ()
+        assert result.provenance.config["companions"]["averages"]["path"] == "ema.state", "not where it lies"
+        assert str(files) not in result.model_dump_json()
     with pytest.raises(WrongMediaKindError):
         unloaded(isImage=True).analyze(ROOT / "assets" / "clip_silent.mp4")
 
