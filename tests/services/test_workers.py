@@ -141,10 +141,11 @@ def test_no_path_of_the_server_is_told(bench, manager):
 
 def test_the_log_has_a_line_a_job_with_models_seconds_and_outcome(bench, caplog):
     caplog.set_level(logging.INFO, logger="drishtiksha")
-    case_id = bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id
-    done = bench.seen_by(LOCAL).open(case_id).submit(["BRIGHT"])
+    seen = bench.seen_by(LOCAL)
+    case = seen.open(seen.take(SILENT, "clip.mp4").case_id)
+    done = case.submit(["BRIGHT"])
     ended(bench, done)
-    failed = bench.seen_by(LOCAL).open(case_id).submit(["ABSENT"])
+    failed = case.submit(["ABSENT"])
     ended(bench, failed)
     bench.stop()  # the line comes after the state
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
