@@ -3,9 +3,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from sample_results import SHA, clean_picture, media, no_face, recording, result
+from sample_results import SHA, clean_picture, media, no_face, recording, result, sample
 
-from drishtiksha.render import words
+from drishtiksha.render import timeline, words
 from drishtiksha.results import DISCLAIMER, GapReason, Grade, Prediction
 from drishtiksha.ui.shared import panels
 
@@ -84,13 +84,24 @@ def test_an_error_is_an_alert_and_concludes_nothing() -> None:
     assert "ab12" in html
 
 
-def test_the_timeline_has_light_dark_wide_and_narrow_pictures_and_words() -> None:
+def test_the_timeline_is_drawn_once_for_every_screen_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[object] = []
+    real = timeline.score_chart
+    monkeypatch.setattr(timeline, "score_chart", lambda one: drawn.append(one) or real(one))
+    monkeypatch.setattr(timeline, "timeline_png", lambda _: pytest.fail("documents alone need a picture"))
     html = panels.score_over_time(result())
-    assert html.count("data:image/png;base64,") == 4
+    assert (len(drawn), html.count('role="img"')) == (1, 1)
+    assert "data:image" not in html
     assert "Highest score 0.90" in html
+    assert "suspicious from 0.65" in text_of(html)
     assert "Hatched stretches could not be judged (no face)." in html
     assert "Each point" not in html
     assert "Hatched stretches" not in panels.score_over_time(result(scores=result().scores[:7]))
+
+
+def test_the_timeline_of_sixty_samples_is_under_40_kb() -> None:
+    sixty = result(scores=tuple(sample(i, p=i / 60) for i in range(60)), people=(), media=media(duration_s=30.0))
+    assert len(panels.score_over_time(sixty).encode()) < 40_000
 
 
 def test_the_timeline_of_a_recording_says_what_its_points_and_gaps_are() -> None:

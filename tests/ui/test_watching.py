@@ -261,7 +261,7 @@ def test_seeking(desk: Desk, clip: Path) -> None:
     first = seeking.seek_finding(desk, job, LOCAL, 0)["video"]["playback_position"]
     assert f"00:{int(first):02}" in state["gallery"]["value"][0][1]
     assert seeking.seek_finding(desk, job, LOCAL, 99) == {}
-    assert seeking.seek_timeline(desk, job, LOCAL, 1.0, False)["video"]["playback_position"] > 0.5
+    assert seeking.seek_timeline(desk, job, LOCAL, 99.0)["video"]["playback_position"] > 0.5
     assert seeking.seek_finding(desk, "0" * 32, LOCAL, 0) == {}
     assert seeking.seek_finding(desk, "", LOCAL, 0) == {}
     assert isinstance(gr.update(), dict)
