@@ -16,7 +16,8 @@ from drishtiksha.store.accounts import Accounts
 from drishtiksha.ui.blocks import build, launch_options
 
 try:
-    settings = load_settings().reached_at(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    host, proxied = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), "GRADIO_ROOT_PATH" in os.environ
+    settings = load_settings().reached_at(host, proxied=proxied)
     configure_logging(settings)
     workbench = Workbench(settings, ModelManager(settings))
 except (DrishtikshaError, OSError) as error:

@@ -177,6 +177,10 @@ _BEYOND_OWN: dict[Role, frozenset[Right]] = {
 }
 
 
+SESSION = "session:"
+"""Begins the mark of an owner who is known by a session alone; no name of a login or a key has a colon."""
+
+
 class Viewer(Frozen):
     """Who is asking. `Viewer()` is nobody: it may do nothing."""
 

@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
     public: bool = Field(
         default_factory=lambda: "SPACE_ID" in os.environ,
-        description="strangers use it: nobody without login or key sees a list of cases. True on a Hugging Face Space",
+        description="strangers use it: a case is its owner's, others read it by its link, and nobody without login or key "
+        "sees a list of cases. True on a Hugging Face Space, and where others than this machine reach a server without login",
     )
     manage_models: bool = Field(
         default_factory=lambda: "SPACE_ID" not in os.environ,
@@ -120,12 +121,16 @@ class Settings(BaseSettings):
     def model_post_init(self, _: Any) -> None:
         hide_folders(ROOT, self.data_root, self.checkpoints_dir.parent)
 
-    def reached_at(self, host: str) -> Settings:
-        """These settings for a server that listens there: `public`, unless somebody said otherwise, where that is not this
-        machine alone and there is no login."""
-        if host in LOOPBACK or self.login or "public" in self.model_fields_set:
+    def reached_at(self, host: str, *, proxied: bool = False) -> Settings:
+        """These settings for a server that listens there, or that a proxy offers to others.
+
+        Where others than this machine reach it and there is no login, it is `public`, and its models are not managed on
+        the page, unless these settings are given.
+        """
+        if (host in LOOPBACK and not proxied) or self.login:
             return self
-        return self.model_copy(update={"public": True})
+        closed = {"public": True, "manage_models": False}
+        return self.model_copy(update={k: v for k, v in closed.items() if k not in self.model_fields_set})
 
     @property
     def data_root(self) -> Path:

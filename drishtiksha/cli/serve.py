@@ -42,7 +42,7 @@ def serve(
     from drishtiksha.services.workbench import Workbench
 
     with failures_as_exit_codes():
-        settings = load_settings().reached_at(host)
+        settings = load_settings().reached_at(host, proxied=bool(allow_host or behind_proxy or root_path))
         configure_logging(settings)
         bench = Workbench(settings, ModelManager(settings))
         names = [*LOOPBACK, *(allow_host or ())] if host in LOOPBACK or allow_host else []

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from drishtiksha.casefile import LOCAL, Role, Viewer
 from drishtiksha.errors import RequestError
-from drishtiksha.services.sessions import visitor
+from drishtiksha.services.sessions import session_of, visitor
 from drishtiksha.settings import Settings
 from drishtiksha.store.accounts import Accounts
 
@@ -69,7 +69,7 @@ class Gate:
                 self._count(address)
                 raise RequestError("key_required", "This server asks for an API key. Ask whoever runs it for one.", 401)
             self._count(address)
-            return visitor(request.cookies) if self._public else LOCAL
+            return visitor(session_of(request.scope)) if self._public else LOCAL
         holder = self.accounts.key_holder(key)
         if holder is None:
             self._count(address)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from drishtiksha.errors import QuotaError
+from drishtiksha.errors import CaseGoneError, QuotaError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import Settings
+from drishtiksha.store.cases import Place
 
 TAKING_S = 3600.0
 """A folder without a case is left alone for so long: its file may just be arriving."""
@@ -45,6 +46,13 @@ class CaseFolders:
                 raise QuotaError(
                     "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
                 ) from error
+
+    def evidence(self, case_id: str, place: Place) -> Evidence:
+        """The untouched file of a case. Raises: CaseGoneError."""
+        case_dir = self._settings.cases_dir / case_id
+        if not (case_dir / place.file_name).is_file():
+            raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
+        return Evidence(case_dir / place.file_name, place.media, case_dir)
 
     def derived(self, case_id: str) -> Path:
         """The folder for derived copies; it exists."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from drishtiksha.casefile import Answer, JobState
-from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, without_server_paths
+from drishtiksha.errors import DrishtikshaError, JobGoneError, without_server_paths
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
+from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.runs import run_models
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Cases
@@ -24,11 +25,7 @@ TELL_S = 0.25
 
 def kept(cases: Cases, settings: Settings, case_id: str) -> Evidence:
     """The untouched file of a case. Raises: CaseGoneError."""
-    place = cases.place(case_id)
-    case_dir = settings.cases_dir / case_id
-    if not (case_dir / place.file_name).is_file():
-        raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
-    return Evidence(case_dir / place.file_name, place.media, case_dir)
+    return CaseFolders(settings).evidence(case_id, cases.place(case_id))
 
 
 class LostError(JobGoneError):

@@ -1,69 +1,72 @@
-"""Browsers of a public page told apart by a cookie, so that whoever opened a case may delete it and nobody else may."""
+"""Browsers of a public server told apart by a cookie, so that whoever opened a case may delete it and nobody else may."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
-from drishtiksha.casefile import Role, Viewer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from drishtiksha.casefile import SESSION, Role, Viewer
 
 COOKIE = "drishtiksha_session"
 KEPT_S = 30 * 24 * 3600
 """A browser keeps its cookie for so long; its cases are deleted far earlier."""
+_NEW = "drishtiksha.session"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
-App = Callable[[Any, Any, Any], Awaitable[None]]
 
+def visitor(secret: str | None) -> Viewer:
+    """Who shows this secret; without one a stranger who owns nothing.
 
-def visitor(cookies: Mapping[str, str]) -> Viewer:
-    """Who has these cookies; without one of ours a stranger who owns nothing after this request.
-
-    The case keeps a hash, so that the database gives no session away.
+    The case keeps a hash of it, so that neither the database nor a report gives a session away.
     """
-    token = cookies.get(COOKIE) or ""
-    if not _TOKEN.fullmatch(token):
-        token = secrets.token_urlsafe(32)
-    return Viewer(session=f"session:{hashlib.sha256(token.encode()).hexdigest()}", role=Role.VISITOR)
+    session = f"{SESSION}{hashlib.sha256(secret.encode()).hexdigest()}" if secret else ""
+    return Viewer(session=session, role=Role.VISITOR)
+
+
+def session_of(scope: Scope) -> str | None:
+    """The secret in the cookie of a request, or the one that is set by its answer."""
+    return scope.get(_NEW) or _sent(scope)
 
 
 class SessionCookie:
     """Gives every browser that has none a random cookie that scripts cannot read. ASGI middleware.
 
-    Within the request that brings none, the new one counts already. Over HTTPS it is also sent within a frame of another
-    site, as the page of a Space is shown.
+    On a Space, whose page stands in a frame of another site, the cookie is `Partitioned`, else `SameSite=Lax`.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._where = "SameSite=None; Secure; Partitioned" if "SPACE_ID" in os.environ else "SameSite=Lax"
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or _TOKEN.fullmatch(_cookies(scope).get(COOKIE, "")):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _sent(scope):
             await self.app(scope, receive, send)
             return
         token = secrets.token_urlsafe(32)
-        scope = dict(scope, headers=[*scope["headers"], (b"cookie", f"{COOKIE}={token}".encode())])
-        where = "SameSite=None; Secure; Partitioned" if scope.get("scheme") == "https" else "SameSite=Lax"
-        cookie = f"{COOKIE}={token}; HttpOnly; Path=/; Max-Age={KEPT_S}; {where}"
+        secure = "; Secure" if scope.get("scheme") == "https" and "Secure" not in self._where else ""
+        cookie = f"{COOKIE}={token}; HttpOnly; Path=/; Max-Age={KEPT_S}; {self._where}{secure}"
 
-        async def send_with_cookie(message: Any) -> None:
+        async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = dict(message, headers=[*message.get("headers", []), (b"set-cookie", cookie.encode())])
             await send(message)
 
-        await self.app(scope, receive, send_with_cookie)
+        await self.app(dict(scope, **{_NEW: token}), receive, send_with_cookie)
 
 
-def _cookies(scope: Any) -> dict[str, str]:
-    """The cookies of a request; none where they cannot be read."""
-    found: dict[str, str] = {}
+def _sent(scope: Scope) -> str | None:
+    """The value of our cookie; None where the request brings none that we gave out."""
     for name, value in scope["headers"]:
         if name == b"cookie":
             try:
-                found |= {key: morsel.value for key, morsel in SimpleCookie(value.decode("latin-1")).items()}
+                morsel = SimpleCookie(value.decode("latin-1")).get(COOKIE)
             except CookieError:
                 continue
-    return found
+            if morsel is not None and _TOKEN.fullmatch(morsel.value):
+                return morsel.value
+    return None

@@ -27,7 +27,6 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, Prediction
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.plan import RunPlan, plan
-from drishtiksha.services.running import kept
 from drishtiksha.services.workers import Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
@@ -43,7 +42,7 @@ SWEEP_S = 60.0
 LET_GO_S = 5.0
 """How long a deletion waits for a running job to let go of the file."""
 
-
+NOBODY = "This server cannot tell who you are, and a case needs an owner. Allow cookies for it, and send the file again."
 REFUSALS = {
     Right.REVIEW: "Only reviewers, and whoever opened this case, may review it.",
     Right.RUN: "Only whoever opened this case may examine it further. Upload the file to examine it yourself.",
@@ -133,9 +132,11 @@ class Seen:
     def take(self, upload: Path, original_name: str, question: str = "") -> OpenCase:
         """Copy and hash a file into a case of the viewer's own; the upload itself is left where it is.
 
-        Raises: MediaError and its kinds; QuotaError before anything is copied.
+        Raises: NotAllowedError for nobody in particular; MediaError and its kinds; QuotaError before anything is copied.
         """
         bench, owner = self._bench, self.viewer.owner
+        if not self.viewer.may(Right.CHANGE, owner):
+            raise NotAllowedError(NOBODY)
         evidence = bench._folders.take(upload, original_name, bench.sweep)
         assert evidence.case_dir is not None
         case_id = evidence.case_dir.name
@@ -247,7 +248,7 @@ class OpenCase:
 
     def evidence(self) -> Evidence:
         """The kept file. Raises: CaseGoneError."""
-        return kept(self._bench._cases, self._bench.settings, self.case_id)
+        return self._bench._folders.evidence(self.case_id, self._place)
 
     def derived(self) -> Path:
         """The folder for derived copies (it exists); it is deleted with the case."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import CaseFile, HumanVerdict, Provenance, StressResult
+from drishtiksha.casefile import SESSION, CaseFile, HumanVerdict, Provenance, StressResult
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
 from drishtiksha.store.db import Store
@@ -75,7 +75,7 @@ class Cases:
     def __init__(self, store: Store, reader: ResultReader) -> None:
         self.store, self.reader = store, reader
 
-    def add(self, case_id: str, media: MediaInfo, file_name: str, owner: str, question: str) -> CaseFile:
+    def add(self, case_id: str, media: MediaInfo, file_name: str, owner: str, question: str) -> None:
         row = CaseRow(
             id=case_id,
             owner=storable(owner, 200),
@@ -87,9 +87,6 @@ class Cases:
         )
         with self.store.write() as session:
             session.add(row)
-        return CaseFile(
-            case_id=case_id, opened_utc=utc(row.opened), owner=row.owner, question=row.question, media=media
-        )
 
     def place(self, case_id: str) -> Place:
         """Raises: CaseGoneError."""
@@ -149,7 +146,7 @@ class Cases:
         return CaseFile(
             case_id=row.id,
             opened_utc=utc(row.opened),
-            owner=row.owner,
+            owner="" if row.owner.startswith(SESSION) else row.owner,
             question=row.question,
             media=MediaInfo.model_validate_json(row.media),
             provenance=Provenance.model_validate_json(row.provenance) if row.provenance else None,

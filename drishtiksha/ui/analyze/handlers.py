@@ -6,15 +6,18 @@ Each answers a dict of output name -> new value; the tab maps names to its compo
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError
+from drishtiksha.casefile import CaseFile, Right, Viewer
+from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, NotAllowedError
+from drishtiksha.registry import ModelStatus
 from drishtiksha.render import words
 from drishtiksha.results import MediaKind
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
 from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
 from drishtiksha.ui.shared.failure import failure_sentence
@@ -38,19 +41,18 @@ def take_example(desk: Desk, path: Path, model_name: str | None, viewer: Viewer,
     """The same for a file that comes with the project."""
     try:
         case = desk.take(path, path.name, viewer, question)
-        with deleted_on_failure(desk, case, viewer):
-            page = page_of(desk, case, model_name, viewer)
+        with deleted_on_failure(case):
+            page = page_of(desk, case, model_name)
         return page | {"status": panels.status(f"{case.media.name} is ready to be analyzed.")}
     except Exception as error:  # noqa: BLE001 - shown to the user and logged
         return failed(error, title="This file could not be opened")
 
 
-def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> Update:
+def page_of(desk: Desk, opened: OpenCase, model_name: str | None) -> Update:
     """The page with this case on it and no result yet. Raises: CaseGoneError, MediaError."""
-    media = case.media
-    evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
-    copy = shown.display_copy(evidence, desk.shown_dir(case.case_id, viewer), desk.settings.limits)
-    chosen = picker.choose(desk.models(), model_name, media)
+    case, media, statuses = opened.read(), opened.media, desk.models()
+    copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
+    chosen = picker.choose(statuses, model_name, media)
     players = {
         kind.value: gr.update(value=str(copy) if media.kind is kind else None, visible=media.kind is kind)
         for kind in MediaKind
@@ -62,8 +64,9 @@ def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) 
             "case": case.case_id,
             "chooser": gr.update(visible=False),
             "evidence": gr.update(visible=True),
-            "facts": facts(desk, case, chosen, viewer),
-            "models": models(desk, case, chosen),
+            "facts": facts(desk, opened, case.question, chosen, statuses),
+            "models": gr.update(value=chosen, markup=picker.markup(statuses, chosen, media)),
+            "delete": gr.update(interactive=opened.may(Right.CHANGE)),
             "provenance": panels.origin(case),
             "human": human.markup(case),
             "verdict": panels.EMPTY,
@@ -76,7 +79,8 @@ def choose_model(desk: Desk, case_id: str | None, model_name: str | None, viewer
     if not case_id:
         return {}
     try:
-        return {"facts": facts(desk, desk.workbench.seen_by(viewer).open(case_id).read(), model_name, viewer)}
+        opened = desk.workbench.seen_by(viewer).open(case_id)
+        return {"facts": facts(desk, opened, opened.read().question, model_name, desk.models())}
     except DrishtikshaError as error:
         return failed(error)
 
@@ -86,10 +90,9 @@ def look_quickly(desk: Desk, case_id: str | None, model_name: str | None, viewer
     if not case_id:
         return {}
     try:
-        case = desk.workbench.seen_by(viewer).open(case_id).read()
-        remarks = quicklook.remarks(desk.workbench.seen_by(viewer).open(case_id).evidence(), desk.settings)
-        desk.keep_remarks(case_id, remarks, viewer)
-        return {"facts": facts(desk, case, model_name, viewer)}
+        opened = desk.workbench.seen_by(viewer).open(case_id)
+        desk.keep_remarks(opened, quicklook.remarks(opened.evidence(), desk.settings))
+        return {"facts": facts(desk, opened, opened.read().question, model_name, desk.models())}
     except DrishtikshaError as error:
         log.info("no quick look: %s", error)
         return {}
@@ -155,7 +158,9 @@ def cleared() -> Update:
 
 
 def failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
-    """The failure in the place of the verdict."""
+    """The failure in the place of the verdict; what somebody may not do is told on the status line and changes nothing."""
+    if isinstance(error, NotAllowedError):
+        return {"status": panels.status(str(error))}
     if isinstance(error, CaseGoneError | JobGoneError):
         title = "This is no longer here"
     message, reference = failure_sentence(error)
@@ -165,19 +170,21 @@ def failed(error: BaseException, title: str = "This could not be analyzed") -> U
     }
 
 
-def facts(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> str:
+def facts(
+    desk: Desk, opened: OpenCase, question: str, model_name: str | None, statuses: Sequence[ModelStatus]
+) -> str:
     """The file's facts, whether the model fits it, and what a glance at it told."""
-    remark = shown.playback_remark(case.media)
-    fits = picker.remarks(desk.models(), model_name, case.media)
-    remarks = [*fits, *_effort(desk, case, model_name, viewer), *desk.remarks(case.case_id, viewer)]
-    return panels.evidence(case.media, [*remarks, *([remark] if remark else [])], case.question)
+    remark = shown.playback_remark(opened.media)
+    fits = picker.remarks(statuses, model_name, opened.media)
+    remarks = [*fits, *_effort(opened, model_name), *desk.remarks(opened)]
+    return panels.evidence(opened.media, [*remarks, *([remark] if remark else [])], question)
 
 
-def _effort(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) -> list[str]:
+def _effort(opened: OpenCase, model_name: str | None) -> list[str]:
     """What a run would take; nothing of a model that cannot run."""
     if model_name is None:
         return []
-    (model,) = desk.workbench.seen_by(viewer).open(case.case_id).plan([model_name]).models
+    (model,) = opened.plan([model_name]).models
     if model.obstacle is not None:
         return []
     time = "How long it takes here is not known yet"

@@ -14,6 +14,7 @@ from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
 from drishtiksha.errors import DrishtikshaError, without_server_paths
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.analyze import stress as stress_panel
 from drishtiksha.ui.shared import downloads, human, links, panels, shown
@@ -163,19 +164,19 @@ def _reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -
     if len(view.models) > 1:
         yield {"verdict": panels.comparison(job_id)}
         return
-    case = desk.workbench.seen_by(viewer).open(view.case_id).read()
-    page = handlers.page_of(desk, case, view.models[0], viewer)
+    opened = desk.workbench.seen_by(viewer).open(view.case_id)
+    page = handlers.page_of(desk, opened, view.models[0])
     if view.kind == "analyze":
         yield from watch(desk, job_id, viewer, progress, page)
         return
-    tested = [one for one in desk.workbench.seen_by(viewer).open(case.case_id).jobs() if _answers(one, view.models[0])]
+    tested = [one for one in opened.jobs() if _answers(one, view.models[0])]
     if tested:
         page |= _ended(desk, tested[-1], viewer)
     yield from watch_stress(desk, job_id, viewer, progress, page)
 
 
 def _begun(desk: Desk, view: JobView, viewer: Viewer) -> Update:
-    name = desk.workbench.seen_by(viewer).open(view.case_id).read().media.name
+    name = desk.workbench.seen_by(viewer).open(view.case_id).media.name
     return handlers.cleared() | {
         "job": view.job_id,
         "link": links.job(view.job_id),
@@ -192,14 +193,15 @@ def _answers(view: JobView, model: str) -> bool:
 
 def _ended(desk: Desk, view: JobView, viewer: Viewer) -> Update:
     """The end of an analysis: its answer, or why there is none and how to go on."""
-    case = desk.workbench.seen_by(viewer).open(view.case_id).read()
+    opened = desk.workbench.seen_by(viewer).open(view.case_id)
+    case = opened.read()
     update = handlers.cleared() | {
         "job": view.job_id,
         "link": links.job(view.job_id, ended=True),
         "models": handlers.models(desk, case, view.models[0]),
     }
     if view.state is JobState.DONE and view.results:
-        return update | _answer(desk, case, view.job_id, view.results[0], viewer)
+        return update | _answer(desk, opened, case, view.job_id, view.results[0])
     stopped = view.state is JobState.CANCELLED
     title = "Stopped." if stopped else "This could not be analyzed."
     return update | {
@@ -209,9 +211,8 @@ def _ended(desk: Desk, view: JobView, viewer: Viewer) -> Update:
     }
 
 
-def _answer(desk: Desk, case: CaseFile, job_id: str, result: AnalysisResult, viewer: Viewer) -> Update:
-    evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
-    pictures = shown.gallery(evidence, result, desk.shown_dir(case.case_id, viewer), job_id, desk.settings.limits)
+def _answer(desk: Desk, opened: OpenCase, case: CaseFile, job_id: str, result: AnalysisResult) -> Update:
+    pictures = shown.gallery(opened.evidence(), result, opened.derived(), job_id, desk.settings.limits)
     tested = next((one for one in case.stress if one.model_name == result.model_name), None)
     return {
         "human": human.markup(case),

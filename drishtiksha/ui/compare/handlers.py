@@ -12,10 +12,12 @@ from typing import Literal
 
 import gradio as gr
 
-from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.errors import DrishtikshaError
+from drishtiksha.casefile import Right, Viewer
+from drishtiksha.errors import DrishtikshaError, NotAllowedError
 from drishtiksha.registry import ModelStatus
+from drishtiksha.results import MediaInfo
 from drishtiksha.services.plan import RunPlan, fitting
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.compare import choice as compare_picker
 from drishtiksha.ui.compare import sections as compare_panels
 from drishtiksha.ui.compare import setup as compare_setup
@@ -63,12 +65,12 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
     """Copy and hash a file at once, delete gradio's copy of an upload, show what it is, and choose detectors that fit."""
     try:
         case = desk.take(path, path.name, viewer)
-        with deleted_on_failure(desk, case, viewer):
-            shown = show_file(desk, side, case, viewer)
-        setup = setup.with_case(side, case.case_id)
-        if side == "a":
-            setup = suited(desk, setup, case)
-        return cleared() | shown | refresh(desk, setup, viewer)
+        with deleted_on_failure(case):
+            shown = show_file(desk, side, case)
+            setup = setup.with_case(side, case.case_id)
+            if side == "a":
+                setup = suited(desk, setup, case.media)
+            return cleared() | shown | refresh(desk, setup, viewer)
     except DrishtikshaError as error:
         return failed(error, "This file could not be opened")
     finally:
@@ -76,23 +78,24 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
             discard_upload(path)
 
 
-def suited(desk: Desk, setup: Setup, case: CaseFile) -> Setup:
+def suited(desk: Desk, setup: Setup, media: MediaInfo) -> Setup:
     """The picks that can examine the file; where none is left, one of each kind of trace."""
     statuses = desk.models()
-    able = {status.name for status in statuses if status.can_examine(case.media)}
+    able = {status.name for status in statuses if status.can_examine(media)}
     kept = tuple(name for name in setup.picks if name in able)
-    picks = kept or tuple(compare_picker.one_of_each(statuses, case.media))
+    picks = kept or tuple(compare_picker.one_of_each(statuses, media))
     return Setup(setup.case_a, setup.case_b, setup.mode, picks)
 
 
-def show_file(desk: Desk, side: Side, case: CaseFile, viewer: Viewer) -> Update:
+def show_file(desk: Desk, side: Side, opened: OpenCase) -> Update:
     """Facts and player of a case in place of the drop zone. Raises: CaseGoneError, MediaError."""
-    opened = desk.workbench.seen_by(viewer).open(case.case_id)
+    case = opened.read()
     copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
     return {
         f"case_{side}": case.case_id,
         f"chooser_{side}": gr.update(visible=False),
         f"box_{side}": gr.update(visible=True),
+        f"delete_{side}": gr.update(interactive=opened.may(Right.CHANGE)),
         f"player_{side}": compare_player.player(case.media, copy, PLAYERS[side]),
         f"facts_{side}": panels.evidence(case.media) + panels.origin(case),
     }
@@ -102,7 +105,7 @@ def quick(desk: Desk, setup: Setup, which: Quick, viewer: Viewer) -> Update:
     """All that fit this file, one of each kind of trace, or none."""
     try:
         statuses = desk.models()
-        media = desk.workbench.seen_by(viewer).open(setup.case_a).read().media if setup.case_a else None
+        media = desk.workbench.seen_by(viewer).open(setup.case_a).media if setup.case_a else None
         picks: Sequence[str] = ()
         if which == "each":
             picks = compare_picker.one_of_each(statuses, media)
@@ -117,7 +120,7 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """Detectors and plan as they fit what is chosen now. Raises: CaseGoneError."""
     single = setup.mode == "files"
     picks = setup.picks[:1] if single else setup.picks
-    media = desk.workbench.seen_by(viewer).open(setup.case_a).read().media if setup.case_a else None
+    media = desk.workbench.seen_by(viewer).open(setup.case_a).media if setup.case_a else None
     statuses = desk.models()
     return {
         "picks": gr.update(
@@ -183,7 +186,9 @@ def cleared() -> Update:
 
 
 def failed(error: BaseException, title: str = "This could not be compared") -> Update:
-    """A failure, in the place of the result, so that it stays readable."""
+    """A failure, in the place of the result, so that it stays readable; what somebody may not do changes nothing there."""
+    if isinstance(error, NotAllowedError):
+        return {"status": panels.status(str(error))}
     message, reference = failure_sentence(error)
     return dict.fromkeys(PARTS, "") | {
         "board": panels.problem(message, reference, title),

@@ -63,11 +63,11 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
         if not jobs:
             raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
         views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
-        cases = [desk.workbench.seen_by(viewer).open(view.case_id).read() for view in views]
+        cases = [desk.workbench.seen_by(viewer).open(view.case_id) for view in views]
         shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
         sides: tuple[Side, ...] = ("a", "b")
         for side, case in zip(sides[: len(cases)], cases, strict=True):
-            shown |= show_file(desk, side, case, viewer)
+            shown |= show_file(desk, side, case)
         ids = [case.case_id for case in cases]
         mode = "files" if len(ids) == 2 else "models"
         setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))

@@ -69,7 +69,7 @@ def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     opened = desk.workbench.seen_by(viewer).open(case_id or "")
     case, evidence = opened.read(), opened.evidence()
     limits = desk.settings.limits
-    folder = desk.shown_dir(case.case_id, viewer)
+    folder = opened.derived()
     copy = shown.display_copy(evidence, folder, limits)
     times = player.times_of(evidence, folder, limits)
     return opinions(case) | {
@@ -114,9 +114,9 @@ def telling(case: CaseFile) -> list[AnalysisResult]:
 
 
 def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer) -> str:
-    evidence = desk.workbench.seen_by(viewer).open(case.case_id).evidence()
+    opened = desk.workbench.seen_by(viewer).open(case.case_id)
     stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
-    shots = shown.gallery(evidence, result, desk.shown_dir(case.case_id, viewer), stem, desk.settings.limits)
+    shots = shown.gallery(opened.evidence(), result, opened.derived(), stem, desk.settings.limits)
     return sections.findings(shots, result, shown.gallery_caption(result))
 
 

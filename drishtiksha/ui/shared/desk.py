@@ -15,11 +15,11 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.casefile import Viewer
 from drishtiksha.errors import without_server_paths
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.services.intake import take_in
-from drishtiksha.services.workbench import Workbench
+from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
 
@@ -40,25 +40,21 @@ class Desk:
         """Who is at the page."""
         return viewer_of(request, self.settings, self._known)
 
-    def take(self, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> CaseFile:
+    def take(self, upload: Path, original_name: str, viewer: Viewer, question: str = "") -> OpenCase:
         """A case of the viewer's own, with what the file says of itself.
 
         Raises: MediaError and its kinds; QuotaError.
         """
-        return take_in(self.workbench, upload, original_name, viewer, question).read()
+        return take_in(self.workbench, upload, original_name, viewer, question)
 
-    def shown_dir(self, case_id: str, viewer: Viewer) -> Path:
-        """The folder of a case that the browser may fetch from (it exists); it goes with the case. Raises: CaseGoneError."""
-        return self.workbench.seen_by(viewer).open(case_id).derived()
-
-    def remarks(self, case_id: str, viewer: Viewer) -> list[str]:
+    def remarks(self, case: OpenCase) -> list[str]:
         """What a glance at the file told, as far as there was one."""
-        path = self.shown_dir(case_id, viewer) / _REMARKS
+        path = case.derived() / _REMARKS
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
-    def keep_remarks(self, case_id: str, remarks: list[str], viewer: Viewer) -> None:
-        """Keep them with the case, so that they need not be found again. Raises: CaseGoneError."""
-        path = self.shown_dir(case_id, viewer) / _REMARKS
+    def keep_remarks(self, case: OpenCase, remarks: list[str]) -> None:
+        """Keep them with the case, so that they need not be found again. Others see all of them or none."""
+        path = case.derived() / _REMARKS
         unfinished = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
         unfinished.write_text(json.dumps(remarks), encoding="utf-8")
         unfinished.replace(path)
@@ -72,12 +68,12 @@ class Desk:
 
 
 @contextlib.contextmanager
-def deleted_on_failure(desk: Desk, case: CaseFile, viewer: Viewer) -> Iterator[None]:
+def deleted_on_failure(case: OpenCase) -> Iterator[None]:
     """Nothing stays of a file that was taken and then could not be shown: its sender is told that it was refused."""
     try:
         yield
     except BaseException:
-        desk.workbench.seen_by(viewer).open(case.case_id).delete()
+        case.delete()
         raise
 
 

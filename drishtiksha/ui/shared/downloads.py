@@ -52,10 +52,10 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "
     if not case_id or kind not in FORMATS:
         return markup(of=of)
     try:
-        case = desk.workbench.seen_by(viewer).open(case_id).read()
-        evidence = desk.workbench.seen_by(viewer).open(case_id).evidence()
-        target = desk.shown_dir(case_id, viewer) / f"{_stem(case)}.{kind}"
-        write(case, evidence, target, desk.settings.data_root, limits=desk.settings.limits)
+        opened = desk.workbench.seen_by(viewer).open(case_id)
+        case = opened.read()
+        target = opened.derived() / f"{_stem(case)}.{kind}"
+        write(case, opened.evidence(), target, desk.settings.data_root, limits=desk.settings.limits)
     except DrishtikshaError as error:
         return markup(told=failure_line(error), of=of)
     return markup(target, "Saved as ", of)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from drishtiksha.casefile import LOCAL, Viewer
-from drishtiksha.services.sessions import visitor
+from drishtiksha.services.sessions import COOKIE, visitor
 from drishtiksha.settings import Settings
 
 ViewerOf = Callable[[str], Viewer]
@@ -15,8 +15,15 @@ ViewerOf = Callable[[str], Viewer]
 
 
 def viewer_of(request: gr.Request | None, settings: Settings, known: ViewerOf | None = None) -> Viewer:
-    """`known` is given where people must log in; then somebody without a name may do nothing."""
-    if known is None:
-        return visitor(getattr(request, "cookies", None) or {}) if settings.public else LOCAL
-    name = getattr(request, "username", None)
-    return known(name) if name else Viewer()
+    """`known` is given where people must log in; then somebody without a name may do nothing.
+
+    On a public page a browser is known by its cookie; one that keeps none, as many do within a frame of another site, by
+    the random id of the open page: its cases are its own until the page is closed.
+    """
+    if known is not None or settings.login:
+        name = getattr(request, "username", None)
+        return known(name) if known and name else Viewer()
+    if not settings.public:
+        return LOCAL
+    cookies = getattr(request, "cookies", None) or {}
+    return visitor(cookies[COOKIE] if COOKIE in cookies else getattr(request, "session_hash", None))
