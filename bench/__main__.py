@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import long, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s
 from drishtiksha.analysis import analyze
-from drishtiksha.analysis.provenance import library_versions
+from drishtiksha.analysis.chunks import library_versions
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.sampling import evenly_spaced
 from drishtiksha.media.video import iter_frames, read_index

@@ -118,6 +118,8 @@ class ClipPlan:
     count: how many runs (None = as many as fit one after the other). length: frames of one.
     listen: applied once to the whole sound track (float32 (n,), `sample_rate` Hz); the last axis of what it returns is
     time over the whole track, and each sample gets its part of it. None: the picture alone.
+    silent: whether nothing is heard in a sample's part, so that it need not be judged. faces: looked for in the middle frame
+    of each run; a run without any is not judged.
     """
 
     count: int | None
@@ -125,6 +127,8 @@ class ClipPlan:
     sparse: int = 8
     sample_rate: int = 16_000
     listen: Callable[[np.ndarray], np.ndarray] | None = None
+    silent: Callable[[np.ndarray], bool] | None = None
+    faces: FaceRequest | None = None
 
 
 SamplingPlan = FramePlan | SequencePlan | ClipPlan | AudioPlan

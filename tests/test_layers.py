@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,34 @@ def test_every_import_goes_down():
     assert problems(ROOT) == []
 
 
+def cycles(root: Path) -> list[list[str]]:
+    """Modules that import each other, directly or by way of others, wherever in them the import stands.
+
+    What is imported for its types alone counts too: a type that two modules need belongs below both.
+    """
+    known = dict(modules(root))
+    graph = {
+        name: {found for i in imports_of(name, path) if (found := home(i.target, known))}
+        for name, path in known.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [error.args[1]]
+    return []
+
+
+def home(target: str, known: Collection[str]) -> str:
+    """The module that `target` is, or is defined in; empty outside the product."""
+    while target and target not in known:
+        target = target.rpartition(".")[0]
+    return target if target != "drishtiksha" else ""
+
+
+def test_no_modules_import_each_other():
+    assert cycles(ROOT) == []
+
+
 def test_every_layer_has_its_modules():
     assert set(LAYERS) == {unit_of(name) for name, _ in modules(ROOT)}
 
@@ -291,6 +320,25 @@ def test_forbidden_imports_are_caught(tmp_path, file, text, objection):
 )
 def test_a_tab_in_another_is_caught(tmp_path, file, text, caught):
     assert bool(trespasses(tree(tmp_path, {f"drishtiksha/ui/{file}": text}))) is caught
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from drishtiksha.media.b import y",
+        "def f():\n    from drishtiksha.media import b",
+        "if TYPE_CHECKING:\n    from .b import y",
+    ],
+)
+def test_cycles_are_caught(tmp_path, text):
+    files = {
+        "drishtiksha/media/a.py": text,
+        "drishtiksha/media/b.py": "from .c import z",
+        "drishtiksha/media/c.py": "from . import a",
+    }
+    (found,) = cycles(tree(tmp_path, files))
+    assert {"drishtiksha.media.a", "drishtiksha.media.b", "drishtiksha.media.c"} == set(found)
+    assert cycles(tree(tmp_path / "without", files | {"drishtiksha/media/c.py": "z = 1"})) == []
 
 
 def test_the_app_may_not_import_training(tmp_path):

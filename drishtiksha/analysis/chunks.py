@@ -10,18 +10,23 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
-from drishtiksha.analysis.provenance import library_versions
+from drishtiksha import __version__
 from drishtiksha.contract import Detector
 from drishtiksha.results import MediaInfo, SampleScore
 
 FORMAT = 1
+LIBRARIES = ("torch", "timm", "transformers", "numpy", "opencv-python-headless", "av", "pillow", "soxr")
+"""Those whose version can change a score."""
 DIGEST = 32
 """Bytes of a SHA-256."""
 EVERY_S = 2.0
@@ -110,6 +115,18 @@ def fingerprint(detector: Detector, media: MediaInfo) -> bytes:
         "versions": library_versions(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Name to version, of the tool, Python and every library here that is installed."""
+    versions = {"drishtiksha": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
 
 
 def pack(piece: Piece, fingerprint: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""The faces that a plan asks for: found by the right finder, with landmarks where these are wanted."""
+"""The faces that a plan asks for, with landmarks where these are wanted, and which of them belong to one person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from drishtiksha.contract import Face, FaceRequest
+from drishtiksha.contract import Face, FaceRequest, Sample
 from drishtiksha.faces.fitness import usable_faces
 from drishtiksha.faces.landmarks import FaceMesh
-from drishtiksha.results import GapReason
+from drishtiksha.faces.tracks import assign_people, face_appearance
+from drishtiksha.results import GapReason, SampleScore
 from drishtiksha.settings import EMBEDDED_DIR
 
 Finder = Callable[[np.ndarray], list[Face]]
@@ -109,3 +110,26 @@ def _finder(
     from drishtiksha.faces.detect import BlazeFaceFinder
 
     return BlazeFaceFinder(EMBEDDED_DIR).find
+
+
+def looks(sample: Sample) -> tuple[np.ndarray, ...]:
+    """One appearance per face, for `number_people`."""
+    assert sample.frame is not None
+    return tuple(face_appearance(sample.frame, face) for face in sample.faces)
+
+
+def number_people(scores: Sequence[SampleScore], looks_of: Mapping[int, tuple[np.ndarray, ...]]) -> list[SampleScore]:
+    """The same scores, with a person number on every face. `looks_of`: by sample index."""
+    faces = [[Face(face.face_box, 1.0) for face in score.faces] for score in scores]
+    appearance = [looks_of.get(score.index, ()) for score in scores]
+    numbers, _ = assign_people([score.time_s or 0.0 for score in scores], faces, appearance)
+    return [
+        score.model_copy(
+            update={
+                "faces": tuple(
+                    face.model_copy(update={"person": person}) for face, person in zip(score.faces, people, strict=True)
+                )
+            }
+        )
+        for score, people in zip(scores, numbers, strict=True)
+    ]

@@ -1,29 +1,24 @@
-"""One analysis: sample, skip with reasons, batch, score, follow people, conclude, explain."""
+"""One analysis by single samples: skip with reasons, batch, score, follow people, conclude, explain."""
 
 from __future__ import annotations
 
 import heapq
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from drishtiksha import scoring
-from drishtiksha.analysis.chunks import Log, Piece, continued
-from drishtiksha.analysis.fit import unfit
-from drishtiksha.analysis.people import looks, number_people
-from drishtiksha.analysis.provenance import library_versions
-from drishtiksha.analysis.shared import SharedMedia
-from drishtiksha.analysis.sound import sound_summary
-from drishtiksha.analysis.sources import Job, SoundSource, open_source, place, where
-from drishtiksha.contract import Detector, Sample, SamplingPlan, SequencePlan
-from drishtiksha.errors import ModelFailedError, SkipSample, WrongMediaKindError
-from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
-from drishtiksha.media.evidence import Evidence
+from drishtiksha.analysis.chunks import Log, Piece, library_versions
+from drishtiksha.analysis.faces import looks, number_people
+from drishtiksha.analysis.sources import RunContext, SoundSource, open_source, place, where
+from drishtiksha.contract import Detector, Sample, SamplingPlan
+from drishtiksha.errors import ModelFailedError, SkipSample
+from drishtiksha.events import ProgressEvent, Reporter
 from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, MediaKind, RunProvenance, SampleScore
-from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,63 +28,23 @@ MAX_HEATMAPS = 4
 """Samples that are explained: enough to look at, few enough to be quick."""
 
 
-def analyze(
-    evidence: Evidence,
-    detector: Detector,
-    reporter: Reporter = silent,
-    cancel: CancelToken | None = None,
-    *,
-    explain: bool = True,
-    limits: MediaLimits | None = None,
-    shared: SharedMedia | None = None,
-    resume: Sequence[bytes] = (),
-    on_chunk: Callable[[bytes], None] | None = None,
-) -> AnalysisResult:
-    """Examine `evidence` with one loaded detector.
-
-    reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
-    cancel: checked while decoding and between batches. explain: whether to make heatmaps. shared: what other models on
-    this file use too, with its own limits. on_chunk: given what is finished, as bytes to keep, every few seconds and after
-    every pass; called from this thread. resume: such bytes of an interrupted run, in order, to go on from; those of another
-    model, file, configuration or version are passed over. The result is that of a run without interruption, its times added
-    up.
-
-    Raises: ValueError when `shared` is of another file; WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
-    """
-    if reason := unfit(evidence.media, detector.config, detector.model_name):
-        raise WrongMediaKindError(reason)
-    if shared is not None and shared.evidence.media.sha256 != evidence.media.sha256:
-        raise ValueError(f"{shared.evidence.media.name} was shared, but {evidence.media.name} is to be examined")
-    check = (cancel or CancelToken()).check
-    alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
-    log, before = continued(detector, evidence.media, resume, on_chunk)
-    plan = detector.sampling(evidence.media)
-    with alone as media:
-        job = Job(media, check)
-        if isinstance(plan, SequencePlan):
-            from drishtiksha.analysis.sequences import SequenceRun
-
-            return SequenceRun(job, detector, reporter, plan, log, before).execute(explain)
-        return Run(job, detector, reporter, plan, log, before).execute(explain)
-
-
 class Run:
     """The state of one analysis; never shared between threads."""
 
     def __init__(
         self,
-        job: Job,
+        context: RunContext,
         detector: Detector,
         reporter: Reporter,
         plan: SamplingPlan,
         log: Log,
         before: Piece,
     ) -> None:
-        self.job, self.detector, self.reporter, self.plan = job, detector, reporter, plan
-        self.media, self.log = job.media, log
+        self.context, self.detector, self.reporter, self.plan = context, detector, reporter, plan
+        self.media, self.log = context.media, log
         self.started, self.seconds_before = time.perf_counter(), before.seconds
         self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
-        self.job.clock.seconds.update(before.stages)
+        self.context.clock.seconds.update(before.stages)
         self.total = self.seen = 0
         self.scores, self.looks = dict(before.scores), dict(before.looks)
         self.suspects: list[tuple[float, int, Sample | None]] = []
@@ -101,12 +56,13 @@ class Run:
 
     def execute(self, explain: bool) -> AnalysisResult:
         self._report("decode", 0, "Opening the file")
-        self.source = source = open_source(self.job, self.plan)
+        self.source = source = open_source(self.context, self.plan)
         if isinstance(source, SoundSource):
             self._report("score", 0, "Listening")
-            with self.job.clock("preprocess"):
-                pitch = self.detector.config.pitch
-                self.measured = dict(sound_summary(source.waveform, source.plan.sample_rate, pitch=pitch))
+            with self.context.clock("preprocess"):
+                self.measured = dict(
+                    _sound_summary(source.waveform, source.plan.sample_rate, self.detector.config.pitch)
+                )
         self.total = sum(len(part) for part in source.passes)
         left = [[index for index in part if not self._is_done(index)] for part in source.passes]
         self.seen = self.total - sum(map(len, left))
@@ -120,8 +76,8 @@ class Run:
             # Not in the midst of a pass after an interruption: sequences would be judged that nobody else needs.
             if later and self.seen == sum(map(len, source.passes[:number])):
                 message = f"First answer from {self.seen} of {self.total} samples; looking closer"
-                self._report("score", self.seen, message, self._conclude(self._ordered(), ()))
-        scores = self._ordered()
+                self._report("score", self.seen, message, self._conclude(self._finish_scores(), ()))
+        scores = self._finish_scores()
         self._write_chunk()
         result = self._conclude(scores, self._explain(scores) if explain else ())
         self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
@@ -132,7 +88,7 @@ class Run:
         return index in self.scores
 
     def _write_chunk(self) -> None:
-        self.log.flush(self.started_utc, self._seconds(), self.job.clock.seconds)
+        self.log.flush(self.started_utc, self._seconds(), self.context.clock.seconds)
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
@@ -141,7 +97,7 @@ class Run:
         """Batch across samples, so that one face a frame still fills the processor."""
         waiting: list[tuple[Sample, list[Tensor]]] = []
         for sample in samples:
-            self.job.check()
+            self.context.check()
             if isinstance(sample, SampleScore):
                 self._add(sample)
             elif tensors := self._preprocess(sample):
@@ -159,7 +115,7 @@ class Run:
     def _preprocess(self, sample: Sample) -> list[Tensor]:
         """The sample's tensors; none, with the gap noted, when the detector skips it."""
         try:
-            with self.job.clock("preprocess"):
+            with self.context.clock("preprocess"):
                 tensors = self.detector.preprocess(sample)
         except SkipSample as skip:
             self._add(SampleScore(**where(sample), gap=GapReason(skip.reason)))
@@ -182,8 +138,8 @@ class Run:
         size = math.ceil(len(tensors) / math.ceil(len(tensors) / self.detector.config.batch_size))
         judged: list[tuple[float, dict[str, float]]] = []
         for start in range(0, len(tensors), size):
-            self.job.check()
-            with self.job.clock("forward"):
+            self.context.check()
+            with self.context.clock("forward"):
                 p_fakes, further = self.detector.judge(torch.stack(tensors[start : start + size]))
             judged += [
                 (float(p), {name: float(values[i]) for name, values in further.items()}) for i, p in enumerate(p_fakes)
@@ -196,10 +152,12 @@ class Run:
             self._note(sample, [p for p, _ in own])
 
     def _note(self, sample: Sample, p_fakes: list[float]) -> None:
-        faces = tuple(
-            FaceScore(face_box=face.box, p_fake=p) for face, p in zip(sample.faces, p_fakes, strict=bool(sample.faces))
+        # A run of frames is judged as a whole, whoever is in it.
+        faces = () if sample.frames else sample.faces
+        faces_scored = tuple(
+            FaceScore(face_box=face.box, p_fake=p) for face, p in zip(faces, p_fakes, strict=bool(faces))
         )
-        score = SampleScore(**where(sample), p_fake=max(p_fakes), faces=faces, measures=sample.measures)
+        score = SampleScore(**where(sample), p_fake=max(p_fakes), faces=faces_scored, measures=sample.measures)
         self._add(score)
         if faces and self.media.kind is MediaKind.VIDEO:
             self.looks[sample.index] = self.log.piece.looks[sample.index] = looks(sample)
@@ -215,8 +173,8 @@ class Run:
         if len(self.suspects) > MAX_HEATMAPS:
             heapq.heappop(self.suspects)
 
-    def _ordered(self) -> list[SampleScore]:
-        """What was scored so far, in time order, with people numbered."""
+    def _finish_scores(self) -> list[SampleScore]:
+        """Number the people and return what was scored so far, in time order."""
         scores = [self.scores[index] for index in sorted(self.scores)]
         return number_people(scores, self.looks) if self.looks else scores
 
@@ -230,10 +188,10 @@ class Run:
         for done, (_, index, _) in enumerate(sorted(self.suspects, reverse=True)):
             if (sample := samples.get(index)) is None:
                 continue
-            self.job.check()
+            self.context.check()
             sample.measures.update(by_index[index].measures)
             self._report("explain", done, f"Heatmap of {place(sample).lower()}", total=len(self.suspects))
-            with self.job.clock("explain"):
+            with self.context.clock("explain"):
                 maps.extend(self.detector.explain(sample, by_index[index]))
         return tuple(maps)
 
@@ -268,7 +226,7 @@ class Run:
             metrics={**aggregate.metrics, **self.measured},
             notes=(*aggregate.notes, *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ())),
             processing_time=self._seconds(),
-            stage_seconds={stage: round(seconds, 4) for stage, seconds in self.job.clock.seconds.items()},
+            stage_seconds={stage: round(seconds, 4) for stage, seconds in self.context.clock.seconds.items()},
             provenance=RunProvenance(
                 started_utc=self.started_utc,
                 versions=library_versions(),
@@ -296,3 +254,10 @@ class Run:
     ) -> None:
         count = total if total is not None else self.total or None
         self.reporter(ProgressEvent(self.detector.model_name, progress, count, phase, message, preview))
+
+
+def _sound_summary(waveform: np.ndarray, sample_rate: int, pitch: bool) -> dict[str, float]:
+    """Loudness, and with `pitch` the pitch of the voice; by name, as `features.sound_summary` defines them."""
+    from drishtiksha.features.sound_summary import energy_summary, pitch_summary
+
+    return energy_summary(waveform, sample_rate) | (pitch_summary(waveform, sample_rate) if pitch else {})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from drishtiksha.analysis.chunks import KeptFrame, Log, Piece
 from drishtiksha.analysis.run import MAX_HEATMAPS, Run
-from drishtiksha.analysis.sources import Job
+from drishtiksha.analysis.sources import RunContext
 from drishtiksha.contract import Detector, EncodedFrame, Sample, SequencePlan, Window
 from drishtiksha.events import Reporter
 from drishtiksha.results import FaceBox, FaceScore, GapReason, Heatmap, SampleScore
@@ -35,9 +35,9 @@ class SequenceRun(Run):
     """The state of one analysis by sequences."""
 
     def __init__(
-        self, job: Job, detector: Detector, reporter: Reporter, plan: SequencePlan, log: Log, before: Piece
+        self, context: RunContext, detector: Detector, reporter: Reporter, plan: SequencePlan, log: Log, before: Piece
     ) -> None:
-        super().__init__(job, detector, reporter, plan, log, before)
+        super().__init__(context, detector, reporter, plan, log, before)
         self.encoded = {frame.index: _from_chunk(frame) for frame in before.frames}
         self.windows = dict(before.windows)
         """p_fake by the samples of a sequence."""
@@ -53,8 +53,8 @@ class SequenceRun(Run):
 
         if not waiting:
             return
-        self.job.check()
-        with self.job.clock("forward"):
+        self.context.check()
+        with self.context.clock("forward"):
             features = self.detector.encode(torch.stack([tensors[0] for _, tensors in waiting]))
         for (sample, _), own in zip(waiting, features, strict=True):
             assert sample.frame_index is not None
@@ -64,8 +64,8 @@ class SequenceRun(Run):
             self.encoded[sample.index] = _Encoded(sample.index, frame, box, own)
             self.log.add_frame(KeptFrame(sample.index, sample.frame_index, frame.time_s, measures, box, own.numpy()))
 
-    def _ordered(self) -> list[SampleScore]:
-        """The sequences of the frames so far in time order, with the gaps outside of them."""
+    def _finish_scores(self) -> list[SampleScore]:
+        """Run the network on the sequences of the frames so far; they and the gaps outside of them, in time order."""
         frames = [self.encoded[index] for index in sorted(self.encoded)]
         windows = self.detector.windows([one.frame for one in frames])
         p_fakes = self._judge_windows(frames, windows)
@@ -104,8 +104,8 @@ class SequenceRun(Run):
             length = len(windows[left[0]].members)
             group = [i for i in left[:size] if len(windows[i].members) == length]
             left = left[len(group) :]
-            self.job.check()
-            with self.job.clock("forward"):
+            self.context.check()
+            with self.context.clock("forward"):
                 batch = [torch.stack([frames[m].features for m in windows[i].members]) for i in group]
                 p_fakes = self.detector.score(torch.stack(batch)).tolist()
             fresh = {names[i]: p_fake for i, p_fake in zip(group, p_fakes, strict=True)}
@@ -146,12 +146,12 @@ class SequenceRun(Run):
                 chosen[shown] = score
         found: list[tuple[float, Heatmap]] = []
         for sample in self.source.samples(sorted(chosen)):
-            self.job.check()
+            self.context.check()
             if not isinstance(sample, Sample):
                 continue
             self._report("explain", len(found), "Heatmaps", total=len(chosen))
             score = chosen[sample.index]
-            with self.job.clock("explain"):
+            with self.context.clock("explain"):
                 maps = self.detector.explain(sample, score)
             found += [(score.p_fake or 0.0, one.model_copy(update={"sample_index": score.index})) for one in maps]
         return tuple(heatmap for _, heatmap in sorted(found, key=lambda pair: -pair[0]))

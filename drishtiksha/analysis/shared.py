@@ -14,12 +14,11 @@ from drishtiksha.analysis.faces import FaceMemo
 from drishtiksha.analysis.plans import wanted_frames
 from drishtiksha.analysis.spool import Keeper, Shelf, Spool
 from drishtiksha.contract import Face, FaceRequest, SamplingPlan
-from drishtiksha.media.audio import read_audio
 from drishtiksha.media.decode import Wanted
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.guard import no_check
-from drishtiksha.media.image import read_image
-from drishtiksha.media.video import DecodeReport, Frame, FrameIndex, frames_at, iter_frames, read_index
+from drishtiksha.media.reader import Reader
+from drishtiksha.media.video import DecodeReport, Frame, FrameIndex
 from drishtiksha.results import GapReason
 from drishtiksha.settings import MediaLimits
 
@@ -90,17 +89,14 @@ class SharedMedia:
     def index(self, check: Check = no_check) -> FrameIndex:
         """Raises: as `media.video.read_index`."""
         if self._index is None:
-            self._index = read_index(
-                self.evidence.path, limits=self.limits, check=self._both(check), name=self.evidence.media.name
-            )
+            self._index = self._reader(check).index()
         return self._index
 
     def sound(self, sample_rate: int, check: Check = no_check) -> np.ndarray:
         """float32 (n,), read-only, as `media.audio.read_audio` gives it. Raises: as that."""
         waveform = self._sound.pop(sample_rate, None)
         if waveform is None:
-            path, name = self.evidence.path, self.evidence.media.name
-            waveform = read_audio(path, sample_rate, limits=self.limits, check=self._both(check), name=name)
+            waveform = self._reader(check).sound(sample_rate)
             waveform.flags.writeable = False
         self._sound[sample_rate] = waveform
         while len(self._sound) > 1 and sum(one.nbytes for one in self._sound.values()) > SOUND_BYTES:
@@ -110,8 +106,7 @@ class SharedMedia:
     def picture(self, check: Check = no_check) -> np.ndarray:
         """uint8 RGB (H, W, 3), read-only, as `media.image.read_image` gives it. Raises: as that."""
         if self._picture is None:
-            path, name = self.evidence.path, self.evidence.media.name
-            self._picture = read_image(path, limits=self.limits, check=self._both(check), name=name)
+            self._picture = self._reader(check).picture()
             self._picture.flags.writeable = False
         return self._picture
 
@@ -139,12 +134,9 @@ class SharedMedia:
         self._settle_plans(check)
         self._ahead.update(later)
         fetch = self._to_fetch([i for i in wanted if i not in self._keeper], far_apart)
-        path, name, read = self.evidence.path, self.evidence.media.name, frames_at if far_apart else iter_frames
-        with (
-            read(path, fetch, limits=self.limits, check=self._both(check), index=self.index(check), name=name)
-            if fetch
-            else nullcontext()
-        ) as stream:
+        reader = self._reader(check)
+        read = reader.frames_at if far_apart else reader.frames
+        with read(fetch, index=self.index(check)) if fetch else nullcontext() as stream:
             report = DecodeReport() if stream is None else stream.report
             for index, _, frame in _merged(kept, stream or ()):
                 served = todo.takes(index, report)
@@ -181,12 +173,12 @@ class SharedMedia:
         self._ahead.difference_update(fetch)
         return sorted(fetch)
 
-    def _both(self, check: Check) -> Check:
+    def _reader(self, check: Check) -> Reader:
         def both() -> None:
             self.check()
             check()
 
-        return both
+        return self.evidence.reader(self.limits, both)
 
 
 def _merged(kept: Sequence[int], stream: Iterator[Frame] | tuple[()]) -> Iterator[tuple[int, int, Frame | None]]:

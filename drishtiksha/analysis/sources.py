@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from drishtiksha.analysis.plans import planned
+from drishtiksha.analysis.plans import clip_starts, planned
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
 from drishtiksha.media.sampling import audio_windows, sparse_first
@@ -40,7 +40,7 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunContext:
     """What the sources of one analysis work with. `check` raises once the user cancelled."""
 
     shared: SharedMedia
@@ -62,42 +62,40 @@ class Source(Protocol):
         ...
 
 
-def open_source(job: Job, plan: SamplingPlan) -> Source:
+def open_source(context: RunContext, plan: SamplingPlan) -> Source:
     """The source that serves this plan on this evidence.
 
     Raises: MediaError and its kinds.
     """
     if isinstance(plan, AudioPlan):
-        return SoundSource(job, plan)
+        return SoundSource(context, plan)
     if isinstance(plan, ClipPlan):
-        from drishtiksha.analysis.clips import ClipSource
-
-        return ClipSource(job, plan)
-    if isinstance(plan, FramePlan) and job.media.kind is MediaKind.IMAGE:
-        return PictureSource(job, plan)
-    return FrameSource(job, plan)
+        return ClipSource(context, plan)
+    if isinstance(plan, FramePlan) and context.media.kind is MediaKind.IMAGE:
+        return PictureSource(context, plan)
+    return FrameSource(context, plan)
 
 
 class PictureSource:
     """The one picture of an image file."""
 
-    def __init__(self, job: Job, plan: FramePlan) -> None:
-        self.job, self.plan = job, plan
+    def __init__(self, context: RunContext, plan: FramePlan) -> None:
+        self.context, self.plan = context, plan
         self.passes = [[0]]
 
     def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
-        with self.job.clock("decode"):
-            picture = self.job.shared.picture(self.job.check)
-        yield with_faces(self.job, Sample(index=0, frame=picture), self.plan.faces)
+        with self.context.clock("decode"):
+            picture = self.context.shared.picture(self.context.check)
+        yield with_faces(self.context, Sample(index=0, frame=picture), self.plan.faces)
 
 
 class FrameSource:
     """The frames of a video that a plan names: sequentially, or by seeking when they lie far apart."""
 
-    def __init__(self, job: Job, plan: FramePlan | SequencePlan) -> None:
-        self.job, self.plan = job, plan
-        with job.clock("decode"):
-            self.index = job.shared.index(job.check)
+    def __init__(self, context: RunContext, plan: FramePlan | SequencePlan) -> None:
+        self.context, self.plan = context, plan
+        with context.clock("decode"):
+            self.index = context.shared.index(context.check)
         self.frames, self.passes = planned(self.index.declared, plan)
 
     def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
@@ -108,9 +106,11 @@ class FrameSource:
         """Sample index and frame in order; None for a frame that the decoder could not give."""
         pending = list(indices)
         wanted = [self.frames[i] for i in pending]
-        far_apart = (self.job.media.duration_s or 0.0) / max(len(wanted), 1) > SEEK_EVERY_S
+        far_apart = (self.context.media.duration_s or 0.0) / max(len(wanted), 1) > SEEK_EVERY_S
         ahead = [self.frames[i] for i in later]
-        with closing(self.job.shared.frames(wanted, ahead, far_apart=far_apart, check=self.job.check)) as stream:
+        with closing(
+            self.context.shared.frames(wanted, ahead, far_apart=far_apart, check=self.context.check)
+        ) as stream:
             while (frame := self._next(stream)) is not None:
                 while len(pending) > 1 and self.frames[pending[1]] <= frame.index:
                     yield pending.pop(0), None
@@ -119,7 +119,7 @@ class FrameSource:
         yield from ((i, None) for i in pending)
 
     def _next(self, stream: Iterator[Frame]) -> Frame | None:
-        with self.job.clock("decode"):
+        with self.context.clock("decode"):
             return next(stream, None)
 
     def _sample(self, i: int, frame: Frame | None) -> Sample | SampleScore:
@@ -127,16 +127,16 @@ class FrameSource:
             at = self.frames[i]
             return SampleScore(index=i, time_s=self.index.time_s(at), frame_index=at, gap=GapReason.DAMAGED)
         sample = Sample(i, frame.time_s, None, frame.index, frame.image)
-        return with_faces(self.job, sample, self.plan.faces)
+        return with_faces(self.context, sample, self.plan.faces)
 
 
 class SoundSource:
     """Windows over a recording or over a video's sound track."""
 
-    def __init__(self, job: Job, plan: AudioPlan) -> None:
-        self.job, self.plan = job, plan
-        with job.clock("decode"):
-            self.waveform = job.shared.sound(plan.sample_rate, job.check)
+    def __init__(self, context: RunContext, plan: AudioPlan) -> None:
+        self.context, self.plan = context, plan
+        with context.clock("decode"):
+            self.waveform = context.shared.sound(plan.sample_rate, context.check)
         windows = audio_windows(len(self.waveform), plan.sample_rate, plan.window_s, plan.hop_s, plan.min_s)
         self.windows = windows[: plan.count]
         everything = list(range(len(self.windows)))
@@ -152,13 +152,80 @@ class SoundSource:
             yield Sample(i, start / rate, stop / rate, waveform=padded, sample_rate=rate)
 
 
-def with_faces(job: Job, sample: Sample, request: FaceRequest | None) -> Sample | SampleScore:
+class ClipSource:
+    """Runs of `plan.length` frames, evenly spread over the video. A video shorter than one run has none."""
+
+    def __init__(self, context: RunContext, plan: ClipPlan) -> None:
+        self.context, self.plan = context, plan
+        with context.clock("decode"):
+            self.index = context.shared.index(context.check)
+            self.heard, self.sound_s = None, 0.0
+            if plan.listen is not None:
+                waveform = context.shared.sound(plan.sample_rate, context.check)
+        if plan.listen is not None:
+            with context.clock("preprocess"):
+                self.heard, self.sound_s = plan.listen(waveform), len(waveform) / plan.sample_rate
+        self.starts = clip_starts(self.index.declared, plan)
+        everything = list(range(len(self.starts)))
+        sparse = len(everything) > 2 * plan.sparse
+        self.passes = list(sparse_first(everything, plan.sparse)) if sparse else [everything]
+
+    def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
+        """Frames are let go as soon as no later run needs them."""
+        held: dict[int, Frame] = {}
+        reached = -1
+        with closing(self._decoded(indices, later)) as stream:
+            for i in indices:
+                first = self.starts[i]
+                wanted = range(first, first + self.plan.length)
+                held = {at: frame for at, frame in held.items() if at >= first}
+                while reached < wanted[-1] and (frame := self._next(stream)) is not None:
+                    reached = frame.index
+                    if reached >= first:
+                        held[reached] = frame
+                yield self._sample(i, [held[at] for at in wanted if at in held])
+
+    def _decoded(self, indices: Sequence[int], later: Sequence[int]) -> Generator[Frame, None, None]:
+        frames, ahead = self._frames_of(indices), self._frames_of(later)
+        far_apart = (self.context.media.duration_s or 0.0) / max(len(indices), 1) > SEEK_EVERY_S
+        return self.context.shared.frames(frames, ahead, far_apart=far_apart, check=self.context.check)
+
+    def _frames_of(self, indices: Sequence[int]) -> list[int]:
+        return sorted({at for i in indices for at in range(self.starts[i], self.starts[i] + self.plan.length)})
+
+    def _next(self, stream: Iterator[Frame]) -> Frame | None:
+        with self.context.clock("decode"):
+            return next(stream, None)
+
+    def _sample(self, i: int, run: list[Frame]) -> Sample | SampleScore:
+        first = self.starts[i]
+        middle = first + self.plan.length // 2
+        if len(run) < self.plan.length:
+            return SampleScore(index=i, time_s=self.index.time_s(first), frame_index=middle, gap=GapReason.DAMAGED)
+        start, end = run[0].time_s, run[-1].time_s + (run[-1].time_s - run[0].time_s) / max(len(run) - 1, 1)
+        sound = self._heard_between(start, end)
+        silent = self.plan.silent or (lambda _: False)
+        if sound is not None and (not sound.size or silent(sound)):
+            return SampleScore(index=i, time_s=start, end_s=end, frame_index=middle, gap=GapReason.NO_SPEECH)
+        frame = run[len(run) // 2]
+        sample = Sample(i, start, end, frame.index, frame.image, frames=tuple(one.image for one in run), sound=sound)
+        return with_faces(self.context, sample, self.plan.faces)
+
+    def _heard_between(self, start_s: float, end_s: float) -> np.ndarray | None:
+        """The part of the sound from `start_s` to `end_s`; empty where the track has ended before."""
+        if self.heard is None:
+            return None
+        a_second = self.heard.shape[-1] / self.sound_s if self.sound_s else 0.0
+        return self.heard[..., round(start_s * a_second) : round(end_s * a_second)]
+
+
+def with_faces(context: RunContext, sample: Sample, request: FaceRequest | None) -> Sample | SampleScore:
     """The sample with the faces that meet the request, or a gap where there are none."""
     if request is None or sample.frame is None:
         return sample
-    job.check()
-    with job.clock("faces"):
-        faces, reason = job.shared.faces(sample.frame, sample.frame_index, request)
+    context.check()
+    with context.clock("faces"):
+        faces, reason = context.shared.faces(sample.frame, sample.frame_index, request)
     if faces:
         return replace(sample, faces=faces)
     return SampleScore(

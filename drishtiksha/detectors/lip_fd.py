@@ -12,15 +12,14 @@ from pydantic import Field
 from drishtiksha import scoring
 from drishtiksha.contract import Aggregate, ClipPlan, DetectorConfig, FaceRequest, Sample
 from drishtiksha.detectors.base import Detector
-from drishtiksha.errors import SkipSample
-from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
+from drishtiksha.results import Heatmap, MediaInfo, SampleScore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from drishtiksha.networks.lipfd import Recipe
 
-FACE = FaceRequest("blazeface", min_size=40)
+FACE = FaceRequest("blazeface", min_size=40, most=1)
 TEXT_TOWER = (
     "encoder.transformer.",
     "encoder.token_embedding.",
@@ -67,12 +66,13 @@ class LipFDetectorV1(Detector):
     fold_batch_norms = True
 
     def sampling(self, media: MediaInfo) -> ClipPlan:
-        from drishtiksha.features.lip_picture import mel_picture
+        from drishtiksha.features.lip_picture import is_silent, mel_picture
         from drishtiksha.networks.lipfd import FRAMES
 
         rate = self._recipe().sample_rate
         listen = partial(mel_picture, sample_rate=rate)
-        return ClipPlan(count=self.config.num_windows, length=FRAMES, sample_rate=rate, listen=listen)
+        count = self.config.num_windows
+        return ClipPlan(count, FRAMES, sample_rate=rate, listen=listen, silent=is_silent, faces=FACE)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.lipfd import LipFD
@@ -91,17 +91,11 @@ class LipFDetectorV1(Detector):
         """One uint8 (3, 1000, 2500) RGB, the whole picture; the network's inputs are cut from it on its device."""
         import torch
 
-        from drishtiksha.analysis.faces import find_faces
-        from drishtiksha.features.lip_picture import is_silent, lip_picture
+        from drishtiksha.features.lip_picture import lip_picture
 
         assert sample.frame is not None
         assert sample.sound is not None
-        if is_silent(sample.sound):
-            raise SkipSample(GapReason.NO_SPEECH)
-        faces, reason = find_faces(sample.frame, FACE)
-        if reason is not None:
-            raise SkipSample(reason)
-        x0, y0, x1, y1 = faces[0].box
+        x0, y0, x1, y1 = sample.faces[0].box
         sample.measures["face_share"] = (x1 - x0) * (y1 - y0) / (sample.frame.shape[0] * sample.frame.shape[1])
         return [torch.from_numpy(lip_picture(sample.frames, sample.sound))]
 

@@ -9,12 +9,15 @@ import secrets
 import shutil
 import stat
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from drishtiksha.errors import MediaError, MediaLimitError, UnreadableMediaError
+from drishtiksha.media.guard import no_check
 from drishtiksha.media.probe import probe
+from drishtiksha.media.reader import Reader
 from drishtiksha.results import MediaInfo
 from drishtiksha.settings import MediaLimits
 
@@ -112,6 +115,10 @@ class Evidence:
             except BaseException:
                 shutil.rmtree(case_dir)
                 raise
+
+    def reader(self, limits: MediaLimits, check: Callable[[], None] = no_check) -> Reader:
+        """What decodes this file. check: called several times a second meanwhile; raises to stop."""
+        return Reader(self.path, self.media.name, limits, check)
 
     def verify(self) -> None:
         """Hash the bytes again.

@@ -101,11 +101,6 @@ def read_index(
     return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
 
 
-def frame_times(path: Path, *, limits: MediaLimits, check: Callable[[], None] = no_check) -> np.ndarray:
-    """float64 (n,): the presentation time of every frame, s."""
-    return read_index(path, limits=limits, check=check).times
-
-
 def index_stream(
     container: InputContainer, stream: VideoStream, name: str, limits: MediaLimits, pulse: Pulse
 ) -> FrameIndex:

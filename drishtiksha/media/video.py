@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drishtiksha.media.container import open_container, picture_stream
 from drishtiksha.media.decode import Decoder, DecodeReport, Frame
-from drishtiksha.media.frameindex import FrameIndex, frame_times, index_stream, read_index
+from drishtiksha.media.frameindex import FrameIndex, index_stream, read_index
 from drishtiksha.media.guard import Pulse, guarded, no_check
 from drishtiksha.settings import MediaLimits
 
@@ -16,7 +16,6 @@ __all__ = [
     "Frame",
     "FrameIndex",
     "FrameStream",
-    "frame_times",
     "frames_at",
     "iter_frames",
     "read_index",

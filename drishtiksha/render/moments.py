@@ -9,10 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.image import read_image
-from drishtiksha.media.video import frames_at
 from drishtiksha.render.findings import Finding, compose, findings
 from drishtiksha.render.spectrogram import draw_window
 from drishtiksha.results import AnalysisResult, MediaKind
@@ -58,7 +55,7 @@ def moment_pictures(
 
 
 def _sounds(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> Iterator[tuple[Finding, np.ndarray]]:
-    waveform = read_audio(evidence.path, SOUND_RATE, limits=limits, name=evidence.media.name)
+    waveform = evidence.reader(limits).sound(SOUND_RATE)
     for finding in found:
         picture = window_of(waveform, finding)
         if picture is not None:
@@ -80,7 +77,7 @@ def pixels_of(evidence: Evidence, found: Sequence[Finding], limits: MediaLimits)
     if not found:
         return {}
     if evidence.media.kind is MediaKind.IMAGE:
-        return {0: read_image(evidence.path, limits=limits, name=evidence.media.name)}
+        return {0: evidence.reader(limits).picture()}
     wanted = sorted({finding.frame_index for finding in found})
-    with frames_at(evidence.path, wanted, limits=limits, name=evidence.media.name) as stream:
+    with evidence.reader(limits).frames_at(wanted) as stream:
         return {frame.index: frame.image for frame in stream}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import Finding, compose
 from drishtiksha.render.moments import SOUND_RATE, pixels_of, window_of
@@ -85,7 +84,7 @@ def same_moment(
         picture = None
         if finding is not None and finding.is_sound:
             if sound is None:
-                sound = read_audio(evidence.path, SOUND_RATE, limits=limits, name=evidence.media.name)
+                sound = evidence.reader(limits).sound(SOUND_RATE)
             picture = window_of(sound, finding)
         elif finding is not None and finding.frame_index in frames:
             picture = compose(frames[finding.frame_index], finding, result)

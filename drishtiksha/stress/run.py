@@ -17,11 +17,9 @@ from drishtiksha.casefile import StressPoint, StressResult
 from drishtiksha.contract import Detector
 from drishtiksha.errors import MediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
-from drishtiksha.media.audio import read_audio
 from drishtiksha.media.decode import Frame
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.image import read_image
-from drishtiksha.media.video import frames_at, read_index
+from drishtiksha.media.reader import Reader
 from drishtiksha.results import AnalysisResult, MediaKind
 from drishtiksha.settings import MediaLimits
 from drishtiksha.stress.changes import PictureChange, SoundChange, picture_changes, sound_changes, video_changes
@@ -132,28 +130,33 @@ class _Test:
 
     def _writer(self, folder: Path, baseline: AnalysisResult) -> Callable[[Change], Path]:
         """What writes a changed copy; sound is decoded once for all copies."""
-        evidence, limits, check = self.evidence, self.limits, self.cancel.check
-        name = evidence.media.name
+        evidence, reader = self.evidence, self._reader()
         if evidence.media.kind is MediaKind.IMAGE:
-            picture = read_image(evidence.path, limits=limits, check=check, name=name)
+            picture = reader.picture()
             return lambda change: _write_picture(folder, picture, change)
         start, end = self._stretch(baseline)
         sound = np.zeros(0, np.float32)
         if evidence.media.has_audio:
-            sound = read_audio(evidence.path, SOUND_RATE, limits=limits, check=check, name=name)
+            sound = reader.sound(SOUND_RATE)
             sound = sound[round(start * SOUND_RATE) : round(end * SOUND_RATE)]
 
         def write(change: Change) -> Path:
             if isinstance(change, SoundChange):
                 if not len(sound):
                     raise WrongMediaKindError(
-                        f"The sound of {name} ends before the part to be changed. Cut out the part in question."
+                        f"The sound of {evidence.media.name} ends before the part to be changed. Cut out the part in question."
                     )
                 target = folder / f"changed.{change.suffix}"
                 write_sound(target, change.apply(sound), change.encoder, change.bit_rate)
                 return target
             target = folder / "changed.mp4"
-            write_video(target, self._frames(change, start, end), change.crf, sound if len(sound) else None, name=name)
+            write_video(
+                target,
+                self._frames(change, start, end),
+                change.crf,
+                sound if len(sound) else None,
+                name=evidence.media.name,
+            )
             return target
 
         return write
@@ -170,12 +173,15 @@ class _Test:
         return start, start + length
 
     def _frames(self, change: PictureChange, start: float, end: float) -> Iterator[Frame]:
-        path, limits, check, name = self.evidence.path, self.limits, self.cancel.check, self.evidence.media.name
-        index = read_index(path, limits=limits, check=check, name=name)
+        reader = self._reader()
+        index = reader.index()
         wanted = [i for i in range(index.declared) if start <= index.time_s(i) < end]
-        with frames_at(path, wanted, limits=limits, check=check, index=index, name=name) as stream:
+        with reader.frames_at(wanted, index=index) as stream:
             for frame in stream:
                 yield replace(frame, image=change.apply(frame.image))
+
+    def _reader(self) -> Reader:
+        return self.evidence.reader(self.limits, self.cancel.check)
 
     def _analyze(self, evidence: Evidence) -> AnalysisResult:
         return analyze(evidence, self.detector, silent, self.cancel, explain=False, limits=self.limits)

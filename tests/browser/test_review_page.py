@@ -16,7 +16,7 @@ from media_factory import coded_frames, write_video
 from running_app import ASSETS, ROOT, TIMEOUT_MS, App, serving
 
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Viewer
-from drishtiksha.media.frameindex import frame_times
+from drishtiksha.media.frameindex import read_index
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import MediaLimits, load_settings
@@ -158,7 +158,7 @@ def test_the_first_case_is_reviewed_with_the_keyboard_alone(open_as: OpenAs) -> 
     page = open_as("Ada")
     assert [text.split("\n")[0] for text in rows(page)] == ["clip_with_sound.mp4", "clip_silent.mp4"]
     next_case(page, "clip_with_sound.mp4")
-    times = frame_times(ASSETS / "clip_with_sound.mp4", limits=MediaLimits()).tolist()
+    times = read_index(ASSETS / "clip_with_sound.mp4", limits=MediaLimits()).times.tolist()
 
     press(page, ".")
     assert times[1] <= time_of(page) < times[2]

@@ -10,10 +10,15 @@ import pytest
 import torch
 from media_factory import speech_like, write_video
 
+from drishtiksha.analysis import analyze
+from drishtiksha.analysis.faces import find_faces
+from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import Sample
 from drishtiksha.detectors.device import keep_in_bfloat16
-from drishtiksha.detectors.lip_fd import TEXT_TOWER, LipFDConfig, LipFDetectorV1
-from drishtiksha.errors import SkipSample, WeightsMismatchError, WrongMediaKindError
+from drishtiksha.detectors.lip_fd import FACE, TEXT_TOWER, LipFDConfig, LipFDetectorV1
+from drishtiksha.errors import WeightsMismatchError, WrongMediaKindError
+from drishtiksha.faces.detect import BlazeFaceFinder
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.results import AnalysisResult, Prediction, SampleScore
 from drishtiksha.settings import ROOT, MediaLimits
@@ -58,7 +63,8 @@ def face() -> np.ndarray:
 
 def run_of(frame: np.ndarray, sound: np.ndarray | None = None) -> Sample:
     heard = np.arange(3 * 128 * 8, dtype=np.uint8).reshape(3, 128, 8) if sound is None else sound
-    return Sample(0, 0.0, 0.2, 2, frame, frames=(frame,) * 5, sound=heard)
+    faces, _ = find_faces(frame, FACE)
+    return Sample(0, 0.0, 0.2, 2, frame, faces, frames=(frame,) * 5, sound=heard)
 
 
 def test_every_published_key_is_used_or_named_as_left_out():
@@ -91,15 +97,18 @@ def test_the_options_change_what_is_looked_at(checkpoint, face):
     assert make(checkpoint, preprocessing="reference").sampling(None).sample_rate == 16_000
 
 
-def test_no_face_and_no_sound_are_gaps(detector, face):
-    with pytest.raises(SkipSample) as skipped:
-        detector.preprocess(run_of(np.full((360, 640, 3), 90, np.uint8)))
-    assert skipped.value.reason == "no_face"
-    from drishtiksha.features.lip_picture import mel_picture
-
-    with pytest.raises(SkipSample) as skipped:
-        detector.preprocess(run_of(face, mel_picture(np.zeros(4000, np.float32), 16_000)))
-    assert skipped.value.reason == "no_speech"
+def test_faces_are_found_once_for_all_models_of_a_file(detector, monkeypatch):
+    sought = []
+    monkeypatch.setattr(
+        BlazeFaceFinder, "find", lambda self, frame, find=BlazeFaceFinder.find: sought.append(1) or find(self, frame)
+    )
+    evidence = Evidence.open(ASSETS / "clip_with_sound.mp4", MediaLimits())
+    with SharedMedia(evidence, MediaLimits()) as shared:
+        first, second = (analyze(evidence, detector, shared=shared, explain=False) for _ in range(2))
+    judged = [score for score in first.scores if score.gap != "no_speech"]
+    assert len(sought) == len(judged) > 1
+    assert first.scores == second.scores
+    assert not any(score.faces for score in first.scores), "the run is judged, not a face"
 
 
 def test_batches_score_as_single_pictures_do(detector, face):
@@ -154,7 +163,8 @@ def test_silence_and_faceless_video_are_inconclusive(detector, face, tmp_path):
     mute = write_video(tmp_path / "mute.mp4", [small] * 20, audio=(np.zeros(12_800, np.float32), 16_000))
     blank = [np.full((96, 128, 3), 90, np.uint8)] * 20
     faceless = write_video(tmp_path / "faceless.mp4", blank, audio=(speech_like(0.8), 16_000))
-    for path, gap in ((mute, "no_speech"), (faceless, "no_face")):
+    neither = write_video(tmp_path / "neither.mp4", blank, audio=(np.zeros(12_800, np.float32), 16_000))
+    for path, gap in ((mute, "no_speech"), (faceless, "no_face"), (neither, "no_speech")):
         result = detector.analyze(path)
         assert result.prediction is Prediction.INCONCLUSIVE
         assert result.gap == gap

@@ -13,7 +13,6 @@ from drishtiksha.casefile import EvidenceKind
 from drishtiksha.comparison import JOIN_S, compare, counts, evidence_of
 from drishtiksha.errors import MediaError
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.frameindex import frame_times
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 from drishtiksha.ui.shared.templates import fill
@@ -62,7 +61,7 @@ def times_of(evidence: Evidence, folder: Path, limits: MediaLimits) -> list[floa
     if kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
     try:
-        times = frame_times(evidence.path, limits=limits).tolist()
+        times = evidence.reader(limits).index().times.tolist()
     except MediaError:  # the page then steps at the average rate
         times = []
     if len(times) > MAX_TIMES or not all(before < after for before, after in pairwise(times)):

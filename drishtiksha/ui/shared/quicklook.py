@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from drishtiksha.contract import FaceRequest
-from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.image import read_image
 from drishtiksha.media.sampling import evenly_spaced
-from drishtiksha.media.video import frames_at
 from drishtiksha.render.words import counted
 from drishtiksha.results import MediaKind
 from drishtiksha.settings import Settings
@@ -52,19 +49,17 @@ def _faces(evidence: Evidence, settings: Settings) -> str:
 
 
 def _pictures(evidence: Evidence, settings: Settings) -> list[np.ndarray]:
-    limits, media = settings.limits, evidence.media
+    media, reader = evidence.media, evidence.reader(settings.limits)
     if media.kind is MediaKind.IMAGE:
-        return [read_image(evidence.path, limits=limits, name=media.name)]
-    with frames_at(
-        evidence.path, evenly_spaced(media.frame_count or 1, FRAMES), limits=limits, name=media.name
-    ) as frames:
+        return [reader.picture()]
+    with reader.frames_at(evenly_spaced(media.frame_count or 1, FRAMES)) as frames:
         return [frame.image for frame in frames]
 
 
 def _sound(evidence: Evidence, settings: Settings) -> str:
     from drishtiksha.features.speech import speech_spans
 
-    waveform = read_audio(evidence.path, SAMPLE_RATE, limits=settings.limits, name=evidence.media.name)
+    waveform = evidence.reader(settings.limits).sound(SAMPLE_RATE)
     whole_s = len(waveform) / SAMPLE_RATE
     spoken_s = sum(end_s - start_s for start_s, end_s in speech_spans(waveform, SAMPLE_RATE))
     if spoken_s > 0:

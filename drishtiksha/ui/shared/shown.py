@@ -12,7 +12,6 @@ from pathlib import Path
 from PIL import Image
 
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.media.image import read_image
 from drishtiksha.render.findings import findings
 from drishtiksha.render.moments import QUALITY, moment_pictures
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
@@ -75,7 +74,7 @@ def gallery_caption(result: AnalysisResult) -> tuple[str, str]:
 
 
 def _picture(evidence: Evidence, target: Path, limits: MediaLimits) -> None:
-    picture = Image.fromarray(read_image(evidence.path, limits=limits, name=evidence.media.name))
+    picture = Image.fromarray(evidence.reader(limits).picture())
     picture.thumbnail((LONG_SIDE, LONG_SIDE))
     picture.save(target, "JPEG", quality=90)
 
