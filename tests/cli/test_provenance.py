@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from drishtiksha.casefile import CredentialState, Provenance
 from drishtiksha.cli import Exit, app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PORTRAIT = ROOT / "assets/portrait.jpg"
 
 
