@@ -79,7 +79,7 @@ def compare(results: Sequence[AnalysisResult]) -> Comparison:
     said = " ".join(_sentences(results))
     conclusions = {result.prediction for result in results if counts(result)} - {Prediction.INCONCLUSIVE}
     return Comparison(
-        rows=tuple(_row(result, results) for result in results),
+        rows=tuple(_row_of(result, results) for result in results),
         strip=tuple(_strip(bounds, suspects, judges)),
         segments=tuple(_segments(bounds, suspects)),
         said=said,
@@ -116,7 +116,7 @@ def counts(result: AnalysisResult) -> bool:
     return not (result.experimental or result.provenance.config.get("retired", False))
 
 
-def _row(result: AnalysisResult, results: Sequence[AnalysisResult]) -> Row:
+def _row_of(result: AnalysisResult, results: Sequence[AnalysisResult]) -> Row:
     others = [r.prediction for r in results if r is not result and r.prediction is not Prediction.INCONCLUSIVE]
     same = [prediction for prediction in others if prediction is result.prediction]
     comparable = others and result.prediction is not Prediction.INCONCLUSIVE

@@ -68,7 +68,7 @@ NOT_LOOKED = ProvenanceFinding(
 )
 
 
-def findings(credentials: Credentials) -> Iterator[ProvenanceFinding]:
+def credential_findings(credentials: Credentials) -> Iterator[ProvenanceFinding]:
     """What the credentials amount to; nothing where there are none."""
     if not credentials.looked:
         yield NOT_LOOKED

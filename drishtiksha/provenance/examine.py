@@ -50,7 +50,7 @@ def examine(evidence: Evidence, limits: MediaLimits, anchors: Path | None = None
             found = _picture(evidence, limits, fields)
         else:
             found = _recording(evidence, limits, fields, pulse)
-        said = [*claims.findings(credentials), *says.findings(fields)]
+        said = [*claims.credential_findings(credentials), *says.metadata_findings(fields)]
         if not any(finding.kind in ("credentials", "metadata", "encoder") for finding in said):
             said.append(NO_NOTES)
         return Provenance(credentials=credentials.state, findings=(*said, *found), fields=fields.as_dict())
@@ -63,8 +63,8 @@ def _picture(evidence: Evidence, limits: MediaLimits, fields: Fields) -> list[Pr
         found = [_unreadable_block(block) for block in read_picture(picture, fields)]
         found += encoders.of_jpeg(getattr(picture, "quantization", {}))
         try:
-            found += recompression.findings(recompression.measure(picture))
-            found += thumbnail.findings(picture)
+            found += recompression.compression_findings(recompression.measure(picture))
+            found += thumbnail.preview_findings(picture)
         except BROKEN_FIELDS:
             found.append(_unreadable_block("preview"))
     return found
@@ -82,7 +82,7 @@ def _recording(evidence: Evidence, limits: MediaLimits, fields: Fields, pulse: P
     if evidence.media.kind is not MediaKind.VIDEO:
         return traces
     tracks = read_tracks(evidence.path) if evidence.media.container in ISO_FILES else []
-    return [*traces, *structure.findings(packets, tracks)]
+    return [*traces, *structure.packet_findings(packets, tracks)]
 
 
 def _unreadable_block(block: str) -> ProvenanceFinding:

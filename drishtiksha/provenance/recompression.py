@@ -53,7 +53,7 @@ class Recompression:
     first_steps: tuple[int, ...]
 
 
-def findings(measured: Recompression | None) -> list[ProvenanceFinding]:
+def compression_findings(measured: Recompression | None) -> list[ProvenanceFinding]:
     """In words; nothing where nothing could be measured."""
     if measured is None:
         return []

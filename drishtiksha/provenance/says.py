@@ -50,7 +50,7 @@ ZONE_SLACK = timedelta(days=1)
 """Cameras write local time without its zone."""
 
 
-def findings(fields: Fields, now: datetime | None = None) -> Iterator[ProvenanceFinding]:
+def metadata_findings(fields: Fields, now: datetime | None = None) -> Iterator[ProvenanceFinding]:
     """All that the fields amount to; `now` (UTC) is the time against which dates are held."""
     yield from _source_type(fields)
     yield from _label(fields)

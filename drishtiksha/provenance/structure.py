@@ -41,7 +41,7 @@ INNOCENT = (
 )
 
 
-def findings(packets: Packets, tracks: list[Track]) -> Iterator[ProvenanceFinding]:
+def packet_findings(packets: Packets, tracks: list[Track]) -> Iterator[ProvenanceFinding]:
     """Of a video; `tracks` are empty where it is not an MP4 or MOV file."""
     yield from _rhythm(packets)
     yield from _habits(packets)

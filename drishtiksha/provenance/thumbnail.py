@@ -22,7 +22,7 @@ more after strong changes of tone, 0.85 or more with bars; other people's portra
 the middle. A face put in the place of another stays at 0.76 or more and is not seen."""
 
 
-def findings(picture: Image.Image) -> list[ProvenanceFinding]:
+def preview_findings(picture: Image.Image) -> list[ProvenanceFinding]:
     """Of a JPEG with a preview in its EXIF. Raises what Pillow raises on a damaged preview."""
     small = read_thumbnail(picture) if picture.format in ("JPEG", "MPO") else None
     if small is None:

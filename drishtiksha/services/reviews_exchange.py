@@ -159,13 +159,13 @@ def _add(store: Store, fresh: Sequence[tuple[CaseFile, ReviewLine]]) -> int:
             seen |= {(case_id, _content("", ReviewLine.of(cases[case_id], r))) for r in reviews_of(session, case_id)}
         for case, line in sorted(fresh, key=lambda one: one[1].made):
             if (case.case_id, _content("", line)) not in seen:
-                session.add(_row(case.case_id, line))
+                session.add(_review_row(case.case_id, line))
                 session.flush()
                 added += 1
     return added
 
 
-def _row(case_id: str, line: ReviewLine) -> ReviewRow:
+def _review_row(case_id: str, line: ReviewLine) -> ReviewRow:
     said = line.model_dump(mode="json")
     return ReviewRow(
         case_id=case_id,

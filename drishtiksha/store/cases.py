@@ -91,13 +91,13 @@ class Cases:
     def place(self, case_id: str) -> Place:
         """Raises: CaseGoneError."""
         with self.store.read() as session:
-            row = _row(session, case_id)
+            row = _case_row(session, case_id)
             return Place(row.owner, MediaInfo.model_validate_json(row.media), row.file_name)
 
     def get(self, case_id: str) -> CaseFile:
         """Raises: CaseGoneError."""
         with self.store.read() as session:
-            return self._file(session, _row(session, case_id), heatmaps=True)
+            return self._file(session, _case_row(session, case_id), heatmaps=True)
 
     def find(self, owner: str | None, wanted: CaseFilter, limit: int) -> list[CaseFile]:
         """Those of this owner (None = everybody's) that pass, newest first, without heatmaps."""
@@ -156,7 +156,7 @@ class Cases:
         )
 
 
-def _row(session: Session, case_id: str) -> CaseRow:
+def _case_row(session: Session, case_id: str) -> CaseRow:
     row = session.get(CaseRow, case_id) if is_id(case_id) else None
     if row is None:
         raise CaseGoneError(CASE_GONE)

@@ -76,13 +76,13 @@ class Jobs:
     def case_of(self, job_id: str) -> tuple[str, tuple[str, ...]]:
         """The job's case and models. Raises: JobGoneError."""
         with self.store.read() as session:
-            row, _ = _row(session, job_id)
+            row, _ = _job_and_case(session, job_id)
             return row.case_id, names(row.models)
 
     def view(self, job_id: str) -> tuple[str, JobView]:
         """Whose case it is about, and the job. Raises: JobGoneError."""
         with self.store.read() as session:
-            row, case = _row(session, job_id)
+            row, case = _job_and_case(session, job_id)
             return case.owner, self._view(session, row, case)
 
     def of_case(self, case_id: str) -> list[JobView]:
@@ -175,7 +175,7 @@ class Jobs:
         )
 
 
-def _row(session: Session, job_id: str) -> tuple[JobRow, CaseRow]:
+def _job_and_case(session: Session, job_id: str) -> tuple[JobRow, CaseRow]:
     row = session.get(JobRow, job_id) if is_id(job_id) else None
     case = session.get(CaseRow, row.case_id) if row is not None else None
     if row is None or case is None:

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from drishtiksha.casefile import Provenance
 from drishtiksha.provenance.fields import MAX_FIELDS, MAX_VALUE, Fields, clean
-from drishtiksha.provenance.says import findings
+from drishtiksha.provenance.says import metadata_findings
 from drishtiksha.provenance.xmp import read_xmp
 
 XMP = (
@@ -222,7 +222,7 @@ def test_dates_that_cannot_be(taken, changed, said):
     fields = Fields()
     fields.add("EXIF DateTimeOriginal", taken)
     fields.add("EXIF DateTime", changed)
-    details = [finding.detail for finding in findings(fields, NOW)]
+    details = [finding.detail for finding in metadata_findings(fields, NOW)]
     assert [said in detail for detail in details] == ([] if said is None else [True])
 
 
