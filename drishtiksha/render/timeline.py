@@ -32,6 +32,8 @@ GAP_WORDS = {
 }
 MAX_MARKERS = 60
 """On one line of the page's chart."""
+NEAR = 0.15
+"""Thresholds nearer than this have their labels on either side."""
 SCALE = (0, 0.25, 0.5, 0.75, 1)
 AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.97, 0.2, 0.88
 """Fractions of the PNG."""
@@ -116,9 +118,8 @@ def score_chart(result: AnalysisResult) -> chart.Chart:
     hidden = _hidden(result, drawn)
     levels = [chart.Level(100 * (1 - limits.fake), f"suspicious from {limits.fake:.2f}")]
     if limits.real:  # else such a detector never clears a file
-        levels.append(
-            chart.Level(100 * (1 - limits.real), f"nothing found up to {limits.real:.2f}", limits.real > 0.12)
-        )
+        near = limits.fake - limits.real < NEAR
+        levels.append(chart.Level(100 * (1 - limits.real), f"nothing found up to {limits.real:.2f}", below=near))
     return chart.Chart(
         title="Score over time",
         description=describe(result),

@@ -14,7 +14,7 @@ from drishtiksha.render import timeline
 from drishtiksha.render.chart import Axis, band, marks, path, ticks
 from drishtiksha.render.html import environment
 from drishtiksha.render.palette import LIGHT, MARKERS
-from drishtiksha.results import GapReason
+from drishtiksha.results import GapReason, Thresholds
 from drishtiksha.ui.shared.theme import STATIC
 
 
@@ -43,6 +43,20 @@ def test_the_drawing_has_a_name_a_description_and_its_labels_as_text() -> None:
 def test_a_chart_of_sixty_samples_is_small() -> None:
     template = environment().from_string('{% from "chart.html" import drawing %}{{ drawing(chart, "c") }}')
     assert len(template.render(chart=timeline.score_chart(sixty()))) < 20_000
+
+
+def test_no_label_of_a_threshold_hides_a_line() -> None:
+    order = list(svg_of(timeline.score_chart(result())).iter())
+    line = next(n for n, one in enumerate(order) if "dk-line" in one.get("class", "").split() and one.get("d"))
+    labels = [n for n, one in enumerate(order) if one.tag.endswith("text") and "up to" in (one.text or "")]
+    assert labels
+    assert max(labels) < line
+
+
+def test_labels_of_thresholds_that_are_near_each_other_stand_apart() -> None:
+    near = timeline.score_chart(result(thresholds=Thresholds(real=0.5, fake=0.55)))
+    assert [level.below for level in near.levels] == [False, True]
+    assert not any(level.below for level in timeline.score_chart(result()).levels)
 
 
 def test_gaps_and_lines_lie_where_they_are_on_the_axis() -> None:

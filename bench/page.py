@@ -1,0 +1,132 @@
+"""What the page costs: opening a finished result by its link, waiting in the queue, the first answer, and its chart.
+
+`python -m bench.page [--repeats N]` prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from bench.measure import ROOT, median_s
+from drishtiksha.casefile import LOCAL
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import AnalysisResult
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import load_settings
+from drishtiksha.ui.analyze import watching
+from drishtiksha.ui.shared import panels
+from drishtiksha.ui.shared.desk import Desk
+
+MODEL = "FACE-BLEND-LITE-V1"
+CLIP = ROOT / "assets" / "clip_with_sound.mp4"
+AHEAD = 20
+"""Jobs in the queue before the one that is waited for."""
+
+
+def table(repeats: int) -> str:
+    """The rows as Markdown."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load_settings(data_dir=folder, device="cpu", max_queue=2 * AHEAD)
+        bench = Workbench(settings, ModelManager(settings))
+        bench.manager.load_model(MODEL)
+        bench.start()
+        try:
+            answered, first, job_id = _answers(bench, repeats)
+        finally:
+            bench.stop()
+        result = bench.seen_by(LOCAL).job(job_id).results[0]
+        rows = [
+            ("from the start of a job to its first answer, a preliminary one where there is one", f"{first:.2f} s"),
+            ("from the start of a job to its full answer", f"{answered:.2f} s"),
+            ("opening a finished result by its link", _cost(lambda: _open(bench, job_id), repeats)),
+            (f"one poll of a page that waits behind {AHEAD} jobs", _cost(_waiting(bench), repeats)),
+            ("drawing a timeline", _drawing(result, repeats)),
+        ]
+    return "\n".join(
+        [
+            f"| the page, with {MODEL} on {CLIP.name} | |",
+            "|---|---|",
+            *(f"| {what} | {value} |" for what, value in rows),
+        ]
+    )
+
+
+def _answers(bench: Workbench, repeats: int) -> tuple[float, float, str]:
+    """Seconds until the whole answer and until the first one, medians; and the last job."""
+    spent: list[tuple[float, float]] = []
+    for _ in range(repeats):
+        started, first = time.perf_counter(), None
+        job_id = _submitted(bench)
+        for view in bench.seen_by(LOCAL).watch(job_id, tick_s=0.01):
+            if first is None and (view.preview is not None or view.results):
+                first = time.perf_counter() - started
+        whole = time.perf_counter() - started
+        spent.append((whole, whole if first is None else first))
+    whole_s, first_s = (statistics.median(column) for column in zip(*spent, strict=True))
+    return whole_s, first_s, job_id
+
+
+def _submitted(bench: Workbench) -> str:
+    """A job on a case of its own."""
+    with tempfile.NamedTemporaryFile(suffix=CLIP.suffix) as upload:
+        Path(upload.name).write_bytes(CLIP.read_bytes())
+        return bench.seen_by(LOCAL).take(Path(upload.name), CLIP.name).submit([MODEL])
+
+
+def _open(bench: Workbench, job_id: str) -> None:
+    for _ in watching.reopen(Desk(bench), job_id, LOCAL, lambda *_, **__: None):
+        pass
+
+
+def _waiting(bench: Workbench) -> Callable[[], object]:
+    """What a waiting page asks for several times a second. Nobody works on the queue meanwhile."""
+    for _ in range(AHEAD):
+        _submitted(bench)
+    job_id, seen = _submitted(bench), bench.seen_by(LOCAL)
+    return lambda: seen.job(job_id)
+
+
+def _cost(work: Callable[[], object], repeats: int) -> str:
+    seconds = median_s(work, repeats)
+    with _statements() as sent:
+        work()
+    return f"{seconds * 1e3:.1f} ms, {len(sent)} SQL statements"
+
+
+def _drawing(result: AnalysisResult, repeats: int) -> str:
+    size = len(panels.score_over_time(result).encode())
+    return f"{median_s(lambda: panels.score_over_time(result), repeats) * 1e3:.1f} ms, {size / 1e3:.1f} kB"
+
+
+@contextmanager
+def _statements() -> Iterator[list[str]]:
+    """The SQL that is sent meanwhile, by any engine."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    print(table(parser.parse_args().repeats))
+
+
+if __name__ == "__main__":
+    main()
