@@ -42,7 +42,9 @@ SWEEP_S = 60.0
 LET_GO_S = 5.0
 """How long a deletion waits for a running job to let go of the file."""
 
-NOBODY = "This server cannot tell who you are, and a case needs an owner. Allow cookies for it, and send the file again."
+NOBODY = (
+    "This server cannot tell who you are, and a case needs an owner. Allow cookies for it, and send the file again."
+)
 REFUSALS = {
     Right.REVIEW: "Only reviewers, and whoever opened this case, may review it.",
     Right.RUN: "Only whoever opened this case may examine it further. Upload the file to examine it yourself.",

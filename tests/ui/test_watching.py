@@ -74,7 +74,9 @@ def test_a_clip_is_analyzed_and_answered_in_full(desk: Desk, clip: Path) -> None
     assert "16 of 16 samples judged" in state["verdict"]
     assert "data:image/png" in state["timeline"]
     assert len(state["gallery"]["value"]) == 4
-    assert all(Path(path).parent == desk.shown_dir(case, LOCAL) for path, _ in state["gallery"]["value"])
+    assert all(
+        Path(path).parent == desk.workbench.seen_by(LOCAL).open(case).derived() for path, _ in state["gallery"]["value"]
+    )
     assert state["analyze"]["interactive"] is True
     assert state["stop"]["visible"] is False
     assert state["retry"]["visible"] is False
@@ -247,7 +249,7 @@ def test_every_report_is_made_and_an_unknown_one_is_not(desk: Desk, bright_pictu
     for kind, start in begins.items():
         made = downloads.make(desk, case, kind, LOCAL)
         assert "data-fresh" in made
-        path = desk.shown_dir(case, LOCAL) / f"bright-report.{kind}"
+        path = desk.workbench.seen_by(LOCAL).open(case).derived() / f"bright-report.{kind}"
         assert path.read_bytes().lower().startswith(start.lower())
         assert path.name in made
     assert "data-fresh" not in downloads.make(desk, case, "exe", LOCAL)

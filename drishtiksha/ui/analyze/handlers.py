@@ -170,9 +170,7 @@ def failed(error: BaseException, title: str = "This could not be analyzed") -> U
     }
 
 
-def facts(
-    desk: Desk, opened: OpenCase, question: str, model_name: str | None, statuses: Sequence[ModelStatus]
-) -> str:
+def facts(desk: Desk, opened: OpenCase, question: str, model_name: str | None, statuses: Sequence[ModelStatus]) -> str:
     """The file's facts, whether the model fits it, and what a glance at it told."""
     remark = shown.playback_remark(opened.media)
     fits = picker.remarks(statuses, model_name, opened.media)
