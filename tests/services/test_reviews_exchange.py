@@ -68,7 +68,7 @@ def test_what_goes_out_comes_back_the_same_once(bench, other, case, form, tmp_pa
     there = other.seen_by(LOCAL).take(PORTRAIT, "renamed.jpg")
     assert import_reviews(other, path, LOCAL).model_dump() == {"added": 10, "known": 0}
     assert import_reviews(other, path, LOCAL).model_dump() == {"added": 0, "known": 10}
-    back = other.case(there.case_id)
+    back = there.read()
     assert [r.model_dump(exclude={"review_id", "case_id"}) for r in back.reviews] == [
         r.model_dump(exclude={"review_id", "case_id"}) for r in case.reviews
     ]
@@ -176,15 +176,15 @@ def test_on_every_database_all_or_nothing_and_once_however_many_take_it_in(bench
     cases = [first.seen_by(LOCAL).take(path, path.name) for path in (PORTRAIT, ALTERED)]
     for case in cases:
         for name in ("Ada", "Bob"):
-            first.add_review(case.case_id, name, HumanVerdict.GENUINE, Confidence.LOW, NOTES)
-    path = written(tmp_path, first.cases(), "jsonl")
+            case.add_review(name, HumanVerdict.GENUINE, Confidence.LOW, NOTES)
+    path = written(tmp_path, first.seen_by(LOCAL).cases(), "jsonl")
     for case in cases:
-        first.delete_case(case.case_id)
+        case.delete()
     kept = first.seen_by(LOCAL).take(PORTRAIT, "again.jpg")
     with pytest.raises(ReviewFileError) as caught:
         import_reviews(first, path, LOCAL)
     assert len(caught.value.lines) == 2
-    assert first.reviews(kept.case_id) == []
+    assert kept.reviews() == []
     other = first.seen_by(LOCAL).take(ALTERED, "again.jpg")
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda bench: import_reviews(bench, path, LOCAL), [first, second, first, second]))

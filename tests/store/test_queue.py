@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from drishtiksha.casefile import JobState, JobView
 from drishtiksha.settings import ROOT
+from drishtiksha.store import queue as queue_module
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S, MAX_DEATHS, Progress, Queue, new_worker
@@ -218,3 +219,41 @@ def test_a_job_that_comes_forward_is_not_given_up(jobs):
         late(jobs)
         jobs.queue.take_over()
     assert seen(jobs, job_id).state is JobState.QUEUED
+
+
+@pytest.mark.parametrize("here", [None, ""], ids=["another namespace", "no way to tell"])
+def test_the_job_of_a_living_worker_in_another_container_is_not_taken(jobs, store, monkeypatch, here):
+    """Two containers of one host name on one database: each has a process 1, and sees none of the other's."""
+    job_id = add(jobs, 1)
+    monkeypatch.setattr(queue_module, "_process_table", lambda: "other" if here is None else here)
+    there = jobs_of(store)
+    dead = there.queue.worker.split(":")
+    monkeypatch.setattr(there.queue, "worker", ":".join([dead[0], "999999999", *dead[2:]]))
+    assert there.queue.claim(["cpu"])
+    monkeypatch.setattr(queue_module, "_process_table", lambda: "ours" if here is None else here)
+    jobs_of(store).queue.take_over()
+    assert seen(jobs, job_id).state is JobState.RUNNING
+    late(jobs)
+    jobs_of(store).queue.take_over()
+    assert seen(jobs, job_id).state is JobState.QUEUED, "only the missing beat tells"
+
+
+def test_a_process_number_that_was_given_to_another_process_is_not_the_worker(jobs, store):
+    job_id = add(jobs, 1)
+    table, number, start, token = jobs.queue.worker.split(":")
+    if not table:
+        pytest.skip("no /proc here")
+    jobs.queue.worker = f"{table}:{number}:{int(start) - 1}:{token}"
+    assert jobs.queue.claim(["cpu"])
+    jobs_of(store).queue.take_over()
+    assert seen(jobs, job_id).state is JobState.QUEUED
+
+
+def test_the_position_counts_all_jobs_that_the_same_thread_does(jobs):
+    jobs.queue.groups = [["auto", "cpu"], ["cuda:1"]]
+    first, there, gone, mine, other = (
+        add(jobs, number, device) for number, device in enumerate(("auto", "cuda:1", "cuda:7", "cpu", "cuda:1"), 1)
+    )
+    assert [seen(jobs, job_id).position for job_id in (first, there, gone, mine, other)] == [0, 0, 1, 2, 1]
+    assert jobs.queue.claim(["auto", "cpu"], others=["cuda:1"]).job_id == first
+    assert seen(jobs, mine).position == 2, "one runs, and one for a device that is no more goes first"

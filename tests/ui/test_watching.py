@@ -13,6 +13,7 @@ from media_factory import coded_frames, write_video
 
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState
 from drishtiksha.results import DISCLAIMER
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import handlers, seeking, watching
 from drishtiksha.ui.shared import downloads
 from drishtiksha.ui.shared.desk import Desk
@@ -127,7 +128,7 @@ def test_the_unexpected_gets_a_reference_and_is_logged(
         raise ZeroDivisionError("/secret/path/on/the/server")
 
     case = take(desk, bright_picture)
-    monkeypatch.setattr(desk.workbench, "submit", broken)
+    monkeypatch.setattr(OpenCase, "submit", broken)
     state = run(desk, case)
     assert "/secret" not in state["verdict"]
     reference = state["verdict"].split("<code>")[1].split("</code>")[0]
