@@ -27,10 +27,9 @@ demo = build(workbench, accounts.viewer if accounts else None)
 
 if __name__ == "__main__":
     options = launch_options(settings)
-    middleware = [Middleware(SessionCookie)] if settings.public else []
+    middleware = [Middleware(SlowLogins), *([Middleware(SessionCookie)] if settings.public else [])]
     if accounts:
         options["auth"] = authenticator(accounts)
-        middleware.append(Middleware(SlowLogins))
     workbench.start()
     try:
         demo.launch(**options, app_kwargs={"middleware": middleware})

@@ -47,6 +47,7 @@ class Workers:
         stopping = self._stopping = threading.Event()
         self._jobs.queue.take_over()
         groups = _by_device({config.device for config in self._manager.model_configs.values()})
+        self._jobs.queue.groups = groups
         work = []
         for number, names in enumerate(groups):
             others = None if number else [name for other in groups[1:] for name in other]

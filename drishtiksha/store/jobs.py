@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import delete, select, update
@@ -14,7 +15,7 @@ from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError
 from drishtiksha.results import AnalysisResult, MediaInfo
 from drishtiksha.store.db import Store
 from drishtiksha.store.queue import Queue, ahead_of, require_room
-from drishtiksha.store.results import ResultReader, columns_of, only, seconds_seen
+from drishtiksha.store.results import ResultReader, columns_of, expected, only, runs_seen
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
 from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, is_id, names, storable, to_json, utc, utc_or_none
 
@@ -140,7 +141,7 @@ class Jobs:
     def seconds_seen(self, kind: Kind, media: MediaInfo) -> dict[str, float]:
         """Model name -> about how many seconds it will take on such media, from its last runs here."""
         with self.store.read() as session:
-            return seconds_seen(session, kind, media)
+            return expected(runs_seen(session, kind, media.kind), media)
 
     def _hold(self, session: Session, job_id: str) -> bool:
         """Make sure that the job is ours until the end of this transaction."""
@@ -150,7 +151,7 @@ class Jobs:
     def _view(self, session: Session, row: JobRow, case: CaseRow) -> JobView:
         answers = self.reader.of_job(session, row.id, names(row.models))
         media = MediaInfo.model_validate_json(case.media)
-        ahead = ahead_of(session, row) if row.state == JobState.QUEUED else None
+        ahead = ahead_of(session, row, self.queue.groups) if row.state == JobState.QUEUED else None
         return JobView(
             job_id=row.id,
             case_id=row.case_id,
@@ -187,22 +188,27 @@ def _in_state(job_id: str, state: JobState) -> Any:
     return update(JobRow).where(JobRow.id == job_id, JobRow.state == state)
 
 
-def _estimate(session: Session, row: JobRow, media: MediaInfo, ahead: Sequence[JobRow]) -> float | None:
+def _estimate(session: Session, row: JobRow, media: MediaInfo, ahead: Sequence[tuple[JobRow, str]]) -> float | None:
     """Seconds until a job is done, from what its models and those of the jobs ahead took before; None where one of them
-    has not run on such media yet."""
+    has not run on such media yet. The number of queries does not depend on that of the jobs."""
     if JobState(row.state).ended:
         return None
-    total = _seconds_left(session, row, media)
-    for other in ahead:
-        case = session.get(CaseRow, other.case_id)
-        more = None if case is None else _seconds_left(session, other, MediaInfo.model_validate_json(case.media))
-        total = None if total is None or more is None else total + more
+    jobs = [(row, media), *((other, MediaInfo.model_validate_json(facts)) for other, facts in ahead)]
+    finished: defaultdict[str, set[str]] = defaultdict(set)
+    answered = select(ResultRow.job_id, ResultRow.model).where(ResultRow.job_id.in_([job.id for job, _ in jobs]))
+    for job_id, model in session.execute(answered):
+        finished[job_id].add(model)
+    runs = {alike: runs_seen(session, *alike) for alike in {(job.kind, facts.kind) for job, facts in jobs}}
+    total = 0.0
+    for job, facts in jobs:
+        left = _seconds_left(job, expected(runs[job.kind, facts.kind], facts), finished[job.id])
+        if left is None:
+            return None
+        total += left
     return total
 
 
-def _seconds_left(session: Session, row: JobRow, media: MediaInfo) -> float | None:
-    seen = seconds_seen(session, row.kind, media)
-    finished = set(session.scalars(select(ResultRow.model).where(ResultRow.job_id == row.id)))
+def _seconds_left(row: JobRow, seen: Mapping[str, float], finished: Collection[str]) -> float | None:
     left = 0.0
     for model in names(row.models):
         if model in finished or model in by_name(row.errors):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import and_, func, or_, select, update
@@ -16,7 +19,7 @@ from sqlalchemy.orm import Session
 from drishtiksha.casefile import JobState, Kind
 from drishtiksha.errors import QueueFullError
 from drishtiksha.store.db import Store
-from drishtiksha.store.tables import JobRow, ResultRow
+from drishtiksha.store.tables import CaseRow, JobRow, ResultRow
 from drishtiksha.store.values import by_name, names, to_json
 
 DEAD_S = 15.0
@@ -29,8 +32,6 @@ _DIED = (
     f"The program stopped {MAX_DEATHS} times while it worked on this file, most likely for want of memory. It is not tried "
     "again by itself. Choose fewer models or a shorter part of the file."
 )
-_OF_THIS_PROCESS: set[str] = set()
-"""A restarted container has its old name and number; these tell its earlier life from its present one."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ class Progress:
 
 def new_worker() -> str:
     """Names this process for the database; unlike a process number it is never used twice."""
-    worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
-    _OF_THIS_PROCESS.add(worker)
-    return worker
+    return f"{_process_table()}:{os.getpid()}:{_start_of(os.getpid())}:{secrets.token_hex(8)}"
 
 
 class Queue:
@@ -68,6 +67,8 @@ class Queue:
 
     def __init__(self, store: Store, worker: str) -> None:
         self.store, self.worker = store, worker
+        self.groups: Sequence[Sequence[str]] = ()
+        """Names of devices that one thread serves together; the first one also serves names that no other one does."""
 
     def claim(self, devices: Collection[str], others: Collection[str] | None = None) -> Claim | None:
         """Take the first waiting job for one of these devices: interactive before batch, then oldest first.
@@ -146,14 +147,24 @@ def require_room(session: Session, max_queue: int) -> None:
         )
 
 
-def ahead_of(session: Session, row: JobRow) -> list[JobRow]:
-    """The jobs that go before a waiting one on its device: the running ones first."""
+def ahead_of(session: Session, row: JobRow, groups: Sequence[Sequence[str]]) -> list[tuple[JobRow, str]]:
+    """The jobs that the thread of a waiting one does first, each with the facts of its file as JSON."""
     earlier = or_(JobRow.queued < row.queued, and_(JobRow.queued == row.queued, JobRow.id < row.id))
     before = and_(JobRow.batch.is_(row.batch), earlier)
     if row.batch:
         before = or_(before, JobRow.batch.is_(False))
     active = or_(JobRow.state == JobState.RUNNING, and_(JobRow.state == JobState.QUEUED, before))
-    return list(session.scalars(select(JobRow).where(JobRow.device == row.device, active)))
+    query = select(JobRow, CaseRow.media).join(CaseRow, CaseRow.id == JobRow.case_id)
+    return [(job, media) for job, media in session.execute(query.where(_same_thread(row.device, groups), active))]
+
+
+def _same_thread(device: str, groups: Sequence[Sequence[str]]) -> Any:
+    """Jobs that wait for the same thread as those of this device."""
+    first = groups[0] if groups else [device]
+    group = next((names for names in groups if device in names), first)
+    if groups and group is first:
+        return JobRow.device.not_in([name for other in groups[1:] for name in other])
+    return JobRow.device.in_(group)
 
 
 def _release(session: Session, which: Any) -> None:
@@ -175,17 +186,39 @@ def _give_up(session: Session, row: JobRow) -> None:
 
 
 def _process_gone(worker: str) -> bool:
-    """Whether a process of this machine has ended; of other machines only the missing beat tells."""
-    host, _, rest = worker.partition(":")
-    if host != socket.gethostname():
+    """Whether a process has ended that this one would see; of another machine or container only the missing beat tells."""
+    table, _, rest = worker.partition(":")
+    if not table or table != _process_table():
         return False
-    number = int(rest.partition(":")[0])
-    if number == os.getpid():
-        return worker not in _OF_THIS_PROCESS
+    number, start, *_ = rest.split(":")
     try:
-        os.kill(number, 0)
+        os.kill(int(number), 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         return False
-    return False
+    return _start_of(int(number)) not in ("", start)  # else the number was given to another process
+
+
+@cache
+def _process_table() -> str:
+    """Names the process table that this process sees; "" where that cannot be told.
+
+    Containers may share host name, kernel and process numbers: their namespaces differ.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        namespace = Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{socket.gethostname()} {boot} {namespace}".encode()).hexdigest()[:16]
+
+
+def _start_of(process: int) -> str:
+    """When it began, in ticks since the machine was started; "" where that cannot be told."""
+    try:
+        return (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        )
+    except (OSError, IndexError):
+        return ""

@@ -14,7 +14,7 @@ from sqlalchemy import func, null, select
 from sqlalchemy.orm import Session
 
 from drishtiksha.casefile import Answer, StressResult
-from drishtiksha.results import AnalysisResult, Heatmap, MediaInfo
+from drishtiksha.results import AnalysisResult, Heatmap, MediaInfo, MediaKind
 from drishtiksha.store.tables import ResultRow
 
 log = logging.getLogger(__name__)
@@ -105,17 +105,26 @@ def only(kind: type[One], answers: Iterable[Answer]) -> tuple[One, ...]:
     return tuple(answer for answer in answers if isinstance(answer, kind))
 
 
-def seconds_seen(session: Session, kind: str, media: MediaInfo) -> dict[str, float]:
-    """Model name -> about how many seconds it will take on such media, from its last runs here."""
+Runs = dict[str, list[tuple[float, float]]]
+"""Model name -> (seconds that it took, length of the file in seconds) of its last runs, newest first."""
+
+
+def runs_seen(session: Session, kind: str, media_kind: MediaKind) -> Runs:
+    """The last runs on media of a kind."""
     rows = session.execute(
         select(ResultRow.model, ResultRow.seconds, ResultRow.length_s)
-        .where(ResultRow.kind == kind, ResultRow.media_kind == media.kind.value)
+        .where(ResultRow.kind == kind, ResultRow.media_kind == media_kind.value)
         .order_by(ResultRow.id.desc())
         .limit(LOOKED_BACK)
     )
-    runs: dict[str, list[tuple[float, float]]] = {}
+    runs: Runs = {}
     for model, seconds, length in rows:
         runs.setdefault(model, []).append((seconds, length))
+    return runs
+
+
+def expected(runs: Runs, media: MediaInfo) -> dict[str, float]:
+    """Model name -> about how many seconds it will take on such media."""
     return {model: _expected(own, media.duration_s or 0.0) for model, own in runs.items()}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from server_kit import BRIGHT, refused, served, until_ended
 
-from drishtiksha.casefile import Viewer
 from drishtiksha.server import access, create_app
 from drishtiksha.server.access import TokenBuckets
 
@@ -170,12 +169,6 @@ def test_answers_carry_headers_that_browsers_heed(client):
         assert headers["cache-control"] == "no-store"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "server" not in headers or "uvicorn" in headers["server"]
-
-
-def test_an_anonymous_visitor_is_the_reviewer_of_this_machine(app_of):
-    gate = app_of().state.services.gate
-    assert not gate.needs_key
-    assert Viewer().reviewer
 
 
 def test_passwords_cannot_be_guessed_fast(client):

@@ -65,10 +65,10 @@ def written(folder: Path, cases: list[CaseFile], form: Format) -> Path:
 def test_what_goes_out_comes_back_the_same_once(bench, other, case, form, tmp_path):
     path = written(tmp_path, bench.seen_by(LOCAL).cases(), form)
     assert import_reviews(bench, path, LOCAL).model_dump() == {"added": 0, "known": 10}
-    there = other.take(PORTRAIT, "renamed.jpg")
+    there = other.seen_by(LOCAL).take(PORTRAIT, "renamed.jpg")
     assert import_reviews(other, path, LOCAL).model_dump() == {"added": 10, "known": 0}
     assert import_reviews(other, path, LOCAL).model_dump() == {"added": 0, "known": 10}
-    back = other.case(there.case_id)
+    back = there.read()
     assert [r.model_dump(exclude={"review_id", "case_id"}) for r in back.reviews] == [
         r.model_dump(exclude={"review_id", "case_id"}) for r in case.reviews
     ]
@@ -97,19 +97,19 @@ def test_a_file_that_a_spreadsheet_saved_with_semicolons_is_read(bench, case, tm
 
 
 def test_a_case_is_found_by_its_id_and_by_its_hash(bench, other, case, tmp_path):
-    older, newer = other.take(PORTRAIT, "a.jpg"), other.take(PORTRAIT, "b.jpg")
+    older, newer = other.seen_by(LOCAL).take(PORTRAIT, "a.jpg"), other.seen_by(LOCAL).take(PORTRAIT, "b.jpg")
     line = json.loads(export_reviews([case], "jsonl").splitlines()[0])
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(line | {"case_id": older.case_id}))
     import_reviews(other, path, LOCAL)
     path.write_text(json.dumps(line | {"reviewer": "Eve"}))
     import_reviews(other, path, LOCAL)
-    assert [r.reviewer for r in other.reviews(older.case_id)] == ["Ada"]
-    assert [r.reviewer for r in other.reviews(newer.case_id)] == ["Eve"]
+    assert [r.reviewer for r in other.seen_by(LOCAL).open(older.case_id).reviews()] == ["Ada"]
+    assert [r.reviewer for r in other.seen_by(LOCAL).open(newer.case_id).reviews()] == ["Eve"]
 
 
 def test_all_or_nothing_with_the_lines_that_are_wrong(bench, other, case, tmp_path):
-    there = other.take(PORTRAIT, "a.jpg")
+    there = other.seen_by(LOCAL).take(PORTRAIT, "a.jpg")
     good = json.loads(export_reviews([case], "jsonl").splitlines()[1])
     lines = [
         good,
@@ -126,13 +126,13 @@ def test_all_or_nothing_with_the_lines_that_are_wrong(bench, other, case, tmp_pa
         import_reviews(other, path, LOCAL)
     assert caught.value.lines == (2, 3, 4, 5, 6, 7, 8, 9)
     assert "Line 2: verdict" in str(caught.value)
-    assert other.reviews(there.case_id) == []
+    assert other.seen_by(LOCAL).open(there.case_id).reviews() == []
 
 
 def test_a_file_that_is_not_here_is_said(bench, other, case, tmp_path):
-    other.take(ALTERED, "another.jpg")
+    other.seen_by(LOCAL).take(ALTERED, "another.jpg")
     with pytest.raises(ReviewFileError, match=r"Line \d+: no case here has this id or this SHA-256 \(portrait.jpg\)"):
-        import_reviews(other, written(tmp_path, [case], "csv"))
+        import_reviews(other, written(tmp_path, [case], "csv"), LOCAL)
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,23 @@ def test_who_is_no_reviewer_takes_in_nothing(bench, case, tmp_path):
 
 def test_on_every_database_all_or_nothing_and_once_however_many_take_it_in(bench_of, tmp_path):
     first, second = bench_of(start=False), bench_of(start=False)
-    cases = [first.take(path, path.name) for path in (PORTRAIT, ALTERED)]
+    cases = [first.seen_by(LOCAL).take(path, path.name) for path in (PORTRAIT, ALTERED)]
     for case in cases:
         for name in ("Ada", "Bob"):
-            first.add_review(case.case_id, name, HumanVerdict.GENUINE, Confidence.LOW, NOTES)
-    path = written(tmp_path, first.cases(), "jsonl")
+            case.add_review(name, HumanVerdict.GENUINE, Confidence.LOW, NOTES)
+    path = written(tmp_path, first.seen_by(LOCAL).cases(), "jsonl")
     for case in cases:
-        first.delete_case(case.case_id)
-    kept = first.take(PORTRAIT, "again.jpg")
+        case.delete()
+    kept = first.seen_by(LOCAL).take(PORTRAIT, "again.jpg")
     with pytest.raises(ReviewFileError) as caught:
-        import_reviews(first, path)
+        import_reviews(first, path, LOCAL)
     assert len(caught.value.lines) == 2
-    assert first.reviews(kept.case_id) == []
-    other = first.take(ALTERED, "again.jpg")
+    assert kept.reviews() == []
+    other = first.seen_by(LOCAL).take(ALTERED, "again.jpg")
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda bench: import_reviews(bench, path, LOCAL), [first, second, first, second]))
     assert sum(one.added for one in done) == 4
-    assert [r.reviewer for case in (kept, other) for r in second.reviews(case.case_id)] == ["Ada", "Bob"] * 2
+    assert [r.reviewer for case in (kept, other) for r in second.seen_by(LOCAL).open(case.case_id).reviews()] == [
+        "Ada",
+        "Bob",
+    ] * 2

@@ -147,14 +147,14 @@ def test_a_cancelled_job_can_be_tried_again_and_a_done_one_not(bench):
 
 def test_a_stopped_server_puts_its_job_back_and_another_goes_on(bench_of, gate, tmp_path):
     first = bench_of()
-    desk = first.seen_by(LOCAL)
-    job_id = desk.take(SILENT, "clip.mp4").submit(["GATED"])
+    case = first.seen_by(LOCAL).take(SILENT, "clip.mp4")
+    job_id = case.submit(["GATED"])
     until_it_waits(first, job_id)
     opener = threading.Timer(0.5, gate.touch)
     opener.start()
     first.stop()
     opener.join()
-    if desk.job(job_id).state is JobState.QUEUED:
+    if first.seen_by(LOCAL).job(job_id).state is JobState.QUEUED:
         second = bench_of()
         assert ended(second, job_id).state is JobState.DONE
     assert sorted(set(counted(tmp_path / "counted"))) == list(range(12))

@@ -12,14 +12,13 @@ import pytest
 from sample_results import media, result
 from sqlalchemy import text
 
-from drishtiksha.casefile import JobState, Viewer
+from drishtiksha.casefile import JobState, JobView
 from drishtiksha.settings import ROOT
+from drishtiksha.store import queue as queue_module
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S, MAX_DEATHS, Progress, Queue, new_worker
 from drishtiksha.store.results import ResultReader
-
-ANY = Viewer()
 
 
 def jobs_of(store: Any) -> Jobs:
@@ -37,6 +36,10 @@ def add(jobs: Jobs, number: int, device: str = "cpu", *, batch: bool = False) ->
     job_id = f"{number:032x}"
     jobs.add(job_id, "c" * 32, ["M", "N"], "analyze", batch=batch, device=device, errors={}, max_queue=100)
     return job_id
+
+
+def seen(jobs: Jobs, job_id: str) -> JobView:
+    return jobs.view(job_id)[1]
 
 
 def late(jobs: Jobs) -> None:
@@ -102,14 +105,14 @@ def test_what_a_running_job_tells_is_seen_and_only_its_holder_tells(jobs, store)
     job_id = add(jobs, 1)
     jobs.queue.claim(["cpu"])
     assert jobs.queue.pulse(job_id, Progress("M", "score", "Frame 3", 3, 9)) is False
-    view = jobs.view(job_id, ANY)
+    view = seen(jobs, job_id)
     assert (view.state, view.model_name, view.phase, view.progress, view.total) == ("running", "M", "score", 3, 9)
     other = jobs_of(store)
     assert other.queue.pulse(job_id, Progress("X", "score", "", 1, 2)) is None
     assert other.add_chunk(job_id, "M", b"x") is False
     other.queue.end(job_id, JobState.FAILED)
     other.queue.put_back(job_id)
-    assert jobs.view(job_id, ANY) == view
+    assert seen(jobs, job_id) == view
     jobs.ask_cancel(job_id)
     assert jobs.queue.pulse(job_id) is True
 
@@ -120,7 +123,7 @@ def test_a_job_that_is_put_back_keeps_its_place_and_its_chunks(jobs):
     assert jobs.add_chunk(first, "M", b"one")
     assert jobs.add_chunk(first, "M", b"two")
     jobs.queue.put_back(first)
-    assert [jobs.view(job, ANY).position for job in (first, second)] == [0, 1]
+    assert [seen(jobs, job).position for job in (first, second)] == [0, 1]
     assert jobs.queue.claim(["cpu"]).job_id == first
     assert jobs.chunks(first, "M") == [b"one", b"two"]
     assert jobs.chunks(first, "N") == []
@@ -132,15 +135,15 @@ def test_the_first_answer_of_a_job_that_is_cancelled_is_dropped(jobs):
         job_id = add(jobs, 1 + cancel_while_waiting)
         jobs.queue.claim(["cpu"])
         jobs.queue.pulse(job_id, Progress("M", "score", "", 3, 9, result().model_dump_json()))
-        assert jobs.view(job_id, ANY).preview == result()
+        assert seen(jobs, job_id).preview == result()
         if cancel_while_waiting:
             jobs.queue.put_back(job_id)
-            assert jobs.view(job_id, ANY).preview == result()
+            assert seen(jobs, job_id).preview == result()
             jobs.ask_cancel(job_id)
         else:
             jobs.ask_cancel(job_id)
             jobs.queue.put_back(job_id)
-        view = jobs.view(job_id, ANY)
+        view = seen(jobs, job_id)
         assert (view.state, view.preview) == (JobState.CANCELLED, None)
 
 
@@ -149,14 +152,14 @@ def test_a_job_that_is_to_be_cancelled_is_not_put_back(jobs):
     jobs.queue.claim(["cpu"])
     jobs.ask_cancel(job_id)
     jobs.queue.put_back(job_id)
-    assert jobs.view(job_id, ANY).state is JobState.CANCELLED
+    assert seen(jobs, job_id).state is JobState.CANCELLED
 
 
 def test_a_job_without_a_sign_of_life_is_taken_over_and_its_old_holder_notices(jobs, store):
     job_id, other = add(jobs, 1), jobs_of(store)
     jobs.queue.claim(["cpu"])
     other.queue.take_over()
-    assert jobs.view(job_id, ANY).state is JobState.RUNNING, "its holder lives"
+    assert seen(jobs, job_id).state is JobState.RUNNING, "its holder lives"
     late(jobs)
     other.queue.take_over()
     assert other.queue.claim(["cpu"]).job_id == job_id
@@ -172,8 +175,8 @@ def test_one_job_that_was_let_go_is_found_beside_one_at_work(jobs):
     late(jobs)
     jobs.queue.pulse(working)
     jobs.queue.take_over()
-    assert jobs.view(dropped, ANY).state is JobState.QUEUED
-    assert jobs.view(working, ANY).state is JobState.RUNNING
+    assert seen(jobs, dropped).state is JobState.QUEUED
+    assert seen(jobs, working).state is JobState.RUNNING
 
 
 def test_the_job_of_a_process_that_ended_is_taken_over_at_once(jobs, database_url, tmp_path):
@@ -184,9 +187,9 @@ def test_the_job_of_a_process_that_ended_is_taken_over_at_once(jobs, database_ur
         "assert Queue(open_store(sys.argv[1] or None, Path(sys.argv[2])), new_worker()).claim(['cpu'])\n"
     )
     subprocess.run([sys.executable, "-c", code, database_url or "", str(tmp_path / "data")], cwd=ROOT, check=True)
-    assert jobs.view(job_id, ANY).state is JobState.RUNNING
+    assert seen(jobs, job_id).state is JobState.RUNNING
     jobs.queue.take_over()
-    assert jobs.view(job_id, ANY).state is JobState.QUEUED
+    assert seen(jobs, job_id).state is JobState.QUEUED
 
 
 def test_what_processes_die_of_again_and_again_is_given_up(jobs, store):
@@ -195,7 +198,7 @@ def test_what_processes_die_of_again_and_again_is_given_up(jobs, store):
         assert jobs.queue.claim(["cpu"]).job_id == job_id
         late(jobs)
         jobs.queue.take_over()
-    view = jobs.view(job_id, ANY)
+    view = seen(jobs, job_id)
     assert view.state is JobState.FAILED
     assert "for want of memory" in view.errors["M"]
     assert view.errors.keys() == {"M", "N"}
@@ -205,7 +208,7 @@ def test_what_processes_die_of_again_and_again_is_given_up(jobs, store):
     assert jobs.queue.claim(["cpu"]).job_id == job_id
     late(jobs)
     jobs.queue.take_over()
-    assert jobs.view(job_id, ANY).state is JobState.QUEUED, "counted anew"
+    assert seen(jobs, job_id).state is JobState.QUEUED, "counted anew"
 
 
 def test_a_job_that_comes_forward_is_not_given_up(jobs):
@@ -215,4 +218,42 @@ def test_a_job_that_comes_forward_is_not_given_up(jobs):
         assert jobs.add_chunk(job_id, "M", bytes([number]))
         late(jobs)
         jobs.queue.take_over()
-    assert jobs.view(job_id, ANY).state is JobState.QUEUED
+    assert seen(jobs, job_id).state is JobState.QUEUED
+
+
+@pytest.mark.parametrize("here", [None, ""], ids=["another namespace", "no way to tell"])
+def test_the_job_of_a_living_worker_in_another_container_is_not_taken(jobs, store, monkeypatch, here):
+    """Two containers of one host name on one database: each has a process 1, and sees none of the other's."""
+    job_id = add(jobs, 1)
+    monkeypatch.setattr(queue_module, "_process_table", lambda: "other" if here is None else here)
+    there = jobs_of(store)
+    dead = there.queue.worker.split(":")
+    monkeypatch.setattr(there.queue, "worker", ":".join([dead[0], "999999999", *dead[2:]]))
+    assert there.queue.claim(["cpu"])
+    monkeypatch.setattr(queue_module, "_process_table", lambda: "ours" if here is None else here)
+    jobs_of(store).queue.take_over()
+    assert seen(jobs, job_id).state is JobState.RUNNING
+    late(jobs)
+    jobs_of(store).queue.take_over()
+    assert seen(jobs, job_id).state is JobState.QUEUED, "only the missing beat tells"
+
+
+def test_a_process_number_that_was_given_to_another_process_is_not_the_worker(jobs, store):
+    job_id = add(jobs, 1)
+    table, number, start, token = jobs.queue.worker.split(":")
+    if not table:
+        pytest.skip("no /proc here")
+    jobs.queue.worker = f"{table}:{number}:{int(start) - 1}:{token}"
+    assert jobs.queue.claim(["cpu"])
+    jobs_of(store).queue.take_over()
+    assert seen(jobs, job_id).state is JobState.QUEUED
+
+
+def test_the_position_counts_all_jobs_that_the_same_thread_does(jobs):
+    jobs.queue.groups = [["auto", "cpu"], ["cuda:1"]]
+    first, there, gone, mine, other = (
+        add(jobs, number, device) for number, device in enumerate(("auto", "cuda:1", "cuda:7", "cpu", "cuda:1"), 1)
+    )
+    assert [seen(jobs, job_id).position for job_id in (first, there, gone, mine, other)] == [0, 0, 1, 2, 1]
+    assert jobs.queue.claim(["auto", "cpu"], others=["cuda:1"]).job_id == first
+    assert seen(jobs, mine).position == 2, "one runs, and one for a device that is no more goes first"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sample_results import media, result
 
-from drishtiksha.casefile import Viewer
 from drishtiksha.results import MediaKind
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
@@ -32,8 +31,8 @@ def ran(jobs: Jobs, number: int, seconds: float, **facts: object) -> None:
 def test_an_answer_comes_back_as_it_went_in(jobs, store):
     ran(jobs, 1, 3.0)
     answer = result(model_name="M", processing_time=3.0, media=media())
-    assert jobs.view(f"{1:032x}", Viewer()).results == (answer,)
-    assert Cases(store, ResultReader()).get("c" * 32, Viewer()).results == (answer,)
+    assert jobs.view(f"{1:032x}")[1].results == (answer,)
+    assert Cases(store, ResultReader()).get("c" * 32).results == (answer,)
 
 
 def test_nothing_is_told_of_what_never_ran(jobs):

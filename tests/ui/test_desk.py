@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from drishtiksha import errors
-from drishtiksha.casefile import LOCAL, Viewer
+from drishtiksha.casefile import LOCAL, Right, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
+from drishtiksha.services.sessions import COOKIE
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.viewer import viewer_of
 
@@ -17,9 +18,9 @@ REPORTER = Viewer(name="ada")
 def test_a_case_is_a_copy_known_by_a_random_id_with_its_provenance(desk: Desk, bright_picture: Path) -> None:
     one, two = (desk.take(bright_picture, "bright.png", LOCAL, " Who took it? ") for _ in range(2))
     assert one.case_id != two.case_id
-    assert one.question == "Who took it?"
-    assert one.provenance is not None
-    evidence = desk.workbench.seen_by(LOCAL).open(one.case_id).evidence()
+    assert one.read().question == "Who took it?"
+    assert one.read().provenance is not None
+    evidence = one.evidence()
     assert evidence.path != bright_picture
     assert evidence.path.read_bytes() == bright_picture.read_bytes()
 
@@ -28,35 +29,46 @@ def test_what_the_browser_may_fetch_lies_apart_from_the_evidence_and_goes_with_t
     desk: Desk, bright_picture: Path
 ) -> None:
     case = desk.take(bright_picture, "bright.png", LOCAL)
-    folder = desk.shown_dir(case.case_id, LOCAL)
+    folder = case.derived()
     assert folder.is_relative_to(desk.settings.derived_dir)
-    assert (
-        not desk.workbench.seen_by(LOCAL).open(case.case_id).evidence().path.is_relative_to(desk.settings.derived_dir)
-    )
-    desk.keep_remarks(case.case_id, ["Quick look: no face found in the picture."])
-    assert desk.remarks(case.case_id, LOCAL) == ["Quick look: no face found in the picture."]
-    desk.workbench.seen_by(LOCAL).open(case.case_id).delete()
+    assert not case.evidence().path.is_relative_to(desk.settings.derived_dir)
+    desk.keep_remarks(case, ["Quick look: no face found in the picture."])
+    assert desk.remarks(case) == ["Quick look: no face found in the picture."]
+    case.delete()
     assert not folder.exists()
     with pytest.raises(CaseGoneError):
-        desk.shown_dir(case.case_id, LOCAL)
+        case.read()
 
 
 def test_a_case_belongs_to_whoever_took_it(desk: Desk, bright_picture: Path) -> None:
     case = desk.take(bright_picture, "bright.png", REPORTER)
-    assert case.owner == "ada"
+    assert case.read().owner == "ada"
     with pytest.raises(CaseGoneError):
         desk.workbench.seen_by(Viewer(name="bob")).open(case.case_id).read()
 
 
-def test_without_login_everybody_is_the_same_and_with_login_somebody() -> None:
+def test_who_is_at_the_page_of_this_machine_and_of_one_with_login(desk: Desk) -> None:
     nobody, ada = SimpleNamespace(username=None), SimpleNamespace(username="ada")
-    assert viewer_of(None) == viewer_of(ada) == LOCAL
+    local, login = desk.settings, desk.settings.model_copy(update={"login": True})
+    assert viewer_of(None, local) == viewer_of(ada, local) == LOCAL
+    assert viewer_of(ada, login) == Viewer(), "nobody can tell who that is"
 
     def known(name: str) -> Viewer:
         return Viewer(name=name)
 
-    assert viewer_of(ada, known) == REPORTER
-    assert viewer_of(nobody, known) == viewer_of(None, known) == Viewer()
+    assert viewer_of(ada, login, known) == REPORTER
+    assert viewer_of(nobody, login, known) == viewer_of(None, login, known) == Viewer()
+
+
+def test_a_browser_of_a_public_page_is_known_by_its_cookie_else_by_the_open_page(desk: Desk) -> None:
+    public = desk.settings.model_copy(update={"public": True})
+    ann = viewer_of(SimpleNamespace(cookies={COOKIE: "a" * 43}, session_hash="one"), public)
+    assert ann == viewer_of(SimpleNamespace(cookies={COOKIE: "a" * 43}, session_hash="two"), public)
+    framed = viewer_of(SimpleNamespace(cookies={}, session_hash="one"), public)
+    assert len({ann.owner, framed.owner, viewer_of(SimpleNamespace(cookies={}, session_hash="two"), public).owner}) == 3
+    assert "a" * 43 not in ann.owner
+    unknown = viewer_of(None, public)
+    assert (unknown.owner, unknown.may(Right.READ, ann.owner), unknown.may(Right.CHANGE, "")) == ("", True, False)
 
 
 def test_an_upload_is_discarded_with_its_folder(upload, desk: Desk) -> None:

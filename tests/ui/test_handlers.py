@@ -10,6 +10,7 @@ from media_factory import coded_frames, write_video
 
 from drishtiksha.casefile import LOCAL, JobView, Viewer
 from drishtiksha.errors import CaseGoneError
+from drishtiksha.services.workbench import Seen
 from drishtiksha.ui import endpoints
 from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.shared.desk import Desk
@@ -25,7 +26,7 @@ def test_an_upload_is_taken_shown_and_gradios_copy_deleted(desk: Desk, upload, b
     assert "&lt;b&gt;Where&lt;/b&gt; is this?" in update["facts"]
     assert "Content Credentials" in update["provenance"]
     shown = update["image"]["value"]
-    assert Path(shown).parent == desk.shown_dir(case_id, LOCAL)
+    assert Path(shown).parent == desk.workbench.seen_by(LOCAL).open(case_id).derived()
     assert update["video"]["value"] is None
     assert str(evidence.path.parent) not in str(update), "no server path of the evidence may reach the page"
 
@@ -111,14 +112,14 @@ def test_the_endpoint_answers_the_result_and_keeps_nothing(desk: Desk, upload, b
 def test_the_endpoint_answers_though_the_case_was_deleted_meanwhile(
     desk: Desk, upload, bright_picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = desk.workbench.watch
+    watch = Seen.watch
 
-    def watch_and_delete(job_id: str, viewer: Viewer) -> Iterator[JobView]:
-        *_, ended = watch(job_id, viewer)
-        desk.workbench.seen_by(viewer).open(ended.case_id).delete()
+    def watch_and_delete(seen: Seen, job_id: str) -> Iterator[JobView]:
+        *_, ended = watch(seen, job_id)
+        seen.open(ended.case_id).delete()
         yield ended
 
-    monkeypatch.setattr(desk.workbench, "watch", watch_and_delete)
+    monkeypatch.setattr(Seen, "watch", watch_and_delete)
     answer = endpoints.analyze(desk, str(upload(bright_picture, "bright.png")), BRIGHT, LOCAL)
     assert answer["prediction"] == "FAKE"
 

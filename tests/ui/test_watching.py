@@ -13,6 +13,7 @@ from media_factory import coded_frames, write_video
 
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState
 from drishtiksha.results import DISCLAIMER
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import handlers, seeking, watching
 from drishtiksha.ui.shared import downloads
 from drishtiksha.ui.shared.desk import Desk
@@ -74,7 +75,9 @@ def test_a_clip_is_analyzed_and_answered_in_full(desk: Desk, clip: Path) -> None
     assert "16 of 16 samples judged" in state["verdict"]
     assert 'role="img"' in state["timeline"]
     assert len(state["gallery"]["value"]) == 4
-    assert all(Path(path).parent == desk.shown_dir(case, LOCAL) for path, _ in state["gallery"]["value"])
+    assert all(
+        Path(path).parent == desk.workbench.seen_by(LOCAL).open(case).derived() for path, _ in state["gallery"]["value"]
+    )
     assert state["analyze"]["interactive"] is True
     assert state["stop"]["visible"] is False
     assert state["retry"]["visible"] is False
@@ -125,7 +128,7 @@ def test_the_unexpected_gets_a_reference_and_is_logged(
         raise ZeroDivisionError("/secret/path/on/the/server")
 
     case = take(desk, bright_picture)
-    monkeypatch.setattr(desk.workbench, "submit", broken)
+    monkeypatch.setattr(OpenCase, "submit", broken)
     state = run(desk, case)
     assert "/secret" not in state["verdict"]
     reference = state["verdict"].split("<code>")[1].split("</code>")[0]
@@ -247,7 +250,7 @@ def test_every_report_is_made_and_an_unknown_one_is_not(desk: Desk, bright_pictu
     for kind, start in begins.items():
         made = downloads.make(desk, case, kind, LOCAL)
         assert "data-fresh" in made
-        path = desk.shown_dir(case, LOCAL) / f"bright-report.{kind}"
+        path = desk.workbench.seen_by(LOCAL).open(case).derived() / f"bright-report.{kind}"
         assert path.read_bytes().lower().startswith(start.lower())
         assert path.name in made
     assert "data-fresh" not in downloads.make(desk, case, "exe", LOCAL)

@@ -83,7 +83,7 @@ def test_an_upload_is_taken_shown_and_planned_and_gradios_copy_is_gone(desk: Des
     assert "Content Credentials" in update["facts_a"]
     assert update["picks"]["value"].split("\n") == [FACES, OTHER, SOUND]
     assert "3 detectors, 3 kinds of trace" in update["plan"]
-    copy = next(desk.shown_dir(update["case_a"], LOCAL).glob("evidence.*"))
+    copy = next(desk.workbench.seen_by(LOCAL).open(update["case_a"]).derived().glob("evidence.*"))
     assert copy.read_bytes() == clip.read_bytes(), "nothing is re-encoded"
 
 
@@ -92,10 +92,12 @@ def test_the_player_gets_the_copy_of_the_other_tabs_named_by_what_the_bytes_are(
     memo = write_audio(tmp_path / "memo.m4a", tone(2.0), 16_000)
     for path, name in ((film, "evidence.mkv"), (memo, "evidence.m4a")):
         update, case_id = taken(desk, path)
-        handlers.page_of(desk, desk.workbench.seen_by(LOCAL).open(case_id).read(), None, LOCAL)
+        handlers.page_of(desk, desk.workbench.seen_by(LOCAL).open(case_id), None)
         review_handlers.open_case(desk, case_id, LOCAL)
         copies = [
-            one.name for one in desk.shown_dir(case_id, LOCAL).iterdir() if one.stat().st_size == path.stat().st_size
+            one.name
+            for one in desk.workbench.seen_by(LOCAL).open(case_id).derived().iterdir()
+            if one.stat().st_size == path.stat().st_size
         ]
         assert copies == [name]
         assert f"/{name}" in update["player_a"]
@@ -232,7 +234,7 @@ def test_a_comparison_that_is_not_there_is_said(desk: Desk, clip: Path) -> None:
 def test_deleting_a_case_empties_the_page_and_the_folder(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
     page = last(running.start(desk, Setup(case_id, picks=(FACES,)), LOCAL))
-    folder = desk.shown_dir(case_id, LOCAL)
+    folder = desk.workbench.seen_by(LOCAL).open(case_id).derived()
     update = compare_handlers.close(desk, Setup(case_id, picks=(FACES,)), "a", LOCAL, delete=True)
     assert (update["case_a"], update["player_a"], update["code"]) == ("", "", "")
     assert "deleted" in update["status"]

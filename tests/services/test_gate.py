@@ -1,0 +1,139 @@
+"""The one gate: what each kind of viewer may do with somebody else's case, by every public way to it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Right, Role, Viewer
+from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, NotAllowedError
+from drishtiksha.provenance import examine
+from drishtiksha.services.sessions import visitor
+from drishtiksha.services.workbench import OpenCase, Seen, Workbench
+from drishtiksha.settings import ROOT
+
+PORTRAIT = ROOT / "assets" / "portrait.jpg"
+OWNER, STRANGER = visitor("the owner's cookie"), visitor("another cookie")
+MEMBER, REVIEWER, NOBODY = Viewer(name="ben"), Viewer(name="rev", role=Role.REVIEWER), Viewer()
+
+Act = Callable[[Any, Any], object]
+
+
+@dataclass
+class Known:
+    """A case with a job that waits, as its owner has it."""
+
+    case_id: str
+    job_id: str
+    provenance: Any = field(repr=False)
+
+
+SEEN: dict[str, tuple[Right | None, Act]] = {
+    "take": (None, lambda seen, _: seen.take(PORTRAIT, "own.jpg")),
+    "open": (Right.READ, lambda seen, known: seen.open(known.case_id)),
+    "cases": (None, lambda seen, _: seen.cases()),
+    "job": (Right.READ, lambda seen, known: seen.job(known.job_id)),
+    "watch": (Right.READ, lambda seen, known: next(seen.watch(known.job_id))),
+    "cancel": (Right.CHANGE, lambda seen, known: seen.cancel(known.job_id)),
+    "retry": (Right.CHANGE, lambda seen, known: seen.retry(known.job_id)),
+}
+CASE: dict[str, tuple[Right | None, Act]] = {
+    "may": (None, lambda case, _: case.may(Right.CHANGE)),
+    "require": (Right.CHANGE, lambda case, _: case.require(Right.CHANGE)),
+    "read": (Right.READ, lambda case, _: case.read()),
+    "evidence": (Right.READ, lambda case, _: case.evidence()),
+    "derived": (Right.READ, lambda case, _: case.derived()),
+    "plan": (Right.READ, lambda case, _: case.plan(["BRIGHT"])),
+    "jobs": (Right.READ, lambda case, _: case.jobs()),
+    "reviews": (Right.READ, lambda case, _: case.reviews()),
+    "submit": (Right.RUN, lambda case, _: case.submit(["BRIGHT"])),
+    "add_review": (Right.REVIEW, lambda case, _: case.add_review("eve", HumanVerdict.GENUINE, Confidence.LOW)),
+    "set_provenance": (Right.CHANGE, lambda case, known: case.set_provenance(known.provenance)),
+    "delete": (Right.CHANGE, lambda case, _: case.delete()),
+}
+RIGHTS = {
+    LOCAL: set(Right),
+    OWNER: set(Right),
+    REVIEWER: {Right.READ, Right.REVIEW, Right.RUN},
+    STRANGER: {Right.READ},
+    MEMBER: set(),
+    NOBODY: set(),
+}
+
+
+def public(kind: type) -> set[str]:
+    return {name for name, member in inspect.getmembers(kind, callable) if not name.startswith("_")}
+
+
+@pytest.fixture
+def idle(bench_of) -> Workbench:
+    return bench_of(start=False)
+
+
+@pytest.fixture
+def known(idle: Workbench) -> Known:
+    case = idle.seen_by(OWNER).take(PORTRAIT, "p.jpg", "Whose is it?")
+    return Known(case.case_id, case.submit(["BRIGHT"]), examine(case.evidence(), idle.settings.limits))
+
+
+def test_every_public_way_is_walked_and_none_is_open_by_default():
+    """A new method that nobody put into the tables above, or that takes a case without a viewer, fails here."""
+    assert public(Seen) == set(SEEN)
+    assert public(OpenCase) == set(CASE)
+    assert public(Workbench) == {"seen_by", "start", "stop", "sweep"}, "a case is reached through `seen_by` alone"
+    for kind in (Workbench, Seen, OpenCase):
+        for name in public(kind):
+            for parameter in inspect.signature(getattr(kind, name)).parameters.values():
+                assert not isinstance(parameter.default, Viewer), f"{name} lets in whoever does not say who they are"
+    assert inspect.signature(Workbench.seen_by).parameters["viewer"].default is inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("viewer", RIGHTS, ids=["local", "owner", "reviewer", "stranger", "member", "nobody"])
+@pytest.mark.parametrize("name", [*SEEN, *CASE])
+def test_what_a_viewer_may_do_with_a_case(idle: Workbench, known: Known, viewer: Viewer, name: str) -> None:
+    seen = idle.seen_by(viewer)
+    right, act = SEEN.get(name) or CASE[name]
+    before = state_of(idle, known)
+
+    def do() -> object:
+        return act(seen if name in SEEN else seen.open(known.case_id), known)
+
+    if name == "take":
+        if viewer == NOBODY:
+            with pytest.raises(NotAllowedError):
+                do()
+        else:
+            assert seen.open(do().case_id).may(Right.CHANGE)  # type: ignore[attr-defined]
+        return
+    if name == "cases":
+        assert bool(do()) is (viewer in (LOCAL, OWNER, REVIEWER)), "a link opens a case; it lists none"
+        return
+    if Right.READ not in RIGHTS[viewer]:
+        with pytest.raises((CaseGoneError, JobGoneError)):
+            do()
+    elif right is not None and right not in RIGHTS[viewer]:
+        with pytest.raises(NotAllowedError, match="Only "):
+            do()
+    elif name == "retry":
+        with pytest.raises(JobStateError):  # allowed, but the job waits
+            do()
+    else:
+        do()
+        return
+    assert state_of(idle, known) == before, "a refusal changes nothing"
+
+
+def state_of(bench: Workbench, known: Known) -> object:
+    case = bench.seen_by(LOCAL).open(known.case_id)
+    return case.read(), case.reviews(), [(job.job_id, job.state) for job in case.jobs()], case.evidence().path.exists()
+
+
+def test_a_case_tells_nothing_of_the_session_that_owns_it(idle: Workbench, known: Known) -> None:
+    case = idle.seen_by(STRANGER).open(known.case_id).read()
+    assert case.owner == ""
+    assert OWNER.session not in case.model_dump_json()
+    assert idle.seen_by(LOCAL).job(known.job_id).state is JobState.QUEUED
