@@ -66,7 +66,7 @@ def page_of(desk: Desk, case: CaseFile, model_name: str | None, viewer: Viewer) 
             "models": models(desk, case, chosen),
             "provenance": panels.origin(case),
             "human": human.markup(case),
-            "verdict": panels.EMPTY,
+            "verdict": panels.empty(),
         }
     )
 
@@ -121,7 +121,7 @@ def close(desk: Desk, model_name: str | None) -> Update:
         "video": gr.update(value=None, visible=False),
         "image": gr.update(value=None, visible=False),
         "audio": gr.update(value=None, visible=False),
-        "verdict": panels.EMPTY,
+        "verdict": panels.empty(),
         "status": panels.status(""),
         "models": gr.update(markup=picker.markup(desk.models(), model_name)),
     }
