@@ -47,6 +47,14 @@ GRADE_LOOKS: dict[Grade, GradeLook] = {
     ),
 }
 
+MODEL_STATES = {
+    "loaded": "Loaded",
+    "ready": "Loads on first use",
+    "missing": "Weights missing",
+    "broken": "Cannot be used",
+}
+"""What the states of a model are called."""
+
 MANIPULATED = frozenset({Grade.STRONG, Grade.MODERATE, Grade.WEAK})
 
 

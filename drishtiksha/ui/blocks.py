@@ -18,6 +18,7 @@ from drishtiksha.ui.shared import panels, theme
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.gradio_fault import work_round
+from drishtiksha.ui.shared.templates import script
 from drishtiksha.ui.shared.viewer import ViewerOf
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
             with gr.Tab("Models") as tab:
                 models.build(desk, tab)
         endpoints.build(desk)
-        shade.click(None, None, None, js=theme.TOGGLE_DARK_JS, api_visibility="private")
+        shade.click(None, None, None, js=script("toggle_dark.js"), api_visibility="private")
     demo.max_threads = MAX_THREADS
     demo.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=4)
     return demo

@@ -129,7 +129,7 @@ def test_what_is_told_is_escaped_once(desk_online, monkeypatch):
 
     monkeypatch.setattr(desk_online.manager, "pull", fail)
     told, _ = last(desk_online, FETCHED, "pull")
-    assert "it&#x27;s &lt;odd&gt;" in told
+    assert "it&#39;s &lt;odd&gt;" in told
 
 
 @pytest.mark.parametrize(("name", "action"), [(BRIGHT, "delete"), ("stranger", "load"), (None, None)])

@@ -69,7 +69,7 @@ def page_of(desk: Desk, opened: OpenCase, model_name: str | None) -> Update:
             "delete": gr.update(interactive=opened.may(Right.CHANGE)),
             "provenance": panels.origin(case),
             "human": human.markup(case),
-            "verdict": panels.EMPTY,
+            "verdict": panels.empty(),
         }
     )
 
@@ -124,7 +124,7 @@ def close(desk: Desk, model_name: str | None) -> Update:
         "video": gr.update(value=None, visible=False),
         "image": gr.update(value=None, visible=False),
         "audio": gr.update(value=None, visible=False),
-        "verdict": panels.EMPTY,
+        "verdict": panels.empty(),
         "status": panels.status(""),
         "models": gr.update(markup=picker.markup(desk.models(), model_name)),
     }

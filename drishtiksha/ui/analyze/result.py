@@ -7,32 +7,14 @@ import gradio as gr
 from drishtiksha.ui.shared import downloads, panels
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.parts import Parts
-
-TIMELINE_JS = """
-element.addEventListener('click', event => {
-  const plot = event.target.closest('.dk-plot');
-  if (!plot) return;
-  const box = plot.querySelector('.dk-svg').getBoundingClientRect(), from = Number(plot.dataset.start);
-  const along = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-  trigger('click', {time: from + along * (Number(plot.dataset.end) - from)});
-});
-"""
-PEOPLE_JS = """
-element.addEventListener('click', event => {
-  const chosen = event.target.closest('button[data-person]');
-  if (!chosen) return;
-  element.querySelectorAll('button[data-person]').forEach(
-    button => button.setAttribute('aria-pressed', String(button === chosen)));
-  trigger('select', {person: Number(chosen.dataset.person)});
-});
-"""
+from drishtiksha.ui.shared.templates import script
 
 
 def build(parts: Parts) -> None:
     """Lay it out inside the current column."""
-    parts.add("timeline", html("", elem_id="dk-timeline", js_on_load=TIMELINE_JS))
+    parts.add("timeline", html("", elem_id="dk-timeline", js_on_load=script("timeline.js")))
     parts.add("faces", html("", elem_id="dk-faces"))
-    parts.add("people", html(elem_id="dk-people", js_on_load=PEOPLE_JS))
+    parts.add("people", html(elem_id="dk-people", js_on_load=script("people.js")))
     _gallery(parts)
     _stress(parts)
     _report(parts)
@@ -69,7 +51,7 @@ def _stress(parts: Parts) -> None:
 
 def _report(parts: Parts) -> None:
     with parts.add("report_box", gr.Column(visible=False, elem_classes="dk-box")):
-        html("<h3>Ready to paste</h3>")
+        html(panels.heading("Ready to paste"))
         parts.add(
             "sentence",
             gr.Textbox(
@@ -87,6 +69,9 @@ def _report(parts: Parts) -> None:
                 "To keep", "A page for the editor with a technical annex, or all of it signed, to be checked later."
             )
         )
-        parts.add("reports", html(downloads.markup(), js_on_load=downloads.DOWNLOAD_JS, elem_id="dk-reports"))
+        parts.add(
+            "reports",
+            html(downloads.markup(), js_on_load=script("downloads.js", "fresh_link.js"), elem_id="dk-reports"),
+        )
         with gr.Accordion("How this was made: hashes, versions, thresholds, times", open=False):
             parts.add("custody", html("", elem_id="dk-custody"))

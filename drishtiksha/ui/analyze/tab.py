@@ -14,6 +14,7 @@ from drishtiksha.ui.shared import links, panels, picker
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.parts import Parts
+from drishtiksha.ui.shared.templates import macro, script
 
 EXAMPLES = {
     "portrait.jpg": "Portrait, untouched",
@@ -55,7 +56,7 @@ def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
         html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
         present = [(name, title) for name, title in EXAMPLES.items() if (ROOT / "assets" / name).is_file()]
         if present:
-            html('<p class="dk-hint dk-or">or take an example</p>')
+            html(macro("shared/lines.html", "examples"))
             with gr.Row(elem_classes="dk-examples"):
                 for name, title in present:
                     button = gr.Button(title, size="sm", min_width=100)
@@ -114,7 +115,7 @@ def _detector(parts: Parts, desk: Desk) -> None:
             selected,
             html_template="${markup}",
             markup=picker.markup(statuses, selected),
-            js_on_load=picker.PICKER_JS,
+            js_on_load=script("model_choice.js"),
             elem_id="dk-models",
         ),
     )
@@ -130,5 +131,5 @@ def _verdict(parts: Parts) -> None:
     parts.add("status", html(panels.status(""), elem_id="dk-status", elem_classes="dk-told"))
     parts.add("link", links.element("dk-link"))
     parts.add("human", html("", elem_id="dk-human"))
-    parts.add("verdict", html(panels.EMPTY, elem_id="dk-verdict"))
+    parts.add("verdict", html(panels.empty(), elem_id="dk-verdict"))
     parts.add("retry", gr.Button("Retry from where it was", visible=False, elem_id="dk-retry"))

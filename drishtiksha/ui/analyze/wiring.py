@@ -12,12 +12,8 @@ from drishtiksha.ui.analyze import handlers, seeking, watching
 from drishtiksha.ui.shared import downloads, links
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.parts import Parts
+from drishtiksha.ui.shared.templates import script
 
-SHOW_RESULT_JS = """() => {
-  const place = document.querySelector('#dk-result-top');
-  const box = place.getBoundingClientRect();
-  if (box.top < 0 || box.top > window.innerHeight * 0.7) place.scrollIntoView({block: 'start'});
-}"""
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 NOW: dict[str, Any] = {"queue": False, **PRIVATE}
 
@@ -102,7 +98,7 @@ def _watchers(parts: Parts, desk: Desk, demo: gr.Blocks) -> list[Any]:
 
     options = watcher_options(parts["status"])
     started = parts["analyze"].click(run, [parts["case"], parts["models"]], parts.outputs, **options)
-    parts["analyze"].click(None, None, None, js=SHOW_RESULT_JS, api_visibility="private")
+    parts["analyze"].click(None, None, None, js=script("show_result.js"), api_visibility="private")
     tried = parts["retry"].click(retry, [parts["job"]], parts.outputs, **options)
     return [started, tried, demo.load(reopen, None, parts.outputs, **options)]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from drishtiksha.registry import ModelStatus
+from drishtiksha.render import words
 from drishtiksha.results import MediaInfo
 from drishtiksha.scoring import EXPERIMENTAL
-from drishtiksha.ui.shared.picker import STATE_WORDS, chips
+from drishtiksha.ui.shared.picker import misfit_of
 from drishtiksha.ui.shared.templates import fill
 
 
@@ -45,11 +44,9 @@ def checkboxes(
     for status in sorted(statuses, key=lambda s: not s.config.proven):
         able = status.can_examine(media)
         card = {
-            "name": status.name,
-            "config": status.config,
+            "status": status,
             "can_run": able,
             "chosen": status.name in chosen,
-            "chips": Markup(chips(status)),  # noqa: S704 - HTML already
             "why": "" if able else _why_unable(status, media),
         }
         (groups.setdefault(status.config.evidence.value, []) if able else unable).append(card)
@@ -65,7 +62,5 @@ def checkboxes(
 
 def _why_unable(status: ModelStatus, media: MediaInfo | None) -> str:
     """Why it cannot run: the file first, since weights would not help there."""
-    from drishtiksha.analysis.fit import misfit  # here, because the first page need not wait for it
-
-    reason = misfit(media, status.config, status.name) if media is not None else None
-    return f"Does not fit: {reason}" if reason else (status.remedy or STATE_WORDS[status.state])
+    reason = misfit_of(status, media)
+    return f"Does not fit: {reason}" if reason else (status.remedy or words.MODEL_STATES[status.state])

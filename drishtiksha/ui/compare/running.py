@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
 from drishtiksha.comparison import compare, contrast

@@ -13,7 +13,7 @@ from drishtiksha.settings import ROOT
 from drishtiksha.ui.compare import choice, handlers, running, sections
 from drishtiksha.ui.compare.handlers import Setup, Side
 from drishtiksha.ui.compare.setup import jobs_of, plan
-from drishtiksha.ui.shared import chart, downloads, links, panels
+from drishtiksha.ui.shared import downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.parts import Parts, Update
@@ -117,13 +117,17 @@ def _result(parts: Parts) -> None:
     parts.add("table", html("", elem_id="dk-compare-table", **seek))
     parts.add("chart", html("", elem_id="dk-compare-chart", **seek))
     parts.add("segments", html("", elem_id="dk-compare-segments", **seek))
-    parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=chart.MOMENT_JS))
+    parts.add("seen", html("", elem_id="dk-compare-seen", js_on_load=script("moments.js")))
     with parts.add("report", gr.Column(visible=False, elem_classes="dk-box")):
         html(
             panels.heading("Report", "All that is known of a file: each detector's answer, where they agree, custody.")
         )
         for side in ("a", "b"):
-            keep = html(downloads.markup(), js_on_load=downloads.DOWNLOAD_JS, elem_id=f"dk-compare-reports-{side}")
+            keep = html(
+                downloads.markup(),
+                js_on_load=script("downloads.js", "fresh_link.js"),
+                elem_id=f"dk-compare-reports-{side}",
+            )
             parts.add(f"reports_{side}", keep)
     parts.add("link", links.element("dk-compare-link", links.nothing("compare")))
 
@@ -219,7 +223,7 @@ def _wire_run(parts: Parts, desk: Desk) -> None:
         parts["retry"].click(again, parts["code"], parts.outputs, **watching),
         gr.on(None, reopen, [], parts.outputs, js=script("compare_open_tab.js"), **watching),
     ]
-    parts["run"].click(None, None, None, js=script("compare_show_result.js"), api_visibility="private")
+    parts["run"].click(None, None, None, js=script("show_result.js"), api_visibility="private")
     parts["stop"].click(stop, parts["code"], parts.outputs, queue=False, **PRIVATE)
     for name in ("another_a", "delete_a", "another_b", "delete_b"):
         parts[name].click(None, None, None, cancels=events, api_visibility="private")

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render import words
 from drishtiksha.scoring import EXPERIMENTAL
 from drishtiksha.ui.shared.desk import Desk
-from drishtiksha.ui.shared.picker import chips, made_for
+from drishtiksha.ui.shared.picker import made_for
+from drishtiksha.ui.shared.templates import fill
 from drishtiksha.weights import Part, announced, bytes_of, fetchable, origin, parts, sources
 
 RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
 NOT_MEASURED = "Not measured here, and no measurement by others is known to us."
-SHELF_JS = """
-element.addEventListener('click', event => {
-  const button = event.target.closest('button[data-action]');
-  if (button) trigger('click', {model: button.dataset.model, action: button.dataset.action});
-});
-const open = new Set();
-element.addEventListener('toggle', event => {
-  const card = event.target;
-  if (card.matches('details[data-card]')) open[card.open ? 'add' : 'delete'](card.dataset.card);
-}, true);
-new MutationObserver(() => element.querySelectorAll('details[data-card]').forEach(
-  card => { if (open.has(card.dataset.card)) card.open = true; })).observe(element, {childList: true, subtree: true});
-"""
-"""Tells which button was pressed, and keeps cards open when the list is drawn anew."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +33,23 @@ def offer(desk: Desk, name: str) -> Offer:
 
 
 def markup(desk: Desk, asked: Offer | None = None) -> str:
-    """All models as HTML. `asked`: the download that waits for its licence to be accepted."""
+    """All models as HTML: for each a line, and its card to unfold. `asked`: the download whose licence is to be accepted."""
     statuses = desk.models()
     usable = sum(status.state in ("ready", "loaded") for status in statuses)
-    head = f'<p class="dk-hint">{usable} of {len(statuses)} models can be used now.</p>'
-    return head + "".join(card(desk, s, asked if asked and asked.model == s.name else None) for s in statuses)
+    cards = [_card(desk, s, asked if asked and asked.model == s.name else None) for s in statuses]
+    return fill("models/shelf.html", usable=usable, cards=cards)
 
 
-def card(desk: Desk, status: ModelStatus, asked: Offer | None) -> str:
-    """One model: a line that is always there, and its card to unfold."""
-    config = status.config
-    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(desk, status) if text)
-    return (
-        f'<details class="dk-shelf" data-card="{escape(status.name)}"{" open" if asked else ""}><summary><b>{escape(status.name)}</b>'
-        f"{chips(status)}"
-        f'<span class="dk-hint">{escape(made_for(config))}</span></summary>'
-        f"<p>{escape(config.description)}</p><dl>{rows}</dl>{_buttons(desk, status, asked)}</details>"
-    )
+def _card(desk: Desk, status: ModelStatus, asked: Offer | None) -> dict[str, Any]:
+    action = _action(desk, status, asked)
+    return {
+        "status": status,
+        "made_for": made_for(status.config),
+        "facts": facts(desk, status),
+        "opened": asked is not None,
+        "terms": _terms(status, asked) if asked and action else [],
+        "action": action,
+    }
 
 
 def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
@@ -105,31 +92,28 @@ def _licences(files: list[Part]) -> str:
     return "; ".join([own, *(f"{p.name}: {p.source.licence}" for p in files[1:] if p.source.licence != own)])
 
 
-def _buttons(desk: Desk, status: ModelStatus, asked: Offer | None) -> str:
+def _action(desk: Desk, status: ModelStatus, asked: Offer | None) -> tuple[str, str] | None:
+    """What the card's button does, and its label."""
     if not desk.settings.manage_models:
-        return ""
+        return None
     if status.state == "loaded":
-        return _button(status.name, "unload", "Unload")
+        return "unload", "Unload"
     if status.state == "ready":
-        return _button(status.name, "load", "Load now")
+        return "load", "Load now"
     if status.state != "missing" or not fetchable(status.config.weights):
-        return ""
-    if asked is None:
-        return _button(status.name, "ask", "Download …")
-    told = "".join(_terms(part, asked.bytes[part.name]) for part in parts(status.config) if part.name in asked.bytes)
-    return told + _button(status.name, "pull", "Accept the licence and download")
+        return None
+    return ("ask", "Download …") if asked is None else ("pull", "Accept the licence and download")
 
 
-def _terms(part: Part, count: int | None) -> str:
-    size = f"and has {words.size(count)}" if count else "and its server does not say how large it is"
-    return (
-        f'<p class="dk-misfit">The licence of {escape(part.name or "this checkpoint")}: {escape(part.source.licence)}. '
-        f"It comes from {escape(origin(part.source) or '')} {size}.</p>"
-    )
-
-
-def _button(name: str, action: str, label: str) -> str:
-    return (
-        f'<button type="button" class="dk-act" data-model="{escape(name)}" data-action="{action}">{label}'
-        f'<span class="dk-quiet"> {escape(name)}</span></button>'
-    )
+def _terms(status: ModelStatus, asked: Offer) -> list[dict[str, Any]]:
+    """Of each file to be fetched: its name, licence, origin and bytes."""
+    return [
+        {
+            "name": part.name,
+            "licence": part.source.licence,
+            "origin": origin(part.source),
+            "bytes": asked.bytes[part.name],
+        }
+        for part in parts(status.config)
+        if part.name in asked.bytes
+    ]

@@ -14,6 +14,7 @@ from drishtiksha.ui.shared import panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.templates import script
 
 TICK_S = 0.3
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -22,7 +23,7 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 def build(desk: Desk, tab: gr.Tab) -> None:
     """Lay out and wire the tab inside the current `gr.Tab`."""
     told = html(panels.status(""), elem_id="dk-shelf-status", elem_classes="dk-told")
-    models = html(shelf.markup(desk), js_on_load=shelf.SHELF_JS, elem_id="dk-shelf")
+    models = html(shelf.markup(desk), js_on_load=script("shelf.js"), elem_id="dk-shelf")
 
     def act(event: gr.EventData) -> Iterator[tuple[str, str]]:
         yield from act_on(desk, getattr(event, "model", None), getattr(event, "action", None))

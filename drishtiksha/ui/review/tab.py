@@ -38,7 +38,7 @@ def build(desk: Desk, tab: gr.Tab) -> None:
                     "Import reviews", size="sm", min_width=120, file_types=[".csv", ".jsonl"], elem_id="dk-import"
                 ),
             )
-        parts.add("moved", html("", elem_id="dk-review-moved", js_on_load=script("review_download.js")))
+        parts.add("moved", html("", elem_id="dk-review-moved", js_on_load=script("fresh_link.js")))
     _wire_case(parts, desk)
     _wire_sum(parts, desk, tab)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.report import write
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.templates import fill
 
 FORMATS = {
     "html": "Report (HTML)",
@@ -20,31 +19,11 @@ FORMATS = {
     "json": "Everything (JSON)",
     "csv": "Scores (CSV)",
 }
-DOWNLOAD_JS = """
-element.addEventListener('click', event => {
-  const button = event.target.closest('button[data-format]');
-  if (!button || button.getAttribute('aria-disabled') === 'true') return;
-  element.querySelectorAll('button[data-format]').forEach(one => one.setAttribute('aria-disabled', 'true'));
-  element.querySelector('[role=status]').textContent = 'Making it ...';
-  trigger('click', {format: button.dataset.format});
-});
-watch('value', () => setTimeout(() => element.querySelector('a[data-fresh]')?.click(), 0));
-"""
 
 
 def markup(made: Path | None = None, told: str = "", of: str = "") -> str:
     """A button a format; `made` is downloaded at once. of: stands before them where there are several files."""
-    buttons = "".join(
-        f'<button type="button" class="dk-act" data-format="{kind}">{escape(title)}</button>'
-        for kind, title in FORMATS.items()
-    )
-    link = (
-        f'<a data-fresh download="{escape(made.name)}" href="gradio_api/file={quote(str(made))}">{escape(made.name)}</a>'
-        if made is not None
-        else ""
-    )
-    letter = f'<span class="dk-letter">{escape(of)}</span>' if of else ""
-    return f'<div class="dk-downloads">{letter}{buttons}</div><p class="dk-hint" role="status" aria-live="polite">{escape(told)}{link}</p>'
+    return fill("shared/downloads.html", formats=FORMATS, made=made, told=told, of=of)
 
 
 def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "") -> str:

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaInfo
 from drishtiksha.scoring import EXPERIMENTAL
+from drishtiksha.ui.shared.templates import fill
 
-STATE_WORDS = {
-    "loaded": "Loaded",
-    "ready": "Loads on first use",
-    "missing": "Weights missing",
-    "broken": "Cannot be used",
-}
 SMALL_SIDE = 240
 """px: below it faces are likely too small for a face detector."""
-
-PICKER_JS = """
-const sync = () => element.querySelectorAll('input[name="dk-model"]').forEach(
-  radio => { radio.checked = radio.value === props.value; });
-element.addEventListener('change', event => {
-  if (event.target.name === 'dk-model') { props.value = event.target.value; trigger('input'); }
-});
-watch(['markup', 'value'], sync);
-"""
 
 
 def made_for(config: DetectorConfig) -> str:
@@ -91,69 +76,26 @@ def _offered(statuses: Sequence[ModelStatus], media: MediaInfo) -> list[ModelSta
 
 def markup(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None = None) -> str:
     """The list as HTML, in groups: those that can examine the file now, and the others folded away with their reasons."""
-
-    if not statuses:
-        return '<p class="dk-hint">No model is configured. Add one to configs/config.yaml.</p>'
     ordered = sorted(statuses, key=lambda status: (not status.can_examine(None), not status.config.proven))
-    shown = [status for status in ordered if status.can_examine(media)]
-    others = [status for status in ordered if not status.can_examine(media)]
-    opened = not shown or any(status.name == selected for status in others)
-    return _groups(shown, selected, media) + folded(len(others), _groups(others, selected, media), media, opened)
-
-
-def folded(count: int, cards: str, media: MediaInfo | None, opened: bool = False) -> str:
-    """The cards of those that cannot run, behind a line that says how many there are; empty for none."""
-    if not count:
-        return ""
-    what = "cannot examine this file now" if media is not None else "cannot be used now"
-    return (
-        f'<details class="dk-others"{" open" if opened else ""}><summary>{count} more {what}</summary>{cards}</details>'
+    able: dict[str, list[ModelStatus]] = {}
+    unable: dict[str, list[ModelStatus]] = {}
+    for status in ordered:
+        group = able if status.can_examine(media) else unable
+        group.setdefault(made_for(status.config), []).append(status)
+    return fill(
+        "shared/models.html",
+        able=able,
+        unable=unable,
+        selected=selected,
+        reasons={status.name: misfit_of(status, media) for status in ordered},
+        has_file=media is not None,
+        opened=not able or any(status.name == selected for members in unable.values() for status in members),
+        experimental=EXPERIMENTAL,
     )
 
 
-def chips(status: ModelStatus) -> str:
-    """Its state, and what warns of it, in a word each."""
-    config = status.config
-    words = [name for name, on in (("Experimental", config.experimental), ("Retired", config.retired)) if on]
-    return f'<span class="dk-chip dk-{status.state}">{STATE_WORDS[status.state]}</span>' + "".join(
-        f'<span class="dk-chip">{word}</span>' for word in words
-    )
-
-
-def _groups(statuses: Sequence[ModelStatus], selected: str | None, media: MediaInfo | None) -> str:
-    groups: dict[str, list[ModelStatus]] = {}
-    for status in statuses:
-        groups.setdefault(made_for(status.config), []).append(status)
-    return "".join(
-        f'<fieldset class="dk-models"><legend>{escape(title)}</legend>'
-        + "".join(_card(status, status.name == selected, media) for status in members)
-        + "</fieldset>"
-        for title, members in groups.items()
-    )
-
-
-def _card(status: ModelStatus, selected: bool, media: MediaInfo | None) -> str:
-    config = status.config
-    reason = _misfit(status, media) if media is not None else None
-    more = [
-        ("Caution", EXPERIMENTAL if config.experimental else ""),
-        ("Looks at", config.looks_at),
-        ("Cannot see", config.limits),
-        ("To get it", status.remedy or ""),
-        ("Licence", status.licence),
-    ]
-    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in more if text)
-    return (
-        f'<label class="dk-card{" dk-unfit" if reason else ""}">'
-        f'<input type="radio" name="dk-model" value="{escape(status.name)}"{" checked" if selected else ""}>'
-        f'<span class="dk-card-body"><span class="dk-card-top"><b>{escape(status.name)}</b>{chips(status)}</span>'
-        f"<span>{escape(config.description)}</span>"
-        + (f'<span class="dk-misfit">Does not fit: {escape(reason)}</span>' if reason else "")
-        + f'<dl class="dk-card-more">{rows}</dl></span></label>'
-    )
-
-
-def _misfit(status: ModelStatus, media: MediaInfo) -> str | None:
+def misfit_of(status: ModelStatus, media: MediaInfo | None) -> str | None:
+    """Why a model does not fit the file; None where it does, or where there is no file."""
     from drishtiksha.analysis.fit import misfit  # here, because the first page need not wait for it
 
-    return misfit(media, status.config, status.name)
+    return misfit(media, status.config, status.name) if media is not None else None

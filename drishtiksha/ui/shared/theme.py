@@ -16,8 +16,6 @@ HEAD = """
 <meta name="color-scheme" content="light dark">
 """
 
-TOGGLE_DARK_JS = "() => { document.body.classList.toggle('dark'); }"
-
 _INK = gr.themes.Color(
     name="ink",
     c50="#f5f7fa",
