@@ -13,7 +13,7 @@ from drishtiksha.ui.models import shelf
 from drishtiksha.ui.shared import panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
-from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.failure import failure_line, guarded
 from drishtiksha.ui.shared.templates import script
 
 TICK_S = 0.3
@@ -34,21 +34,23 @@ def build(desk: Desk, tab: gr.Tab) -> None:
 
 def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[str, str]]:
     """What a button does: (what to tell, the shelf as HTML), again and again until it is done."""
+    yield from guarded(lambda error: (panels.status(failure_line(error)), shelf.markup(desk)))(_acting)(
+        desk, name, action
+    )
+
+
+def _acting(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[str, str]]:
     known = name in desk.manager.get_available_models() and desk.settings.manage_models
     if not isinstance(name, str) or not known or action not in ("ask", "load", "unload", "pull"):
         yield panels.status(""), shelf.markup(desk)
         return
     yield panels.status(f"{_DOING[action]} {name} …"), shelf.markup(desk)
-    try:
-        if action == "ask":
-            asked = shelf.offer(desk, name)
-            yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked)
-            return
-        for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
-            yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        yield panels.status(failure_line(error)), shelf.markup(desk)
+    if action == "ask":
+        asked = shelf.offer(desk, name)
+        yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked)
         return
+    for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
+        yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
     yield panels.status(f"{name}: {_DONE[action]}"), shelf.markup(desk)
 
 

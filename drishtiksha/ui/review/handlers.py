@@ -6,9 +6,7 @@ Each answers a dict of output name -> new value; the tab maps names to its compo
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
 
 from drishtiksha.casefile import CaseFile, Viewer
 from drishtiksha.comparison import compare
@@ -21,10 +19,9 @@ from drishtiksha.ui.review import form, player, sections
 from drishtiksha.ui.review.queue import Filter, case_list
 from drishtiksha.ui.shared import chart, human, panels, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
-from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.failure import failure_line, guarded
 from drishtiksha.ui.shared.parts import Update
 
-P = ParamSpec("P")
 CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart", "findings")
 
 
@@ -33,37 +30,24 @@ def closed() -> Update:
     return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": sections.empty()}
 
 
-def guarded(
-    place: str = "status", also: Callable[[], Update] = dict
-) -> Callable[[Callable[P, Update]], Callable[P, Update]]:
-    """A failure becomes a sentence in that place, beside what else is then to be shown; what is written in the form stays."""
-
-    def around(handler: Callable[P, Update]) -> Callable[P, Update]:
-        @wraps(handler)
-        def answer(*args: P.args, **kwargs: P.kwargs) -> Update:
-            try:
-                return handler(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - shown to the user and logged
-                return {**also(), place: _told(error)}
-
-        return answer
-
-    return around
+def failed(place: str = "status", also: Callable[[], Update] = dict) -> Callable[[Exception], Update]:
+    """A sentence in that place, beside what else is then to be shown; what is written in the form stays."""
+    return lambda error: also() | {place: _told(error)}
 
 
-@guarded()
+@guarded(failed())
 def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
     """The queue as it stands now, with the open case marked."""
     return {"queue": case_list(Filter.of(filters).find(desk.workbench, viewer), case_id or "")}
 
 
-@guarded()
+@guarded(failed())
 def numbers(desk: Desk, viewer: Viewer) -> Update:
     """Agreement and records over all cases that the viewer may see."""
     return {"stats": sections.statistics(stats(desk.workbench.seen_by(viewer).cases(limit=ALL_CASES)))}
 
 
-@guarded(also=closed)
+@guarded(failed(also=closed))
 def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """What is there at once: player, form, words of people and machines. Pictures follow by `pictures`."""
     opened = desk.workbench.seen_by(viewer).open(case_id or "")
@@ -92,7 +76,7 @@ def opinions(case: CaseFile) -> Update:
     }
 
 
-@guarded(also=lambda: {"chart": "", "findings": ""})
+@guarded(failed(also=lambda: {"chart": "", "findings": ""}))
 def pictures(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """The chart of scores, and the moments that led to the answers that suspect something."""
     if not case_id:
@@ -120,7 +104,7 @@ def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer
     return sections.findings(shots, result, shown.gallery_caption(result))
 
 
-@guarded()
+@guarded(failed())
 def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer: Viewer) -> Update:
     """Add a review. The form is emptied only when it was kept."""
     try:
@@ -139,7 +123,7 @@ def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer
         return closed() | refresh(desk, "", filters, viewer) | {"status": _told(error)}
 
 
-@guarded("moved")
+@guarded(failed("moved"))
 def export(desk: Desk, file_type: str, viewer: Viewer) -> Update:
     """All reviews that the viewer may see, as a link that the page follows."""
     kind: Format = "jsonl" if file_type == "jsonl" else "csv"
@@ -149,7 +133,7 @@ def export(desk: Desk, file_type: str, viewer: Viewer) -> Update:
     return {"moved": sections.download_link(data, f"drishtiksha-reviews.{kind}", f"{count}, saved as")}
 
 
-@guarded("moved")
+@guarded(failed("moved"))
 def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | None, viewer: Viewer) -> Update:
     """Add the reviews of a file; gradio's copy of it is deleted."""
     if upload is None:

@@ -6,10 +6,9 @@ import unicodedata
 from pathlib import Path
 
 from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.errors import DrishtikshaError
 from drishtiksha.report import write
 from drishtiksha.ui.shared.desk import Desk
-from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.failure import failure_line, guarded
 from drishtiksha.ui.shared.templates import fill
 
 FORMATS = {
@@ -30,14 +29,16 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "
     """Write one and answer the buttons with its link, or with why there is none."""
     if not case_id or kind not in FORMATS:
         return markup(of=of)
-    try:
+
+    @guarded(lambda error: markup(told=failure_line(error), of=of))
+    def made() -> str:
         opened = desk.workbench.seen_by(viewer).open(case_id)
         case = opened.read()
         target = opened.derived() / f"{_stem(case)}.{kind}"
         write(case, opened.evidence(), target, desk.settings.data_root, limits=desk.settings.limits)
-    except DrishtikshaError as error:
-        return markup(told=failure_line(error), of=of)
-    return markup(target, "Saved as ", of)
+        return markup(target, "Saved as ", of)
+
+    return made()
 
 
 def _stem(case: CaseFile) -> str:
