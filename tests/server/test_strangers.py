@@ -13,6 +13,7 @@ from server_kit import BRIGHT, SLOW, refused, served, until_ended, until_running
 
 from drishtiksha.casefile import LOCAL
 from drishtiksha.services.sessions import COOKIE
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.blocks import mount
 
 
@@ -151,3 +152,16 @@ def state_of(bench: Any, jobs: tuple[dict[str, Any], ...]) -> dict[str, Any]:
         assert not [one for one in case.jobs() if one.state == "cancelled"]
         found[job["case_id"]] = (case.reviews(), [one.job_id for one in case.jobs()])
     return found
+
+
+def test_nothing_stays_of_a_file_that_no_job_was_made_for(public, picture, monkeypatch):
+    bench, client = public
+
+    def broken(*_: object, **__: object) -> str:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(OpenCase, "submit", broken)
+    answer = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"model": BRIGHT})
+    refused(answer, 500, "internal")
+    assert bench.seen_by(LOCAL).cases() == []
+    assert [path for path in bench.settings.data_root.rglob("*") if path.is_file() and path.suffix == ".png"] == []
