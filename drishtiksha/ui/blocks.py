@@ -18,7 +18,7 @@ from drishtiksha.ui.shared import panels, theme
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.gradio_fault import work_round
-from drishtiksha.ui.shared.templates import script
+from drishtiksha.ui.shared.templates import fill, script
 from drishtiksha.ui.shared.viewer import ViewerOf
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     return {
         "theme": theme.theme(),
         "css_paths": theme.CSS_PATHS,
-        "head": theme.HEAD,
+        "head": fill("shared/head.html"),
         "favicon_path": theme.FAVICON_PATH,
         "share": False,
         "max_threads": MAX_THREADS,

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 
 import drishtiksha.render
 import drishtiksha.ui
-from drishtiksha.ui.shared.templates import fill, script
+from drishtiksha.ui.shared.templates import fill, macro, script
 
 UI = Path(drishtiksha.ui.__file__).parent
 RENDER = Path(drishtiksha.render.__file__).parent
@@ -34,7 +35,6 @@ def test_no_tag_and_no_script_stands_in_a_string_of_the_code() -> None:
         for text in strings(path)
         if TAG.search(text) or SCRIPT.search(text)
     }
-    found.pop("ui/shared/theme.py")  # the head of the page, which holds no value
     assert found == {}
 
 
@@ -63,3 +63,17 @@ def test_each_file_is_in_use(folder: str) -> None:
 def test_scripts_stand_one_behind_the_other_and_values_are_escaped() -> None:
     assert script("player.js", "seek.js") == script("player.js") + script("seek.js")
     assert "&lt;b&gt;" in fill("review/notice.html", text="<b>", problem=True)
+
+
+@pytest.mark.parametrize(
+    ("piece", "values"),
+    [("empty", {"text": "x"}), ("status", {"text": "x"}), ("status", {"txt": "x"}), ("nothing", {})],
+)
+def test_a_name_that_is_wrong_is_an_error(piece: str, values: dict[str, str]) -> None:
+    with pytest.raises((UndefinedError, TypeError, AttributeError)):
+        macro("shared/lines.html", piece, **values)
+
+
+def test_an_unknown_icon_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        macro("shared/icons.html", "icon", name="nope")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from drishtiksha.casefile import CaseFile, JobState, JobView
 from drishtiksha.comparison import Comparison, Row, Segment
 from drishtiksha.errors import without_server_paths
@@ -68,7 +66,7 @@ def consensus(
     """The consensus sentence, below a person's verdict where there is one."""
     return fill(
         "compare/consensus.html",
-        human=Markup(human.markup(case)) if case is not None else "",  # noqa: S704 - HTML already
+        human=human.markup(case) if case is not None else "",
         running=running,
         sentence=found.said,
         disclaimer=" ".join(words.disclaimers(results)),

@@ -11,11 +11,6 @@ CSS_PATHS = sorted(STATIC.glob("*.css"), key=lambda path: (path.name != "style.c
 """All style sheets: first the one with the colours, then those of single tabs."""
 FAVICON_PATH = STATIC / "favicon.svg"
 
-HEAD = """
-<meta name="description" content="Drishtiksha: an open desk for examining suspicious media">
-<meta name="color-scheme" content="light dark">
-"""
-
 _INK = gr.themes.Color(
     name="ink",
     c50="#f5f7fa",
