@@ -194,15 +194,15 @@ def test_a_run_cut_off_twice_goes_on_twice(make, tmp_path):
 
 
 def test_finished_frames_are_not_decoded_again(make, tmp_path, monkeypatch):
-    from drishtiksha.analysis import shared
+    from drishtiksha.media import reader
 
     detector, evidence = make("BrightnessDetector", num_frames=20, sparse=16, batch_size=4), media("ramp", tmp_path)
     kept = cut_off(evidence, detector, 3)
     asked: list[int] = []
     for name in ("iter_frames", "frames_at"):
-        read = getattr(shared, name)
+        read = getattr(reader, name)
         monkeypatch.setattr(
-            shared, name, lambda path, frames, read=read, **rest: (asked.extend(frames), read(path, frames, **rest))[1]
+            reader, name, lambda path, frames, read=read, **rest: (asked.extend(frames), read(path, frames, **rest))[1]
         )
     analyze(evidence, detector, resume=kept, explain=False)
     assert len(asked) == 20 - 12

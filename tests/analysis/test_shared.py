@@ -23,6 +23,7 @@ from drishtiksha.contract import ClipPlan, FaceRequest, FramePlan, SequencePlan
 from drishtiksha.errors import AnalysisCancelledError
 from drishtiksha.events import CancelToken
 from drishtiksha.faces.detect import BlazeFaceFinder
+from drishtiksha.media import reader
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.video import Frame, iter_frames
 from drishtiksha.registry import ModelManager
@@ -69,7 +70,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
             reports.append(stream.report)
             return stream
 
-        monkeypatch.setattr(shared, name, partial(counted, read=getattr(shared, name)))
+        monkeypatch.setattr(reader, name, partial(counted, read=getattr(reader, name)))
     return lambda: sum(report.frames_decoded for report in reports)
 
 
@@ -199,9 +200,9 @@ def test_each_request_gets_its_own_choice_of_the_faces_found():
 def test_sound_is_decoded_once_a_rate_and_a_picture_once(make, monkeypatch, tmp_path):
     reads = []
     for name in ("read_audio", "read_image"):
-        read = getattr(shared, name)
+        read = getattr(reader, name)
         monkeypatch.setattr(
-            shared, name, lambda *args, read=read, **rest: (reads.append(args[1:]), read(*args, **rest))[1]
+            reader, name, lambda *args, read=read, **rest: (reads.append(args[1:]), read(*args, **rest))[1]
         )
     sound = Evidence.open(write_audio(tmp_path / "a.wav", speech_like(5.0), 16_000), LIMITS)
     listener = make("LoudnessDetector")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from media_factory import speech_like, write_video
 
-from drishtiksha.analysis import analyze
+from drishtiksha.analysis import analyze, faces
 from drishtiksha.analysis.faces import find_faces
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import Sample
@@ -63,8 +63,8 @@ def face() -> np.ndarray:
 
 def run_of(frame: np.ndarray, sound: np.ndarray | None = None) -> Sample:
     heard = np.arange(3 * 128 * 8, dtype=np.uint8).reshape(3, 128, 8) if sound is None else sound
-    faces, _ = find_faces(frame, FACE)
-    return Sample(0, 0.0, 0.2, 2, frame, faces, frames=(frame,) * 5, sound=heard)
+    found, _ = find_faces(frame, FACE)
+    return Sample(0, 0.0, 0.2, 2, frame, found, frames=(frame,) * 5, sound=heard)
 
 
 def test_every_published_key_is_used_or_named_as_left_out():
@@ -99,6 +99,7 @@ def test_the_options_change_what_is_looked_at(checkpoint, face):
 
 def test_faces_are_found_once_for_all_models_of_a_file(detector, monkeypatch):
     sought = []
+    monkeypatch.setattr(faces, "_finder", faces._finder.__wrapped__)
     monkeypatch.setattr(
         BlazeFaceFinder, "find", lambda self, frame, find=BlazeFaceFinder.find: sought.append(1) or find(self, frame)
     )
