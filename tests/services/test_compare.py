@@ -52,7 +52,7 @@ def test_the_scores_are_those_of_separate_runs_and_the_file_is_decoded_once(mana
     alone = [analyze(evidence, manager.load_model(name)) for name in THREE]
     decoded = []
     real = video.read_index
-    monkeypatch.setattr("drishtiksha.analysis.shared.iter_frames", _counting(decoded))
+    monkeypatch.setattr("drishtiksha.media.reader.iter_frames", _counting(decoded))
     monkeypatch.setattr(
         "drishtiksha.analysis.shared.read_index", lambda *a, **k: decoded.append("index") or real(*a, **k)
     )
