@@ -20,10 +20,23 @@ from drishtiksha.results import MediaKind
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
 from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
-from drishtiksha.ui.shared.failure import failure_sentence
+from drishtiksha.ui.shared.failure import failure_line, failure_sentence, guarded
 from drishtiksha.ui.shared.parts import Update
 
 log = logging.getLogger(__name__)
+
+
+def failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
+    """The failure in the place of the verdict; what somebody may not do is told on the status line and changes nothing."""
+    if isinstance(error, NotAllowedError):
+        return {"status": panels.status(str(error))}
+    if isinstance(error, CaseGoneError | JobGoneError):
+        title = "This is no longer here"
+    message, reference = failure_sentence(error)
+    return cleared() | {
+        "verdict": panels.problem(message, reference, title),
+        "status": panels.status(f"{title}."),
+    }
 
 
 def take_upload(desk: Desk, upload: str | None, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
@@ -37,15 +50,13 @@ def take_upload(desk: Desk, upload: str | None, model_name: str | None, viewer: 
         discard_upload(path)
 
 
+@guarded(lambda error: failed(error, "This file could not be opened"))
 def take_example(desk: Desk, path: Path, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
     """The same for a file that comes with the project."""
-    try:
-        case = desk.take(path, path.name, viewer, question)
-        with deleted_on_failure(case):
-            page = page_of(desk, case, model_name)
-        return page | {"status": panels.status(f"{case.media.name} is ready to be analyzed.")}
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return failed(error, title="This file could not be opened")
+    case = desk.take(path, path.name, viewer, question)
+    with deleted_on_failure(case):
+        page = page_of(desk, case, model_name)
+    return page | {"status": panels.status(f"{case.media.name} is ready to be analyzed.")}
 
 
 def page_of(desk: Desk, opened: OpenCase, model_name: str | None) -> Update:
@@ -74,17 +85,16 @@ def page_of(desk: Desk, opened: OpenCase, model_name: str | None) -> Update:
     )
 
 
+@guarded(failed)
 def choose_model(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
     """Another model was picked: say whether it fits the file."""
     if not case_id:
         return {}
-    try:
-        opened = desk.workbench.seen_by(viewer).open(case_id)
-        return {"facts": facts(desk, opened, opened.read().question, model_name, desk.models())}
-    except DrishtikshaError as error:
-        return failed(error)
+    opened = desk.workbench.seen_by(viewer).open(case_id)
+    return {"facts": facts(desk, opened, opened.read().question, model_name, desk.models())}
 
 
+@guarded(lambda error: {"status": panels.status(failure_line(error))})
 def look_quickly(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
     """Right after a file was taken: add what a glance at faces and sound tells. A failure here leaves the facts as they are."""
     if not case_id:
@@ -98,6 +108,7 @@ def look_quickly(desk: Desk, case_id: str | None, model_name: str | None, viewer
         return {}
 
 
+@guarded(failed)
 def delete(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
     """Delete the case for good and return to the empty page."""
     told = "The case was deleted: the file, its copies, its jobs and its results are gone."
@@ -106,8 +117,6 @@ def delete(desk: Desk, case_id: str | None, model_name: str | None, viewer: View
             desk.workbench.seen_by(viewer).open(case_id).delete()
     except CaseGoneError as error:
         told = str(error)
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        return failed(error)
     return close(desk, model_name) | {"status": panels.status(told)}
 
 
@@ -154,19 +163,6 @@ def cleared() -> Update:
         "retry": gr.update(visible=False),
         "stress_run": gr.update(visible=True),
         "stress_stop": gr.update(visible=False),
-    }
-
-
-def failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
-    """The failure in the place of the verdict; what somebody may not do is told on the status line and changes nothing."""
-    if isinstance(error, NotAllowedError):
-        return {"status": panels.status(str(error))}
-    if isinstance(error, CaseGoneError | JobGoneError):
-        title = "This is no longer here"
-    message, reference = failure_sentence(error)
-    return cleared() | {
-        "verdict": panels.problem(message, reference, title),
-        "status": panels.status(f"{title}."),
     }
 
 

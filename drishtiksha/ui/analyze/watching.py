@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
-from drishtiksha.errors import DrishtikshaError, without_server_paths
+from drishtiksha.errors import without_server_paths
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult
 from drishtiksha.services.workbench import OpenCase
@@ -19,7 +19,7 @@ from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.analyze import stress as stress_panel
 from drishtiksha.ui.shared import downloads, human, links, panels, shown
 from drishtiksha.ui.shared.desk import Desk
-from drishtiksha.ui.shared.failure import failure_line
+from drishtiksha.ui.shared.failure import failure_line, guarded
 from drishtiksha.ui.shared.parts import Update
 from drishtiksha.ui.shared.runner import Clockwork
 
@@ -29,6 +29,7 @@ YIELD_S = 1.0
 """A closed tab is noticed only when an answer is sent; so one is sent at least this often."""
 
 
+@guarded(handlers.failed)
 def run(
     desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer, progress: ReportProgress
 ) -> Iterator[Update]:
@@ -37,57 +38,64 @@ def run(
         # Beside the verdict's place, where it may stand why the last file was refused.
         yield {"status": panels.status(f"Choose {'a detector' if case_id else 'a file'} first.")}
         return
-    yield from _told(
-        lambda: watch(desk, desk.workbench.seen_by(viewer).open(case_id).submit([model_name]), viewer, progress)
-    )
+    yield from watch(desk, desk.workbench.seen_by(viewer).open(case_id).submit([model_name]), viewer, progress)
 
 
+@guarded(handlers.failed)
 def retry(desk: Desk, job_id: str | None, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
     """Queue a stopped or failed job again, from where it was."""
     if job_id:
-        yield from _told(lambda: watch(desk, desk.workbench.seen_by(viewer).retry(job_id), viewer, progress))
+        yield from watch(desk, desk.workbench.seen_by(viewer).retry(job_id), viewer, progress)
 
 
+@guarded(handlers.failed)
 def stop(desk: Desk, job_id: str | None, viewer: Viewer, status: str = "status") -> Update:
     """Ask a job to stop; whoever watches it writes the answer."""
     if not job_id:
         return {}
-    try:
-        desk.workbench.seen_by(viewer).cancel(job_id)
-    except DrishtikshaError as error:
-        return handlers.failed(error)
+    desk.workbench.seen_by(viewer).cancel(job_id)
     return {status: panels.status("Stopping...")}
 
 
+@guarded(lambda error: _stress_idle(failure_line(error)))
 def stress(
     desk: Desk, case_id: str | None, job_id: str | None, viewer: Viewer, progress: ReportProgress
 ) -> Iterator[Update]:
     """Queue a stress test of the model whose answer the page shows, and watch it."""
     if not case_id or not job_id:
         return
-    try:
-        model = desk.workbench.seen_by(viewer).job(job_id).models[0]
-        stress_id = desk.workbench.seen_by(viewer).open(case_id).submit([model], kind="stress")
-        yield from watch_stress(desk, stress_id, viewer, progress)
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged
-        yield _stress_idle(failure_line(error))
+    model = desk.workbench.seen_by(viewer).job(job_id).models[0]
+    stress_id = desk.workbench.seen_by(viewer).open(case_id).submit([model], kind="stress")
+    yield from watch_stress(desk, stress_id, viewer, progress)
 
 
+@guarded(handlers.failed)
 def reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
     """The page was opened with a job in its URL: its case, and the job as it stands or stood."""
-    if job_id:
-        yield from _told(lambda: _reopen(desk, job_id, viewer, progress))
+    if not job_id:
+        return
+    view = desk.workbench.seen_by(viewer).job(job_id)
+    if len(view.models) > 1:
+        yield {"verdict": panels.comparison(job_id)}
+        return
+    opened = desk.workbench.seen_by(viewer).open(view.case_id)
+    page = handlers.page_of(desk, opened, view.models[0])
+    if view.kind == "analyze":
+        yield from watch(desk, job_id, viewer, progress, page)
+        return
+    tested = [one for one in opened.jobs() if _answers(one, view.models[0])]
+    if tested:
+        page |= _ended(desk, tested[-1], viewer)
+    yield from watch_stress(desk, job_id, viewer, progress, page)
 
 
+@guarded(handlers.failed)
 def refresh(desk: Desk, job_id: str | None, viewer: Viewer) -> Update:
     """The tab was opened again: people may have said a word meanwhile."""
     if not job_id:
         return {}
-    try:
-        view = desk.workbench.seen_by(viewer).job(job_id)
-        case = desk.workbench.seen_by(viewer).open(view.case_id).read()
-    except DrishtikshaError as error:
-        return handlers.failed(error)
+    view = desk.workbench.seen_by(viewer).job(job_id)
+    case = desk.workbench.seen_by(viewer).open(view.case_id).read()
     said = {"human": human.markup(case)}
     if view.state is not JobState.DONE or not view.results:
         return said
@@ -157,22 +165,6 @@ def watch_stress(
         if time.monotonic() - sent > YIELD_S:
             sent = time.monotonic()
             yield {}
-
-
-def _reopen(desk: Desk, job_id: str, viewer: Viewer, progress: ReportProgress) -> Iterator[Update]:
-    view = desk.workbench.seen_by(viewer).job(job_id)
-    if len(view.models) > 1:
-        yield {"verdict": panels.comparison(job_id)}
-        return
-    opened = desk.workbench.seen_by(viewer).open(view.case_id)
-    page = handlers.page_of(desk, opened, view.models[0])
-    if view.kind == "analyze":
-        yield from watch(desk, job_id, viewer, progress, page)
-        return
-    tested = [one for one in opened.jobs() if _answers(one, view.models[0])]
-    if tested:
-        page |= _ended(desk, tested[-1], viewer)
-    yield from watch_stress(desk, job_id, viewer, progress, page)
 
 
 def _begun(desk: Desk, view: JobView, viewer: Viewer) -> Update:
@@ -257,11 +249,3 @@ def _stress_idle(told: str) -> Update:
 
 def _why(view: JobView) -> str:
     return without_server_paths(" ".join(view.errors.values()) or "The analysis ended without an answer.")
-
-
-def _told(begin: Callable[[], Iterator[Update]]) -> Iterator[Update]:
-    """What `begin` yields; a failure, of starting too, becomes a panel."""
-    try:
-        yield from begin()
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
-        yield handlers.failed(error)

@@ -13,7 +13,7 @@ from typing import Literal
 import gradio as gr
 
 from drishtiksha.casefile import Right, Viewer
-from drishtiksha.errors import DrishtikshaError, NotAllowedError
+from drishtiksha.errors import NotAllowedError
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaInfo
 from drishtiksha.services.plan import RunPlan, fitting
@@ -24,7 +24,7 @@ from drishtiksha.ui.compare import setup as compare_setup
 from drishtiksha.ui.shared import downloads, links, panels, shown
 from drishtiksha.ui.shared import player as compare_player
 from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
-from drishtiksha.ui.shared.failure import failure_sentence
+from drishtiksha.ui.shared.failure import failure_sentence, guarded
 from drishtiksha.ui.shared.parts import Update
 
 Side = Literal["a", "b"]
@@ -61,6 +61,20 @@ class Setup:
         )
 
 
+def failed(error: BaseException, title: str = "This could not be compared") -> Update:
+    """A failure, in the place of the result, so that it stays readable; what somebody may not do changes nothing there."""
+    if isinstance(error, NotAllowedError):
+        return {"status": panels.status(str(error))}
+    message, reference = failure_sentence(error)
+    return dict.fromkeys(PARTS, "") | {
+        "board": panels.problem(message, reference, title),
+        "status": panels.status(f"{title}."),
+        "run": gr.update(interactive=True),
+        "stop": gr.update(visible=False),
+    }
+
+
+@guarded(lambda error: failed(error, "This file could not be opened"))
 def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, upload: bool) -> Update:
     """Copy and hash a file at once, delete gradio's copy of an upload, show what it is, and choose detectors that fit."""
     try:
@@ -71,8 +85,6 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
             if side == "a":
                 setup = suited(desk, setup, case.media)
             return cleared() | shown | refresh(desk, setup, viewer)
-    except DrishtikshaError as error:
-        return failed(error, "This file could not be opened")
     finally:
         if upload:
             discard_upload(path)
@@ -101,19 +113,17 @@ def show_file(desk: Desk, side: Side, opened: OpenCase) -> Update:
     }
 
 
+@guarded(failed)
 def quick(desk: Desk, setup: Setup, which: Quick, viewer: Viewer) -> Update:
     """All that fit this file, one of each kind of trace, or none."""
-    try:
-        statuses = desk.models()
-        media = desk.workbench.seen_by(viewer).open(setup.case_a).media if setup.case_a else None
-        picks: Sequence[str] = ()
-        if which == "each":
-            picks = compare_picker.one_of_each(statuses, media)
-        elif which == "all":
-            picks = fitting(statuses, media) if media else [s.name for s in statuses if s.can_examine(None)]
-        return refresh(desk, Setup(setup.case_a, setup.case_b, setup.mode, tuple(picks)), viewer)
-    except DrishtikshaError as error:
-        return failed(error)
+    statuses = desk.models()
+    media = desk.workbench.seen_by(viewer).open(setup.case_a).media if setup.case_a else None
+    picks: Sequence[str] = ()
+    if which == "each":
+        picks = compare_picker.one_of_each(statuses, media)
+    elif which == "all":
+        picks = fitting(statuses, media) if media else [s.name for s in statuses if s.can_examine(None)]
+    return refresh(desk, Setup(setup.case_a, setup.case_b, setup.mode, tuple(picks)), viewer)
 
 
 def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
@@ -132,41 +142,35 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     }
 
 
+@guarded(failed)
 def planned(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """The plan after other detectors were picked; the list itself stays as it is."""
-    try:
-        return {"plan": compare_setup.plan(_plans(desk, setup.cases, setup.picks, desk.models(), viewer))}
-    except DrishtikshaError as error:
-        return failed(error)
+    return {"plan": compare_setup.plan(_plans(desk, setup.cases, setup.picks, desk.models(), viewer))}
 
 
+@guarded(failed)
 def change_mode(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """From several detectors to two files and back."""
-    try:
-        return cleared() | refresh(desk, setup, viewer)
-    except DrishtikshaError as error:
-        return failed(error)
+    return cleared() | refresh(desk, setup, viewer)
 
 
+@guarded(failed)
 def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool = False) -> Update:
     """Back to the drop zone of one side; the case stays until its time is over unless it is deleted."""
     case_id = setup.case_a if side == "a" else setup.case_b
-    try:
-        if delete and case_id:
-            desk.workbench.seen_by(viewer).open(case_id).delete()
-        left = setup.with_case(side, "")
-        told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
-        empty: Update = {
-            f"case_{side}": "",
-            f"chooser_{side}": gr.update(visible=True),
-            f"box_{side}": gr.update(visible=False),
-            f"player_{side}": "",
-            f"facts_{side}": "",
-            "status": panels.status(told),
-        }
-        return cleared() | empty | refresh(desk, left, viewer)
-    except DrishtikshaError as error:
-        return failed(error)
+    if delete and case_id:
+        desk.workbench.seen_by(viewer).open(case_id).delete()
+    left = setup.with_case(side, "")
+    told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
+    empty: Update = {
+        f"case_{side}": "",
+        f"chooser_{side}": gr.update(visible=True),
+        f"box_{side}": gr.update(visible=False),
+        f"player_{side}": "",
+        f"facts_{side}": "",
+        "status": panels.status(told),
+    }
+    return cleared() | empty | refresh(desk, left, viewer)
 
 
 def cleared() -> Update:
@@ -182,19 +186,6 @@ def cleared() -> Update:
         "report": gr.update(visible=False),
         "reports_a": downloads.markup(),
         "reports_b": gr.update(visible=False),
-    }
-
-
-def failed(error: BaseException, title: str = "This could not be compared") -> Update:
-    """A failure, in the place of the result, so that it stays readable; what somebody may not do changes nothing there."""
-    if isinstance(error, NotAllowedError):
-        return {"status": panels.status(str(error))}
-    message, reference = failure_sentence(error)
-    return dict.fromkeys(PARTS, "") | {
-        "board": panels.problem(message, reference, title),
-        "status": panels.status(f"{title}."),
-        "run": gr.update(interactive=True),
-        "stop": gr.update(visible=False),
     }
 
 

@@ -25,6 +25,7 @@ from drishtiksha.ui.compare.handlers import PLAYERS, Setup, Side, cleared, faile
 from drishtiksha.ui.shared import chart as compare_chart
 from drishtiksha.ui.shared import downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.failure import failure_sentence, guarded
 from drishtiksha.ui.shared.parts import Update
 
 SEND_S = 0.5
@@ -32,69 +33,69 @@ SEND_S = 0.5
 PAIR = (PLAYERS["a"], PLAYERS["b"])
 
 
+def _not_here(error: Exception) -> Update:
+    return failed(error, "This comparison is not here") if isinstance(error, DrishtikshaError) else failed(error)
+
+
+def _no_pictures(error: Exception) -> Update:
+    return {"seen": panels.problem(*failure_sentence(error), "These pictures could not be made")}
+
+
+@guarded(failed)
 def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
     """Queue the comparison and follow it. Failures become panels."""
+    if (lacking := _lacking(setup)) is not None:
+        yield cleared() | {"board": panels.problem(lacking, title="Nothing to compare yet")}
+        return
+    models = setup.picks[:1] if setup.mode == "files" else setup.picks
+    jobs: list[str] = []
     try:
-        if (lacking := _lacking(setup)) is not None:
-            yield cleared() | {"board": panels.problem(lacking, title="Nothing to compare yet")}
-            return
-        models = setup.picks[:1] if setup.mode == "files" else setup.picks
-        jobs: list[str] = []
-        try:
-            for case_id in setup.cases:
-                jobs.append(desk.workbench.seen_by(viewer).open(case_id).submit(models))
-        except DrishtikshaError:
-            for job in jobs:
-                desk.workbench.seen_by(viewer).cancel(job)
-            raise
-        code = compare_setup.code_of(tuple(jobs))
-        yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
-        yield from follow(desk, code, viewer)
-    except DrishtikshaError as error:
-        yield failed(error)
+        for case_id in setup.cases:
+            jobs.append(desk.workbench.seen_by(viewer).open(case_id).submit(models))
+    except DrishtikshaError:
+        for job in jobs:
+            desk.workbench.seen_by(viewer).cancel(job)
+        raise
+    code = compare_setup.code_of(tuple(jobs))
+    yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
+    yield from follow(desk, code, viewer)
 
 
+@guarded(_not_here)
 def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     """A page that was opened with a comparison in its address: show its files and follow it."""
     jobs = compare_setup.jobs_of(code)
     if not code:
         return
-    try:
-        if not jobs:
-            raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
-        views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
-        cases = [desk.workbench.seen_by(viewer).open(view.case_id) for view in views]
-        shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
-        sides: tuple[Side, ...] = ("a", "b")
-        for side, case in zip(sides[: len(cases)], cases, strict=True):
-            shown |= show_file(desk, side, case)
-        ids = [case.case_id for case in cases]
-        mode = "files" if len(ids) == 2 else "models"
-        setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
-        yield shown | {"mode": mode} | refresh(desk, setup, viewer)
-        yield from follow(desk, code, viewer)
-    except DrishtikshaError as error:
-        yield failed(error, "This comparison is not here")
+    if not jobs:
+        raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
+    views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
+    cases = [desk.workbench.seen_by(viewer).open(view.case_id) for view in views]
+    shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
+    sides: tuple[Side, ...] = ("a", "b")
+    for side, case in zip(sides[: len(cases)], cases, strict=True):
+        shown |= show_file(desk, side, case)
+    ids = [case.case_id for case in cases]
+    mode = "files" if len(ids) == 2 else "models"
+    setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
+    yield shown | {"mode": mode} | refresh(desk, setup, viewer)
+    yield from follow(desk, code, viewer)
 
 
+@guarded(failed)
 def again(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     """Go on with a stopped or failed comparison, from its last finished chunk."""
-    try:
-        for job in compare_setup.jobs_of(code):
-            if desk.workbench.seen_by(viewer).job(job).state in (JobState.FAILED, JobState.CANCELLED):
-                desk.workbench.seen_by(viewer).retry(job)
-        yield from follow(desk, code, viewer)
-    except DrishtikshaError as error:
-        yield failed(error)
+    for job in compare_setup.jobs_of(code):
+        if desk.workbench.seen_by(viewer).job(job).state in (JobState.FAILED, JobState.CANCELLED):
+            desk.workbench.seen_by(viewer).retry(job)
+    yield from follow(desk, code, viewer)
 
 
+@guarded(failed)
 def stop(desk: Desk, code: str | None, viewer: Viewer) -> Update:
     """Ask the jobs to stop; what follows them writes the answer."""
-    try:
-        for job in compare_setup.jobs_of(code):
-            desk.workbench.seen_by(viewer).cancel(job)
-    except DrishtikshaError as error:
-        return failed(error)
+    for job in compare_setup.jobs_of(code):
+        desk.workbench.seen_by(viewer).cancel(job)
     return {"status": panels.status("Stopping...")}
 
 
@@ -156,13 +157,11 @@ def _table(desk: Desk, view: JobView, viewer: Viewer) -> str:
     return compare_panels.table(compare(view.results), view.results, view, memory, PLAYERS["a"])
 
 
+@guarded(_no_pictures)
 def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
     """The same moment as each detector saw it."""
-    try:
-        views = [desk.workbench.seen_by(viewer).job(job) for job in compare_setup.jobs_of(code)]
-        return _seen(desk, views, time_s, viewer) if views else {}
-    except DrishtikshaError as error:
-        return {"seen": panels.problem(str(error), title="These pictures could not be made")}
+    views = [desk.workbench.seen_by(viewer).job(job) for job in compare_setup.jobs_of(code)]
+    return _seen(desk, views, time_s, viewer) if views else {}
 
 
 def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) -> Update:

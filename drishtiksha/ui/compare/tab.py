@@ -16,6 +16,7 @@ from drishtiksha.ui.compare.setup import jobs_of, plan
 from drishtiksha.ui.shared import downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
+from drishtiksha.ui.shared.failure import guarded
 from drishtiksha.ui.shared.parts import Parts, Update
 from drishtiksha.ui.shared.templates import fill, script
 
@@ -144,7 +145,7 @@ def _handler(parts: Parts, desk: Desk, act: Act) -> Callable[..., dict[Any, Any]
     """What gradio calls with the components of `_setup`."""
 
     def handle(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(_safely(lambda: act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request))))
+        return parts.update(act(Setup.of(case_a, case_b, mode, picks), desk.viewer(request)))
 
     return handle
 
@@ -169,7 +170,7 @@ def _wire_side(parts: Parts, desk: Desk, side: Side) -> None:
         if path is None:
             return parts.update({})
         setup, viewer = Setup.of(case_a, case_b, mode, picks), desk.viewer(request)
-        taken = _safely(lambda: handlers.take(desk, setup, side, Path(path), viewer, upload=True))
+        taken = handlers.take(desk, setup, side, Path(path), viewer, upload=True)
         return parts.update(taken | {f"drop_{side}": None})
 
     drop = parts[f"drop_{side}"]
@@ -197,7 +198,7 @@ def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
         setup = Setup.of(case_a, case_b, mode, picks)
         if not setup.cases and request.query_params.get("compare"):
             return parts.update({})  # its files are on their way: this answer would come late and take them away
-        return parts.update(_safely(lambda: handlers.refresh(desk, setup, desk.viewer(request))))
+        return parts.update(guarded(handlers.failed)(handlers.refresh)(desk, setup, desk.viewer(request)))
 
     tab.select(opened, _setup(parts), parts.outputs, queue=False, **PRIVATE)
 
@@ -205,17 +206,17 @@ def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
 def _wire_run(parts: Parts, desk: Desk) -> None:
     def run(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         setup = Setup.of(case_a, case_b, mode, picks)
-        yield from _stream(parts, running.start(desk, setup, desk.viewer(request)))
+        yield from parts.stream(running.start(desk, setup, desk.viewer(request)))
 
     def again(code: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        yield from _stream(parts, running.again(desk, code, desk.viewer(request)))
+        yield from parts.stream(running.again(desk, code, desk.viewer(request)))
 
     def reopen(request: gr.Request) -> Iterator[dict[Any, Any]]:
         code = request.query_params.get("compare")
-        yield from _stream(parts, running.reopen(desk, code, desk.viewer(request)))
+        yield from parts.stream(running.reopen(desk, code, desk.viewer(request)))
 
     def stop(code: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(_safely(lambda: running.stop(desk, code, desk.viewer(request))))
+        return parts.update(running.stop(desk, code, desk.viewer(request)))
 
     watching = {"concurrency_limit": MAX_WATCHING, "concurrency_id": "watch-comparison"} | PRIVATE
     events = [
@@ -232,7 +233,7 @@ def _wire_run(parts: Parts, desk: Desk) -> None:
 
 def _wire_result(parts: Parts, desk: Desk) -> None:
     def look(code: str, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
-        return parts.update(_safely(lambda: running.look(desk, code, float(event.time), desk.viewer(request))))
+        return parts.update(running.look(desk, code, float(event.time), desk.viewer(request)))
 
     parts["seen"].select(look, parts["code"], parts.outputs, concurrency_limit=4, **PRIVATE)
 
@@ -246,17 +247,3 @@ def _wire_result(parts: Parts, desk: Desk) -> None:
     for side in ("a", "b"):
         asked, kept = [parts[f"case_{side}"], parts["code"]], parts[f"reports_{side}"]
         kept.click(report_on(side.upper()), asked, kept, concurrency_limit=2, **PRIVATE)
-
-
-def _stream(parts: Parts, updates: Iterator[Update]) -> Iterator[dict[Any, Any]]:
-    try:
-        yield from parts.stream(updates)
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
-        yield parts.update(handlers.failed(error))
-
-
-def _safely(act: Callable[[], Update]) -> Update:
-    try:
-        return act()
-    except Exception as error:  # noqa: BLE001 - shown to the user and logged; nothing goes on after it
-        return handlers.failed(error)
