@@ -15,7 +15,7 @@ import yaml
 from media_factory import coded_frames, write_video
 from running_app import ASSETS, ROOT, TIMEOUT_MS, App, serving
 
-from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Viewer
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState
 from drishtiksha.media.frameindex import read_index
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
@@ -61,7 +61,7 @@ def examined(folder: Path) -> None:
     with bench_on(folder) as bench:
         bench.start()
         for name, models in CASES.items():
-            case = Desk(bench).take(ASSETS / name, name, Viewer(), f"What of {name}?")
+            case = Desk(bench).take(ASSETS / name, name, LOCAL, f"What of {name}?")
             *_, last = bench.seen_by(LOCAL).watch(bench.seen_by(LOCAL).open(case.case_id).submit(models))
             assert last.state is JobState.DONE, last.errors
 

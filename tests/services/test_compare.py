@@ -53,9 +53,7 @@ def test_the_scores_are_those_of_separate_runs_and_the_file_is_decoded_once(mana
     decoded = []
     real = video.read_index
     monkeypatch.setattr("drishtiksha.media.reader.iter_frames", _counting(decoded))
-    monkeypatch.setattr(
-        "drishtiksha.media.reader.read_index", lambda *a, **k: decoded.append("index") or real(*a, **k)
-    )
+    monkeypatch.setattr("drishtiksha.media.reader.read_index", lambda *a, **k: decoded.append("index") or real(*a, **k))
     seen = []
     found = examine(evidence, THREE, manager, seen.append)
     assert decoded == ["index", "frames"]
