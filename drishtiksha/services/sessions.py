@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 import secrets
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Mapping
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drishtiksha.casefile import SESSION, Role, Viewer
@@ -28,9 +29,15 @@ def visitor(secret: str | None) -> Viewer:
     return Viewer(session=session, role=Role.VISITOR)
 
 
+def secret_in(cookies: Mapping[str, str]) -> str | None:
+    """The secret in our cookie; None where it is not there, or holds what we never give out."""
+    secret = cookies.get(COOKIE, "")
+    return secret if _TOKEN.fullmatch(secret) else None
+
+
 def session_of(scope: Scope) -> str | None:
     """The secret in the cookie of a request, or the one that is set by its answer."""
-    return scope.get(_NEW) or _sent(scope)
+    return scope.get(_NEW) or secret_in(HTTPConnection(scope).cookies)
 
 
 class SessionCookie:
@@ -44,7 +51,7 @@ class SessionCookie:
         self._where = "SameSite=None; Secure; Partitioned" if "SPACE_ID" in os.environ else "SameSite=Lax"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _sent(scope):
+        if scope["type"] != "http" or secret_in(HTTPConnection(scope).cookies):
             await self.app(scope, receive, send)
             return
         token = secrets.token_urlsafe(32)
@@ -57,16 +64,3 @@ class SessionCookie:
             await send(message)
 
         await self.app(dict(scope, **{_NEW: token}), receive, send_with_cookie)
-
-
-def _sent(scope: Scope) -> str | None:
-    """The value of our cookie; None where the request brings none that we gave out."""
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            try:
-                morsel = SimpleCookie(value.decode("latin-1")).get(COOKIE)
-            except CookieError:
-                continue
-            if morsel is not None and _TOKEN.fullmatch(morsel.value):
-                return morsel.value
-    return None

@@ -67,6 +67,11 @@ def test_a_browser_of_a_public_page_is_known_by_its_cookie_else_by_the_open_page
     framed = viewer_of(SimpleNamespace(cookies={}, session_hash="one"), public)
     assert len({ann.owner, framed.owner, viewer_of(SimpleNamespace(cookies={}, session_hash="two"), public).owner}) == 3
     assert "a" * 43 not in ann.owner
+    stolen = viewer_of(SimpleNamespace(cookies={COOKIE: "one"}, session_hash="three"), public)
+    assert stolen.owner == viewer_of(SimpleNamespace(cookies={}, session_hash="three"), public).owner, (
+        "no cookie of ours"
+    )
+    assert not stolen.may(Right.CHANGE, framed.owner)
     unknown = viewer_of(None, public)
     assert (unknown.owner, unknown.may(Right.READ, ann.owner), unknown.may(Right.CHANGE, "")) == ("", True, False)
 

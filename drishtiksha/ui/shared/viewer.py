@@ -7,7 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from drishtiksha.casefile import LOCAL, Viewer
-from drishtiksha.services.sessions import COOKIE, visitor
+from drishtiksha.services.sessions import secret_in, visitor
 from drishtiksha.settings import Settings
 
 ViewerOf = Callable[[str], Viewer]
@@ -25,5 +25,4 @@ def viewer_of(request: gr.Request | None, settings: Settings, known: ViewerOf | 
         return known(name) if known and name else Viewer()
     if not settings.public:
         return LOCAL
-    cookies = getattr(request, "cookies", None) or {}
-    return visitor(cookies[COOKIE] if COOKIE in cookies else getattr(request, "session_hash", None))
+    return visitor(secret_in(getattr(request, "cookies", None) or {}) or getattr(request, "session_hash", None))
