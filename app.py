@@ -3,13 +3,8 @@
 import os
 import sys
 
-from starlette.middleware import Middleware
-
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.registry import ModelManager
-from drishtiksha.server.login import authenticator
-from drishtiksha.server.middleware import SlowLogins
-from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import configure_logging, load_settings
 from drishtiksha.store.accounts import Accounts
@@ -27,12 +22,17 @@ demo = build(workbench, accounts.viewer if accounts else None)
 
 if __name__ == "__main__":
     options = launch_options(settings)
-    middleware = [Middleware(SlowLogins), *([Middleware(SessionCookie)] if settings.public else [])]
     if accounts:
+        from starlette.middleware import Middleware
+
+        from drishtiksha.server.login import authenticator
+        from drishtiksha.server.middleware import SlowLogins
+
         options["auth"] = authenticator(accounts)
+        options["app_kwargs"]["middleware"].append(Middleware(SlowLogins))
     workbench.start()
     try:
-        demo.launch(**options, app_kwargs={"middleware": middleware})
+        demo.launch(**options)
     except OSError as error:  # the port is taken, say
         sys.exit(f"Drishtiksha cannot start. {error}")
     finally:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui import endpoints
@@ -28,6 +30,8 @@ MAX_EVENTS = 256
 """Answers that pages may wait for at a time; a page that watches a job waits for one all the while."""
 MAX_THREADS = 128
 """Each answer in the making takes one, and a page that watches a job has one nearly always."""
+ONLY_LAUNCHED = ("share", "max_threads", "app_kwargs")
+"""Options that a page within another app has no use for."""
 SWEEP_S = 3600
 """How often gradio looks for temporary files that nobody uses any more."""
 
@@ -73,7 +77,7 @@ def mount(
     authenticate: whether a name and a password belong together; with it everybody must log in. viewer: who that is.
     root_path: below which a proxy offers the page.
     """
-    options = {name: value for name, value in launch_options(settings).items() if name not in ("share", "max_threads")}
+    options = {name: value for name, value in launch_options(settings).items() if name not in ONLY_LAUNCHED}
     message = "Log in to examine media."
     return gr.mount_gradio_app(
         app,
@@ -104,4 +108,5 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "enable_monitoring": False,
         "mcp_server": False,
         "pwa": False,
+        "app_kwargs": {"middleware": [Middleware(SessionCookie)] if settings.public else []},
     }
