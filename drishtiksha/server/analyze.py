@@ -19,7 +19,7 @@ from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.errors import in_words, public_job
 from drishtiksha.server.services import UPLOADS_AT_ONCE, Here, Services, as_json
 from drishtiksha.server.upload import FILE, Upload, received
-from drishtiksha.services.intake import take_in
+from drishtiksha.services.intake import deleted_on_failure, take_in
 
 TICK_S = 0.25
 MAX_WAIT_S = 600.0
@@ -114,12 +114,9 @@ def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) ->
     for name in form.model:
         here.manager.status(name)
     case = take_in(here.workbench, upload.path, upload.name or "unnamed", viewer, form.question)
-    try:
+    with deleted_on_failure(case):
         models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media),)
         return case.submit(models)
-    except BaseException:
-        case.delete()
-        raise
 
 
 async def _until_ended(request: Request, here: Services, job_id: str, viewer: Viewer, wait_s: float) -> JobView:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from drishtiksha.casefile import Viewer
@@ -20,13 +22,21 @@ def take_in(workbench: Workbench, upload: Path, original_name: str, viewer: View
     from drishtiksha.provenance import examine  # here, because a program that takes nothing in need not wait for it
 
     case = workbench.seen_by(viewer).take(upload, original_name, question.strip())
+    with deleted_on_failure(case):
+        try:
+            case.set_provenance(examine(case.evidence(), workbench.settings.limits))
+        except CaseGoneError:
+            raise
+        except DrishtikshaError as error:
+            log.warning("Nothing could be read of where a file comes from: %s", error)
+    return case
+
+
+@contextmanager
+def deleted_on_failure(case: OpenCase) -> Iterator[None]:
+    """Nothing stays of a file that was taken and is then refused: its sender is told so."""
     try:
-        case.set_provenance(examine(case.evidence(), workbench.settings.limits))
-    except CaseGoneError:
-        raise
-    except DrishtikshaError as error:
-        log.warning("Nothing could be read of where a file comes from: %s", error)
+        yield
     except BaseException:
         case.delete()
         raise
-    return case

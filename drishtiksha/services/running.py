@@ -10,22 +10,15 @@ from typing import ClassVar
 from drishtiksha.casefile import Answer, JobState
 from drishtiksha.errors import DrishtikshaError, JobGoneError, without_server_paths
 from drishtiksha.events import CancelToken, ProgressEvent
-from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.runs import run_models
-from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import Claim, Progress
 
 TELL_S = 0.25
 """Progress goes into the database at most so often, but for a new phase or a preview."""
-
-
-def kept(cases: Cases, settings: Settings, case_id: str) -> Evidence:
-    """The untouched file of a case. Raises: CaseGoneError."""
-    return CaseFolders(settings).evidence(case_id, cases.place(case_id))
 
 
 class LostError(JobGoneError):
@@ -55,7 +48,8 @@ class JobRun:
 
         Raises: MediaError for evidence that was altered; AnalysisCancelledError; LostError; SQLAlchemyError.
         """
-        evidence = kept(self.cases, self.manager.settings, self.claim.case_id)
+        case_id = self.claim.case_id
+        evidence = CaseFolders(self.manager.settings).evidence(case_id, self.cases.place(case_id))
         evidence.verify()
         answered = self.jobs.finished(self.claim.job_id)
         left = [name for name in self.claim.models if name not in answered and name not in self.errors]

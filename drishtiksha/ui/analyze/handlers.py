@@ -17,9 +17,10 @@ from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, No
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render import words
 from drishtiksha.results import MediaKind
+from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
-from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
+from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_line, failure_sentence, guarded
 from drishtiksha.ui.shared.parts import Update
 

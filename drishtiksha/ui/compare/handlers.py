@@ -16,6 +16,7 @@ from drishtiksha.casefile import Right, Viewer
 from drishtiksha.errors import NotAllowedError
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaInfo
+from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.plan import RunPlan, fitting
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.compare import choice as compare_picker
@@ -23,7 +24,7 @@ from drishtiksha.ui.compare import sections as compare_panels
 from drishtiksha.ui.compare import setup as compare_setup
 from drishtiksha.ui.shared import downloads, links, panels, shown
 from drishtiksha.ui.shared import player as compare_player
-from drishtiksha.ui.shared.desk import Desk, deleted_on_failure, discard_upload
+from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_sentence, guarded
 from drishtiksha.ui.shared.parts import Update
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ from drishtiksha.casefile import EvidenceKind
 from drishtiksha.comparison import JOIN_S, compare, counts, evidence_of
 from drishtiksha.errors import MediaError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.report.files import write_whole
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 from drishtiksha.ui.shared.templates import fill
@@ -66,9 +66,7 @@ def times_of(evidence: Evidence, folder: Path, limits: MediaLimits) -> list[floa
         times = []
     if len(times) > MAX_TIMES or not all(before < after for before, after in pairwise(times)):
         times = []
-    partial = kept.with_name(f".{secrets.token_hex(4)}-{kept.name}")
-    partial.write_text(json.dumps(times), encoding="utf-8")
-    partial.replace(kept)
+    write_whole(kept, json.dumps(times).encode())
     return times
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from gradio.utils import get_upload_folder
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import without_server_paths
 from drishtiksha.registry import ModelManager, ModelStatus
+from drishtiksha.report.files import write_whole
 from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
@@ -54,10 +53,7 @@ class Desk:
 
     def keep_remarks(self, case: OpenCase, remarks: list[str]) -> None:
         """Keep them with the case, so that they need not be found again. Others see all of them or none."""
-        path = case.derived() / _REMARKS
-        unfinished = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-        unfinished.write_text(json.dumps(remarks), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(case.derived() / _REMARKS, json.dumps(remarks).encode())
 
     def models(self) -> list[ModelStatus]:
         """The model list, fit to be shown to visitors."""
@@ -65,16 +61,6 @@ class Desk:
             replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
             for status in self.manager.describe()
         ]
-
-
-@contextlib.contextmanager
-def deleted_on_failure(case: OpenCase) -> Iterator[None]:
-    """Nothing stays of a file that was taken and then could not be shown: its sender is told that it was refused."""
-    try:
-        yield
-    except BaseException:
-        case.delete()
-        raise
 
 
 def discard_upload(upload: Path) -> None:

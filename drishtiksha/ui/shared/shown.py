@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from PIL import Image
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import findings
 from drishtiksha.render.moments import QUALITY, moment_pictures
+from drishtiksha.report.files import draft_of
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 
@@ -82,7 +82,7 @@ def _picture(evidence: Evidence, target: Path, limits: MediaLimits) -> None:
 def _once(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file unless it is there; nobody ever sees a half-written one."""
     if not path.exists():
-        unfinished = path.with_name(f".{os.getpid()}-{id(write):x}-{path.name}")
+        unfinished = draft_of(path)
         write(unfinished)
         unfinished.replace(path)
     return path
