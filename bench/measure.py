@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 import statistics
 import subprocess
@@ -46,3 +47,10 @@ def machine() -> str:
         model += " with AMX" if amx else ""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, no GPU used, Python {platform.python_version()}"
+
+
+def alone(table: Callable[[int], str], about: str | None) -> None:
+    """What a file of the bench does when it is run by itself: print its table; `--repeats N` counts."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--repeats", type=int, default=3)
+    print(table(parser.parse_args().repeats))

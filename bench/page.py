@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from bench.measure import ROOT, median_s
+from bench.measure import ROOT, alone, median_s
 from drishtiksha.casefile import LOCAL
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
@@ -122,11 +121,5 @@ def _statements() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    print(table(parser.parse_args().repeats))
-
-
 if __name__ == "__main__":
-    main()
+    alone(table, __doc__)

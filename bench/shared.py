@@ -6,13 +6,13 @@ with stand-in weights, which take as long as trained ones.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from bench.measure import alone
 from bench.shelf import CLIPS, stand_in
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.shared import SharedMedia
@@ -74,11 +74,5 @@ def _measured(work: Callable[[], list[AnalysisResult]], repeats: int) -> str:
     return " | ".join(f"{statistics.median(column):.2f}" for column in zip(*rows, strict=True))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    print(table(parser.parse_args().repeats))
-
-
 if __name__ == "__main__":
-    main()
+    alone(table, __doc__)

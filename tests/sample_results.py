@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from drishtiksha import scoring
+from drishtiksha.casefile import CredentialState, Provenance, ProvenanceFinding
 from drishtiksha.results import (
     AnalysisResult,
     FaceScore,
@@ -193,4 +195,26 @@ def recording() -> AnalysisResult:
         scores=scores,
         people=(),
         heatmaps=(warm,),
+    )
+
+
+def finding(title: str, *, notable: bool = False) -> ProvenanceFinding:
+    return ProvenanceFinding(
+        kind="metadata",
+        title=title,
+        detail=f"Detail of {title}",
+        tells="tells this",
+        does_not_tell="does not tell that",
+        notable=notable,
+    )
+
+
+def file_history(
+    state: CredentialState = CredentialState.ABSENT, fields: Mapping[str, str] | None = None
+) -> Provenance:
+    """What a file says of itself: one ordinary finding and one that is notable."""
+    return Provenance(
+        credentials=state,
+        findings=(finding("An ordinary note"), finding("A generator", notable=True)),
+        fields=dict(fields or {"EXIF Make": "Maker"}),
     )

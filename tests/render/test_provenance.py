@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import re
 
-from drishtiksha.casefile import CredentialState, Provenance, ProvenanceFinding
+from sample_results import file_history
+
+from drishtiksha.casefile import CredentialState
 from drishtiksha.render.provenance import LOOKS, ordered, plain
-
-
-def finding(title: str, *, notable: bool = False) -> ProvenanceFinding:
-    return ProvenanceFinding(
-        kind="metadata",
-        title=title,
-        detail=f"Detail of {title}",
-        tells="tells this",
-        does_not_tell="does not tell that",
-        notable=notable,
-    )
-
-
-def sample(state: CredentialState = CredentialState.ABSENT) -> Provenance:
-    return Provenance(
-        credentials=state,
-        findings=(finding("An ordinary note"), finding("A generator", notable=True)),
-        fields={"EXIF Make": "Maker"},
-    )
 
 
 def test_no_state_is_called_genuine():
@@ -33,11 +16,11 @@ def test_no_state_is_called_genuine():
 
 
 def test_the_notable_come_first():
-    assert [one.title for one in ordered(sample())] == ["A generator", "An ordinary note"]
+    assert [one.title for one in ordered(file_history())] == ["A generator", "An ordinary note"]
 
 
 def test_plain_lines():
-    lines = plain(sample(CredentialState.BROKEN))
+    lines = plain(file_history(CredentialState.BROKEN))
     assert lines[0].startswith("Content Credentials: broken")
     assert lines[1] == "! A generator. Detail of A generator"
     assert lines[2] == "  This tells: tells this"

@@ -6,9 +6,9 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
-from sample_results import clean_picture, media, recording
+from sample_results import clean_picture, file_history, finding, media, recording
 
-from drishtiksha.casefile import CaseFile, CredentialState, Provenance, ProvenanceFinding
+from drishtiksha.casefile import CaseFile, CredentialState, Provenance
 from drishtiksha.render.provenance import LOOKS
 from drishtiksha.results import MediaInfo
 from drishtiksha.ui.shared import panels
@@ -16,23 +16,7 @@ from drishtiksha.ui.shared import panels
 EVIL = '<script>alert("x")</script>'
 
 
-def finding(title: str, *, notable: bool = False) -> ProvenanceFinding:
-    return ProvenanceFinding(
-        kind="metadata",
-        title=title,
-        detail=f"Detail of {title}",
-        tells="tells this",
-        does_not_tell="does not tell that",
-        notable=notable,
-    )
-
-
-def sample(state: CredentialState = CredentialState.ABSENT) -> Provenance:
-    return Provenance(
-        credentials=state,
-        findings=(finding("An ordinary note"), finding("A generator", notable=True)),
-        fields={"EXIF Make": "Maker", EVIL: EVIL},
-    )
+HISTORY = {"EXIF Make": "Maker", EVIL: EVIL}
 
 
 def origin(provenance: Provenance, of: MediaInfo | None = None) -> str:
@@ -69,7 +53,7 @@ class Tree(HTMLParser):
 
 @pytest.mark.parametrize("state", CredentialState)
 def test_every_state_has_its_own_sentence_and_icon(state):
-    text = origin(sample(state))
+    text = origin(file_history(state, HISTORY))
     Tree(text)
     assert LOOKS[state].title in text
     assert LOOKS[state].sentence in unescape(text)
@@ -78,7 +62,7 @@ def test_every_state_has_its_own_sentence_and_icon(state):
 
 
 def test_what_is_notable_stands_in_the_open_and_first():
-    text = origin(sample())
+    text = origin(file_history(fields=HISTORY))
     folded = text.index("<details")
     assert text.index("A generator") < folded < text.index("An ordinary note")
     assert "Also noted (1)" in text
@@ -98,7 +82,7 @@ def test_everything_from_the_file_is_escaped():
 
 
 def test_links_for_reverse_search_open_apart_and_send_nothing():
-    tree = Tree(origin(sample(), clean_picture().media))
+    tree = Tree(origin(file_history(fields=HISTORY), clean_picture().media))
     assert len(tree.links) == 4
     for link in tree.links:
         assert link["rel"] == "noopener noreferrer"
@@ -108,7 +92,7 @@ def test_links_for_reverse_search_open_apart_and_send_nothing():
 
 
 def test_recordings_have_no_search_for_pictures():
-    assert Tree(origin(sample(), recording().media)).links == []
+    assert Tree(origin(file_history(fields=HISTORY), recording().media)).links == []
 
 
 def test_a_file_that_says_nothing_has_no_empty_lists():
