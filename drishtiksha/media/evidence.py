@@ -19,7 +19,7 @@ from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.guard import no_check
 from drishtiksha.media.probe import probe
 from drishtiksha.media.reader import Reader
-from drishtiksha.results import MediaInfo, TrackKind
+from drishtiksha.results import MediaInfo, TrackKind, TrackScore
 from drishtiksha.settings import MediaLimits
 
 CHUNK = 1 << 20
@@ -119,11 +119,13 @@ class Evidence:
                 shutil.rmtree(case_dir)
                 raise
 
-    def reader(self, limits: MediaLimits, check: Callable[[], None] = no_check) -> Reader:
-        """What decodes this file. check: called several times a second meanwhile; raises to stop."""
-        sound = self.is_sound(self.track)
-        track = None if self.track is None else self.track - 1
-        part = SoundPart(track) if sound else MIXTURE
+    def reader(self, limits: MediaLimits, check: Callable[[], None] = no_check, of: TrackScore | None = None) -> Reader:
+        """What decodes this file. check: called several times a second meanwhile; raises to stop. of: the track or channels
+        to decode, in place of the main or chosen ones."""
+        number, weights = (self.track, None) if of is None else (of.track or self.track, of.weights)
+        sound = weights is not None or self.is_sound(number)
+        track = None if number is None else number - 1
+        part = SoundPart(track, weights) if sound else MIXTURE
         return Reader(self.path, self.media.name, limits, check, None if sound else track, part)
 
     def is_sound(self, track: int | None) -> bool:
