@@ -97,8 +97,8 @@ def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
                 number=stream.index + 1,
                 kind=kind,
                 codec=_codec_name(stream),  # type: ignore[arg-type]
-                language=fact(stream.language),
-                title=fact(stream.metadata.get("title") or stream.metadata.get("handler_name")),
+                language=fact(stream.language) if stream.language != "und" else None,
+                title=fact(stream.metadata.get("title")),
                 channels=sound.channels if sound is not None else None,  # type: ignore[attr-defined]
                 main=any(main is not None and main.index == stream.index for main in (video, audio)),
             )
