@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from drishtiksha.analysis import analyze
@@ -43,7 +41,9 @@ def test_a_jump_of_the_clock_is_no_silence(manager):
 
 def test_the_synthetic_side_of_a_call_is_found(manager):
     result = result_of(manager, "a_call_realL_fakeR.flac", VOICE)
-    assert {track.label: track.p_fake for track in result.tracks} == pytest.approx({"left": 0.009, "right": 0.935}, abs=0.002)
+    assert {track.label: track.p_fake for track in result.tracks} == pytest.approx(
+        {"left": 0.009, "right": 0.935}, abs=0.002
+    )
     assert result.prediction is Prediction.FAKE
 
 

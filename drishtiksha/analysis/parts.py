@@ -67,7 +67,7 @@ def _refuse_other_kind(evidence: Evidence, plan: SamplingPlan) -> None:
     sound = evidence.is_sound(evidence.track)
     if sound != isinstance(plan, AudioPlan):
         wanted = "looks at the picture" if sound else "listens"
-        kind = "sound" if sound else "picture"
+        kind = "sound" if sound else "a picture"
         raise WrongMediaKindError(
             f"Track {evidence.track} of {evidence.media.name} is {kind}, and this model {wanted}."
         )

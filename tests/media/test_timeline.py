@@ -30,7 +30,13 @@ def recording(path: Path, codes: range, click_s: float, begin_s: float = 0.0, op
     sound = click_at(click_s, len(frames) / 25, RATE)
     times = [begin_s + i / 25 for i in range(len(frames))]
     return write_video(
-        path, frames, times=times, audio=(sound, RATE), audio_start_s=begin_s, container="mpegts", options=options or PLAIN
+        path,
+        frames,
+        times=times,
+        audio=(sound, RATE),
+        audio_start_s=begin_s,
+        container="mpegts",
+        options=options or PLAIN,
     )
 
 
@@ -98,7 +104,9 @@ def test_a_jump_forward_is_neither_length_nor_silence(tmp_path: Path, limits: Me
     assert len(codes) >= 99
 
 
-def test_a_pause_in_an_ordinary_container_is_no_length_when_it_is_hours_long(tmp_path: Path, limits: MediaLimits) -> None:
+def test_a_pause_in_an_ordinary_container_is_no_length_when_it_is_hours_long(
+    tmp_path: Path, limits: MediaLimits
+) -> None:
     path = tmp_path / "pause.mkv"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("pcm_s16le", rate=16_000, layout="mono")
