@@ -15,7 +15,7 @@ from drishtiksha.analysis.sequences import SequenceRun
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.analysis.sources import RunContext, Stopwatch
 from drishtiksha.contract import Detector, SequencePlan
-from drishtiksha.errors import WrongMediaKindError
+from drishtiksha.errors import MediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.results import AnalysisResult
@@ -61,6 +61,7 @@ def analyze(
         with clock("decode"):
             parts, notes = opened.enter_context(parts_of(media, plan, check))
         results: list[AnalysisResult] = []
+        judged: list[Part] = []
         for part in parts:
             spent_s = 0.0 if results else time.perf_counter() - started
             context = RunContext(part.shared, check, clock, part.sound, spent_s)
@@ -70,10 +71,17 @@ def analyze(
                 run: Run = SequenceRun(context, detector, told, plan, log, before)
             else:
                 run = Run(context, detector, told, plan, log, before)
-            results.append(run.execute(explain))
+            try:
+                results.append(run.execute(explain))
+            except MediaError as error:
+                if part is parts[0]:
+                    raise
+                notes.append(f"{part.label.capitalize()} was not judged: {error}")
+                continue
+            judged.append(part)
     if len(results) == 1 and not parts[0].label and not notes:
         return results[0]
-    return strongest(parts, results, notes)
+    return strongest(judged, results, notes)
 
 
 def _of_part(reporter: Reporter, part: Part, *, last: bool) -> Reporter:

@@ -113,6 +113,8 @@ class Survey:
         if self._alike or not self._pieces:
             return ()
         found = np.concatenate(self._pieces, axis=1)
+        if not found.any():
+            return ()
         levels = np.sqrt(np.mean(np.square(found), axis=1))
         heard = [i for i, level in enumerate(levels) if level > SILENT * levels.max() and "LFE" not in self._names[i]]
         groups: list[list[tuple[int, int]]] = []

@@ -21,8 +21,12 @@ SUFFIXES = {"mjpeg": "jpg", "png": "png", "gif": "gif", "bmp": "bmp", "webp": "w
 def video_offset(path: Path) -> int | None:
     """Where in a picture file an embedded video begins, bytes; None without one."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = VIDEO_START.search(content, 16)
-        return found.start() if found else None
+        place = content.find(b"ftyp", 16)
+        while place >= 0:
+            if VIDEO_START.match(content, place - 4):
+                return place - 4
+            place = content.find(b"ftyp", place + 4)
+    return None
 
 
 def embedded_tracks(path: Path) -> tuple[TrackInfo, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,14 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def remuxed(path: Path, sources: Sequence[Path]) -> Path:
     """The first stream of each file as one track each."""
-    with av.open(str(path), "w") as output:
-        for source in sources:
-            with av.open(str(source)) as container:
-                stream = container.streams[0]
-                own = output.add_stream_from_template(stream)
-                packets = [packet for packet in container.demux(stream) if packet.size]
-                for packet in packets:
-                    packet.stream = own
+    with ExitStack() as opened:
+        output = opened.enter_context(av.open(str(path), "w"))
+        streams = [opened.enter_context(av.open(str(source))).streams[0] for source in sources]
+        own = [output.add_stream_from_template(stream) for stream in streams]
+        for stream, track in zip(streams, own, strict=True):
+            for packet in stream.container.demux(stream):
+                if packet.size:
+                    packet.stream = track
                     output.mux(packet)
     return path
 
