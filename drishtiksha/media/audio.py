@@ -58,20 +58,22 @@ def read_sound(
     """
     name = name or path.name
 
+    def decode(container: InputContainer, pulse: Pulse, moved: np.ndarray | None) -> Sound:
+        filled: list[tuple[float, float]] = []
+        survey = Survey(part)
+        stream = sound_stream(container, name, part.track)
+        pieces = _on_time(container, stream, name, limits, pulse, moved, survey, filled)
+        return Sound(_resampled(pieces, sample_rate, pulse), tuple(filled), survey.parts())
+
     def work(pulse: Pulse) -> Sound:
-        moved = None
         with open_container(path, name, limits) as container:
             stream = sound_stream(container, name, part.track)
-            if may_jump(container):
-                tracks = [*sound_streams(container), *picture_streams(container)[:1]]
-                moved = read_timeline(container, tracks, name, limits, pulse).tracks[stream.index].shifts
+            if not may_jump(container):
+                return decode(container, pulse, None)
+            tracks = [*sound_streams(container), *picture_streams(container)[:1]]
+            moved = read_timeline(container, tracks, name, limits, pulse).tracks[stream.index].shifts
         with open_container(path, name, limits) as container:
-            stream = sound_stream(container, name, part.track)
-            filled: list[tuple[float, float]] = []
-            survey = Survey(part)
-            pieces = _on_time(container, stream, name, limits, pulse, moved, survey, filled)
-            waveform = _resampled(pieces, sample_rate, pulse)
-            return Sound(waveform, tuple(filled), survey.parts())
+            return decode(container, pulse, moved)
 
     sound = guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
     if not sound.waveform.size:

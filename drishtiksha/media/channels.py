@@ -106,7 +106,9 @@ class Survey:
         step = max(rate // SURVEY_HZ, 1)
         whole = channels.shape[1] // step * step
         self._rate = rate // step
-        self._pieces.append(channels[:, :whole].reshape(len(channels), -1, step).mean(axis=2, dtype=np.float32))
+        # A product is several times as fast as a mean over so few.
+        coarse = channels[:, :whole].reshape(-1, step) @ np.full(step, 1 / step, np.float32)
+        self._pieces.append(coarse.reshape(len(channels), -1))
 
     def parts(self) -> tuple[SoundPart, ...]:
         """As `Sound.parts`; empty where the mixture speaks for all channels."""
