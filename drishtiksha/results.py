@@ -80,6 +80,27 @@ def fine_clock(seconds: float) -> str:
     return f"{clock(tenths // 10)}.{tenths % 10}"
 
 
+class TrackKind(StrEnum):
+    """What a track of a file is. Embedded: a whole video behind a picture, as phones store moving photos."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+    COVER = "cover"
+    EMBEDDED = "embedded"
+
+
+class TrackInfo(Frozen):
+    """A track of a file, or a picture or video that it carries along."""
+
+    number: int = Field(description="from 1, in the order of the file")
+    kind: TrackKind
+    codec: str | None = None
+    language: str | None = None
+    title: str | None = None
+    channels: int | None = None
+    main: bool = Field(default=False, description="the one that players take")
+
+
 class MediaInfo(Frozen):
     """Facts of one file, from its bytes and its probe; sizes are those on screen, after rotation."""
 
@@ -109,6 +130,17 @@ class MediaInfo(Frozen):
     created: str | None = Field(
         default=None, description="creation time as the metadata states it; anyone can change it"
     )
+    time_breaks: int = Field(
+        default=0, description="how often its time stamps restart or jump; times given here run on through the file"
+    )
+    tracks: tuple[TrackInfo, ...] = Field(
+        default=(), description="all, where there are several of a kind or something is carried along; else none"
+    )
+
+    def several(self, kind: TrackKind) -> tuple[TrackInfo, ...]:
+        """The tracks of that kind, where there are several; else none."""
+        found = tuple(track for track in self.tracks if track.kind is kind)
+        return found if len(found) > 1 else ()
 
     @property
     def has_video(self) -> bool:
@@ -244,6 +276,22 @@ class RunProvenance(Frozen):
     config: dict[str, Any]
 
 
+class TrackScore(Frozen):
+    """What was found in a track, or in some channels of a sound track, that was judged by itself."""
+
+    label: str = Field(description="such as left, centre, sound track 2")
+    track: int | None = Field(default=None, description="number of the track; None: the only or main one")
+    weights: tuple[float, ...] | None = Field(
+        default=None, description="what each channel was multiplied with; None: the usual mixture"
+    )
+    p_fake: float | None = Field(default=None, ge=0, le=1)
+    prediction: Prediction
+    grade: Grade
+    gap: GapReason | None = None
+    coverage: float = Field(ge=0, le=1)
+    decides: bool = Field(default=False, description="the result is that of this one")
+
+
 class AnalysisResult(Frozen):
     """One detector's answer about one file."""
 
@@ -268,12 +316,20 @@ class AnalysisResult(Frozen):
     experimental: bool = Field(default=False, description="the detector did not prove itself; never graded `strong`")
     scores: tuple[SampleScore, ...] = ()
     people: tuple[PersonScore, ...] = ()
+    tracks: tuple[TrackScore, ...] = Field(
+        default=(), description="tracks and channels that were judged by themselves; `scores` are those of one of them"
+    )
     heatmaps: tuple[Heatmap, ...] = ()
     metrics: dict[str, float | int | str | None] = {}
     notes: tuple[str, ...] = ()
     processing_time: float = Field(description="seconds, without loading the model")
     stage_seconds: dict[str, float] = Field(default={}, description="decode, faces, preprocess, forward, explain")
     provenance: RunProvenance
+
+    @property
+    def decided_by(self) -> TrackScore | None:
+        """The track or channels whose scores these are; None: the main track as a whole."""
+        return next((track for track in self.tracks if track.decides), None)
 
     @computed_field(description="all sentences on the verdict; the first is the main one")  # type: ignore[prop-decorator]
     @property

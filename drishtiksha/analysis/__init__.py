@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 
 from drishtiksha.analysis.chunks import continued
 from drishtiksha.analysis.fit import unfit
+from drishtiksha.analysis.parts import Part, parts_of, strongest
 from drishtiksha.analysis.run import Run
 from drishtiksha.analysis.sequences import SequenceRun
 from drishtiksha.analysis.shared import SharedMedia
-from drishtiksha.analysis.sources import RunContext
+from drishtiksha.analysis.sources import RunContext, Stopwatch
 from drishtiksha.contract import Detector, SequencePlan
-from drishtiksha.errors import WrongMediaKindError
-from drishtiksha.events import CancelToken, Reporter, silent
+from drishtiksha.errors import MediaError, WrongMediaKindError
+from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.results import AnalysisResult
 from drishtiksha.settings import MediaLimits
@@ -50,10 +53,43 @@ def analyze(
         raise ValueError(f"{shared.evidence.media.name} was shared, but {evidence.media.name} is to be examined")
     check = (cancel or CancelToken()).check
     alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
-    log, before = continued(detector, evidence.media, resume, on_chunk)
     plan = detector.sampling(evidence.media)
-    with alone as media:
-        context = RunContext(media, check)
-        if isinstance(plan, SequencePlan):
-            return SequenceRun(context, detector, reporter, plan, log, before).execute(explain)
-        return Run(context, detector, reporter, plan, log, before).execute(explain)
+    reporter(ProgressEvent(detector.model_name, 0, None, "decode", "Opening the file"))
+    started, clock = time.perf_counter(), Stopwatch()
+    with ExitStack() as opened:
+        media = opened.enter_context(alone)
+        with clock("decode"):
+            parts, notes = opened.enter_context(parts_of(media, plan, check))
+        results: list[AnalysisResult] = []
+        judged: list[Part] = []
+        for part in parts:
+            spent_s = 0.0 if results else time.perf_counter() - started
+            context = RunContext(part.shared, check, clock, part.sound, spent_s)
+            told = reporter if len(parts) == 1 else _of_part(reporter, part, last=part is parts[-1])
+            log, before = continued(detector, evidence.media, resume, on_chunk, part.key)
+            if isinstance(plan, SequencePlan):
+                run: Run = SequenceRun(context, detector, told, plan, log, before)
+            else:
+                run = Run(context, detector, told, plan, log, before)
+            try:
+                results.append(run.execute(explain))
+            except MediaError as error:
+                if part is parts[0]:
+                    raise
+                notes.append(f"{part.label.capitalize()} was not judged: {error}")
+                continue
+            judged.append(part)
+    if len(results) == 1 and not parts[0].label and not notes:
+        return results[0]
+    return strongest(judged, results, notes)
+
+
+def _of_part(reporter: Reporter, part: Part, *, last: bool) -> Reporter:
+    """Tells which part is at work; there is no first answer before all are done."""
+
+    def told(event: ProgressEvent) -> None:
+        phase = "score" if event.phase == "done" and not last else event.phase
+        message = event.message if event.phase == "done" and last else f"{part.label}: {event.message}"
+        reporter(replace(event, phase=phase, message=message, preview=None))
+
+    return told

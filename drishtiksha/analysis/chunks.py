@@ -97,15 +97,19 @@ class Log:
 
 
 def continued(
-    detector: Detector, media: MediaInfo, resume: Sequence[bytes], on_chunk: Callable[[bytes], None] | None
+    detector: Detector,
+    media: MediaInfo,
+    resume: Sequence[bytes],
+    on_chunk: Callable[[bytes], None] | None,
+    part: str = "",
 ) -> tuple[Log, Piece]:
-    """Where this run writes to, and what earlier ones had finished."""
-    own = fingerprint(detector, media) if resume or on_chunk else b""
+    """Where this run writes to, and what earlier ones had finished. part: of the file; empty for all of it."""
+    own = fingerprint(detector, media, part) if resume or on_chunk else b""
     before = restored(resume, own)
     return Log(own, on_chunk, before), before
 
 
-def fingerprint(detector: Detector, media: MediaInfo) -> bytes:
+def fingerprint(detector: Detector, media: MediaInfo, part: str = "") -> bytes:
     """SHA-256 of all that a score depends on."""
     facts = {
         "format": FORMAT,
@@ -114,6 +118,8 @@ def fingerprint(detector: Detector, media: MediaInfo) -> bytes:
         "recipe": detector.recipe(),
         "versions": library_versions(),
     }
+    if part:
+        facts["part"] = part
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
 
 

@@ -42,7 +42,7 @@ class Run:
     ) -> None:
         self.context, self.detector, self.reporter, self.plan = context, detector, reporter, plan
         self.media, self.log = context.media, log
-        self.started, self.seconds_before = time.perf_counter(), before.seconds
+        self.started, self.seconds_before = time.perf_counter(), before.seconds + context.spent_s
         self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
         self.context.clock.seconds.update(before.stages)
         self.total = self.seen = 0
@@ -55,7 +55,6 @@ class Run:
         self.whole: float | None = None
 
     def execute(self, explain: bool) -> AnalysisResult:
-        self._report("decode", 0, "Opening the file")
         self.source = source = open_source(self.context, self.plan)
         if isinstance(source, SoundSource):
             self._report("score", 0, "Listening")

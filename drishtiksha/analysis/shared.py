@@ -14,6 +14,7 @@ from drishtiksha.analysis.faces import FaceMemo
 from drishtiksha.analysis.plans import wanted_frames
 from drishtiksha.analysis.spool import Keeper, Shelf, Spool
 from drishtiksha.contract import Face, FaceRequest, SamplingPlan
+from drishtiksha.media.channels import MIXTURE, Sound, SoundPart
 from drishtiksha.media.decode import Wanted
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.guard import no_check
@@ -60,7 +61,7 @@ class SharedMedia:
         self._ahead: set[int] = set()
         """Frames worth decoding when they are passed on the way."""
         self._index: FrameIndex | None = None
-        self._sound: dict[int, np.ndarray] = {}
+        self._sound: dict[tuple[int, SoundPart], Sound] = {}
         self._picture: np.ndarray | None = None
         self._faces = FaceMemo()
 
@@ -93,15 +94,22 @@ class SharedMedia:
         return self._index
 
     def sound(self, sample_rate: int, check: Check = no_check) -> np.ndarray:
-        """float32 (n,), read-only, as `media.audio.read_audio` gives it. Raises: as that."""
-        waveform = self._sound.pop(sample_rate, None)
-        if waveform is None:
-            waveform = self._reader(check).sound(sample_rate)
-            waveform.flags.writeable = False
-        self._sound[sample_rate] = waveform
-        while len(self._sound) > 1 and sum(one.nbytes for one in self._sound.values()) > SOUND_BYTES:
+        """float32 (n,), read-only: what may be heard as one, even where its channels cancel out. Raises: as `heard`."""
+        whole = self.heard(sample_rate, check=check)
+        return self.heard(sample_rate, whole.parts[0], check).waveform if len(whole.parts) == 1 else whole.waveform
+
+    def heard(self, sample_rate: int, part: SoundPart = MIXTURE, check: Check = no_check) -> Sound:
+        """As `media.audio.read_sound` gives it, its waveform read-only. Raises: as that."""
+        reader = self._reader(check)
+        key = sample_rate, reader.part if part == MIXTURE else part
+        sound = self._sound.pop(key, None)
+        if sound is None:
+            sound = reader.heard(*key)
+            sound.waveform.flags.writeable = False
+        self._sound[key] = sound
+        while len(self._sound) > 1 and sum(one.waveform.nbytes for one in self._sound.values()) > SOUND_BYTES:
             del self._sound[next(iter(self._sound))]
-        return waveform
+        return sound
 
     def picture(self, check: Check = no_check) -> np.ndarray:
         """uint8 RGB (H, W, 3), read-only, as `media.image.read_image` gives it. Raises: as that."""

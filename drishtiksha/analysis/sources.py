@@ -14,6 +14,7 @@ import numpy as np
 from drishtiksha.analysis.plans import clip_starts, planned
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
+from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.sampling import audio_windows, sparse_first
 from drishtiksha.media.video import Frame
 from drishtiksha.results import GapReason, MediaInfo, MediaKind, SampleScore, fine_clock
@@ -41,11 +42,14 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the sources of one analysis work with. `check` raises once the user cancelled."""
+    """What the sources of one analysis work with. `check` raises once the user cancelled. `sound`: the part that is heard.
+    `spent_s`: seconds spent before."""
 
     shared: SharedMedia
     check: Callable[[], None]
     clock: Stopwatch = field(default_factory=Stopwatch)
+    sound: SoundPart = MIXTURE
+    spent_s: float = 0.0
 
     @property
     def media(self) -> MediaInfo:
@@ -136,9 +140,13 @@ class SoundSource:
     def __init__(self, context: RunContext, plan: AudioPlan) -> None:
         self.context, self.plan = context, plan
         with context.clock("decode"):
-            self.waveform = context.shared.sound(plan.sample_rate, context.check)
+            sound = context.shared.heard(plan.sample_rate, context.sound, context.check)
+        self.waveform = sound.waveform
         windows = audio_windows(len(self.waveform), plan.sample_rate, plan.window_s, plan.hop_s, plan.min_s)
-        self.windows = windows[: plan.count]
+        # Silence that stands for a hole in the time stamps is nothing that could be judged.
+        holes = [(start * plan.sample_rate, stop * plan.sample_rate) for start, stop in sound.filled]
+        stored = [one for one in windows if not any(start <= one[0] and one[1] <= stop for start, stop in holes)]
+        self.windows = stored[: plan.count]
         everything = list(range(len(self.windows)))
         long = len(everything) > 4 * SPARSE_WINDOWS
         self.passes = list(sparse_first(everything, SPARSE_WINDOWS)) if long else [everything]

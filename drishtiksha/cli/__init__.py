@@ -21,6 +21,7 @@ from drishtiksha.cli.report import report
 from drishtiksha.cli.reviews import reviews_app
 from drishtiksha.cli.serve import serve
 from drishtiksha.cli.stress import stress
+from drishtiksha.cli.tracks import tracks
 from drishtiksha.cli.users import users_app
 from drishtiksha.cli.verify import verify
 from drishtiksha.cli.weights import weights_app
@@ -34,6 +35,7 @@ app.command()(models)
 app.command()(compare)
 app.command()(stress)
 app.command()(provenance)
+app.command()(tracks)
 app.command()(report)
 app.command()(verify)
 app.command()(serve)

@@ -39,6 +39,9 @@ def predict(
         typer.Option("--set", metavar="FIELD=VALUE", help="Another value of the model's configuration, for this run."),
     ] = None,
     pitch: Annotated[bool, typer.Option("--pitch", help="Measure the pitch of voices too: takes longer.")] = False,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Only this track, by the number that `drishtiksha tracks` lists.")
+    ] = None,
 ) -> None:
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
     answers: list[tuple[dict[str, Any], Exit]] = []
@@ -46,7 +49,7 @@ def predict(
         manager = _manager(model, fields or [], device, pitch=pitch)
         try:
             for file in files:
-                answers.append(_answer(file, model, manager, explain, printed=json_path != Path("-")))
+                answers.append(_answer(file, model, manager, explain, track, printed=json_path != Path("-")))
         finally:  # what is known of the files so far is kept, whatever happens at the next one
             if json_path is not None and answers:
                 documents = [document for document, _ in answers]
@@ -55,13 +58,13 @@ def predict(
 
 
 def _answer(
-    file: Path, model: str | None, manager: ModelManager, explain: Path | None, *, printed: bool
+    file: Path, model: str | None, manager: ModelManager, explain: Path | None, track: int | None, *, printed: bool
 ) -> tuple[dict[str, Any], Exit]:
     """What stands in the JSON for a file: its result, or why it has none. Raises: what every other file would meet, too."""
     from drishtiksha.services.runs import failure_of
 
     try:
-        result = _examine(file, model, manager, explain)
+        result = _examine(file, model, manager, explain, track)
     except OSError:
         raise
     except Exception as raised:
@@ -99,7 +102,9 @@ def _field(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {text}: the value is not understood. Write it as in configs/config.yaml.") from error
 
 
-def _examine(file: Path, model: str | None, manager: ModelManager, explain: Path | None) -> AnalysisResult:
+def _examine(
+    file: Path, model: str | None, manager: ModelManager, explain: Path | None, track: int | None
+) -> AnalysisResult:
     from drishtiksha.analysis.fit import unfit
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.render.moments import write_moments
@@ -107,6 +112,8 @@ def _examine(file: Path, model: str | None, manager: ModelManager, explain: Path
 
     limits = manager.settings.limits
     evidence = Evidence.open(file, limits)
+    if track is not None:
+        evidence = evidence.only(track)
     if model is not None:
         if reason := unfit(evidence.media, manager.status(model).config, model):
             raise WrongMediaKindError(reason)
@@ -130,6 +137,12 @@ def _print_result(result: AnalysisResult) -> None:
     )
     for reason in result.reasons:
         out.print(f"  {reason}", markup=False)
+    for one in result.tracks:
+        found = "not scored" if one.p_fake is None else f"p_fake {one.p_fake:.3f}"
+        decides = ", this one decides" if one.decides and len(result.tracks) > 1 else ""
+        out.print(f"  {one.label.capitalize()}: {found} ({one.grade.value}){decides}", markup=False)
+    for note in result.notes:
+        out.print(f"  {note}", markup=False)
     for person in result.people:
         span = f"{person.first_s:.1f}-{person.last_s:.1f} s"
         out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)

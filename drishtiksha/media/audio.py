@@ -1,4 +1,4 @@
-"""The sound of a recording or of a video: mono float32 at the asked rate, aligned with the picture."""
+"""The sound of a recording or of a video: float32 at the asked rate, aligned with the picture."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ import numpy as np
 import soxr
 
 from drishtiksha.errors import MediaLimitError, WrongMediaKindError
-from drishtiksha.media.container import audio_stream, open_container, origin_s, stalled, unreadable, video_stream
+from drishtiksha.media.channels import MIXTURE, Sound, SoundPart, Survey
+from drishtiksha.media.container import (
+    audio_stream,
+    open_container,
+    origin_s,
+    picture_streams,
+    sound_streams,
+    stalled,
+    unreadable,
+    video_stream,
+)
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
+from drishtiksha.media.timeline import may_jump, read_timeline, shift
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -27,6 +38,49 @@ OVERRUN = 1.1
 """How much longer than `max_duration_s` the sound may run before decoding stops: durations are estimates."""
 
 
+def read_sound(
+    path: Path,
+    sample_rate: int,
+    *,
+    limits: MediaLimits,
+    check: Callable[[], None] = no_check,
+    name: str | None = None,
+    part: SoundPart = MIXTURE,
+) -> Sound:
+    """The sound of `part` at `sample_rate` Hz, resampled by soxr (high quality).
+
+    In a video, sample 0 is at time 0 of the picture: a sound track that starts later begins with silence. In a recording it
+    is the first sample. Holes in the time stamps are filled with silence, so that times stay right; where stamps restart or
+    the clock jumps, what follows is joined on. Values that a lossy codec drove beyond full scale are clipped to it.
+
+    Raises: WrongMediaKindError without a sound track; UnreadableMediaError, MediaLimitError, DecodeStalledError; whatever
+    `check` raises.
+    """
+    name = name or path.name
+
+    def decode(container: InputContainer, pulse: Pulse, moved: np.ndarray | None) -> Sound:
+        filled: list[tuple[float, float]] = []
+        survey = Survey(part)
+        stream = sound_stream(container, name, part.track)
+        pieces = _on_time(container, stream, name, limits, pulse, moved, survey, filled)
+        return Sound(_resampled(pieces, sample_rate, pulse), tuple(filled), survey.parts())
+
+    def work(pulse: Pulse) -> Sound:
+        with open_container(path, name, limits) as container:
+            stream = sound_stream(container, name, part.track)
+            if not may_jump(container):
+                return decode(container, pulse, None)
+            tracks = [*sound_streams(container), *picture_streams(container)[:1]]
+            moved = read_timeline(container, tracks, name, limits, pulse).tracks[stream.index].shifts
+        with open_container(path, name, limits) as container:
+            return decode(container, pulse, moved)
+
+    sound = guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
+    if not sound.waveform.size:
+        raise unreadable(name, "no sound could be decoded from its sound track")
+    return sound
+
+
 def read_audio(
     path: Path,
     sample_rate: int,
@@ -35,31 +89,17 @@ def read_audio(
     check: Callable[[], None] = no_check,
     name: str | None = None,
 ) -> np.ndarray:
-    """float32 (n,) in [-1, 1] at `sample_rate` Hz; the mean of all channels, resampled by soxr (high quality).
+    """float32 (n,) in [-1, 1]: the mixture of the main sound track, as `read_sound` gives it. Raises: as that."""
+    return read_sound(path, sample_rate, limits=limits, check=check, name=name).waveform
 
-    In a video, sample 0 is at time 0 of the picture: a sound track that starts later begins with silence. In a recording it
-    is the first sample. Holes in the time stamps are filled with silence, so that times stay right. Values that a lossy
-    codec drove beyond full scale are clipped to it.
 
-    Raises: WrongMediaKindError without a sound track; UnreadableMediaError, MediaLimitError, DecodeStalledError; whatever
-    `check` raises.
+def sound_stream(container: InputContainer, name: str, track: int | None = None) -> AudioStream:
+    """The main sound track, or that of the stream `track`.
+
+    Raises: WrongMediaKindError without a sound track, UnreadableMediaError without a decoder for it.
     """
-    name = name or path.name
-
-    def work(pulse: Pulse) -> np.ndarray:
-        with open_container(path, name, limits) as container:
-            stream = sound_stream(container, name)
-            return _resampled(_on_time(container, stream, name, limits, pulse), sample_rate, pulse)
-
-    waveform = guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
-    if not waveform.size:
-        raise unreadable(name, "no sound could be decoded from its sound track")
-    return waveform
-
-
-def sound_stream(container: InputContainer, name: str) -> AudioStream:
-    """Raises: WrongMediaKindError without a sound track, UnreadableMediaError without a decoder for it."""
-    stream = audio_stream(container)
+    found = container.streams.audio
+    stream = audio_stream(container) if track is None else next((one for one in found if one.index == track), None)
     if stream is None:
         raise WrongMediaKindError(
             f"{name} has no sound track, and this model listens to one. Choose a model that looks at the picture."
@@ -69,8 +109,8 @@ def sound_stream(container: InputContainer, name: str) -> AudioStream:
     return stream
 
 
-def mono(frame: AudioFrame) -> np.ndarray:
-    """float32 (n,): the mean of the channels, full scale at 1, whatever the sample format."""
+def channels_of(frame: AudioFrame) -> np.ndarray:
+    """float32 (channels, n), full scale at 1, whatever the sample format."""
     values: Any = frame.to_ndarray()
     channels = len(frame.layout.channels)
     values = values if frame.format.is_planar else values.reshape(-1, channels).T
@@ -80,17 +120,24 @@ def mono(frame: AudioFrame) -> np.ndarray:
         scaled = values.astype(np.float32) / -float(np.iinfo(values.dtype).min)
     else:
         scaled = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    return scaled.mean(axis=0, dtype=np.float32)
+    return scaled
 
 
 def _on_time(
-    container: InputContainer, stream: AudioStream, name: str, limits: MediaLimits, pulse: Pulse
+    container: InputContainer,
+    stream: AudioStream,
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    moved: np.ndarray | None,
+    survey: Survey,
+    filled: list[tuple[float, float]],
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """(samples, their rate) in order, with silence where the time stamps leave a hole."""
+    """(samples, their rate) in order, with silence where the time stamps leave a hole; that is noted in `filled`, s."""
     origin = origin_s(container) if video_stream(container) is not None else None
     at = 0.0
-    for frame in _decoded(container, stream, name, limits, pulse):
-        samples, rate = mono(frame), frame.sample_rate
+    for frame in _decoded(container, stream, name, limits, pulse, moved):
+        samples, rate = survey.mixed(channels_of(frame), frame), frame.sample_rate
         if frame.pts is not None and frame.time_base is not None:
             stamp = float(frame.pts * frame.time_base)
             origin = stamp if origin is None else origin
@@ -98,6 +145,7 @@ def _on_time(
             if hole > (GAP_S if at else 0.0):
                 silence = min(hole, limits.max_duration_s)
                 yield from _silence(round(silence * rate), rate)
+                filled.append((at, at + silence))
                 at += silence
             elif not at and hole < 0:
                 samples = samples[round(-hole * rate) :]
@@ -117,11 +165,19 @@ def _silence(samples: int, rate: int) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def _decoded(
-    container: InputContainer, stream: AudioStream, name: str, limits: MediaLimits, pulse: Pulse
+    container: InputContainer,
+    stream: AudioStream,
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    moved: np.ndarray | None,
 ) -> Iterator[AudioFrame]:
+    shifts = None if moved is None else iter(moved.tolist())
     try:
         for packet in container.demux(stream):
             pulse.beat()
+            if shifts is not None and packet.size:
+                shift(packet, next(shifts, 0))
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:

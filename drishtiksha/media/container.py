@@ -92,16 +92,29 @@ def _what_ffmpeg_says(error: Exception) -> str:
 
 def video_stream(container: InputContainer) -> VideoStream | None:
     """The main moving picture; cover art of a song is not one."""
-    candidates = [stream for stream in container.streams.video if not _is_cover(stream)]
+    return next(iter(picture_streams(container)), None)
+
+
+def picture_streams(container: InputContainer) -> list[VideoStream]:
+    """All moving pictures, the main one first."""
     best = container.streams.best("video")
-    if best is not None and any(best.index == stream.index for stream in candidates):
-        return best  # type: ignore[return-value]
-    return candidates[0] if candidates else None
+    found = [stream for stream in container.streams.video if not is_cover(stream)]
+    return sorted(found, key=lambda stream: best is None or stream.index != best.index)
 
 
-def picture_stream(container: InputContainer, name: str) -> VideoStream:
-    """Raises: WrongMediaKindError without a moving picture, UnreadableMediaError without a decoder for it."""
-    stream = video_stream(container)
+def sound_streams(container: InputContainer) -> list[AudioStream]:
+    """All sound tracks that can be decoded, the main one first."""
+    best = audio_stream(container)
+    found = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    return sorted(found, key=lambda stream: best is None or stream.index != best.index)
+
+
+def picture_stream(container: InputContainer, name: str, track: int | None = None) -> VideoStream:
+    """The main moving picture, or that of the stream `track`.
+
+    Raises: WrongMediaKindError without a moving picture, UnreadableMediaError without a decoder for it.
+    """
+    stream = next((one for one in picture_streams(container) if track in (None, one.index)), None)
     if stream is None:
         raise WrongMediaKindError(f"{name} has no moving picture. Choose a model for recordings.")
     if stream.codec_context is None:
@@ -120,6 +133,7 @@ def origin_s(container: InputContainer) -> float:
     return start if container.format.name in CLOCKED or start > CLOCK_START_S else 0.0
 
 
-def _is_cover(stream: Stream) -> bool:
+def is_cover(stream: Stream) -> bool:
+    """Whether it is a picture that goes with a recording, such as its cover, rather than a moving one."""
     pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     return bool(stream.disposition & pictures)

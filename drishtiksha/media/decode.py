@@ -16,6 +16,7 @@ from drishtiksha.media.colour import RgbConverter
 from drishtiksha.media.container import decoder_options, open_container, picture_stream, stalled, unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
+from drishtiksha.media.timeline import shift
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Decoder:
         keys = self._index.keyframes
         if not len(wanted):
             return []
-        if self._index.pts is None or not len(keys) or keys[0] > wanted[0]:
+        if self._index.pts is None or self._index.shifts is not None or not len(keys) or keys[0] > wanted[0]:
             return [(wanted, None)]
         groups: dict[int, list[int]] = {}
         for i, place in zip(wanted, np.searchsorted(keys, wanted, side="right") - 1, strict=True):
@@ -159,7 +160,7 @@ class Decoder:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         with open_container(self._path, self._name, self._limits) as container:
-            stream = picture_stream(container, self._name)
+            stream = picture_stream(container, self._name, self._index.track)
             stream.thread_type = "AUTO"
             stream.codec_context.options = decoder_options(self._limits)
             yield container, stream
@@ -170,7 +171,7 @@ class Decoder:
         """(index, time, picture) of all that decodes from where the container stands. After a seek, pictures before
         `since` lack what they refer to: no damage, but not to be shown."""
         scale, origin, pts = float(stream.time_base or 0), self._index.origin_s, self._index.pts
-        count = 0
+        count, last = 0, -1
         for picture in self._decoded(container, stream):
             self._report.frames_decoded += 1
             if self._report.frames_decoded > self._limits.max_frames:
@@ -180,6 +181,10 @@ class Decoder:
             i, time_s, count = count, self._index.time_s(count), count + 1
             if pts is not None and picture.pts is not None:
                 i = max(0, int(np.searchsorted(pts, picture.pts, side="right")) - 1)
+                if pts[i - 1] == pts[i]:
+                    # Several frames of one stamp: each takes the next of their places.
+                    i = min(i, max(int(np.searchsorted(pts, picture.pts)), last + 1))
+                last = i
                 time_s = picture.pts * scale - origin
             if i < since:
                 continue
@@ -190,9 +195,12 @@ class Decoder:
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Everything the decoder gives; broken packets are passed over."""
+        shifts = None if self._index.shifts is None else iter(self._index.shifts.tolist())
         try:
             for packet in container.demux(stream):
                 self._pulse.beat()
+                if shifts is not None and packet.size:
+                    shift(packet, next(shifts, 0))
                 try:
                     pictures = packet.decode()
                 except av.error.FFmpegError:

@@ -10,15 +10,16 @@ import shutil
 import stat
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from drishtiksha.errors import MediaError, MediaLimitError, UnreadableMediaError
+from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.guard import no_check
 from drishtiksha.media.probe import probe
 from drishtiksha.media.reader import Reader
-from drishtiksha.results import MediaInfo
+from drishtiksha.results import MediaInfo, TrackKind, TrackScore
 from drishtiksha.settings import MediaLimits
 
 CHUNK = 1 << 20
@@ -77,11 +78,13 @@ SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Evidence:
-    """`path` holds the untouched bytes. `case_dir` is the folder made for them, None for a file examined in place."""
+    """`path` holds the untouched bytes. `case_dir` is the folder made for them, None for a file examined in place. `track`:
+    number of the only track to examine; None: all."""
 
     path: Path
     media: MediaInfo
     case_dir: Path | None = None
+    track: int | None = None
 
     @classmethod
     def open(cls, path: Path, limits: MediaLimits, name: str | None = None) -> Evidence:
@@ -116,9 +119,27 @@ class Evidence:
                 shutil.rmtree(case_dir)
                 raise
 
-    def reader(self, limits: MediaLimits, check: Callable[[], None] = no_check) -> Reader:
-        """What decodes this file. check: called several times a second meanwhile; raises to stop."""
-        return Reader(self.path, self.media.name, limits, check)
+    def reader(self, limits: MediaLimits, check: Callable[[], None] = no_check, of: TrackScore | None = None) -> Reader:
+        """What decodes this file. check: called several times a second meanwhile; raises to stop. of: the track or channels
+        to decode, in place of the main or chosen ones."""
+        number, weights = (self.track, None) if of is None else (of.track or self.track, of.weights)
+        sound = weights is not None or self.is_sound(number)
+        track = None if number is None else number - 1
+        part = SoundPart(track, weights) if sound else MIXTURE
+        return Reader(self.path, self.media.name, limits, check, None if sound else track, part)
+
+    def is_sound(self, track: int | None) -> bool:
+        """Whether the track of that number is a sound track."""
+        return any(one.number == track and one.kind is TrackKind.SOUND for one in self.media.tracks)
+
+    def only(self, track: int) -> Evidence:
+        """The same file, of which only that sound or picture track is examined. Raises: UnreadableMediaError without one."""
+        shown = [one for one in self.media.tracks if one.kind in (TrackKind.SOUND, TrackKind.PICTURE)]
+        if all(one.number != track for one in shown):
+            numbers = ", ".join(str(one.number) for one in shown)
+            there = f"its tracks are {numbers}" if shown else "it has not several to choose from"
+            raise UnreadableMediaError(f"{self.media.name} has no sound or picture track {track}: {there}.")
+        return replace(self, track=track)
 
     def verify(self) -> None:
         """Hash the bytes again.

@@ -9,12 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av.error
 import numpy as np
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.container import open_container, origin_s, picture_stream, stalled
+from drishtiksha.media.container import open_container, origin_s, picture_stream, sound_streams
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
+from drishtiksha.media.timeline import TrackPackets, read_timeline
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ CUT_S = 1.0
 USUAL_RATE = Fraction(25)
 """Frames a second of a bare stream that does not say."""
 
-Packet = tuple[int | None, int | None, int, bool]
-"""pts, dts, duration, keyframe."""
-
 
 @dataclass(frozen=True)
 class FrameIndex:
@@ -49,7 +46,9 @@ class FrameIndex:
     times: float64 (n,) s. pts: int64 (n,) in the stream's time base, or None where the container does not give them (then
     `times` are good to a few frames, and frames are counted while decoding). keyframes: int64 (k,), indices into `times`.
     end_s: when the last frame ends. origin_s: what was taken from every time stamp. lost: how many more frames the header declares than the file holds: it is cut off.
-    damaged: cut off, or the packets could not be read to the end.
+    damaged: cut off, or the packets could not be read to the end. shifts: what is added to the stamp of each packet, in the
+    order of the file, where stamps restart or jump; None elsewhere. breaks: how often they do. sound_end_s: when the last
+    sound ends, as far as its packets were read. track: index of the stream; None: the main one.
     """
 
     times: np.ndarray
@@ -59,6 +58,10 @@ class FrameIndex:
     origin_s: float
     lost: int
     damaged: bool
+    track: int | None = None
+    shifts: np.ndarray | None = None
+    breaks: int = 0
+    sound_end_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.times)
@@ -89,14 +92,21 @@ class FrameIndex:
 
 
 def read_index(
-    path: Path, *, limits: MediaLimits, check: Callable[[], None] = no_check, name: str | None = None
+    path: Path,
+    *,
+    limits: MediaLimits,
+    check: Callable[[], None] = no_check,
+    name: str | None = None,
+    track: int | None = None,
 ) -> FrameIndex:
-    """Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError, WrongMediaKindError without a moving picture."""
+    """Of the main moving picture, or of the stream `track`.
+
+    Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError, WrongMediaKindError without a moving picture."""
     name = name or path.name
 
     def work(pulse: Pulse) -> FrameIndex:
         with open_container(path, name, limits) as container:
-            return index_stream(container, picture_stream(container, name), name, limits, pulse)
+            return index_stream(container, picture_stream(container, name, track), name, limits, pulse)
 
     return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
 
@@ -104,23 +114,16 @@ def read_index(
 def index_stream(
     container: InputContainer, stream: VideoStream, name: str, limits: MediaLimits, pulse: Pulse
 ) -> FrameIndex:
-    """Read all packets of `stream`; the container stands at its end afterwards."""
-    packets: list[Packet] = []
-    hidden, broken = 0, False
-    try:
-        for packet in container.demux(stream):
-            pulse.beat()
-            if packet.is_discard:
-                hidden += 1
-            elif packet.size:
-                packets.append((packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
-            if len(packets) > limits.max_frames:
-                raise too_many_frames(name, limits)
-    except av.error.ExitError as error:
-        raise stalled(name, limits) from error
-    except av.error.FFmpegError:
-        broken = True
-    rows, scale = _stamped(packets, stream), float(stream.time_base or 0)
+    """Read all packets of `stream` and of the sound; the container stands at its end afterwards."""
+
+    def watch(track: TrackPackets) -> None:
+        if len(track) > limits.max_frames:
+            raise too_many_frames(name, limits)
+
+    timeline = read_timeline(container, [stream, *sound_streams(container)], name, limits, pulse, watch)
+    track = timeline.tracks[stream.index]
+    hidden = sum(track.hidden)
+    rows, scale = _stamped(track, stream), track.tick_s
     stamps = np.array([row[0] for row in rows], dtype=np.int64)
     origin = origin_s(container)
     if origin and len(stamps):
@@ -128,15 +131,22 @@ def index_stream(
         origin = min(origin, float(stamps[0]) * scale)
     last_end = max((row[0] + row[1] for row in rows), default=0)
     exact = container.format.name in EXACT_COUNTS
-    lost = _lost(stream, len(rows), hidden, last_end) if exact else _lost_of_stated_length(stream, rows, last_end)
+    lost = 0
+    if track.shifts is None:
+        lost = _lost(stream, len(rows), hidden, last_end) if exact else _lost_of_stated_length(stream, rows, last_end)
+    counted = any(pts is None for pts, hide in zip(track.pts, track.hidden, strict=True) if not hide)
     return FrameIndex(
         times=stamps * scale - origin,
-        pts=stamps if all(packet[0] is not None for packet in packets) else None,
+        pts=None if counted else stamps,
         keyframes=np.flatnonzero([row[2] for row in rows]),
         end_s=last_end * scale - origin,
         origin_s=origin,
         lost=lost,
-        damaged=broken or lost > 0,
+        damaged=timeline.broken or lost > 0,
+        shifts=track.shifts,
+        breaks=timeline.breaks,
+        track=stream.index,
+        sound_end_s=max((one.end_s() - origin for one in timeline.tracks.values() if one.sound), default=0.0),
     )
 
 
@@ -162,16 +172,24 @@ def _lost_of_stated_length(stream: VideoStream, rows: Sequence[tuple[int, int, b
     return round(missing_s * rate) if missing_s > CUT_S else 0
 
 
-def _stamped(packets: Sequence[Packet], stream: VideoStream) -> list[tuple[int, int, bool]]:
+def _stamped(track: TrackPackets, stream: VideoStream) -> list[tuple[int, int, bool]]:
     """(time stamp, duration, keyframe) in presentation order. Without presentation times (AVI) the decoding times stand in,
     without any (bare streams) a steady rate."""
-    if all(pts is not None for pts, _, _, _ in packets):
-        return sorted((pts or 0, length, key) for pts, _, length, key in packets)
-    if all(dts is not None for _, dts, _, _ in packets):
-        return sorted((dts or 0, length, key) for _, dts, length, key in packets)
+    shifts = np.zeros(len(track), np.int64) if track.shifts is None else track.shifts
+    packets = [
+        (pts, dts, length, key, int(shift))
+        for pts, dts, length, key, hidden, shift in zip(
+            track.pts, track.dts, track.durations, track.keys, track.hidden, shifts, strict=True
+        )
+        if not hidden
+    ]
+    if all(pts is not None for pts, *_ in packets):
+        return sorted(((pts or 0) + shift, length, key) for pts, _, length, key, shift in packets)
+    if all(dts is not None for _, dts, *_ in packets):
+        return sorted(((dts or 0) + shift, length, key) for _, dts, length, key, shift in packets)
     rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
     step = round(1 / (rate * (stream.time_base or 1)))
-    return [(number * step, step, key) for number, (_, _, _, key) in enumerate(packets)]
+    return [(number * step, step, key) for number, (_, _, _, key, _) in enumerate(packets)]
 
 
 def too_many_frames(name: str, limits: MediaLimits) -> MediaLimitError:

@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.container import unreadable
+from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, load_pixels, open_picture
 from drishtiksha.media.tracks import fact, track_facts
@@ -58,7 +59,7 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
         try:
             with open_picture(path, name, limits) as picture:
                 load_pixels(picture, name)
-                return MediaInfo(**known, **_picture_facts(picture))
+                return MediaInfo(**known, **_picture_facts(picture), tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             _refuse_known_others(path, name)
             return MediaInfo(**known, **track_facts(path, name, limits, pulse))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from drishtiksha.media.audio import read_audio
+from drishtiksha.media.audio import read_sound
+from drishtiksha.media.channels import MIXTURE, Sound, SoundPart
 from drishtiksha.media.guard import no_check
 from drishtiksha.media.image import read_image
 from drishtiksha.media.video import FrameIndex, FrameStream, frames_at, iter_frames, read_index
@@ -17,7 +18,8 @@ from drishtiksha.settings import MediaLimits
 
 @dataclass(frozen=True)
 class Reader:
-    """name: what messages call the file. check: called while decoding; raises to stop.
+    """name: what messages call the file. check: called while decoding; raises to stop. picture_track: index of a stream;
+    None: the main moving picture. part: what of the sound.
 
     Each method raises what the function raises that it names.
     """
@@ -26,23 +28,36 @@ class Reader:
     name: str
     limits: MediaLimits
     check: Callable[[], None] = no_check
+    picture_track: int | None = None
+    part: SoundPart = MIXTURE
 
     def picture(self) -> np.ndarray:
         """uint8 RGB (H, W, 3), as `media.image.read_image`."""
         return read_image(self.path, limits=self.limits, check=self.check, name=self.name)
 
     def sound(self, sample_rate: int) -> np.ndarray:
-        """float32 (n,), as `media.audio.read_audio`."""
-        return read_audio(self.path, sample_rate, limits=self.limits, check=self.check, name=self.name)
+        """float32 (n,), the waveform of `heard`."""
+        return self.heard(sample_rate).waveform
+
+    def heard(self, sample_rate: int, part: SoundPart | None = None) -> Sound:
+        """As `media.audio.read_sound`. part: another one than the reader's."""
+        part = part or self.part
+        return read_sound(self.path, sample_rate, limits=self.limits, check=self.check, name=self.name, part=part)
 
     def index(self) -> FrameIndex:
         """As `media.frameindex.read_index`."""
-        return read_index(self.path, limits=self.limits, check=self.check, name=self.name)
+        return read_index(self.path, limits=self.limits, check=self.check, name=self.name, track=self.picture_track)
 
     def frames(self, indices: Sequence[int] | None = None, *, index: FrameIndex | None = None) -> FrameStream:
         """As `media.video.iter_frames`."""
-        return iter_frames(self.path, indices, limits=self.limits, check=self.check, index=index, name=self.name)
+        return self._stream(iter_frames, indices, index)
 
     def frames_at(self, indices: Sequence[int], *, index: FrameIndex | None = None) -> FrameStream:
         """As `media.video.frames_at`."""
-        return frames_at(self.path, indices, limits=self.limits, check=self.check, index=index, name=self.name)
+        return self._stream(frames_at, indices, index)
+
+    def _stream(
+        self, read: Callable[..., FrameStream], indices: Sequence[int] | None, index: FrameIndex | None
+    ) -> FrameStream:
+        track = self.picture_track
+        return read(self.path, indices, limits=self.limits, check=self.check, index=index, name=self.name, track=track)

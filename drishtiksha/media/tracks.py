@@ -15,8 +15,11 @@ from drishtiksha.media.colour import clockwise_degrees, display_matrix
 from drishtiksha.media.container import (
     audio_stream,
     decoder_options,
+    is_cover,
     open_container,
+    origin_s,
     picture_stream,
+    sound_streams,
     stalled,
     unreadable,
     video_stream,
@@ -24,7 +27,8 @@ from drishtiksha.media.container import (
 from drishtiksha.media.decode import too_many_pixels
 from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
-from drishtiksha.results import MediaKind
+from drishtiksha.media.timeline import TrackPackets, may_jump, read_timeline
+from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 
 FACT_LENGTH = 200
 """Characters of a metadata value that are kept."""
+
+MOST_OF_A_PACKET_S = 10.0
+"""A packet of sound that lasts longer holds a pause."""
 
 BRANDS = {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "3gp": "3gp", "3g2": "3gp"}
 """Major brands of the ISO family whose files go by another name than mp4."""
@@ -53,7 +60,7 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             raise unreadable(name, "it is made with a codec that is not known here")
         if audio is not None and audio.codec_context is None:
             audio = None  # sound that nobody here can decode does not stop the picture from being examined
-        header_s = _check_header(container, video, audio, name, limits)
+        _check_header(video, audio, name, limits)
         facts: dict[str, Any] = {
             "kind": MediaKind.AUDIO if video is None else MediaKind.VIDEO,
             "container": _container_name(container, path),
@@ -61,27 +68,48 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             "encoder": _tag(container.metadata, "com.apple.quicktime.software", "encoder", "encoded_by"),
             "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
         }
+        facts["tracks"] = track_list(container)
         if audio is not None:
             facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
         if video is None:
             assert audio is not None
-            facts["duration_s"] = _length_s(container, audio, name, limits, pulse)
+            facts["duration_s"], facts["time_breaks"] = _length_s(container, audio, name, limits, pulse)
         else:
             index = index_stream(container, picture_stream(container, name), name, limits, pulse)
             facts |= _video_facts(video, index, name, limits)
-            facts["duration_s"] = max(index.time_s(index.declared), header_s)
+            sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
+            facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
     return facts | _first_facts(path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
 
 
-def _check_header(
-    container: InputContainer, video: VideoStream | None, audio: AudioStream | None, name: str, limits: MediaLimits
-) -> float:
-    """Refuse what the header already shows to be too much; the length that it states, s."""
-    length_s = (container.duration or 0) / av.time_base
-    if length_s > limits.max_duration_s:
-        raise _too_long(name, length_s, limits)
+def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
+    """All moving pictures, sound tracks and covers, in the order of the file; empty where there is at most one of each of
+    the first two and nothing else."""
+    video, audio = video_stream(container), audio_stream(container)
+    found = []
+    for stream in (one for one in container.streams if one.type in ("video", "audio")):
+        kind = TrackKind.SOUND if stream.type == "audio" else TrackKind.COVER if is_cover(stream) else TrackKind.PICTURE
+        sound = stream.codec_context if kind is TrackKind.SOUND else None
+        found.append(
+            TrackInfo(
+                number=stream.index + 1,
+                kind=kind,
+                codec=_codec_name(stream),  # type: ignore[arg-type]
+                language=fact(stream.language) if stream.language != "und" else None,
+                title=fact(stream.metadata.get("title")),
+                channels=sound.channels if sound is not None else None,  # type: ignore[attr-defined]
+                main=any(main is not None and main.index == stream.index for main in (video, audio)),
+            )
+        )
+    kinds = [track.kind for track in found]
+    usual = max(kinds.count(TrackKind.SOUND), kinds.count(TrackKind.PICTURE)) < 2 and TrackKind.COVER not in kinds
+    return () if usual else tuple(found)
+
+
+def _check_header(video: VideoStream | None, audio: AudioStream | None, name: str, limits: MediaLimits) -> None:
+    """Refuse what the header already shows to be too much. Lengths are not among it: what is there is told by the packets."""
     if video is not None:
         if video.width * video.height > limits.max_video_pixels:
             raise too_many_pixels(name, video.width, video.height, limits)
@@ -97,7 +125,6 @@ def _check_header(
             f"The sound of {name} has {audio.sample_rate} samples a second; at most {limits.max_sample_rate} are taken. "
             "Convert it to 48 kHz."
         )
-    return length_s
 
 
 def _video_facts(video: VideoStream, index: FrameIndex, name: str, limits: MediaLimits) -> dict[str, Any]:
@@ -152,26 +179,39 @@ def _first_frame(
     return None
 
 
-def _length_s(container: InputContainer, audio: AudioStream, name: str, limits: MediaLimits, pulse: Pulse) -> float:
-    """From the packets: headers of recordings often guess or say nothing."""
-    begin: int | None = None
-    end = 0
-    try:
-        for packet in container.demux(audio):
-            pulse.beat()
-            if packet.pts is None or packet.size == 0:
-                continue
-            begin = packet.pts if begin is None else begin
-            end = max(end, packet.pts + (packet.duration or 0))
-            if float((end - begin) * packet.time_base) > limits.max_duration_s:
-                raise _too_long(name, limits.max_duration_s, limits)
-    except av.error.ExitError as error:
-        raise stalled(name, limits) from error
-    except av.error.FFmpegError:
-        pass  # cut off: the length is that of what is there
-    if begin is None:
+def _length_s(
+    container: InputContainer, audio: AudioStream, name: str, limits: MediaLimits, pulse: Pulse
+) -> tuple[float, int]:
+    """From the packets: headers of recordings often guess or say nothing. With it, how often its stamps restart or jump."""
+    held = 0
+
+    def watch(track: TrackPackets) -> None:
+        nonlocal held
+        held += min(track.durations[-1], round(MOST_OF_A_PACKET_S / track.tick_s)) if track.tick_s else 0
+        if held * track.tick_s > limits.max_duration_s:
+            raise _too_long(name, limits.max_duration_s, limits)
+
+    timeline = read_timeline(container, [audio], name, limits, pulse, watch)
+    track = timeline.tracks[audio.index]
+    stamps = [pts for pts in track.pts if pts is not None]
+    if not stamps:
         raise unreadable(name, "it is cut off before the first sound")
-    return float((end - max(begin, 0)) * (audio.time_base or 0))
+    begin = max(stamps[0], 0)
+    if track.shifts is not None:
+        return track.end_s() - begin * track.tick_s, timeline.breaks
+    end = max(pts + length for pts, length in zip(track.pts, track.durations, strict=True) if pts is not None)
+    return float((end - begin) * (audio.time_base or 0)), 0
+
+
+def _sound_end_s(container: InputContainer) -> float:
+    """When the last sound track ends by its own header, s; of formats that count their samples."""
+    origin = origin_s(container)
+    ends = [
+        float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0)) - origin
+        for stream in sound_streams(container)
+        if stream.duration
+    ]
+    return max(ends, default=0.0)
 
 
 def _too_long(name: str, length_s: float, limits: MediaLimits) -> MediaLimitError:

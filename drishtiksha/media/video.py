@@ -51,17 +51,18 @@ def iter_frames(
     check: Callable[[], None] = no_check,
     index: FrameIndex | None = None,
     name: str | None = None,
+    track: int | None = None,
 ) -> FrameStream:
     """The frames at `indices` (None: all) in presentation order; only these are converted to RGB.
 
     A wanted frame that the decoder leaves out although nothing is damaged (such as the leading pictures of an open group)
     is replaced by the next one, which comes with its own index. `index` saves reading the packets once more; `name` is
-    what messages call the file.
+    what messages call the file; `track` the index of a stream, None the main one.
 
     Raises: UnreadableMediaError when not one picture can be decoded; MediaLimitError; DecodeStalledError;
     WrongMediaKindError; whatever `check`, called several times a second, raises.
     """
-    return _stream(path, indices, limits, check, index, name or path.name, seek=False)
+    return _stream(path, indices, limits, check, index, name or path.name, track, seek=False)
 
 
 def frames_at(
@@ -72,9 +73,10 @@ def frames_at(
     check: Callable[[], None] = no_check,
     index: FrameIndex | None = None,
     name: str | None = None,
+    track: int | None = None,
 ) -> FrameStream:
     """The same frames as `iter_frames`, always reached through the keyframes before them: for a few of a long file."""
-    return _stream(path, indices, limits, check, index, name or path.name, seek=True)
+    return _stream(path, indices, limits, check, index, name or path.name, track, seek=True)
 
 
 def _stream(
@@ -84,6 +86,7 @@ def _stream(
     check: Callable[[], None],
     index: FrameIndex | None,
     name: str,
+    track: int | None,
     *,
     seek: bool,
 ) -> FrameStream:
@@ -95,7 +98,7 @@ def _stream(
         known = index
         if known is None:
             with open_container(path, name, limits) as container:
-                known = index_stream(container, picture_stream(container, name), name, limits, pulse)
+                known = index_stream(container, picture_stream(container, name, track), name, limits, pulse)
         wanted = range(known.declared) if indices is None else sorted(set(indices))
         yield from Decoder(path, name, limits, known, report, pulse).run(wanted, seek=seek)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drishtiksha.render import words
-from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
+from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind, TrackInfo, TrackKind
 
 KIND_NAMES = {MediaKind.IMAGE: "Picture", MediaKind.VIDEO: "Video", MediaKind.AUDIO: "Sound"}
 
@@ -25,10 +25,23 @@ def media_facts(media: MediaInfo) -> Rows:
         rows.append(("Video codec", media.video_codec))
     if media.kind is not MediaKind.IMAGE:
         rows.append(("Sound", _sound(media)))
+    if media.time_breaks:
+        rows.append(("Time stamps", f"restart or jump {words.counted(media.time_breaks, 'time')}; times here run on"))
+    rows += [(f"Track {track.number}", track_words(track, number=False)) for track in media.tracks]
     rows.append(("File size", words.size(media.size_bytes)))
     rows += [("Made with", media.encoder)] if media.encoder else []
     rows += [("Created (as the file says)", media.created)] if media.created else []
     return rows
+
+
+def track_words(track: TrackInfo, *, number: bool = True) -> str:
+    """What a track is, in one line."""
+    kinds = {"picture": "moving picture", "sound": "sound", "cover": "cover or attached picture", "embedded": "video"}
+    channels = {None: None, 1: "mono", 2: "stereo"}.get(track.channels, f"{track.channels} channels")
+    main = "the one that players take" if track.main else None
+    codec = track.codec or ("not known here" if track.kind is not TrackKind.EMBEDDED else None)
+    parts = filter(None, (kinds[track.kind], codec, channels, track.language, track.title, main))
+    return (f"Track {track.number}: " if number else "") + ", ".join(parts)
 
 
 def _sound(media: MediaInfo) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import Finding, compose, findings
 from drishtiksha.render.spectrogram import draw_window
-from drishtiksha.results import AnalysisResult, MediaKind
+from drishtiksha.results import AnalysisResult, MediaKind, TrackScore
 from drishtiksha.settings import MediaLimits
 
 QUALITY = 88
@@ -46,16 +46,18 @@ def moment_pictures(
     """
     found = findings(result)
     if any(finding.is_sound for finding in found):
-        yield from _sounds(evidence, found, limits)
+        yield from _sounds(evidence, found, limits, result.decided_by)
         return
-    pixels = pixels_of(evidence, found, limits)
+    pixels = pixels_of(evidence, found, limits, result.decided_by)
     for finding in found:
         if finding.frame_index in pixels:
             yield finding, compose(pixels[finding.frame_index], finding, result)
 
 
-def _sounds(evidence: Evidence, found: list[Finding], limits: MediaLimits) -> Iterator[tuple[Finding, np.ndarray]]:
-    waveform = evidence.reader(limits).sound(SOUND_RATE)
+def _sounds(
+    evidence: Evidence, found: list[Finding], limits: MediaLimits, of: TrackScore | None
+) -> Iterator[tuple[Finding, np.ndarray]]:
+    waveform = evidence.reader(limits, of=of).sound(SOUND_RATE)
     for finding in found:
         picture = window_of(waveform, finding)
         if picture is not None:
@@ -72,12 +74,15 @@ def window_of(waveform: np.ndarray, finding: Finding) -> np.ndarray | None:
     return draw_window(part, SOUND_RATE, start_s, finding.heatmap) if part.size else None
 
 
-def pixels_of(evidence: Evidence, found: Sequence[Finding], limits: MediaLimits) -> dict[int, np.ndarray]:
-    """Frame index (0 for a picture) to uint8 RGB (H, W, 3); frames that can no longer be decoded are left out."""
+def pixels_of(
+    evidence: Evidence, found: Sequence[Finding], limits: MediaLimits, of: TrackScore | None = None
+) -> dict[int, np.ndarray]:
+    """Frame index (0 for a picture) to uint8 RGB (H, W, 3); frames that can no longer be decoded are left out. of: the track
+    whose frames they are; None: the main one."""
     if not found:
         return {}
     if evidence.media.kind is MediaKind.IMAGE:
         return {0: evidence.reader(limits).picture()}
     wanted = sorted({finding.frame_index for finding in found})
-    with evidence.reader(limits).frames_at(wanted) as stream:
+    with evidence.reader(limits, of=of).frames_at(wanted) as stream:
         return {frame.index: frame.image for frame in stream}

@@ -10,7 +10,7 @@ import numpy as np
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import Finding, compose
 from drishtiksha.render.moments import SOUND_RATE, pixels_of, window_of
-from drishtiksha.results import AnalysisResult, Heatmap, SampleScore
+from drishtiksha.results import AnalysisResult, Heatmap, SampleScore, TrackScore
 from drishtiksha.settings import MediaLimits
 
 NEAR_S = 1.0
@@ -78,16 +78,20 @@ def same_moment(
     Raises: MediaError when the file can no longer be read.
     """
     found = [nearest(result, time_s) for result in results]
-    frames = pixels_of(evidence, [one for one in found if one is not None and not one.is_sound], limits)
-    sound: np.ndarray | None = None
+    seen: dict[TrackScore | None, list[Finding]] = {}
+    for result, finding in zip(results, found, strict=True):
+        if finding is not None and not finding.is_sound:
+            seen.setdefault(result.decided_by, []).append(finding)
+    frames = {of: pixels_of(evidence, own, limits, of) for of, own in seen.items()}
+    sounds: dict[TrackScore | None, np.ndarray] = {}
     for result, finding in zip(results, found, strict=True):
         picture = None
         if finding is not None and finding.is_sound:
-            if sound is None:
-                sound = evidence.reader(limits).sound(SOUND_RATE)
-            picture = window_of(sound, finding)
-        elif finding is not None and finding.frame_index in frames:
-            picture = compose(frames[finding.frame_index], finding, result)
+            if result.decided_by not in sounds:
+                sounds[result.decided_by] = evidence.reader(limits, of=result.decided_by).sound(SOUND_RATE)
+            picture = window_of(sounds[result.decided_by], finding)
+        elif finding is not None and finding.frame_index in frames[result.decided_by]:
+            picture = compose(frames[result.decided_by][finding.frame_index], finding, result)
         yield Seen(result.model_name, finding, picture)
 
 

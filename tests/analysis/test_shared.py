@@ -199,7 +199,7 @@ def test_each_request_gets_its_own_choice_of_the_faces_found():
 
 def test_sound_is_decoded_once_a_rate_and_a_picture_once(make, monkeypatch, tmp_path):
     reads = []
-    for name in ("read_audio", "read_image"):
+    for name in ("read_sound", "read_image"):
         read = getattr(reader, name)
         monkeypatch.setattr(
             reader, name, lambda *args, read=read, **rest: (reads.append(args[1:]), read(*args, **rest))[1]

@@ -1,0 +1,159 @@
+"""What the channels of a sound track have in common: one recording in all of them, or a recording each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+LABELS = {
+    "FL": "left",
+    "FR": "right",
+    "FC": "centre",
+    "SL": "left side",
+    "SR": "right side",
+    "BL": "left back",
+    "BR": "right back",
+    "BC": "back",
+}
+"""FFmpeg's names of channels, in words."""
+
+SHARES = {"FC": 0.707, "SL": 0.354, "SR": 0.354, "BL": 0.354, "BR": 0.354, "BC": 0.5, "LFE": 0.0, "LFE2": 0.0}
+"""How much of a channel goes into one mixture, by ITU-R BS.775; of others a half. Low frequency effects carry no voice."""
+
+SURVEY_HZ = 4000
+"""Channels are compared at about this rate: what tells voices apart lies below 2 kHz."""
+
+LAG_S = 0.002
+"""Two microphones in one place hear a voice up to this apart."""
+
+BLOCK_S = 0.5
+SILENT = 10 ** (-60 / 20)
+"""A channel this far below the loudest carries nothing."""
+
+QUIET = 0.01
+"""A block with less than this share of the usual power tells nothing."""
+
+UNLIKE = 0.5
+"""Of the power of two channels, the share that they do not have in common, from which on they are different sounds."""
+
+LEAST_S, LEAST_SHARE = 1.0, 0.02
+"""Channels are judged by themselves when they differ for both this long and this share of the recording."""
+
+
+@dataclass(frozen=True)
+class SoundPart:
+    """A part of a file's sound that is judged by itself.
+
+    track: index of its stream; None: the main sound track. weights: what each channel is multiplied with before they are
+    added up; None: the usual mixture. label: in words; empty for the mixture of the main track.
+    """
+
+    track: int | None = None
+    weights: tuple[float, ...] | None = None
+    label: str = ""
+
+
+MIXTURE = SoundPart()
+
+
+@dataclass(frozen=True)
+class Sound:
+    """waveform: float32 (n,) in [-1, 1]. filled: begin and end, s, of the silence that stands for holes between time stamps.
+    parts: what to judge instead of the mixture, where its channels are different sounds, in opposite phase or silent."""
+
+    waveform: np.ndarray
+    filled: tuple[tuple[float, float], ...] = ()
+    parts: tuple[SoundPart, ...] = ()
+
+
+class Survey:
+    """Mixes the channels of a track frame by frame, and finds out on the way how they go together."""
+
+    def __init__(self, part: SoundPart) -> None:
+        self._part = part
+        self._names: tuple[str, ...] = ()
+        self._pieces: list[np.ndarray] = []
+        self._alike = True
+        self._rate = 0
+
+    def mixed(self, channels: np.ndarray, frame: AudioFrame) -> np.ndarray:
+        """float32 (n,) of (channels, n). One or two channels are averaged, more of them weighted by their places."""
+        count = len(channels)
+        weights = self._part.weights
+        if weights is not None and len(weights) == count:
+            return np.asarray(weights, np.float32) @ channels
+        if count == 1:
+            return channels.mean(axis=0, dtype=np.float32)
+        names = tuple(channel.name for channel in frame.layout.channels)
+        if weights is None:
+            self._note(channels, names, frame.sample_rate)
+        if count == 2:
+            return channels.mean(axis=0, dtype=np.float32)
+        shares = np.array([SHARES.get(name, 0.5) for name in names], np.float32)
+        return (shares / shares.sum() if shares.any() else np.full(count, 1 / count, np.float32)) @ channels
+
+    def _note(self, channels: np.ndarray, names: tuple[str, ...], rate: int) -> None:
+        if names != self._names:
+            # Joined recordings of different layouts: the later one is told by what is mixed.
+            self._names, self._pieces, self._alike = names, [], True
+        self._alike = self._alike and all(np.array_equal(channels[0], other) for other in channels[1:])
+        step = max(rate // SURVEY_HZ, 1)
+        whole = channels.shape[1] // step * step
+        self._rate = rate // step
+        # A product is several times as fast as a mean over so few.
+        coarse = channels[:, :whole].reshape(-1, step) @ np.full(step, 1 / step, np.float32)
+        self._pieces.append(coarse.reshape(len(channels), -1))
+
+    def parts(self) -> tuple[SoundPart, ...]:
+        """As `Sound.parts`; empty where the mixture speaks for all channels."""
+        if self._alike or not self._pieces:
+            return ()
+        found = np.concatenate(self._pieces, axis=1)
+        if not found.any():
+            return ()
+        levels = np.sqrt(np.mean(np.square(found), axis=1))
+        heard = [i for i, level in enumerate(levels) if level > SILENT * levels.max() and "LFE" not in self._names[i]]
+        groups: list[list[tuple[int, int]]] = []
+        for i in heard:
+            for group in groups:
+                if sign := _alike(found[group[0][0]], found[i], self._rate):
+                    group.append((i, sign))
+                    break
+            else:
+                groups.append([(i, 1)])
+        silent = [i for i in range(len(levels)) if i not in heard and "LFE" not in self._names[i]]
+        if len(groups) == 1 and not silent and all(sign > 0 for _, sign in groups[0]):
+            return ()
+        return tuple(self._part_of(group) for group in groups)
+
+    def _part_of(self, group: Sequence[tuple[int, int]]) -> SoundPart:
+        weights = [0.0] * len(self._names)
+        for i, sign in group:
+            weights[i] = sign / len(group)
+        names = [LABELS.get(self._names[i], f"channel {i + 1}") for i, _ in group]
+        return SoundPart(self._part.track, tuple(weights), " and ".join(names))
+
+
+def _alike(one: np.ndarray, other: np.ndarray, rate: int) -> int:
+    """1 when two channels carry one recording, whatever its levels; -1 when in opposite phase; 0 when they differ."""
+    one, other = (channel / max(float(np.sqrt(np.mean(np.square(channel)))), 1e-12) for channel in (one, other))
+    most = min(round(LAG_S * rate), len(one) - 1)
+    pairs = [(one[max(lag, 0) :], other[max(-lag, 0) :]) for lag in range(-most, most + 1)]
+    pairs = [(a[: min(len(a), len(b))], b[: min(len(a), len(b))]) for a, b in pairs]
+    agreement = [float(a @ b) / len(one) for a, b in pairs]
+    sign = -1 if -min(agreement) > max(agreement) + 0.2 else 1
+    a, b = pairs[int(np.argmax(np.multiply(sign, agreement)))]
+    block = max(round(BLOCK_S * rate), 1)
+    starts = np.arange(0, len(a), block)
+    apart = np.add.reduceat(np.square(b - sign * a), starts)
+    power = np.add.reduceat(np.square(a) + np.square(b), starts)
+    differing = (apart > UNLIKE * power) & (power > QUIET * power.mean())
+    seconds = float(differing.sum()) * BLOCK_S
+    length_s = len(one) / rate
+    return 0 if seconds >= min(max(LEAST_S, LEAST_SHARE * length_s), length_s / 2) else sign

@@ -1,0 +1,75 @@
+"""Pictures and videos that a file carries along: covers, attached pictures, the video of a moving photo."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from drishtiksha.media.container import is_cover, open_container
+from drishtiksha.media.guard import Pulse, guarded_call
+from drishtiksha.results import TrackInfo, TrackKind
+from drishtiksha.settings import MediaLimits
+
+VIDEO_START = re.compile(rb"\0\0\0[\x10-\x40]ftyp(?:isom|iso[2-9]|mp4[12]|avc1|MSNV|qt  )")
+"""The first box of an MP4 or QuickTime file. Phones write a whole one behind the picture."""
+
+SUFFIXES = {"mjpeg": "jpg", "png": "png", "gif": "gif", "bmp": "bmp", "webp": "webp"}
+
+
+def video_offset(path: Path) -> int | None:
+    """Where in a picture file an embedded video begins, bytes; None without one."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = content.find(b"ftyp", 16)
+        while place >= 0:
+            if VIDEO_START.match(content, place - 4):
+                return place - 4
+            place = content.find(b"ftyp", place + 4)
+    return None
+
+
+def embedded_tracks(path: Path) -> tuple[TrackInfo, ...]:
+    """The video that a picture file carries along, if any."""
+    if video_offset(path) is None:
+        return ()
+    return (TrackInfo(number=1, kind=TrackKind.EMBEDDED, title="video of a moving photo"),)
+
+
+def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str, bytes]]:
+    """A file name and the bytes of each picture or video that is carried along, to be examined as evidence of its own.
+
+    Raises: UnreadableMediaError, DecodeStalledError for recordings that cannot be opened.
+    """
+    stem = Path(name).stem
+    if (start := video_offset(path)) is not None and not _opens_with_video(path):
+        with path.open("rb") as file:
+            file.seek(start)
+            return [(f"{stem}-embedded.mp4", file.read())]
+
+    def work(pulse: Pulse) -> list[tuple[str, bytes]]:
+        return [
+            (f"{stem}-track{number}.{suffix}", content)
+            for number, suffix, content in _covers(path, name, limits, pulse)
+        ]
+
+    return guarded_call(work, name=name, stall_s=limits.stall_s)
+
+
+def _covers(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> Iterator[tuple[int, str, bytes]]:
+    with open_container(path, name, limits) as container:
+        covers = [stream for stream in container.streams.video if is_cover(stream)]
+        seen: set[int] = set()
+        for packet in container.demux(*covers) if covers else ():
+            pulse.beat()
+            if packet.size and packet.stream.index not in seen:
+                seen.add(packet.stream.index)
+                codec = packet.stream.codec_context.name if packet.stream.codec_context is not None else ""
+                yield packet.stream.index + 1, SUFFIXES.get(codec, "bin"), bytes(packet)
+            if len(seen) == len(covers):
+                return
+
+
+def _opens_with_video(path: Path) -> bool:
+    with path.open("rb") as file:
+        return VIDEO_START.match(file.read(64)) is not None

@@ -1,0 +1,244 @@
+"""One time line for all tracks of a file, however often its time stamps restart or jump: read from the packets alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import av.error
+import numpy as np
+
+from drishtiksha.media.container import CLOCKED, stalled
+from drishtiksha.media.guard import Pulse
+from drishtiksha.settings import MediaLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.stream import Stream
+
+STAMPED = ("mpegts", "mpeg", "ogg", "matroska,webm", "flv", "asf")
+"""Formats whose packets carry time stamps of their own, which may restart or jump. Elsewhere they are counted up."""
+
+BACK_S = 0.1
+"""A decoding time that steps back by more begins a new segment; less is a muxer's rounding."""
+
+BACK_UNORDERED_S = 1.0
+"""The same of presentation times, which step back by a few frames in any video."""
+
+HOLE_S = 1.0
+"""Nothing of any track for longer: in broadcast formats the clock jumped, and players go on at once."""
+
+LONG_HOLE_S = 60.0
+"""The same in formats whose players wait until the time has come."""
+
+
+STILL_S = 600.0
+"""The same of a moving picture without sound, which may stand still for long."""
+
+
+def may_jump(container: InputContainer) -> bool:
+    """Whether stamps may restart or jump, as far as can be told without reading the packets."""
+    return container.format.name in STAMPED or any(map(_stored_shorter, container.streams.audio))
+
+
+def _stored_shorter(stream: AudioStream) -> bool:
+    """Whether a sound track of counted samples lasts much longer than they do: a pause is stored as one long sample."""
+    if stream.codec_context is None or not stream.frames or not stream.duration or not stream.sample_rate:
+        return False
+    held_s = (
+        stream.frames
+        * (stream.codec_context.frame_size or FRAME_SIZES.get(stream.codec_context.name, 0))
+        / stream.sample_rate
+    )
+    return bool(held_s) and float(stream.duration * (stream.time_base or 0)) - held_s > LONG_HOLE_S
+
+
+FRAME_SIZES = {"aac": 1024, "mp3": 1152, "opus": 960}
+"""Samples of a packet, where the header does not say."""
+
+
+@dataclass
+class TrackPackets:
+    """The packets of one track in the order of the file; those without content are left out.
+
+    pts, dts, durations: in ticks of `tick_s` seconds. segments: number of the segment of each, counted up where stamps
+    restart. hidden: packets that are decoded and never shown. shifts: int64 (n,), what to add to the stamps so that they
+    run on through the file; None where they do so by themselves.
+    """
+
+    tick_s: float
+    sound: bool
+    pts: list[int | None] = field(default_factory=list)
+    dts: list[int | None] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)
+    keys: list[bool] = field(default_factory=list)
+    hidden: list[bool] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    shifts: np.ndarray | None = None
+    _segment: int = 0
+    _reached: dict[bool, int | None] = field(default_factory=lambda: {True: None, False: None})
+
+    def steps_back(self, pts: int | None, dts: int | None) -> bool:
+        """Whether a packet begins a new segment of this track."""
+        ordered = dts is not None
+        stamp, reached = (dts if ordered else pts), self._reached[ordered]
+        if stamp is None or reached is None:
+            return False
+        return (reached - stamp) * self.tick_s > (BACK_S if ordered else BACK_UNORDERED_S)
+
+    def add(self, packet: av.Packet, segment: int) -> None:
+        if segment != self._segment:
+            self._segment, self._reached = segment, {True: None, False: None}
+        ordered = packet.dts is not None
+        stamp = packet.dts if ordered else packet.pts
+        if stamp is not None:
+            reached = self._reached[ordered]
+            self._reached[ordered] = stamp if reached is None else max(stamp, reached)
+        self.pts.append(packet.pts)
+        self.dts.append(packet.dts)
+        self.durations.append(packet.duration or 0)
+        self.keys.append(packet.is_keyframe)
+        self.hidden.append(packet.is_discard)
+        self.segments.append(segment)
+
+    @property
+    def segment(self) -> int:
+        return self._segment
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def intervals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Begin and end in s of every packet that has a stamp, as stored, and its segment."""
+        stamps = [dts if pts is None else pts for pts, dts in zip(self.pts, self.dts, strict=True)]
+        known = np.array([stamp is not None for stamp in stamps], bool)
+        begins = np.array([stamp for stamp in stamps if stamp is not None], np.int64) * self.tick_s
+        lengths = np.array(self.durations, np.int64)[known] * self.tick_s
+        usual = float(np.median(lengths)) if len(lengths) else 0.0
+        if not usual and len(begins) > 1:
+            usual = min(abs(float(np.median(np.diff(np.sort(begins))))), HOLE_S)
+        # A sample before a pause is stored as lasting through it; of sound, only what was decoded is there.
+        lengths = np.where(lengths > 0, np.minimum(lengths, 10 * usual) if self.sound else lengths, usual)
+        return begins, begins + lengths, np.array(self.segments, np.int64)[known]
+
+    def end_s(self) -> float:
+        """When the last packet ends, on the common time line; 0 without packets."""
+        _, ends, _ = self.intervals()
+        if self.shifts is not None:
+            known = [pts is not None or dts is not None for pts, dts in zip(self.pts, self.dts, strict=True)]
+            ends = ends + self.shifts[known] * self.tick_s
+        return float(ends.max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """tracks: by the index of the stream. breaks: how often stamps restart or jump. broken: not read to the end."""
+
+    tracks: dict[int, TrackPackets]
+    breaks: int
+    broken: bool
+
+
+def read_timeline(
+    container: InputContainer,
+    streams: Sequence[Stream],
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    watch: Callable[[TrackPackets], None] | None = None,
+) -> Timeline:
+    """Read all packets of these streams; the container stands at its end afterwards. watch: called after each packet of
+    the first stream, and raises to stop.
+
+    Raises: DecodeStalledError; whatever `watch` raises.
+    """
+    tracks = {s.index: TrackPackets(float(s.time_base or 0), s.type == "audio") for s in streams}
+    first = tracks[streams[0].index]
+    newest, broken = 0, False
+    try:
+        for packet in container.demux(*streams):
+            pulse.beat()
+            if not packet.size:
+                continue
+            track = tracks[packet.stream.index]
+            segment = track.segment
+            if not len(track):
+                segment = newest
+            elif track.steps_back(packet.pts, packet.dts):
+                # The first track that steps back begins a segment; the others follow it there.
+                newest += segment == newest
+                segment = newest
+            track.add(packet, segment)
+            if watch is not None and track is first:
+                watch(track)
+    except av.error.ExitError as error:
+        raise stalled(name, limits) from error
+    except av.error.FFmpegError:
+        broken = True
+    clocked = container.format.name in CLOCKED
+    return Timeline(tracks, _lay_out(list(tracks.values()), newest, clocked=clocked), broken)
+
+
+def shift(packet: av.Packet, ticks: int) -> None:
+    """Move the stamps of a packet before it is decoded."""
+    if packet.pts is not None:
+        packet.pts += ticks
+    if packet.dts is not None:
+        packet.dts += ticks
+
+
+def _lay_out(tracks: Sequence[TrackPackets], newest: int, *, clocked: bool) -> int:
+    """Set the shifts of the tracks: each segment lies behind the one before, and holes are closed. Returns how often."""
+    spans = [track.intervals() for track in tracks]
+    shifts = [np.zeros(len(begins)) for begins, _, _ in spans]
+    breaks, reached = 0, 0.0
+    for segment in range(newest + 1):
+        here = [own == segment for _, _, own in spans]
+        parts = [(b[at], e[at], track) for (b, e, _), at, track in zip(spans, here, tracks, strict=True) if at.any()]
+        if not parts:
+            continue
+        holes = _holes(parts, clocked=clocked)
+        begin = min(float(b.min()) for b, _, _ in parts)
+        offset = reached - begin if segment else 0.0
+        breaks += bool(segment) + len(holes)
+        end = max(float(e.max()) for _, e, _ in parts)
+        for (begins, _, _), at, moved in zip(spans, here, shifts, strict=True):
+            closed = sum((begins[at] >= stop) * (stop - start) for start, stop in holes) if holes else 0.0
+            moved[at] = offset - closed
+        reached = end + offset - sum(stop - start for start, stop in holes)
+    if breaks:
+        for track, moved in zip(tracks, shifts, strict=True):
+            track.shifts = _for_all(track, moved)
+    return breaks
+
+
+def _holes(parts: Sequence[tuple[np.ndarray, np.ndarray, TrackPackets]], *, clocked: bool) -> list[tuple[float, float]]:
+    """Begin and end of every stretch in which no track has anything."""
+    if not clocked:
+        # A picture may stand still for long, so it is the sound that must be missing, with no new picture meanwhile.
+        sounds = [b for b, _, track in parts if track.sound]
+        first = min((b.min() for b in sounds), default=-np.inf)
+        last = max((b.max() for b in sounds), default=np.inf)
+        parts = [(b, e if track.sound else b, track) for b, e, track in parts]
+    begins = np.concatenate([b for b, _, _ in parts])
+    order = np.argsort(begins, kind="stable")
+    begins = begins[order]
+    ends = np.maximum.accumulate(np.concatenate([e for _, e, _ in parts])[order])
+    least = HOLE_S if clocked else LONG_HOLE_S if any(track.sound for _, _, track in parts) else STILL_S
+    found = np.flatnonzero(begins[1:] - ends[:-1] > least)
+    holes = [(float(ends[i]), float(begins[i + 1])) for i in found]
+    return holes if clocked else [(start, stop) for start, stop in holes if first < start and stop <= last]
+
+
+def _for_all(track: TrackPackets, moved: np.ndarray) -> np.ndarray:
+    """In ticks, also of the packets without a stamp: they go with the one before."""
+    known = np.array([pts is not None or dts is not None for pts, dts in zip(track.pts, track.dts, strict=True)], bool)
+    ticks = np.zeros(len(track), np.int64)
+    if known.any():
+        place = np.maximum(np.cumsum(known) - 1, 0)
+        ticks = np.round(moved / track.tick_s).astype(np.int64)[place]
+    return ticks

@@ -1,0 +1,79 @@
+"""What channels have in common, from real encoded recordings, each against its plain twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from media_factory import noise, speech_like, write_audio
+
+from drishtiksha.media.audio import read_sound
+from drishtiksha.settings import MediaLimits
+
+RATE = 16_000
+VOICE, OTHER = speech_like(8.0, seed=1), speech_like(8.0, seed=2)
+HALF = np.concatenate([VOICE[: 4 * RATE], np.zeros(4 * RATE, np.float32)])
+"""Speaks, then listens."""
+LATER = np.concatenate([np.zeros(4 * RATE, np.float32), OTHER[: 4 * RATE]])
+
+
+def stereo(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.stack([left, right], axis=1)
+
+
+AGREE = {
+    "mono": VOICE[:, None],
+    "dual mono": stereo(VOICE, VOICE),
+    "levels": stereo(VOICE, 0.3 * VOICE),
+    "two microphones": stereo(VOICE, np.roll(VOICE, 16)),
+    "with the room": stereo(VOICE + noise(8.0, level=0.01), VOICE + np.roll(noise(8.0, level=0.01), 999)),
+}
+DIFFER = {
+    "call": (stereo(VOICE, OTHER), ["left", "right"]),
+    "call in turns": (stereo(HALF, LATER), ["left", "right"]),
+    "one side only": (stereo(np.zeros_like(VOICE), VOICE), ["right"]),
+    "another in the end": (stereo(VOICE, np.concatenate([VOICE[: 6 * RATE], OTHER[6 * RATE :]])), ["left", "right"]),
+    "opposite phase": (stereo(VOICE, -VOICE), ["left and right"]),
+}
+
+
+@pytest.mark.parametrize("case", AGREE)
+@pytest.mark.parametrize("suffix", ["flac", "wav"])
+def test_channels_that_agree_stay_one_mixture(tmp_path: Path, limits: MediaLimits, case: str, suffix: str) -> None:
+    sound = read_sound(write_audio(tmp_path / f"a.{suffix}", AGREE[case], RATE), RATE, limits=limits)
+    assert sound.parts == ()
+    stored, _ = soundfile.read(tmp_path / f"a.{suffix}", dtype="float32", always_2d=True)
+    assert np.array_equal(sound.waveform, stored.T.mean(axis=0, dtype=np.float32))
+
+
+@pytest.mark.parametrize("case", DIFFER)
+def test_channels_that_differ_are_parts(tmp_path: Path, limits: MediaLimits, case: str) -> None:
+    samples, labels = DIFFER[case]
+    path = write_audio(tmp_path / "a.flac", samples, RATE)
+    parts = read_sound(path, RATE, limits=limits).parts
+    assert [part.label for part in parts] == labels
+    for part in parts:
+        alone = read_sound(path, RATE, limits=limits, part=part).waveform
+        twins = [samples[:, i] for i, weight in enumerate(part.weights or ()) if weight > 0]
+        assert np.abs(alone - twins[0]).max() < 1e-3, "it is what a file of its own would hold"
+
+
+def test_a_voice_in_the_centre_is_found_among_noise(tmp_path: Path, limits: MediaLimits) -> None:
+    rng = np.random.default_rng(0)
+    around = [0.2 * rng.standard_normal(len(VOICE)).astype(np.float32) for _ in range(5)]
+    # As WAV and FLAC order them: left, right, centre, low frequencies, left and right behind.
+    channels = np.clip(np.stack([around[0], around[1], VOICE, around[2], around[3], around[4]], axis=1), -1, 1)
+    path = write_audio(tmp_path / "film.flac", channels, RATE)
+    parts = {part.label: part for part in read_sound(path, RATE, limits=limits).parts}
+    assert "centre" in parts
+    assert len(parts) == 5
+    assert np.abs(read_sound(path, RATE, limits=limits, part=parts["centre"]).waveform - VOICE).max() < 1e-3
+
+
+def test_channels_that_agree_around_are_mixed_by_their_places(tmp_path: Path, limits: MediaLimits) -> None:
+    path = write_audio(tmp_path / "film.flac", np.repeat(VOICE[:, None], 6, axis=1), RATE)
+    sound = read_sound(path, RATE, limits=limits)
+    assert sound.parts == ()
+    assert np.abs(sound.waveform - VOICE).max() < 1e-3

@@ -1,0 +1,63 @@
+"""Files as people meet them, kept beside the repository: what each must give is told in the README there."""
+
+from __future__ import annotations
+
+import pytest
+
+from drishtiksha.analysis import analyze
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.settings import ROOT, MediaLimits, load_settings
+
+CASES = ROOT.parent / "shared" / "cases"
+pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="needs the files in ../shared/cases")
+FACES, VOICE = "FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1"
+
+
+@pytest.fixture(scope="module")
+def manager() -> ModelManager:
+    return ModelManager(load_settings(device="cpu"))
+
+
+def result_of(manager: ModelManager, name: str, model: str) -> AnalysisResult:
+    return analyze(Evidence.open(CASES / name, MediaLimits()), manager.get_model(model), explain=False)
+
+
+def test_a_joined_stream_is_seen_to_its_end(manager):
+    result, plain = (result_of(manager, name, FACES) for name in ("f_ts_AB_reset.ts", "f_AB_plain.mp4"))
+    assert result.media.duration_s == pytest.approx(4.24, abs=0.01)
+    assert [person.p_fake for person in result.people] == pytest.approx([0.157, 0.088], abs=0.02)
+    assert result.scores[-1].time_s == pytest.approx(plain.scores[-1].time_s, abs=0.1)
+
+
+def test_a_jump_of_the_clock_is_no_silence(manager):
+    result = result_of(manager, "a_ts_hole.ts", VOICE)
+    assert result.prediction is Prediction.FAKE
+    assert result.p_fake == pytest.approx(0.987, abs=0.02)
+    assert result.coverage > 0.95
+    assert result.media.duration_s == pytest.approx(14, abs=0.2)
+
+
+def test_the_synthetic_side_of_a_call_is_found(manager):
+    result = result_of(manager, "a_call_realL_fakeR.flac", VOICE)
+    assert {track.label: track.p_fake for track in result.tracks} == pytest.approx(
+        {"left": 0.009, "right": 0.935}, abs=0.002
+    )
+    assert result.prediction is Prediction.FAKE
+
+
+def test_opposite_phase_is_heard(manager):
+    assert result_of(manager, "a_fake_outphase.flac", VOICE).p_fake == pytest.approx(0.935, abs=0.002)
+
+
+def test_the_second_voice_is_found(manager):
+    result = result_of(manager, "a_two_voices.mp4", VOICE)
+    assert [track.p_fake for track in result.tracks] == pytest.approx([0.009, 0.971], abs=0.002)
+    assert result.prediction is Prediction.FAKE
+
+
+def test_two_notes_in_one_file_have_one_length(manager):
+    result = result_of(manager, "a_chained.ogg", VOICE)
+    assert result.media.duration_s == pytest.approx(28, abs=0.1)
+    assert result.scores[-1].end_s == pytest.approx(28, abs=0.1)
