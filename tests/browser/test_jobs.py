@@ -184,11 +184,13 @@ def test_a_stress_test_tells_whether_the_verdict_would_survive(visit, app: App) 
     page.click("#dk-stress-run")
     page.wait_for_selector("#dk-stress:has-text('Scores of all copies')")
     page.click("#dk-stress summary")
+    page.wait_for_selector("#dk-stress table")
     assert page.locator("#dk-stress table tbody th[scope=row]").count() >= 5
     link = page.url
     text = page.inner_text("#dk-stress")
     again = visit(link)
     again.wait_for_selector("#dk-stress:has-text('Scores of all copies')")
     again.click("#dk-stress summary")
+    again.wait_for_selector("#dk-stress table")
     assert again.inner_text("#dk-stress") == text
     check_verdict(again, again.inner_text("#dk-verdict"))

@@ -174,24 +174,30 @@ def test_the_first_case_is_reviewed_with_the_keyboard_alone(open_as: OpenAs) -> 
     starts = [float(b.get_attribute("data-start")) for b in page.locator("button[data-flag]").all()]
     ahead = min(start for start in starts if start > times[2] + 0.1)
     assert time_of(page) == pytest.approx(ahead, abs=0.01)
-    assert "Flagged stretch" in page.inner_text("#dk-review-player .dk-loop-line")
+    page.wait_for_selector("#dk-review-player .dk-loop-line:has-text('Flagged stretch')")
 
     press(page, "-", "-", "+")
     assert page.evaluate(f"document.querySelector('{VIDEO}').playbackRate") == 0.75
+    # Counted as they happen: a slow machine may ask for the state only when the short clip has ended by itself.
+    page.evaluate(
+        f"""() => {{ const video = document.querySelector('{VIDEO}'); window.told = [];
+        ['play', 'pause'].forEach(name => video.addEventListener(name, () => window.told.push(name))); }}"""
+    )
     page.keyboard.press("r")
     page.wait_for_selector("button[data-flag][aria-pressed=true]")
     page.wait_for_selector("#dk-review-player .dk-loop-line:has-text('Looping')")
-    page.wait_for_function(f"!document.querySelector('{VIDEO}').paused")
+    page.wait_for_function("window.told.at(-1) === 'play'")
     page.keyboard.press("r")
     page.wait_for_selector("button[data-flag][aria-pressed=false]")
-    page.wait_for_function(f"document.querySelector('{VIDEO}').paused")
+    page.wait_for_function("window.told.at(-1) === 'pause'")
+    press(page, "ArrowLeft", "ArrowLeft", "ArrowLeft", *["-"] * 8)  # at the slowest rate the clip lasts over 30 s
     page.keyboard.press("Space")
-    page.wait_for_function(f"!document.querySelector('{VIDEO}').paused")
+    page.wait_for_function("window.told.at(-1) === 'play'")
     page.keyboard.press("k")
-    page.wait_for_function(f"document.querySelector('{VIDEO}').paused")
+    page.wait_for_function("window.told.at(-1) === 'pause'")
 
     page.keyboard.press("Enter")
-    assert "Choose a verdict" in page.inner_text("#dk-review-form .dk-form-line")
+    page.wait_for_selector("#dk-review-form .dk-form-line:has-text('Choose a verdict')")
     page.keyboard.press("m")
     page.keyboard.press("3")
     at = time_of(page)
@@ -203,17 +209,19 @@ def test_the_first_case_is_reviewed_with_the_keyboard_alone(open_as: OpenAs) -> 
     page.wait_for_selector("#dk-review-form .dk-form-line:has-text('not saved')")
     page.keyboard.press("Enter")
     page.wait_for_selector(SAVED)
+    page.wait_for_selector("#dk-review-history:has-text('jump cut, my guess')")
     story = page.inner_text("#dk-review-history")
     assert all(part in story for part in ("Manipulated", "high confidence", "Ada", "UTC", "jump cut, my guess"))
-    assert "overrides" in page.inner_text("#dk-review-human")
-    assert "Overridden" in page.inner_text("#dk-review-machines")
+    page.wait_for_selector("#dk-review-human:has-text('overrides')")
+    page.wait_for_selector("#dk-review-machines:has-text('Overridden')")
+    page.wait_for_selector("#dk-review-queue button:has-text('Human verdict: Manipulated')")
     assert "Human verdict: Manipulated" in rows(page)[0]
     assert "overrides the detectors" in rows(page)[0]
     assert time_of(page) == at, "saving leaves the player where it was"
 
     next_case(page, "clip_silent.mp4")
-    assert page.locator("#dk-review-form input:checked").count() == 0
-    assert "Nobody has reviewed" in page.inner_text("#dk-review-history")
+    page.wait_for_selector("#dk-review-form:not(:has(input:checked))")
+    page.wait_for_selector("#dk-review-history:has-text('Nobody has reviewed')")
     page.keyboard.press("p")
     opened(page, "clip_with_sound.mp4")
 
@@ -264,13 +272,14 @@ def test_a_note_is_pinned_to_a_region_by_dragging(open_as: OpenAs, review_app: A
     page.fill("#dk-review-form input[name=tags]", "light, light, edge")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(SAVED)
+    page.wait_for_selector("#dk-review-history button[data-region]")
     pin = page.locator("#dk-review-history button[data-region]")
     wide, high = page.evaluate(f"(v => [v.videoWidth, v.videoHeight])(document.querySelector('{VIDEO}'))")
     region = [float(part) for part in pin.get_attribute("data-region").split(",")]
     assert region == pytest.approx([wide * 0.25, high * 0.25, wide * 0.5, high * 0.75], abs=2)
     assert page.locator("#dk-review-history .dk-chip").all_inner_texts() == ["light", "edge"]
     press(page, "j")
-    assert page.is_hidden("#dk-review-player .dk-region")
+    page.wait_for_selector("#dk-review-player .dk-region", state="hidden")
     pin.click()
     page.wait_for_selector("#dk-review-player .dk-region", state="visible")
     page.wait_for_function(f"Math.abs(document.querySelector('{VIDEO}').currentTime - 1) < 0.1")
@@ -284,8 +293,9 @@ def test_the_case_shows_scores_findings_and_where_it_comes_from(open_as: OpenAs)
         page.locator("#dk-review-findings img").first.evaluate("image => image.decode().then(() => image.naturalWidth)")
         > 300
     )
-    assert all(name in page.inner_text("#dk-review-machines") for name in LOW)
-    assert "What the file says of itself" in page.inner_text("#dk-review-origin")
+    for name in LOW:
+        page.wait_for_selector(f"#dk-review-machines:has-text('{name}')")
+    page.wait_for_selector("#dk-review-origin:has-text('What the file says of itself')")
     picture = page.locator("#dk-review-chart .dk-svg")
     picture.scroll_into_view_if_needed()
     chart = page.locator("#dk-review-chart [role=slider]")
@@ -324,7 +334,8 @@ def test_a_second_reviewer_disagrees_and_the_case_is_unclear(open_as: OpenAs, re
     press(page, "g", "2")
     page.keyboard.press("Enter")
     page.wait_for_selector(SAVED)
-    assert page.locator("#dk-review-human h2").inner_text() == "Unclear"
+    page.wait_for_selector("#dk-review-human h2:text-is('Unclear')")
+    page.wait_for_selector("#dk-review-queue button:has-text('Human verdict: Unclear')")
     assert "The reviewers differ" in page.inner_text("#dk-review-human")
     assert "Human verdict: Unclear" in rows(page)[0]
     assert "reviewers differ" in rows(page)[0]
@@ -357,8 +368,7 @@ def test_an_export_is_taken_in_again_without_adding_anything(
     page.wait_for_selector("#dk-review-moved:has-text('0 reviews added, 3 here already')")
     path.write_text(text.replace("manipulated", "fake"), encoding="utf-8")
     page.set_input_files("#dk-review-sum input[type=file]", path)
-    page.wait_for_selector("#dk-review-moved [role=alert]:has-text('nothing was added')")
-    assert "Line" in page.inner_text("#dk-review-moved")
+    page.wait_for_selector("#dk-review-moved [role=alert]:has-text('nothing was added'):has-text('Line')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -371,4 +381,4 @@ def test_a_phone_shows_all_of_it_without_sideways_scrolling(open_as: OpenAs, sch
     page.click("#dk-review-player [data-do=forth]")
     page.wait_for_function(f"document.querySelector('{VIDEO}').currentTime > 0.01")
     page.click("#dk-review-form label:has-text('Genuine')")
-    assert page.is_checked("#dk-review-form input[value=genuine]")
+    page.wait_for_selector("#dk-review-form input[value=genuine]:checked")

@@ -16,16 +16,15 @@ def test_a_model_is_loaded_and_unloaded_from_its_card(open_page) -> None:
     open_shelf(page)
     card = page.locator(".dk-shelf", has=page.locator(f"summary b:text-is('{MODEL}')"))
     card.locator("summary").click()
-    assert "Known failures" in card.inner_text()
+    card.get_by_text("Known failures").wait_for()
     if card.locator("button[data-action=unload]").count() == 0:
         card.locator("button[data-action=load]").click()
         page.wait_for_selector(f"#dk-shelf-status:has-text('{MODEL}: loaded')")
-    text = card.inner_text()
-    assert "Loaded in" in text
-    assert "million" in text
+    card.get_by_text("Loaded in").wait_for()
+    card.get_by_text("million").wait_for()
     card.locator("button[data-action=unload]").click()
     page.wait_for_selector("#dk-shelf-status:has-text('no longer in memory')")
-    assert "Loads on first use" in card.inner_text()
+    card.get_by_text("Loads on first use").wait_for()
 
 
 def test_every_state_stands_in_words_and_fits_a_phone(open_page) -> None:
@@ -34,4 +33,5 @@ def test_every_state_stands_in_words_and_fits_a_phone(open_page) -> None:
     assert "models can be used now" in page.inner_text("#dk-shelf")
     for summary in page.locator(".dk-shelf summary").all()[:3]:
         summary.click()
+    page.locator(".dk-shelf[open]").nth(2).wait_for()
     no_sideways_scroll(page)

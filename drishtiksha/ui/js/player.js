@@ -5,6 +5,10 @@ const clock = s => { const t = Math.max(0, Math.round(s * 10)); const whole = Ma
   return String(Math.floor(whole / 60)).padStart(2, '0') + ':' + String(whole % 60).padStart(2, '0') + '.' + t % 10; };
 const own = () => element.querySelector('.dk-player')?.id;
 let loop = null, pressed = null, armed = false;
+// A start that a pause or another file interrupts is no failure: only a browser that refuses to start is told.
+const begin = () => media()?.play().catch(error => {
+  if (error.name === 'NotAllowedError') say('Press play: the browser did not start the player by itself.');
+});
 const stop = () => {
   if (pressed) { pressed.setAttribute('aria-pressed', 'false'); pressed = null; }
   const was = loop; loop = null;
@@ -40,7 +44,7 @@ element.addEventListener('dk-goto', event => {
     loop = {start, end: Math.max(end, start + 0.4)}; pressed = button; button.setAttribute('aria-pressed', 'true');
     const bar = element.querySelector('.dk-loop'); bar.hidden = false;
     say(`Looping ${clock(loop.start)} to ${clock(loop.end)}.`);
-    player.play().catch(() => say('Press play: the browser did not start the player by itself.'));
+    begin();
   } else say(`At ${clock(start)}.`);
   dock(); mark();
 });
@@ -53,7 +57,7 @@ element.addEventListener('timeupdate', () => {
 element.addEventListener('seeked', mark, true);
 element.addEventListener('ended', () => {
   if (!loop) return;
-  media().currentTime = loop.start; media().play();
+  media().currentTime = loop.start; begin();
 }, true);
 element.addEventListener('click', event => {
   if (event.target.closest('.dk-loop-stop')) { stop(); media()?.focus(); }

@@ -70,7 +70,7 @@ const speed = way => {
 };
 const toggle = () => {
   const player = media(); if (!player) return;
-  if (player.paused) { hideRegion(); player.play().catch(() => say('The browser did not start the player.')); } else player.pause();
+  if (player.paused) { hideRegion(); begin(); } else player.pause();
 };
 
 // Regions, in pixels of the upright frame

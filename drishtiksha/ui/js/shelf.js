@@ -4,9 +4,10 @@ element.addEventListener('click', event => {
   if (button) trigger('click', {model: button.dataset.model, action: button.dataset.action});
 });
 const open = new Set();
-element.addEventListener('toggle', event => {
-  const card = event.target;
-  if (card.matches('details[data-card]')) open[card.open ? 'add' : 'delete'](card.dataset.card);
-}, true);
+// At the click, which keys make too: `toggle` comes later, and the list may be drawn anew before it.
+element.addEventListener('click', event => {
+  const card = event.target.closest('summary')?.parentElement;
+  if (card?.matches('details[data-card]')) open[card.open ? 'delete' : 'add'](card.dataset.card);
+});
 new MutationObserver(() => element.querySelectorAll('details[data-card]').forEach(
   card => { if (open.has(card.dataset.card)) card.open = true; })).observe(element, {childList: true, subtree: true});
