@@ -102,7 +102,7 @@ class TrackInfo(Frozen):
 
 
 class MediaInfo(Frozen):
-    """Facts of one file, from its bytes and its probe; sizes are those on screen, after rotation."""
+    """Facts of one file, from its bytes and its probe; sizes are those on screen, with square pixels, after rotation."""
 
     name: str = Field(description="the file's own name, without any folder")
     sha256: str
@@ -112,6 +112,9 @@ class MediaInfo(Frozen):
     duration_s: float | None = None
     width: int | None = Field(default=None, description="px, after rotation")
     height: int | None = Field(default=None, description="px, after rotation")
+    stored_size: tuple[int, int] | None = Field(
+        default=None, description="width and height in px as stored, before rotation, where the pixels are not square"
+    )
     fps: float | None = Field(default=None, description="average frames per second")
     frame_count: int | None = Field(
         default=None, description="as the container declares or the duration implies: an estimate"

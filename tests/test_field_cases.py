@@ -61,3 +61,11 @@ def test_two_notes_in_one_file_have_one_length(manager):
     result = result_of(manager, "a_chained.ogg", VOICE)
     assert result.media.duration_s == pytest.approx(28, abs=0.1)
     assert result.scores[-1].end_s == pytest.approx(28, abs=0.1)
+
+
+def test_a_camera_with_flat_pixels_is_judged_as_its_twin(manager):
+    result, twin = (result_of(manager, name, FACES) for name in ("f_2cif.mp4", "f_2cif_undone.mp4"))
+    assert (result.media.width, result.media.height, result.media.stored_size) == (704, 528, (704, 288))
+    assert result.p_fake == pytest.approx(twin.p_fake, abs=0.02)
+    assert result.coverage == twin.coverage
+    assert len(result.people) == len(twin.people) == 1

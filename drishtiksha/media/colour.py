@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
 HD_HEIGHT = 720
 """From this many lines on, players take BT.709 for a frame that does not name its matrix, below it BT.601."""
@@ -18,6 +19,14 @@ KNOWN_PRIMARIES = (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22)
 """Of AVColorPrimaries: all that are named, and "unspecified"."""
 
 HDR_TRANSFERS = (ColorTrc.SMPTE2084.value, ColorTrc.ARIB_STD_B67.value)
+
+SQUARE = Fraction(1)
+
+NEARLY_SQUARE = 0.01
+"""Pixels this near to square are taken for square: such ratios come from rounding the size on screen."""
+
+WIDEST_PIXEL = 4
+"""Pixels wider or taller than this are no real format (half D1 in 16:9 has 2.9) and are taken for square."""
 
 Matrix = tuple[int, int, int, int]
 """a, b, c, d of a display matrix: a point (x, y) is shown at (a x + c y, b x + d y)."""
@@ -31,9 +40,15 @@ class RgbConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Matrix, range and, for HDR (PQ and HLG), transfer and primaries follow the frame's own tags."""
+    def __call__(self, frame: av.VideoFrame, pixel_aspect: Fraction = SQUARE) -> np.ndarray:
+        """Matrix, range and, for HDR (PQ and HLG), transfer and primaries follow the frame's own tags.
+
+        pixel_aspect: width of a pixel by its height; the picture comes with square ones.
+        """
         options: dict[str, int] = {}
+        width, height = square_size(frame.width, frame.height, pixel_aspect)
+        if (width, height) != (frame.width, frame.height):
+            options |= {"width": width, "height": height, "interpolation": Interpolation.BICUBIC.value}
         hdr = frame.color_trc in HDR_TRANSFERS
         if frame.colorspace not in KNOWN_MATRICES:
             usual = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
@@ -49,6 +64,13 @@ class RgbConverter:
                 frame.color_primaries = ColorPrimaries.BT2020.value
         rgb = self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG.value, **options)
         return turn(rgb.to_ndarray(), display_matrix(frame))
+
+
+def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
+    """The size, before any turn, with square pixels: the side that is stored too short is stretched, so nothing is lost."""
+    if not 1 / WIDEST_PIXEL <= pixel_aspect <= WIDEST_PIXEL or abs(pixel_aspect - 1) < NEARLY_SQUARE:
+        return width, height
+    return (round(width * pixel_aspect), height) if pixel_aspect > 1 else (width, round(height / pixel_aspect))
 
 
 def display_matrix(frame: av.VideoFrame) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,14 @@ def picture_stream(container: InputContainer, name: str, track: int | None = Non
 def audio_stream(container: InputContainer) -> AudioStream | None:
     """The main sound track: the one that belongs to the picture where the file says so."""
     return container.streams.best("audio", related=video_stream(container))  # type: ignore[return-value]
+
+
+def pixel_aspect(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Width of a pixel by its height, as of the picture decoded last; 1 where the file does not say."""
+    # Of broadcast formats only the pictures tell it, and it may change on the way; elsewhere the container's word counts.
+    context = stream.codec_context
+    told = context.sample_aspect_ratio if container.format.name in CLOCKED else stream.sample_aspect_ratio
+    return told or Fraction(1)
 
 
 def origin_s(container: InputContainer) -> float:

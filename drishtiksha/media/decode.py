@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,15 @@ import av.error
 import numpy as np
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.colour import RgbConverter
-from drishtiksha.media.container import decoder_options, open_container, picture_stream, stalled, unreadable
+from drishtiksha.media.colour import RgbConverter, square_size
+from drishtiksha.media.container import (
+    decoder_options,
+    open_container,
+    picture_stream,
+    pixel_aspect,
+    stalled,
+    unreadable,
+)
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.timeline import shift
@@ -52,6 +60,16 @@ class DecodeReport:
     frames_decoded: int = 0
     missing: list[int] = field(default_factory=list)
     damaged: bool = False
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A decoded picture with its place in the source. pixel_aspect: width of a pixel by its height."""
+
+    index: int
+    time_s: float
+    frame: VideoFrame
+    pixel_aspect: Fraction
 
 
 class Wanted:
@@ -107,9 +125,9 @@ class Decoder:
         for group, key in self._groups(there, seek):
             todo = Wanted(group)
             with contextlib.closing(self._from_key(group[0], key)) as pictures:
-                for i, time_s, picture in pictures:
-                    if todo.takes(i, self._report):
-                        yield Frame(i, time_s, self._converted(to_rgb, picture))
+                for picture in pictures:
+                    if todo.takes(picture.index, self._report):
+                        yield Frame(picture.index, picture.time_s, self._converted(to_rgb, picture))
                     if todo.done:
                         break
             self._report.missing.extend(todo.rest)
@@ -117,9 +135,9 @@ class Decoder:
         if there and not self._report.frames_decoded:
             raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
 
-    def _converted(self, to_rgb: RgbConverter, picture: VideoFrame) -> np.ndarray:
+    def _converted(self, to_rgb: RgbConverter, picture: _Picture) -> np.ndarray:
         try:
-            return to_rgb(picture)
+            return to_rgb(picture.frame, picture.pixel_aspect)
         except av.error.FFmpegError as error:
             raise unreadable(self._name, "its colours are stored in a way that is not known here") from error
 
@@ -138,7 +156,7 @@ class Decoder:
             return [(wanted, None)]
         return [(group, place) for place, group in groups.items()]
 
-    def _from_key(self, first: int, key: int | None) -> Generator[tuple[int, float, VideoFrame], None, None]:
+    def _from_key(self, first: int, key: int | None) -> Generator[_Picture, None, None]:
         """Pictures from a keyframe on; from an earlier one, or the start, when the container's seek lands behind `first`."""
         pts, keys = self._index.pts, self._index.keyframes
         if key and pts is not None:
@@ -150,7 +168,7 @@ class Decoder:
                     head = next(pictures, None)
                     # What broke on the way to the keyframe belongs to pictures that were not asked for.
                     self._report.damaged = damaged
-                    if head is not None and head[0] <= first:
+                    if head is not None and head.index <= first:
                         yield head
                         yield from pictures
                         return
@@ -165,10 +183,8 @@ class Decoder:
             stream.codec_context.options = decoder_options(self._limits)
             yield container, stream
 
-    def _pictures(
-        self, container: InputContainer, stream: VideoStream, since: int
-    ) -> Iterator[tuple[int, float, VideoFrame]]:
-        """(index, time, picture) of all that decodes from where the container stands. After a seek, pictures before
+    def _pictures(self, container: InputContainer, stream: VideoStream, since: int) -> Iterator[_Picture]:
+        """All that decodes from where the container stands. After a seek, pictures before
         `since` lack what they refer to: no damage, but not to be shown."""
         scale, origin, pts = float(stream.time_base or 0), self._index.origin_s, self._index.pts
         count, last = 0, -1
@@ -176,8 +192,8 @@ class Decoder:
             self._report.frames_decoded += 1
             if self._report.frames_decoded > self._limits.max_frames:
                 raise too_many_frames(self._name, self._limits)
-            if picture.width * picture.height > self._limits.max_video_pixels:
-                raise too_many_pixels(self._name, picture.width, picture.height, self._limits)
+            aspect = pixel_aspect(container, stream)
+            check_pixels(self._name, square_size(picture.width, picture.height, aspect), self._limits)
             i, time_s, count = count, self._index.time_s(count), count + 1
             if pts is not None and picture.pts is not None:
                 i = max(0, int(np.searchsorted(pts, picture.pts, side="right")) - 1)
@@ -191,7 +207,7 @@ class Decoder:
             if picture.is_corrupt:
                 self._report.damaged = True
                 continue
-            yield i, time_s, picture
+            yield _Picture(i, time_s, picture, aspect)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Everything the decoder gives; broken packets are passed over."""
@@ -216,8 +232,12 @@ class Decoder:
             yield from stream.codec_context.decode(None)
 
 
-def too_many_pixels(name: str, width: int, height: int, limits: MediaLimits) -> MediaLimitError:
-    return MediaLimitError(
+def check_pixels(name: str, size: tuple[int, int], limits: MediaLimits) -> None:
+    """size: width and height in px. Raises: MediaLimitError when that is too large."""
+    if size[0] * size[1] <= limits.max_video_pixels:
+        return
+    width, height = size
+    raise MediaLimitError(
         f"{name} is {width} x {height}; at most {limits.max_video_pixels / 1e6:.0f} megapixels a frame are taken. "
         "Make a smaller copy."
     )

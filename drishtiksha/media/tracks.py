@@ -11,7 +11,7 @@ import av
 import av.error
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.colour import clockwise_degrees, display_matrix
+from drishtiksha.media.colour import SQUARE, clockwise_degrees, display_matrix, square_size
 from drishtiksha.media.container import (
     audio_stream,
     decoder_options,
@@ -19,12 +19,13 @@ from drishtiksha.media.container import (
     open_container,
     origin_s,
     picture_stream,
+    pixel_aspect,
     sound_streams,
     stalled,
     unreadable,
     video_stream,
 )
-from drishtiksha.media.decode import too_many_pixels
+from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.timeline import TrackPackets, may_jump, read_timeline
@@ -111,8 +112,7 @@ def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
 def _check_header(video: VideoStream | None, audio: AudioStream | None, name: str, limits: MediaLimits) -> None:
     """Refuse what the header already shows to be too much. Lengths are not among it: what is there is told by the packets."""
     if video is not None:
-        if video.width * video.height > limits.max_video_pixels:
-            raise too_many_pixels(name, video.width, video.height, limits)
+        check_pixels(name, (video.width, video.height), limits)
         if video.frames > limits.max_frames:
             raise too_many_frames(name, limits)
     if audio is not None and audio.channels > limits.max_audio_channels:
@@ -150,15 +150,23 @@ def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, vi
             raise unreadable(name, "it is made with a codec that is not known here")
         stream.codec_context.options = decoder_options(limits)
         frame = _first_frame(container, stream, name, limits, pulse)
+        aspect = pixel_aspect(container, stream) if video else SQUARE  # type: ignore[arg-type]
     if frame is None:
         raise unreadable(name, "it is damaged, or made with a codec that is not known here")
     if not isinstance(frame, av.VideoFrame):
         return {}
-    if frame.width * frame.height > limits.max_video_pixels:
-        raise too_many_pixels(name, frame.width, frame.height, limits)
+    stored = frame.width, frame.height
+    square = square_size(*stored, aspect)
+    check_pixels(name, square, limits)
     turned = clockwise_degrees(display_matrix(frame))
-    sides = (frame.width, frame.height) if turned in (0, 180) else (frame.height, frame.width)
-    return {"width": sides[0], "height": sides[1], "rotation_deg": turned, "pixel_format": frame.format.name}
+    width, height = square if turned in (0, 180) else square[::-1]
+    return {
+        "width": width,
+        "height": height,
+        "stored_size": stored if stored != square else None,
+        "rotation_deg": turned,
+        "pixel_format": frame.format.name,
+    }
 
 
 def _first_frame(

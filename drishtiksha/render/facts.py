@@ -18,6 +18,9 @@ def media_facts(media: MediaInfo) -> Rows:
     if media.width and media.height:
         turned = f", turned by {media.rotation_deg}°" if media.rotation_deg else ""
         rows.append(("Size on screen", f"{media.width} × {media.height} px{turned}"))
+    if media.stored_size:
+        width, height = media.stored_size
+        rows.append(("Size as stored", f"{width} × {height} px; the pixels are not square"))
     if media.fps:
         varying = ", varying" if media.variable_frame_rate else ""
         rows.append(("Frame rate", f"{media.fps:.2f} per second{varying}"))

@@ -24,6 +24,13 @@ def test_rotation_and_varying_rate_are_told() -> None:
     assert "varying" in rows["Frame rate"]
 
 
+def test_both_sizes_are_told_where_pixels_are_not_square() -> None:
+    rows = dict(media_facts(media(width=704, height=528, stored_size=(704, 288))))
+    assert rows["Size on screen"] == "704 × 528 px"
+    assert rows["Size as stored"].startswith("704 × 288 px")
+    assert "Size as stored" not in dict(media_facts(media()))
+
+
 def test_a_picture_has_no_rows_about_sound() -> None:
     rows = dict(media_facts(media(kind=MediaKind.IMAGE, duration_s=None, fps=None, audio_codec=None)))
     assert "Sound" not in rows
