@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_jsonable_python
 
 from drishtiksha.casefile import EvidenceKind
@@ -26,6 +28,7 @@ SCORELESS_FIELDS = frozenset(
         "evidence",
         "experimental",
         "retired",
+        "recommended",
         "explain",
         "pitch",
         "device",
@@ -40,19 +43,85 @@ SCORELESS_FIELDS = frozenset(
 are configured."""
 
 
+class LicenceClass(StrEnum):
+    """What a licence lets one do, from the freest to the least known; the words of the licence itself decide."""
+
+    OPEN = "open"
+    NON_COMMERCIAL = "non-commercial"
+    NONPROFIT = "nonprofit"
+    NOT_STATED = "not stated"
+
+    @property
+    def strictness(self) -> int:
+        """Higher is stricter."""
+        return list(LicenceClass).index(self)
+
+
 class WeightsSource(BaseModel):
-    """Where a checkpoint comes from: exactly what `drishtiksha weights pull` and a person need."""
+    """Where a checkpoint comes from: exactly what `drishtiksha weights pull` and a person need.
+
+    At most one of `url`, `hf_repo`, `github_repo`, `drive_id` and `drive_folder` is given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str | None = Field(default=None, description="http(s) address of the file")
+    mirrors: tuple[str, ...] = Field(
+        default=(), description="further addresses of the same file, tried in turn where the first cannot be had"
+    )
     hf_repo: str | None = Field(default=None, description="Hugging Face repository, owner/name")
     hf_file: str | None = None
     hf_files: tuple[str, ...] = Field(default=(), description="several files that make up one model folder")
-    revision: str = "main"
+    github_repo: str | None = Field(default=None, description="GitHub repository, owner/name")
+    github_file: str | None = Field(
+        default=None, description="an asset of `release`, or a path in the repository at commit `revision`"
+    )
+    release: str | None = Field(default=None, description="tag of the GitHub release")
+    drive_id: str | None = Field(default=None, description="id of a file on Google Drive")
+    drive_folder: str | None = Field(default=None, description="id of a folder on Google Drive")
+    drive_file: str | None = Field(
+        default=None, description="name of the file in that folder; its case does not matter"
+    )
+    revision: str = Field(default="main", description="of the Hugging Face or GitHub repository")
+    member: str | None = Field(default=None, description="what is fetched is a zip file, of which this member is kept")
     by_hand: str | None = Field(default=None, description="what a person must do where no program may fetch it")
-    sha256: str | None = None
-    licence: str = "not stated"
+    sha256: str | None = Field(default=None, description="of the file that is fetched; with `member`, of the zip")
+    md5: str | None = Field(
+        default=None, pattern="^[0-9a-fA-F]{32}$", description="the same, where no SHA-256 is known"
+    )
+    bytes: int | None = Field(default=None, gt=0, description="size of what is fetched, as far as it is known before")
+    licence: str = Field(default="not stated", description="of the weights, in its own words or by its usual name")
+    licence_class: LicenceClass = LicenceClass.NOT_STATED
+
+    @property
+    def stated_sha256(self) -> str | None:
+        """Of the file as it lies in the models folder; None where nobody states it."""
+        return self.sha256.lower() if self.sha256 and not self.member else None
+
+    @property
+    def stated_md5(self) -> str | None:
+        """As `stated_sha256`."""
+        return self.md5.lower() if self.md5 and not self.member else None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> WeightsSource:
+        places = [self.url, self.hf_repo, self.github_repo, self.drive_id, self.drive_folder]
+        commit = re.fullmatch("[0-9a-f]{40}", self.revision) is not None
+        rules = {
+            "give one of url, hf_repo, github_repo, drive_id, drive_folder": len(places) - places.count(None) <= 1,
+            "mirrors stand beside url": not self.mirrors or self.url,
+            "hf_repo stands with hf_file or hf_files": bool(self.hf_repo)
+            == (bool(self.hf_file) != bool(self.hf_files)),
+            "github_repo stands with github_file": bool(self.github_repo) == bool(self.github_file),
+            "release stands beside github_repo": not self.release or self.github_repo,
+            "github_repo needs a release, or a revision that is a commit of 40 digits": not self.github_repo
+            or bool(self.release) != commit,
+            "drive_folder stands with drive_file": bool(self.drive_folder) == bool(self.drive_file),
+            "member is that of one file": not self.member or not self.hf_files,
+        }
+        if broken := [rule for rule, kept in rules.items() if not kept]:
+            raise ValueError("; ".join(broken))
+        return self
 
 
 class Companion(BaseModel):
@@ -91,6 +160,7 @@ class DetectorConfig(BaseModel):
     evidence: EvidenceKind = Field(default=EvidenceKind.PICTURE, description="the kind of trace that it judges")
     experimental: bool = False
     retired: bool = Field(default=False, description="kept for comparison with old results only")
+    recommended: bool = Field(default=False, description="one of those that `weights pull --recommended` fetches")
     batch_size: int = Field(default=16, gt=0)
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="bfloat16: on processors that have it, float32 elsewhere"

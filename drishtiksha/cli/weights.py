@@ -151,7 +151,7 @@ def _verify_model(manager: ModelManager, name: str) -> None:
 def _verify(name: str, part: Part) -> None:
     """Raises: WeightsMismatchError."""
     sidecar = read_sidecar(part.path)
-    known = part.source.sha256 or sidecar or pinned(part.path)
+    known = part.source.stated_sha256 or sidecar or pinned(part.path)
     try:
         digest = prove(part.path, part.source, sidecar.sha256 if sidecar else None, fresh=True)
     except WeightsMismatchError as error:

@@ -1,7 +1,7 @@
 """Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
 
 from drishtiksha.contract import Reference
-from drishtiksha.weights.fetching import Progress, announced, pull
+from drishtiksha.weights.fetching import announced, pull
 from drishtiksha.weights.files import (
     Calibration,
     Canary,
@@ -24,6 +24,7 @@ from drishtiksha.weights.files import (
 from drishtiksha.weights.importing import accept, copy_in
 from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
 from drishtiksha.weights.lock import Pin, fingerprint, pin, pin_parts, pinned, prove, prove_parts, unpin
+from drishtiksha.weights.plain import Progress
 
 __all__ = [
     "Calibration",

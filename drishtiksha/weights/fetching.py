@@ -1,35 +1,27 @@
 """Fetch a checkpoint: resumed where the server allows, verified, and put in place in one step.
 
-Plain addresses are fetched here, what lies on the Hugging Face Hub by `weights.hub`.
+`weights.plain`, `weights.hub` and `weights.drive` each fetch one kind of place; `weights.archive` opens a zip.
 """
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights import hub
-from drishtiksha.weights.files import bytes_of, fetchable, files_of, require_room, unlike
+from drishtiksha.weights import archive, drive, hub, plain
+from drishtiksha.weights.files import bytes_of, fetchable, files_of, is_lfs_pointer, md5_of, unlike
 from drishtiksha.weights.lock import fingerprint, pin, pinned
+from drishtiksha.weights.plain import Progress
 
-if TYPE_CHECKING:
-    import httpx
-
-Progress = Callable[[int, int | None], None]
-"""Gets the bytes that are there, and how many it will be (None: the server does not say)."""
-
-ATTEMPTS = 5
-CONNECT_S, READ_S = 15.0, 60.0
-_LOGIN_NEEDED = (401, 403)
-_PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
 _COMMIT = re.compile("[0-9a-f]{40}")
 _PLAIN = (".safetensors", ".json", ".txt", ".model")
 """What may be fetched into a model folder: nothing that could run code when it is read."""
+GITHUB, GITHUB_RAW = "https://github.com", "https://raw.githubusercontent.com"
 
 
 @dataclass(frozen=True)
@@ -45,11 +37,11 @@ def announced(source: WeightsSource, destination: Path) -> Announced:
 
     Raises: DownloadError when no program may fetch it.
     """
+    files = _files(source, destination)
     if source.hf_repo:
-        return _announced_by_hub(source, _files(source, destination))
-    _files(source, destination)
-    assert source.url
-    return Announced(_ask(source.url))
+        return _announced_by_hub(source, files)
+    size = None if source.drive_id or source.drive_folder else plain.ask(_addresses(source)[0])
+    return Announced(size or source.bytes)
 
 
 def _announced_by_hub(source: WeightsSource, files: list[tuple[Path, str]]) -> Announced:
@@ -57,9 +49,9 @@ def _announced_by_hub(source: WeightsSource, files: list[tuple[Path, str]]) -> A
     try:
         asked = [hub.ask(source.hf_repo, name, source.revision) for _, name in files]
     except DownloadError:  # the download itself will say it
-        return Announced(None)
+        return Announced(source.bytes)
     sizes = [file.bytes for file in asked]
-    return Announced(sum(size or 0 for size in sizes) if all(sizes) else None, asked[0].commit)
+    return Announced(sum(size or 0 for size in sizes) if all(sizes) else source.bytes, asked[0].commit)
 
 
 def pull(source: WeightsSource, destination: Path, progress: Progress | None = None) -> str:
@@ -69,13 +61,13 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
     raises stops the download and leaves that file. A file is only ever written whole; a single one is verified before.
     A folder is fetched file by file, all of one commit; `progress` is told of one after the other.
 
-    Raises: DownloadError, with the remedy; WeightsMismatchError when what came has another SHA-256 than the source
+    Raises: DownloadError, with the remedy; WeightsMismatchError when what came has another hash than the source
     states, or than was pinned before.
     """
     from filelock import FileLock, Timeout
 
     before = pinned(destination)
-    wanted = source.sha256.lower() if source.sha256 else before.sha256 if before else None
+    wanted = source.stated_sha256 or (before.sha256 if before else None)
     there = all(file.is_file() for file in files_of(destination, source)) and bytes_of(destination, source) > 0
     if there and (found := fingerprint(destination, source)) and wanted in (None, found):
         return found
@@ -86,8 +78,12 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
         with FileLock(_beside(destination, ".lock"), timeout=0):
             if source.hf_files:
                 found = _pull_folder(files, source, commit, wanted, destination, progress or _quiet)
+            elif source.member:
+                found = _pull_member(source, commit, wanted, destination, progress or _quiet)
             else:
-                found = _pull(_fetcher(source, files[0][1], commit), wanted, destination, progress or _quiet)
+                found = _pull(
+                    _fetcher(source, files[0][1], commit), wanted, source.md5, destination, progress or _quiet
+                )
     except Timeout as error:
         raise DownloadError(f"{destination.name} is being downloaded already; wait for that to end.") from error
     except OSError as error:
@@ -95,6 +91,10 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
             f"{destination} could not be written: {error.strerror or error}. Make room or choose another folder, "
             "and start the download again: it goes on where it stopped."
         ) from error
+    except DownloadError as error:
+        if source.by_hand:
+            raise DownloadError(f"{error} By hand: {source.by_hand}") from error
+        raise
     pin(destination, found, source, commit)
     return found
 
@@ -104,8 +104,7 @@ def _quiet(done: int, total: int | None) -> None:
 
 
 def _files(source: WeightsSource, destination: Path) -> list[tuple[Path, str]]:
-    """Where each file goes, and its address or its name in the repository. Raises: DownloadError when no program may
-    fetch it."""
+    """Where each file goes, and its name at its place. Raises: DownloadError when no program may fetch it."""
     if not fetchable(source):
         if source.by_hand:
             raise DownloadError(
@@ -115,52 +114,56 @@ def _files(source: WeightsSource, destination: Path) -> list[tuple[Path, str]]:
         raise DownloadError(
             f"Nobody publishes {destination.name} for download. If you have it, put it at {destination}."
         )
-    if source.url:
-        if not source.url.startswith(("https://", "http://")):
-            raise DownloadError(f"{source.url} is no web address; wanted one with http:// or https://.")
-        return [(destination, source.url)]
-    if source.hf_file:
-        return [(destination, source.hf_file)]
+    if wrong := [url for url in (source.url, *source.mirrors) if url and not url.startswith(("https://", "http://"))]:
+        raise DownloadError(f"{wrong[0]} is no web address; wanted one with http:// or https://.")
+    if not source.hf_files:
+        name = source.hf_file or source.github_file or source.drive_file or source.drive_id or source.url
+        assert name
+        return [(destination, name)]
     if unwanted := [name for name in source.hf_files if not name.endswith(_PLAIN) or ".." in Path(name).parts]:
         raise DownloadError(f"{', '.join(unwanted)} may hold code; only {', '.join(_PLAIN)} files are fetched.")
     return [(destination / name, name) for name in source.hf_files]
 
 
-def _ask(url: str) -> int | None:
-    """The bytes of a plain address, where its server says."""
-    import httpx
-
-    try:
-        timeout = httpx.Timeout(CONNECT_S)
-        answer = httpx.head(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"})
-    except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects):
-        return None
-    size = answer.headers.get("Content-Length", "") if answer.is_success else ""
-    return int(size) if size.isdigit() and int(size) else None
+def _addresses(source: WeightsSource) -> tuple[str, ...]:
+    """The plain addresses of a file, best first; none on the hub and on Google Drive."""
+    if source.github_repo and source.release:
+        return (f"{GITHUB}/{source.github_repo}/releases/download/{source.release}/{source.github_file}",)
+    if source.github_repo:
+        return (f"{GITHUB_RAW}/{source.github_repo}/{source.revision}/{source.github_file}",)
+    return (source.url, *source.mirrors) if source.url else ()
 
 
 def _commit(source: WeightsSource, name: str) -> str | None:
-    """The commit that a repository's revision stands for now; None for a plain address, and where the hub does not say.
+    """The commit that a repository's revision stands for now; None elsewhere, and where the hub does not say.
 
     Raises: DownloadError.
     """
-    if not source.hf_repo:
-        return None
-    return (
-        source.revision if _COMMIT.fullmatch(source.revision) else hub.ask(source.hf_repo, name, source.revision).commit
-    )
+    if _COMMIT.fullmatch(source.revision):
+        return source.revision
+    return hub.ask(source.hf_repo, name, source.revision).commit if source.hf_repo else None
 
 
-Fetch = Callable[[str | None, Path, Progress], None]
-"""Fetches one file: its SHA-256 where it is known, the place of what has arrived, who is told."""
+Fetch = Callable[[bool, Path, Progress], None]
+"""Fetches one file: whether a hash will prove it, the place of what has arrived, who is told."""
 
 
-def _fetcher(source: WeightsSource, place: str, commit: str | None) -> Fetch:
-    """`place`: an address, or a name in the repository."""
-    if not source.hf_repo:
-        return lambda wanted, part, progress: _fetch_in_attempts(place, wanted, part, progress)
-    repo, revision = source.hf_repo, commit or source.revision
-    return lambda _wanted, part, progress: hub.fetch(hub.ask(repo, place, revision), part, progress)
+def _fetcher(source: WeightsSource, name: str, commit: str | None) -> Fetch:
+    """How the file called `name` at its place is fetched."""
+    if source.hf_repo:
+        repo, revision = source.hf_repo, commit or source.revision
+        return lambda _provable, part, progress: hub.fetch(hub.ask(repo, name, revision), part, progress)
+    if addresses := _addresses(source):
+        return lambda provable, part, progress: plain.fetch(addresses, part, progress, provable=provable)
+    return lambda provable, part, progress: drive.fetch(_drive_id(source), part, progress, provable=provable)
+
+
+def _drive_id(source: WeightsSource) -> str:
+    if source.drive_id:
+        return source.drive_id
+    assert source.drive_folder
+    assert source.drive_file
+    return drive.find(source.drive_folder, source.drive_file)
 
 
 def _pull_folder(
@@ -176,108 +179,82 @@ def _pull_folder(
     for file, name in files:
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            _pull(_fetcher(source, name, commit), None, file, progress)
+            _pull(_fetcher(source, name, commit), None, None, file, progress)
     found = fingerprint(folder, source)
     if wanted and found != wanted:
         raise WeightsMismatchError(unlike(folder, found, wanted))
     return found
 
 
+def _pull_member(
+    source: WeightsSource, commit: str | None, wanted: str | None, destination: Path, progress: Progress
+) -> str:
+    """Fetch the archive beside `destination`, take the member out and delete the archive; the member's SHA-256."""
+    assert source.member
+    packed, beside = _beside(destination, ".zip"), _beside(destination, ".member")
+    if not packed.is_file():
+        name = _files(source, destination)[0][1]
+        _pull(_fetcher(source, name, commit), _lower(source.sha256), source.md5, packed, progress)
+    try:
+        archive.take_out(packed, source.member, beside)
+        found = fingerprint(beside)
+        if wanted and found != wanted:
+            raise WeightsMismatchError(_unexpected(destination, found, wanted))
+        beside.replace(destination)
+    except WeightsMismatchError:
+        packed.unlink()  # it would be as wrong the next time
+        raise
+    finally:
+        beside.unlink(missing_ok=True)
+    packed.unlink()
+    return found
+
+
+def _lower(sha256: str | None) -> str | None:
+    return sha256.lower() if sha256 else None
+
+
 def _beside(destination: Path, suffix: str) -> Path:
     return destination.with_name(destination.name + suffix)
 
 
-def _pull(fetch: Fetch, wanted: str | None, destination: Path, progress: Progress) -> str:
+def _pull(fetch: Fetch, sha256: str | None, md5: str | None, destination: Path, progress: Progress) -> str:
+    """Fetch one file and prove it; its SHA-256."""
     part = _beside(destination, ".part")
-    resumed = bytes_of(part) > 0
-    fetch(wanted, part, progress)
-    found = fingerprint(part)
-    if wanted and found != wanted and resumed:
+    provable = bool(sha256 or md5)
+    resumed = any(bytes_of(file) for file in part.parent.glob(f"{glob.escape(part.name)}*"))
+    fetch(provable, part, progress)
+    found, wrong = _proven(part, sha256, md5, destination)
+    if wrong and resumed:
         part.unlink()  # the old beginning may be of another release: once more, from nothing
-        fetch(wanted, part, progress)
-        found = fingerprint(part)
-    if wanted and found != wanted:
+        fetch(provable, part, progress)
+        found, wrong = _proven(part, sha256, md5, destination)
+    if wrong:
         part.unlink()
-        raise WeightsMismatchError(
-            f"What came for {destination.name} is not the checkpoint expected: its SHA-256 is {found}, wanted {wanted}. It was thrown away. "
-            "The publisher may have replaced the file; ask them, or look for the older release. To accept a newer one: "
-            "drishtiksha weights unpin, then pull again."
+        raise WeightsMismatchError(wrong)
+    if is_lfs_pointer(part):
+        part.unlink()
+        raise DownloadError(
+            f"What came for {destination.name} is a pointer of Git LFS, not the weights. Give the address of the file itself."
         )
     part.replace(destination)
     _beside(part, ".etag").unlink(missing_ok=True)
     return found
 
 
-def _fetch_in_attempts(url: str, sha256: str | None, part: Path, progress: Progress) -> None:
-    import httpx
-
-    timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-    with httpx.Client(follow_redirects=True, timeout=timeout) as client:
-        for attempt in range(1, ATTEMPTS + 1):
-            before = bytes_of(part)
-            try:
-                _fetch(client, url, sha256, part, progress)
-                break
-            except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-                if attempt < ATTEMPTS and bytes_of(part) > before:
-                    continue
-                raise DownloadError(
-                    f"{url} could not be fetched ({error or type(error).__name__}); {bytes_of(part)} bytes have arrived. "
-                    "Check the connection and start the download again: it goes on where it stopped."
-                ) from error
+def _proven(part: Path, sha256: str | None, md5: str | None, destination: Path) -> tuple[str, str]:
+    """The SHA-256 of what came, and what is wrong with it; "" for nothing."""
+    found = fingerprint(part)
+    if sha256 and found != sha256:
+        return found, _unexpected(destination, found, sha256)
+    if not sha256 and md5 and (came := md5_of(part)) != md5.lower():
+        return found, _unexpected(destination, came, md5, "MD5")
+    return found, ""
 
 
-def _fetch(client: httpx.Client, url: str, sha256: str | None, part: Path, progress: Progress) -> None:
-    have, etag_file = bytes_of(part), _beside(part, ".etag")
-    headers = {"Accept-Encoding": "identity"}
-    # Without a hash to prove the seam, only an ETag tells that the rest belongs to this beginning.
-    if have and (sha256 or etag_file.is_file()):
-        headers["Range"] = f"bytes={have}-"
-        if etag_file.is_file():
-            headers["If-Range"] = etag_file.read_text()
-    with client.stream("GET", url, headers=headers) as response:
-        status, place = response.status_code, response.headers.get("Content-Range", "")
-        if have and status == _RANGE_NOT_SATISFIABLE and place == f"bytes */{have}":
-            return  # everything had arrived before
-        unusable = status == _RANGE_NOT_SATISFIABLE or (status == _PARTIAL and not place.startswith(f"bytes {have}-"))
-        if not (have and unusable):
-            _refuse_errors(response, url)
-            _remember_etag(response, etag_file)
-            resuming = status == _PARTIAL
-            with part.open("ab" if resuming else "wb") as file:
-                _receive(response, file, have if resuming else 0, progress)
-            return
-    part.unlink()  # the server does not have this beginning
-    _fetch(client, url, sha256, part, progress)
-
-
-def _receive(response: httpx.Response, file: BinaryIO, done: int, progress: Progress) -> None:
-    length = response.headers.get("Content-Length")
-    total = done + int(length) if length else None
-    if total is not None:
-        require_room(Path(file.name).parent, total - done)
-    progress(done, total)
-    for chunk in response.iter_raw():
-        file.write(chunk)
-        done += len(chunk)
-        progress(done, total)
-
-
-def _refuse_errors(response: httpx.Response, url: str) -> None:
-    status = response.status_code
-    if status in _LOGIN_NEEDED:
-        raise DownloadError(f"{url} asks for a login (status {status}). Fetch it in a browser, by hand.")
-    if response.is_error:
-        raise DownloadError(f"{url} answered with status {status} ({response.reason_phrase}). The link may have moved.")
-    if "text/html" in response.headers.get("Content-Type", ""):
-        raise DownloadError(
-            f"{url} sent a web page instead of a checkpoint. Open it in a browser and fetch it by hand."
-        )
-
-
-def _remember_etag(response: httpx.Response, etag_file: Path) -> None:
-    etag = response.headers.get("ETag", "")
-    if etag and not etag.startswith("W/"):
-        etag_file.write_text(etag)
-    else:
-        etag_file.unlink(missing_ok=True)
+def _unexpected(destination: Path, found: str, wanted: str, kind: str = "SHA-256") -> str:
+    return (
+        f"What came for {destination.name} is not the checkpoint expected: its {kind} is {found}, wanted {wanted}. It was "
+        "thrown away. The publisher may have replaced the file; ask them, or look for the older release. To accept a newer "
+        "one: drishtiksha weights unpin, then pull again."
+    )

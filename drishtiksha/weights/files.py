@@ -72,6 +72,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def md5_of(path: Path) -> str:
+    """Hex digest of the file's bytes, to hold it against what a publisher states; it proves no good faith."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def sidecar_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
@@ -117,10 +123,17 @@ def require_room(folder: Path, needed: int) -> None:
 
 def origin(source: WeightsSource) -> str | None:
     """Where it comes from, in a word: an address, a repository with its file and revision, or what a person must do."""
+    place = source.url or source.by_hand
     if source.hf_repo:
         file = f"/{source.hf_file}" if source.hf_file else ""
-        return f"{source.hf_repo}{file} at {source.revision}"
-    return source.url or source.by_hand
+        place = f"{source.hf_repo}{file} at {source.revision}"
+    elif source.github_repo:
+        place = f"github.com/{source.github_repo}/{source.github_file} at {source.release or source.revision}"
+    elif source.drive_id:
+        place = f"https://drive.google.com/file/d/{source.drive_id}/view"
+    elif source.drive_folder:
+        place = f"{source.drive_file} in https://drive.google.com/drive/folders/{source.drive_folder}"
+    return f"{source.member} in {place}" if source.member and place else place
 
 
 def sources(config: DetectorConfig) -> list[str]:
@@ -130,7 +143,7 @@ def sources(config: DetectorConfig) -> list[str]:
 
 def fetchable(source: WeightsSource) -> bool:
     """Whether a program may fetch it."""
-    return bool(source.url or (source.hf_repo and (source.hf_file or source.hf_files)))
+    return any((source.url, source.hf_repo, source.github_repo, source.drive_id, source.drive_folder))
 
 
 def state(path: Path, source: WeightsSource | None = None) -> WeightsState:
@@ -139,7 +152,7 @@ def state(path: Path, source: WeightsSource | None = None) -> WeightsState:
     An empty file and a Git LFS pointer count as missing: the weights themselves are not there.
     """
     files = files_of(path, source)
-    if not files or any(not f.is_file() or f.stat().st_size == 0 or _is_lfs_pointer(f) for f in files):
+    if not files or any(not f.is_file() or f.stat().st_size == 0 or is_lfs_pointer(f) for f in files):
         return WeightsState.MISSING
     return WeightsState.EMBEDDED if sidecar_path(path).is_file() else WeightsState.READY
 
@@ -180,10 +193,10 @@ def verify(path: Path, sha256: str) -> None:
         raise WeightsMismatchError(unlike(path, found, sha256))
 
 
-def unlike(path: Path, found: str, wanted: str) -> str:
+def unlike(path: Path, found: str, wanted: str, kind: str = "SHA-256") -> str:
     """What to say of a file that has another hash than it should."""
     return (
-        f"{path} is not the checkpoint expected: its SHA-256 is {found}, wanted {wanted.lower()}. "
+        f"{path} is not the checkpoint expected: its {kind} is {found}, wanted {wanted.lower()}. "
         "It may be damaged or of another release; delete it and fetch it again."
     )
 
@@ -193,11 +206,12 @@ def require(path: Path, how_to_get: str, source: WeightsSource | None = None) ->
     files = files_of(path, source)
     if absent := [file for file in files if not file.is_file()] or ([] if files else [path]):
         raise WeightsMissingError(f"The checkpoint {absent[0]} is not on this machine. {how_to_get}")
-    if any(_is_lfs_pointer(file) for file in files):
+    if any(is_lfs_pointer(file) for file in files):
         raise WeightsMissingError(f"{path} is a Git LFS pointer, not the weights themselves. Run: git lfs pull")
 
 
-def _is_lfs_pointer(path: Path) -> bool:
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether the file only names what Git LFS keeps elsewhere."""
     if path.stat().st_size > 1024:
         return False
     with path.open("rb") as file:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights.files import bytes_of, files_of, read_sidecar, require_room, sha256_of, unlike
+from drishtiksha.weights.files import bytes_of, files_of, md5_of, read_sidecar, require_room, sha256_of, unlike
 from drishtiksha.weights.lock import LOCK, fingerprint, pin, pinned
 
 
@@ -22,8 +22,10 @@ def accept(given: Path, destination: Path, source: WeightsSource, *, force: bool
         raise WeightsMismatchError(f"{given} is empty or not complete. Fetch it again.")
     found = fingerprint(given, source, remember=False)
     sidecar = read_sidecar(destination)
-    if (wanted := source.sha256 or (sidecar.sha256 if sidecar else None)) and found != wanted.lower():
+    if (wanted := source.stated_sha256 or (sidecar.sha256 if sidecar else None)) and found != wanted.lower():
         raise WeightsMismatchError(unlike(given, found, wanted))
+    if not wanted and source.stated_md5 and (came := md5_of(given)) != source.stated_md5:
+        raise WeightsMismatchError(unlike(given, came, source.stated_md5, "MD5"))
     if force:
         return found
     if bytes_of(destination, source) and fingerprint(destination, source) != found:

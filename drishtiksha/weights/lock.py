@@ -114,7 +114,7 @@ def prove(path: Path, source: WeightsSource, stated: str | None = None, *, fresh
     Raises: WeightsMismatchError, with the remedy.
     """
     found = fingerprint(path, source, fresh=fresh)
-    if wanted := source.sha256 or stated:
+    if wanted := source.stated_sha256 or stated:
         if found != wanted.lower():
             raise WeightsMismatchError(unlike(path, found, wanted))
         return found
@@ -142,7 +142,7 @@ def prove_parts(config: DetectorConfig, sidecar: Sidecar | None) -> dict[str, st
 def pin_parts(config: DetectorConfig, hashes: Mapping[str, str]) -> None:
     """Hold what nobody vouches for to what it was when it first fitted; `hashes` as `prove_parts` gives them."""
     for part in parts(config):
-        vouched = part.source.sha256 or read_sidecar(part.path) or pinned(part.path)
+        vouched = part.source.stated_sha256 or read_sidecar(part.path) or pinned(part.path)
         if part.name in hashes and not vouched:
             pin(part.path, hashes[part.name], part.source)
 

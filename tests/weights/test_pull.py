@@ -14,7 +14,7 @@ import pytest
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
-from drishtiksha.weights import WeightsState, announced, fetching, pinned, pull, state
+from drishtiksha.weights import WeightsState, announced, pinned, plain, pull, state
 from drishtiksha.weights.fetching import Announced
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -177,9 +177,9 @@ def test_a_connection_that_brings_nothing_is_an_error(server, destination):
 
 def test_a_connection_that_breaks_for_ever_ends(server, destination):
     server.break_after = [1000] * 100
-    with pytest.raises(DownloadError, match=f"{1000 * fetching.ATTEMPTS} bytes have arrived"):
+    with pytest.raises(DownloadError, match=f"{1000 * plain.ATTEMPTS} bytes have arrived"):
         pull(source(server), destination)
-    assert part_of(destination).read_bytes() == CONTENT[: 1000 * fetching.ATTEMPTS]
+    assert part_of(destination).read_bytes() == CONTENT[: 1000 * plain.ATTEMPTS]
 
 
 def test_a_wrong_hash_is_thrown_away(server, destination):
