@@ -221,7 +221,8 @@ class JobState(StrEnum):
 
 Kind = Literal["analyze", "stress"]
 """What a job asks of its models."""
-Answer = AnalysisResult | StressResult
+Outcome = AnalysisResult | StressResult
+"""What one model has to show for a job."""
 
 
 class JobView(Frozen):
