@@ -71,7 +71,7 @@ def test_sentence_names_everything_a_reader_needs() -> None:
         "0.65",
         "14 of 18 samples judged, coverage 78 %",
         "2026-11-23 12:00:00 UTC",
-        "00:00-00:08",
+        "00:00-00:03, 00:05-00:08",
     ):
         assert part in text
     assert words.INDICATION in text
