@@ -23,6 +23,32 @@ class EvidenceKind(StrEnum):
     SPECTRUM = "sound spectrum"
     PICTURE = "whole picture"
     MOTION = "whole frames over time"
+    EDITS = "local edits"
+
+
+class LineKind(StrEnum):
+    """The lines of an answer: what people ask of a file, each answered by the detectors that look there."""
+
+    HISTORY = "file history"
+    FACES = "faces"
+    VOICE = "voice"
+    LIPS = "lips and voice"
+    PICTURE = "whole picture"
+    MOTION = "motion over time"
+    EDITS = "local edits"
+
+
+LINE_OF: dict[EvidenceKind, LineKind] = {
+    EvidenceKind.FACE_TEXTURE: LineKind.FACES,
+    EvidenceKind.FACE_COLOUR: LineKind.FACES,
+    EvidenceKind.BLINKING: LineKind.FACES,
+    EvidenceKind.LIPS: LineKind.LIPS,
+    EvidenceKind.SPECTRUM: LineKind.VOICE,
+    EvidenceKind.PICTURE: LineKind.PICTURE,
+    EvidenceKind.MOTION: LineKind.MOTION,
+    EvidenceKind.EDITS: LineKind.EDITS,
+}
+"""The line that a kind of evidence belongs to, where a detector's configuration names no other."""
 
 
 class HumanVerdict(StrEnum):
@@ -77,6 +103,10 @@ class ProvenanceFinding(Frozen):
     tells: str
     does_not_tell: str
     notable: bool = Field(default=False, description="an examiner should look at this")
+    sign: Grade | None = Field(
+        default=None,
+        description="weak, moderate or strong evidence that the file was generated or changed; None: nothing of the kind",
+    )
 
 
 class Provenance(Frozen):
@@ -221,7 +251,8 @@ class JobState(StrEnum):
 
 Kind = Literal["analyze", "stress"]
 """What a job asks of its models."""
-Answer = AnalysisResult | StressResult
+Outcome = AnalysisResult | StressResult
+"""What one model has to show for a job."""
 
 
 class JobView(Frozen):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_jsonable_python
 
-from drishtiksha.casefile import EvidenceKind
+from drishtiksha.casefile import LINE_OF, EvidenceKind, LineKind
 from drishtiksha.results import MediaInfo, MediaKind, Thresholds
 
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
@@ -22,6 +22,9 @@ SCORELESS_FIELDS = frozenset(
         "description",
         "looks_at",
         "limits",
+        "misses",
+        "line",
+        "family",
         "trained_on",
         "measured",
         "paper",
@@ -152,12 +155,24 @@ class DetectorConfig(BaseModel):
     isMultiModal: bool = False
     looks_at: str = Field(default="", description="what it looks at, in a few words for the model list")
     limits: str = Field(default="", description="what it is known not to see, in plain words")
+    misses: str = Field(
+        default="",
+        description="the same in one sentence for people who read an answer, as 'it misses ...' or 'it finds ...'; empty: `limits`",
+    )
     trained_on: str = Field(default="", description="which data its checkpoint learned from, as published")
     measured: str = Field(
         default="", description="what others measured on it, with the source; empty: nothing is known"
     )
     paper: str = Field(default="", description="where the method was published")
     evidence: EvidenceKind = Field(default=EvidenceKind.PICTURE, description="the kind of trace that it judges")
+    line: LineKind | None = Field(
+        default=None, description="the line of an answer that it counts in; None: as its evidence says"
+    )
+    family: str = Field(
+        default="",
+        description="detectors of one family share backbone and training data, so that they err together and count once; "
+        "empty: a family of its own",
+    )
     experimental: bool = False
     retired: bool = Field(default=False, description="kept for comparison with old results only")
     recommended: bool = Field(default=False, description="one of those that `weights pull --recommended` fetches")
@@ -181,6 +196,11 @@ class DetectorConfig(BaseModel):
     def proven(self) -> bool:
         """Neither experimental nor retired: fit to be chosen by default, and to count as evidence."""
         return not (self.experimental or self.retired)
+
+    @property
+    def counts_in(self) -> LineKind:
+        """The line of an answer that this detector belongs to."""
+        return self.line or LINE_OF[self.evidence]
 
     def without_folders(self) -> dict[str, Any]:
         """As JSON, each path cut to its last part: where the files of a machine lie is its own business."""

@@ -266,6 +266,10 @@ class ErrorRates(Frozen):
     n_fake: int = Field(ge=0)
     fake_as_low: float | None = Field(description="share of the fakes that scored at most this p_fake")
     fake_as_low_95: float | None
+    missed: float | None = Field(
+        default=None, description="share of the fakes below the `fake` threshold, whatever this p_fake: the miss rate"
+    )
+    missed_95: float | None = None
 
 
 class RunProvenance(Frozen):

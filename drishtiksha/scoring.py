@@ -90,13 +90,14 @@ def tally(scores: Sequence[SampleScore], unit: str) -> dict[str, float | int | s
     return {f"{unit}s_judged": len(values), f"highest_{unit}_p_fake": max(values, default=None)}
 
 
-def error_rates(p_fake: float | None, reference: Reference | None) -> ErrorRates | None:
-    """How held-out media scored against this p_fake; None without a score or a reference."""
+def error_rates(p_fake: float | None, reference: Reference | None, thresholds: Thresholds) -> ErrorRates | None:
+    """How held-out media scored against this p_fake and the thresholds; None without a score or a reference."""
     if p_fake is None or reference is None:
         return None
     genuine, fake = np.asarray(reference.p_fake), np.asarray(reference.fake_p_fake)
     high, high_bound = _share(genuine >= p_fake - ROUNDING, reference.sources)
     low, low_bound = _share(fake <= p_fake + ROUNDING, reference.fake_sources)
+    missed, missed_bound = _share(fake < thresholds.fake - ROUNDING, reference.fake_sources)
     return ErrorRates(
         data=reference.data,
         fake_data=reference.fake_data,
@@ -106,6 +107,8 @@ def error_rates(p_fake: float | None, reference: Reference | None) -> ErrorRates
         n_fake=len(fake),
         fake_as_low=low,
         fake_as_low_95=low_bound,
+        missed=missed,
+        missed_95=missed_bound,
     )
 
 

@@ -23,6 +23,7 @@ from drishtiksha.results import (
     Grade,
     MediaKind,
     Prediction,
+    Thresholds,
 )
 from drishtiksha.settings import ROOT
 from drishtiksha.ui.shared import panels
@@ -39,7 +40,7 @@ REFERENCE = Reference(
 
 
 def rates(p_fake: float, reference: Reference = REFERENCE) -> ErrorRates:
-    found = scoring.error_rates(p_fake, reference)
+    found = scoring.error_rates(p_fake, reference, Thresholds())
     assert found is not None
     return found
 
@@ -75,8 +76,8 @@ def test_many_files_of_few_people_do_not_narrow_the_bound():
 
 
 def test_without_score_or_reference_there_are_no_rates():
-    assert scoring.error_rates(None, REFERENCE) is None
-    assert scoring.error_rates(0.5, None) is None
+    assert scoring.error_rates(None, REFERENCE, Thresholds()) is None
+    assert scoring.error_rates(0.5, None, Thresholds()) is None
     only_genuine = rates(0.5, Reference(data="d", p_fake=(0.1,)))
     assert (only_genuine.n_fake, only_genuine.fake_as_low, only_genuine.fake_as_low_95) == (0, None, None)
 
@@ -181,7 +182,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_an_analysis_gives_the_rates_of_its_own_kind_of_media(loaded):
     detector = loaded()
     picture = detector.analyze(ROOT / "assets" / "portrait.jpg", explain=False)
-    assert picture.error_rates == scoring.error_rates(picture.p_fake, REFERENCE)
+    assert picture.error_rates == scoring.error_rates(picture.p_fake, REFERENCE, picture.thresholds)
     assert picture.odds == picture.reasons[-len(picture.odds) :] == odds(picture), (
         "JSON and the command line show the reasons"
     )

@@ -202,7 +202,7 @@ class Run:
             aggregate.p_fake, scores, thresholds, calibrated, detector.config, covered=covered, gap=gap
         )
         comparable = None if verdict.gap is GapReason.LOW_COVERAGE else aggregate.p_fake
-        rates = scoring.error_rates(comparable, detector.reference(self.media))
+        rates = scoring.error_rates(comparable, detector.reference(self.media), thresholds)
         return AnalysisResult(
             model_name=detector.model_name,
             media=self.media,

@@ -8,7 +8,8 @@ from typing import Any
 from drishtiksha.casefile import CredentialState, ProvenanceFinding
 from drishtiksha.provenance.credentials import Credentials
 from drishtiksha.provenance.fields import Fields, clean
-from drishtiksha.provenance.sources import MADE, PARTLY_MADE, SOURCE_TYPES, source_code
+from drishtiksha.provenance.sources import MADE, PARTLY_MADE, SIGNS, SOURCE_TYPES, source_code
+from drishtiksha.results import Grade
 
 MAX_MANIFESTS = 20
 MAX_ACTIONS = 40
@@ -151,6 +152,7 @@ def _broken(credentials: Credentials) -> ProvenanceFinding:
         does_not_tell="Who changed what, nor whether on purpose: a program that does not know of credentials breaks them by "
         "merely saving the file.",
         notable=True,
+        sign=Grade.WEAK,
     )
 
 
@@ -178,6 +180,7 @@ def _generated(code: str, state: CredentialState) -> ProvenanceFinding:
         tells="The program that wrote the record declares this itself; there is seldom a reason to claim it falsely.",
         does_not_tell="Which parts were generated, nor whether the words around the file mislead.",
         notable=True,
+        sign=Grade.STRONG if state is CredentialState.TRUSTED and code in MADE else SIGNS[code],
     )
 
 

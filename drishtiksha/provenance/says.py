@@ -14,10 +14,12 @@ from drishtiksha.provenance.sources import (
     GENERATORS,
     MADE,
     PARTLY_MADE,
+    SIGNS,
     SOURCE_TYPES,
     named,
     source_code,
 )
+from drishtiksha.results import Grade
 
 NOT_PROOF = "Whether it is true: anybody can write, change or remove such notes with free programs."
 SHORT = 160
@@ -76,6 +78,7 @@ def _source_type(fields: Fields) -> Iterator[ProvenanceFinding]:
             tells="How the program that wrote the file declares it to have come about.",
             does_not_tell=NOT_PROOF,
             notable=code in MADE | PARTLY_MADE,
+            sign=SIGNS.get(code),
         )
 
 
@@ -90,6 +93,7 @@ def _label(fields: Fields) -> Iterator[ProvenanceFinding]:
                 tells="A service that must label generated content, or one that passed it on, labelled it.",
                 does_not_tell=NOT_PROOF,
                 notable=True,
+                sign=Grade.MODERATE,
             )
             return
 
@@ -107,6 +111,7 @@ def _generator(fields: Fields) -> Iterator[ProvenanceFinding]:
             "picture was generated from into such fields.",
             does_not_tell="Whether all of the picture was generated, nor whether somebody put the text there afterwards.",
             notable=True,
+            sign=Grade.MODERATE,
         )
     for name, value in fields.matching(*MAKERS):
         generator = named(GENERATORS, value)
@@ -118,6 +123,7 @@ def _generator(fields: Fields) -> Iterator[ProvenanceFinding]:
                 tells="A service or program that makes pictures, video or sound is named as its origin.",
                 does_not_tell="Whether it is true, nor how much of the file was generated: anybody can write such a note.",
                 notable=True,
+                sign=Grade.MODERATE,
             )
             return
 
@@ -143,6 +149,7 @@ def _named_programs(fields: Fields) -> Iterator[ProvenanceFinding]:
             tells=tells,
             does_not_tell="What was changed in it, if anything.",
             notable=changer is not None,
+            sign=Grade.MODERATE if changer else None,
         )
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
+from drishtiksha.results import Grade
+
 MADE = frozenset({"trainedAlgorithmicMedia", "algorithmicMedia", "trainedAlgorithmicData"})
 """Codes of what no camera or microphone took."""
 PARTLY_MADE = frozenset({"compositeWithTrainedAlgorithmicMedia", "compositeSynthetic", "algorithmicallyEnhanced"})
+
+SIGNS: dict[str, Grade] = dict.fromkeys(MADE | PARTLY_MADE, Grade.MODERATE) | {"algorithmicallyEnhanced": Grade.WEAK}
+"""How much a code says for generation or manipulation, where anybody may have written it."""
 
 SOURCE_TYPES = {
     "trainedAlgorithmicMedia": "made by a generator (a trained model)",

@@ -187,7 +187,7 @@ def timeline_png(result: AnalysisResult) -> bytes:
 def describe(result: AnalysisResult) -> str:
     """The picture in words, for those who do not see it."""
     scored = [score for score in result.scores if score.p_fake is not None]
-    parts = [f"Score over time, {words.time_range(result)}."]
+    parts = [f"Score over time, {words.span_words(*bounds(result))}."]
     if scored:
         highest = max(scored, key=lambda score: score.p_fake or 0.0)
         parts.append(f"Highest score {highest.p_fake:.2f} at {words.place(highest)}.")

@@ -14,6 +14,9 @@ from drishtiksha.weights import read_sidecar
 
 INDICATION = "One detector's score is an indication, not proof of manipulation."
 
+MOST_SPANS = 3
+"""So many judged stretches of a file are named one by one."""
+
 Tone = Literal["strong", "moderate", "weak", "neutral", "grey"]
 Icon = Literal["alert", "warning", "notice", "search", "question"]
 
@@ -130,13 +133,37 @@ def disclaimers(results: Iterable[AnalysisResult]) -> tuple[str, ...]:
     return (INDICATION, DISCLAIMER) if indication else (DISCLAIMER,)
 
 
+def judged_spans(result: AnalysisResult) -> list[tuple[float, float]]:
+    """Stretches of the file (start, end; s) in which samples were judged, from the first to the last one in a row."""
+    spans: list[tuple[float, float]] = []
+    row = False
+    for score in sorted(result.scores, key=lambda score: score.time_s or 0.0):
+        if score.time_s is None:
+            continue
+        start, end = score.time_s, score.time_s if score.end_s is None else score.end_s
+        if score.p_fake is not None and row:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        elif score.p_fake is not None:
+            spans.append((start, end))
+        row = score.p_fake is not None
+    return spans
+
+
+def span_words(start_s: float, end_s: float) -> str:
+    """ "00:03-00:08"; one moment where both would read the same."""
+    start, end = clock(start_s), clock(end_s)
+    return start if start == end else f"{start}-{end}"
+
+
 def time_range(result: AnalysisResult) -> str | None:
-    """What part of the file was looked at, "00:00-00:09"; None for a picture or when nothing was sampled."""
-    starts = [score.time_s for score in result.scores if score.time_s is not None]
-    if not starts:
+    """Where samples were judged, "00:03-00:08"; of more than three stretches the first and the last moment and their
+    number. None for a picture and where nothing was judged."""
+    spans = judged_spans(result)
+    if not spans:
         return None
-    ends = [score.end_s for score in result.scores if score.end_s is not None]
-    return f"{clock(min(starts))}-{clock(max(starts + ends))}"
+    if len(spans) > MOST_SPANS:
+        return f"{len(spans)} stretches within {span_words(spans[0][0], spans[-1][1])}"
+    return ", ".join(dict.fromkeys(span_words(start, end) for start, end in spans))
 
 
 def judged(result: AnalysisResult) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from drishtiksha.casefile import Answer, JobState
+from drishtiksha.casefile import JobState, Outcome
 from drishtiksha.errors import DrishtikshaError, JobGoneError, without_server_paths
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.registry import ModelManager
@@ -63,7 +63,7 @@ class JobRun:
         self.jobs.note_errors(self.claim.job_id, {name: e for name, e in errors.items() if name not in answered})
         return JobState.DONE if answered else JobState.FAILED
 
-    def answered(self, name: str, answer: Answer) -> None:
+    def answered(self, name: str, answer: Outcome) -> None:
         self._still_ours(self.jobs.keep(self.claim.job_id, self.claim.case_id, name, answer))
 
     def failed(self, name: str, error: DrishtikshaError) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, Self, TypeVar
 
-from drishtiksha.casefile import Answer, Kind
+from drishtiksha.casefile import Kind, Outcome
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError, ModelFailedError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
@@ -43,7 +43,7 @@ class Sink(Protocol):
 
     def progress(self, event: ProgressEvent) -> None: ...
 
-    def answered(self, name: str, answer: Answer) -> None: ...
+    def answered(self, name: str, answer: Outcome) -> None: ...
 
     def failed(self, name: str, error: DrishtikshaError) -> None:
         """Why this model has no answer. The text may hold paths of this machine."""
@@ -61,7 +61,7 @@ class Answers:
     """A sink that keeps everything in memory, for callers that wait for the end."""
 
     reporter: Reporter = silent
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Outcome] = field(default_factory=dict)
     failures: dict[str, DrishtikshaError] = field(default_factory=dict)
     keeps_chunks: ClassVar[bool] = False
 
@@ -78,7 +78,7 @@ class Answers:
     def progress(self, event: ProgressEvent) -> None:
         self.reporter(event)
 
-    def answered(self, name: str, answer: Answer) -> None:
+    def answered(self, name: str, answer: Outcome) -> None:
         self.answers[name] = answer
 
     def failed(self, name: str, error: DrishtikshaError) -> None:
@@ -187,7 +187,7 @@ class _Run:
     def model(self, name: str) -> None:
         """Load one model and run it."""
         self.sink.progress(ProgressEvent(name, 0, None, "load", f"Loading {name}"))
-        answers: list[Answer] = []
+        answers: list[Outcome] = []
         if self._try(name, lambda: answers.append(self._answer(name))):
             self.sink.answered(name, answers[0])
 
@@ -213,7 +213,7 @@ class _Run:
         if self.manager.status(name).can_examine(media):
             plans.append(self.manager.unloaded(name).sampling(media))
 
-    def _answer(self, name: str) -> Answer:
+    def _answer(self, name: str) -> Outcome:
         with self.manager.use(name) as detector:
             return self._stress(detector) if self.kind == "stress" else self._analyze(name, detector)
 
@@ -235,7 +235,7 @@ class _Run:
             on_chunk=on_chunk if self.sink.keeps_chunks else None,
         )
 
-    def _stress(self, detector: Detector) -> Answer:
+    def _stress(self, detector: Detector) -> Outcome:
         from drishtiksha.stress import stress_test
 
         # In the case's folder, so that the copies go with the case when this process is killed in the middle.

@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import Answer, JobState, JobView, Kind, StressResult
+from drishtiksha.casefile import JobState, JobView, Kind, Outcome, StressResult
 from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError
 from drishtiksha.results import AnalysisResult, MediaInfo
 from drishtiksha.store.db import Store
@@ -116,7 +116,7 @@ class Jobs:
             session.add(ChunkRow(job_id=job_id, model=model, data=data))
         return True
 
-    def keep(self, job_id: str, case_id: str, model: str, answer: Answer) -> bool:
+    def keep(self, job_id: str, case_id: str, model: str, answer: Outcome) -> bool:
         """Store a model's answer in the place of its chunks; whether it was kept, as in `add_chunk`."""
         columns = columns_of(answer)
         with self.store.write() as session:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import func, null, select
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import Answer, StressResult
+from drishtiksha.casefile import Outcome, StressResult
 from drishtiksha.results import AnalysisResult, Heatmap, MediaInfo, MediaKind
 from drishtiksha.store.tables import ResultRow
 
@@ -35,7 +35,7 @@ class ResultReader:
     """Reads answers of one database. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._parsed: dict[bool, OrderedDict[int, Answer]] = {True: OrderedDict(), False: OrderedDict()}
+        self._parsed: dict[bool, OrderedDict[int, Outcome]] = {True: OrderedDict(), False: OrderedDict()}
         self._lock = threading.Lock()
 
     def forget(self) -> None:
@@ -44,19 +44,19 @@ class ResultReader:
             for parsed in self._parsed.values():
                 parsed.clear()
 
-    def of_job(self, session: Session, job_id: str, models: Sequence[str]) -> list[Answer]:
+    def of_job(self, session: Session, job_id: str, models: Sequence[str]) -> list[Outcome]:
         """In the order of the job's models."""
         found = session.execute(select(ResultRow.model, ResultRow.id).where(ResultRow.job_id == job_id))
         ids = {row.model: row.id for row in found}
         return self._load(session, [ids[model] for model in models if model in ids], heatmaps=True)
 
-    def newest_of_case(self, session: Session, case_id: str, *, heatmaps: bool) -> list[Answer]:
+    def newest_of_case(self, session: Session, case_id: str, *, heatmaps: bool) -> list[Outcome]:
         """The newest answer of each model and kind, in the order in which they were made."""
         newest = select(func.max(ResultRow.id)).where(ResultRow.case_id == case_id)
         ids = session.scalars(newest.group_by(ResultRow.model, ResultRow.kind)).all()
         return self._load(session, sorted(ids), heatmaps=heatmaps)
 
-    def _load(self, session: Session, ids: Sequence[int], *, heatmaps: bool) -> list[Answer]:
+    def _load(self, session: Session, ids: Sequence[int], *, heatmaps: bool) -> list[Outcome]:
         parsed = self._parsed[heatmaps]
         with self._lock:
             found = {number: parsed[number] for number in ids if number in parsed}
@@ -74,7 +74,7 @@ class ResultReader:
         return [found[number] for number in ids if number in found]
 
 
-def columns_of(answer: Answer) -> dict[str, Any]:
+def columns_of(answer: Outcome) -> dict[str, Any]:
     """What a row says of an answer."""
     if isinstance(answer, StressResult):
         base, parts = answer.baseline, {"kind": "stress", "seconds": answer.seconds, "body": answer.model_dump_json()}
@@ -89,7 +89,7 @@ def columns_of(answer: Answer) -> dict[str, Any]:
     return {**parts, **media, "prediction": base.prediction.value}
 
 
-def _parse(kind: str, body: str, heatmaps: str | None) -> Answer | None:
+def _parse(kind: str, body: str, heatmaps: str | None) -> Outcome | None:
     """None for what another version wrote and this one cannot read: the case stands without it."""
     try:
         if kind == "stress":
@@ -101,7 +101,7 @@ def _parse(kind: str, body: str, heatmaps: str | None) -> Answer | None:
         return None
 
 
-def only(kind: type[One], answers: Iterable[Answer]) -> tuple[One, ...]:
+def only(kind: type[One], answers: Iterable[Outcome]) -> tuple[One, ...]:
     return tuple(answer for answer in answers if isinstance(answer, kind))
 
 

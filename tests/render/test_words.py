@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sample_results import SHA, clean_picture, no_face, result
+from sample_results import SHA, clean_picture, no_face, result, sample
 
 from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.render import words
@@ -71,7 +71,7 @@ def test_sentence_names_everything_a_reader_needs() -> None:
         "0.65",
         "14 of 18 samples judged, coverage 78 %",
         "2026-11-23 12:00:00 UTC",
-        "00:00-00:08",
+        "00:00-00:03, 00:05-00:08",
     ):
         assert part in text
     assert words.INDICATION in text
@@ -91,6 +91,20 @@ def test_sentence_of_an_inconclusive_result_gives_the_reason_and_no_score() -> N
 
 def test_uncalibrated_scores_are_said_to_be_so() -> None:
     assert "not calibrated" in words.sentence(result(calibrated=False))
+
+
+def test_only_stretches_with_judged_samples_are_named() -> None:
+    """13 of 32 samples in the middle of a clip: 00:03-00:08, not the whole of it."""
+    middle = tuple(
+        sample(n, p=0.1, time_s=n * 0.3) if 12 <= n <= 24 else sample(n, gap=GapReason.NO_FACE, time_s=n * 0.3)
+        for n in range(32)
+    )
+    assert words.time_range(result(scores=middle, people=())) == "00:03-00:07"
+    lone = tuple(sample(n, p=0.1) if n == 5 else sample(n, gap=GapReason.NO_FACE) for n in range(9))
+    assert words.time_range(result(scores=lone, people=())) == "00:02"
+    every_second = tuple(sample(n, p=0.1) if n % 2 else sample(n, gap=GapReason.NO_FACE) for n in range(10))
+    assert words.time_range(result(scores=every_second, people=())) == "5 stretches within 00:00-00:04"
+    assert words.time_range(no_face()) is None
 
 
 def test_time_range_of_a_picture_is_none() -> None:

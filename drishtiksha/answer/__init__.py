@@ -1,0 +1,22 @@
+"""One answer about a file, from what all detectors and its own history say: the only home of these words."""
+
+from __future__ import annotations
+
+from drishtiksha.answer.build import answer_of
+from drishtiksha.answer.objects import Answer, Behind, Glance, Line, Pending, Place, Span, State
+from drishtiksha.answer.texts import GradeStep, Texts, grade_scale
+
+__all__ = [
+    "Answer",
+    "Behind",
+    "Glance",
+    "GradeStep",
+    "Line",
+    "Pending",
+    "Place",
+    "Span",
+    "State",
+    "Texts",
+    "answer_of",
+    "grade_scale",
+]
