@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from drishtiksha.detector_config import Companion, DetectorConfig, Reference, WeightsSource
-from drishtiksha.results import FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
+from drishtiksha.results import FaceBox, GapReason, Heatmap, MediaInfo, SampleScore, Thresholds
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +119,8 @@ class ClipPlan:
     listen: applied once to the whole sound track (float32 (n,), `sample_rate` Hz); the last axis of what it returns is
     time over the whole track, and each sample gets its part of it. None: the picture alone.
     silent: whether nothing is heard in a sample's part, so that it need not be judged. faces: looked for in the middle frame
-    of each run; a run without any is not judged.
+    of each run; a run without any is not judged. offsets: only these of its frames are decoded and handed over, the last of
+    them `length` - 1; empty: all.
     """
 
     count: int | None
@@ -129,6 +130,12 @@ class ClipPlan:
     listen: Callable[[np.ndarray], np.ndarray] | None = None
     silent: Callable[[np.ndarray], bool] | None = None
     faces: FaceRequest | None = None
+    offsets: tuple[int, ...] = ()
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Of the frames of a run that are handed over, counted from its first."""
+        return self.offsets or range(self.length)
 
 
 SamplingPlan = FramePlan | SequencePlan | ClipPlan | AudioPlan
@@ -248,6 +255,10 @@ class Detector(Protocol):
 
     def run_facts(self) -> dict[str, Any]:
         """device, dtype, checkpoint_sha256 for the run's provenance."""
+        ...
+
+    def unjudged(self) -> GapReason | None:
+        """Why what it measures must not be read as a score; None: it may. Then its samples are gaps, with their measures."""
         ...
 
     def recipe(self) -> dict[str, Any]:

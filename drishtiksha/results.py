@@ -49,6 +49,7 @@ class GapReason(StrEnum):
     NO_SPEECH = "no_speech"
     TOO_SHORT = "too_short"
     TOO_FEW = "too_few"
+    NOT_CALIBRATED = "not_calibrated"
     DAMAGED = "damaged"
     LOW_COVERAGE = "low_coverage"
     BETWEEN_THRESHOLDS = "between_thresholds"
@@ -61,6 +62,7 @@ GAP_TEXT: dict[GapReason, str] = {
     GapReason.NO_SPEECH: "No speech was found in the sound.",
     GapReason.TOO_SHORT: "It is too short for this detector.",
     GapReason.TOO_FEW: "Too few of its frames could be used: this detector looks at sequences of them.",
+    GapReason.NOT_CALIBRATED: "It was measured, but from which value on the number of this detector speaks for a fake is not known.",
     GapReason.DAMAGED: "The file is damaged from here on and could not be decoded.",
     GapReason.LOW_COVERAGE: "Too little of it could be judged for a verdict.",
     GapReason.BETWEEN_THRESHOLDS: "The score lies between the two thresholds: too high to find nothing, too low to suspect manipulation.",

@@ -83,6 +83,15 @@ def mean_p_fake(scores: Sequence[SampleScore]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
+def mean_logit_p_fake(scores: Sequence[SampleScore]) -> float | None:
+    """p_fake of the mean of the scored samples' logits; None without any."""
+    values = [score.p_fake for score in scores if score.p_fake is not None]
+    if not values:
+        return None
+    p_fakes = np.clip(np.array(values, np.float64), ROUNDING**4, 1 - ROUNDING**4)
+    return float(calibrate(np.log(p_fakes / (1 - p_fakes)).mean()))
+
+
 def tally(scores: Sequence[SampleScore], unit: str) -> dict[str, float | int | str | None]:
     """How many of the samples were scored, and the highest score (None without any): "window" gives `windows_judged` and
     `highest_window_p_fake`."""

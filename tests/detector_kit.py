@@ -245,9 +245,16 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
 
 SMALL: dict[str, dict[str, Any]] = {
     "AudioMFTCRNNV1": {"lstm_width": 8},
+    "CommunityForensicsDetector": {
+        "architecture": "test_vit",
+        "input_size": 64,
+        "shorter_side": 74,
+        "num_frames": 4,
+    },
     "CrossEfficientViTDetector": {"frames": 4, "rounds": 1, "hidden_width": 64},
     "EfficientNetB7Detector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "frames": 6},
     "EyeblinkDetectorV1": {"sequence_length": 3, "min_face_px": 30},
+    "GenDDetector": {"width": 64, "layers": 2, "heads": 4, "num_frames": 4},
     "LipFDetectorV1": {
         "num_windows": 3,
         "clip_width": 64,

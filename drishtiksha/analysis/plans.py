@@ -11,7 +11,7 @@ def wanted_frames(total: int, plan: SamplingPlan) -> list[int]:
     if isinstance(plan, AudioPlan):
         return []
     if isinstance(plan, ClipPlan):
-        return sorted({start + i for start in clip_starts(total, plan) for i in range(plan.length)})
+        return sorted({start + i for start in clip_starts(total, plan) for i in plan.places})
     return planned(total, plan)[0]
 
 

@@ -100,6 +100,10 @@ class Run:
             if isinstance(sample, SampleScore):
                 self._add(sample)
             elif tensors := self._preprocess(sample):
+                # Frames of a stream may change their size, and with it that of the tensors.
+                if waiting and waiting[0][1][0].shape != tensors[0].shape:
+                    self._forward(waiting)
+                    waiting = []
                 waiting.append((sample, tensors))
             self.seen += 1
             self._report("score", self.seen, place(sample))
@@ -151,6 +155,9 @@ class Run:
             self._note(sample, [p for p, _ in own])
 
     def _note(self, sample: Sample, p_fakes: list[float]) -> None:
+        if gap := self.detector.unjudged():
+            self._add(SampleScore(**where(sample), gap=gap, measures=sample.measures))
+            return
         # A run of frames is judged as a whole, whoever is in it.
         faces = () if sample.frames else sample.faces
         faces_scored = tuple(

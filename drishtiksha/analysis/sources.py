@@ -161,7 +161,7 @@ class SoundSource:
 
 
 class ClipSource:
-    """Runs of `plan.length` frames, evenly spread over the video. A video shorter than one run has none."""
+    """Runs of frames over `plan.length` of the file's, evenly spread over the video. A video shorter than one run has none."""
 
     def __init__(self, context: RunContext, plan: ClipPlan) -> None:
         self.context, self.plan = context, plan
@@ -185,7 +185,7 @@ class ClipSource:
         with closing(self._decoded(indices, later)) as stream:
             for i in indices:
                 first = self.starts[i]
-                wanted = range(first, first + self.plan.length)
+                wanted = [first + place for place in self.plan.places]
                 held = {at: frame for at, frame in held.items() if at >= first}
                 while reached < wanted[-1] and (frame := self._next(stream)) is not None:
                     reached = frame.index
@@ -199,7 +199,7 @@ class ClipSource:
         return self.context.shared.frames(frames, ahead, far_apart=far_apart, check=self.context.check)
 
     def _frames_of(self, indices: Sequence[int]) -> list[int]:
-        return sorted({at for i in indices for at in range(self.starts[i], self.starts[i] + self.plan.length)})
+        return sorted({self.starts[i] + place for i in indices for place in self.plan.places})
 
     def _next(self, stream: Iterator[Frame]) -> Frame | None:
         with self.context.clock("decode"):
@@ -207,8 +207,8 @@ class ClipSource:
 
     def _sample(self, i: int, run: list[Frame]) -> Sample | SampleScore:
         first = self.starts[i]
-        middle = first + self.plan.length // 2
-        if len(run) < self.plan.length:
+        middle = first + self.plan.places[len(self.plan.places) // 2]
+        if len(run) < len(self.plan.places):
             return SampleScore(index=i, time_s=self.index.time_s(first), frame_index=middle, gap=GapReason.DAMAGED)
         start, end = run[0].time_s, run[-1].time_s + (run[-1].time_s - run[0].time_s) / max(len(run) - 1, 1)
         sound = self._heard_between(start, end)

@@ -16,7 +16,7 @@ from drishtiksha.detector_config import SCORELESS_FIELDS
 from drishtiksha.detectors.device import has_bfloat16, keep_freed_memory, keep_in_bfloat16, resolve_device
 from drishtiksha.errors import ConfigError, ModelFailedError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
-from drishtiksha.results import AnalysisResult, FaceBox, Heatmap, MediaInfo, SampleScore, Thresholds
+from drishtiksha.results import AnalysisResult, FaceBox, GapReason, Heatmap, MediaInfo, SampleScore, Thresholds
 from drishtiksha.settings import MediaLimits
 from drishtiksha.weights import (
     Sidecar,
@@ -96,6 +96,10 @@ class Detector(ABC):
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         return Aggregate(scoring.mean_p_fake(scores) if whole is None else whole)
+
+    def unjudged(self) -> GapReason | None:
+        """Why what it measures must not be read as a score; None: it may."""
+        return None
 
     def region(self, sample: Sample, face: int | None) -> FaceBox | None:
         """Which part of the frame the tensor of `face` shows, for placing heatmaps; None = all of it."""

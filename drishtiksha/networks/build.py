@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 FILLING = {Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_, Tensor.erfinv_, Tensor.mul_, Tensor.add_}
@@ -33,3 +34,9 @@ def without_init() -> Iterator[None]:
     """
     with _WithoutInit():
         yield
+
+
+def on_processor(module: nn.Module, *arguments: Any) -> Any:
+    """Another module of the same class, built on the CPU: for one that keeps numbers which no checkpoint holds."""
+    with torch.device("cpu"):
+        return type(module)(*arguments)

@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from drishtiksha.networks.dfdc_efficientnet import Box, centred_on_black, normalised
+from drishtiksha.networks.lukemelas import B0_BLOCKS, stages_of, timm_name
 
 INPUT_SIZE = 224
 """Side of the square input, px. Each branch then sees its whole feature map as one patch."""
 BACKBONE = "tf_efficientnet_b0"
-STAGE_OF_BLOCK = tuple((stage, i) for stage, count in enumerate((1, 2, 2, 3, 3, 4, 1)) for i in range(count))
-"""(stage, place in it) of each of EfficientNet-B0's blocks; the published checkpoints number them through."""
 LARGE_STAGES = 2
 """The large branch ends after the third block: the second stage, with 24 channels of 56x56."""
 SMALL_PATCH, LARGE_PATCH = 7, 56
@@ -214,16 +213,8 @@ NAMES = (
     (r"\bto_patch_embedding\.1\.", "patch."),
     (r"\bpos_embedding$", "positions"),
     (r"\bcls_token$", "class_token"),
-    (r"\befficient_net\._bn1\.", "backbone.bn2."),
-    (r"\befficient_net\._bn0\.", "backbone.bn1."),
-    (r"\befficient_net\._conv_(stem|head)\.", r"backbone.conv_\1."),
-    (r"\b_se_(reduce|expand)\.", r"se.conv_\1."),
-    (r"\b_depthwise_conv\.", "conv_dw."),
 )
-"""Published names (lucidrains' vit-pytorch, lukemelas' EfficientNet) and ours, applied in this order."""
-EXPANDING = {"_expand_conv": "conv_pw", "_project_conv": "conv_pwl", "_bn0": "bn1", "_bn1": "bn2", "_bn2": "bn3"}
-FIRST_BLOCK = {"_project_conv": "conv_pw"} | {name: name.strip("_") for name in ("_bn1", "_bn2")}
-"""Layers of a block by their published names; the first block has nothing to expand."""
+"""Published names (lucidrains' vit-pytorch) and ours, applied in this order."""
 
 
 def renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -236,18 +227,16 @@ def renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _unused(key: str) -> bool:
-    last = next(i for i, (stage, _) in enumerate(STAGE_OF_BLOCK) if stage == LARGE_STAGES)
+    last = next(i for i, (stage, _) in enumerate(stages_of(B0_BLOCKS)) if stage == LARGE_STAGES)
     block = re.search(r"^lg_.*\._blocks\.(\d+)\.", key)
     head = re.search(r"^lg_.*efficient_net\._(conv_head|bn1)\.|efficient_net\._fc\.", key)
     return head is not None or (block is not None and int(block[1]) >= last)
 
 
 def _ours(key: str) -> str:
-    if block := re.search(r"\befficient_net\._blocks\.(\d+)\.(\w+)", key):
-        number, layer = int(block[1]), block[2]
-        stage, place = STAGE_OF_BLOCK[number]
-        layer = (EXPANDING if number else FIRST_BLOCK).get(layer, layer)
-        key = f"{key[: block.start()]}backbone.blocks.{stage}.{place}.{layer}{key[block.end() :]}"
+    before, net, name = key.partition(".efficient_net.")
+    if net:
+        key = f"{before}.backbone.{timm_name(name, B0_BLOCKS)}"
     for published, ours in NAMES:
         key = re.sub(published, ours, key)
     return key

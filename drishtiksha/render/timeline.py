@@ -28,6 +28,7 @@ GAP_WORDS = {
     GapReason.NO_SPEECH: "no speech",
     GapReason.TOO_SHORT: "too short",
     GapReason.TOO_FEW: "too few frames",
+    GapReason.NOT_CALIBRATED: "measured, not judged",
     GapReason.DAMAGED: "damaged",
 }
 MAX_MARKERS = 60

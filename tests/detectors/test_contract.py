@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 ASSETS = ROOT / "assets"
 OWN_CHECKPOINTS = ("HFImageClassifier", "HFAudioClassifier", "DistilDIREDetectorV1", "MFFMoEDetectorV1")
 """Their weights are folders or several files: the tests of their own make them."""
-WHOLE_PICTURE = ("SiglipLSTMV1", "SiglipLSTMV3", "SiglipLSTMV4")
+WHOLE_PICTURE = ("SiglipLSTMV1", "SiglipLSTMV3", "SiglipLSTMV4", "CommunityForensicsDetector")
 """They judge the frame as it is, with or without a face."""
 CLASSES = discover()
 DETECTORS = {name: cls for name, cls in CLASSES.items() if name not in OWN_CHECKPOINTS}
