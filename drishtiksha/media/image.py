@@ -12,7 +12,7 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.container import unreadable
+from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
 from drishtiksha.settings import MediaLimits
 
@@ -51,7 +51,7 @@ def read_image(
             load_pixels(picture, name)
             return np.asarray(_to_rgb(_upright(picture)))
 
-    return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
+    return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
 
 def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
