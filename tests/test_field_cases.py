@@ -59,6 +59,13 @@ def test_the_second_voice_is_found(manager):
     assert result.prediction is Prediction.FAKE
 
 
+def test_a_picture_without_its_end_marker_is_judged(manager):
+    result = result_of(manager, "p_noeoi.jpg", FACES)
+    assert result.prediction is not Prediction.INCONCLUSIVE
+    assert result.coverage == 1
+    assert any("end is missing" in note for note in result.notes)
+
+
 def test_a_camera_recording_is_decoded_to_its_end():
     media = Evidence.open(CASES / "cctv.dav", MediaLimits()).media
     assert (media.kind, media.container, media.frame_count) == (MediaKind.VIDEO, "dhav", 75)

@@ -120,7 +120,7 @@ def channels_of(frame: AudioFrame) -> np.ndarray:
     if frame.format.name in ("s64", "s64p"):
         # PyAV hands these over as bytes only, each plane padded at its end.
         count = frame.samples * (1 if frame.format.is_planar else channels)
-        values = np.stack([np.frombuffer(plane, np.int64, count) for plane in frame.planes])
+        values = np.stack([np.frombuffer(bytes(plane), np.int64, count) for plane in frame.planes])
     else:
         values = frame.to_ndarray()
     values = values if frame.format.is_planar else values.reshape(-1, channels).T

@@ -11,7 +11,7 @@ import av
 import av.error
 
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
-from drishtiksha.media.formats import FORMATS, format_name, unreadable
+from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import Pulse
 from drishtiksha.settings import MediaLimits
 
@@ -114,8 +114,8 @@ def too_coarse(name: str, sample_rate: int) -> MediaLimitError:
 
 def _what_ffmpeg_says(error: Exception, path: Path) -> str:
     if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
-        if (known := format_name(path)) is not None:
-            return f"it begins as {known}, but is cut off or damaged"
+        if (known := format_of(path)) is not None:
+            return f"it begins as {known.name}, but is cut off or damaged"
         return "its content is of no known media format, or it is cut off or damaged"
     if isinstance(error, av.error.FileNotFoundError):
         return "the file is no longer there"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from drishtiksha.errors import UnreadableMediaError
+from drishtiksha.results import MediaKind
 
 HEAD = 1024
 """Bytes from the start of a file by which its format is told."""
@@ -113,57 +115,68 @@ OTHERS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
 )
 """Beginnings of files that people take for media, or that no decoder here knows: what they are, and the remedy."""
 
-NAMES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG", "PNG"),
-    (0, b"GIF8", "GIF"),
-    (8, b"WEBP", "WebP"),
-    (8, b"WAVE", "WAV"),
-    (8, b"AVI ", "AVI"),
-    (4, b"ftypavi", "AVIF"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftyphev", "HEIF sequence"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"ftypM4A", "M4A"),
-    (4, b"ftyp3g", "3GP"),
-    (4, b"ftypqt", "QuickTime"),
-    (4, b"ftyp", "MP4"),
-    (4, b"moov", "QuickTime"),
-    (4, b"mdat", "QuickTime"),
-    (0, b"BM", "BMP"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (4, b"jP  ", "JPEG 2000"),
-    (0, b"\x1a\x45\xdf\xa3", "Matroska"),
-    (0, b"FLV", "FLV"),
-    (0, b"OggS", "Ogg"),
-    (0, b"fLaC", "FLAC"),
-    (0, b"ID3", "MP3"),
-    (0, b"\x30\x26\xb2\x75", "ASF (WMV, WMA)"),
-    (0, b".snd", "AU"),
-    (0, b"FORM", "AIFF"),
-    (0, b"caff", "CAF"),
-    (0, b"#!AMR", "AMR"),
-    (0, b"\0\0\1\xba", "MPEG programme stream"),
-    (0, b"\0\0\1\xb3", "MPEG video"),
-    (0, b"DHAV", "Dahua DAV"),
-    (0, b".RMF", "RealMedia"),
-    (0, b"G", "MPEG transport stream"),
-    (4, b"G", "MPEG transport stream"),
-    (0, b"\xff\xfb", "MP3"),
-    (0, b"\xff\xf1", "AAC"),
+
+class Format(NamedTuple):
+    """name: as people call it. container: as `MediaInfo.container`."""
+
+    name: str
+    kind: MediaKind
+    container: str
+
+
+JPEG = Format("JPEG", MediaKind.IMAGE, "jpeg")
+TIFF = Format("TIFF", MediaKind.IMAGE, "tiff")
+HEIC = Format("HEIC", MediaKind.IMAGE, "heif")
+QUICKTIME = Format("QuickTime", MediaKind.VIDEO, "mov")
+STREAM = Format("MPEG transport stream", MediaKind.VIDEO, "mpegts")
+MP3 = Format("MP3", MediaKind.AUDIO, "mp3")
+
+BEGINNINGS: tuple[tuple[int, bytes, Format], ...] = (
+    (0, b"\xff\xd8\xff", JPEG),
+    (0, b"\x89PNG", Format("PNG", MediaKind.IMAGE, "png")),
+    (0, b"GIF8", Format("GIF", MediaKind.IMAGE, "gif")),
+    (8, b"WEBP", Format("WebP", MediaKind.IMAGE, "webp")),
+    (8, b"WAVE", Format("WAV", MediaKind.AUDIO, "wav")),
+    (8, b"AVI ", Format("AVI", MediaKind.VIDEO, "avi")),
+    (4, b"ftypavi", Format("AVIF", MediaKind.IMAGE, "avif")),
+    (4, b"ftyphei", HEIC),
+    (4, b"ftypmif1", HEIC),
+    (4, b"ftypM4A", Format("M4A", MediaKind.AUDIO, "m4a")),
+    (4, b"ftyp3g", Format("3GP", MediaKind.VIDEO, "3gp")),
+    (4, b"ftypqt", QUICKTIME),
+    (4, b"ftyp", Format("MP4", MediaKind.VIDEO, "mp4")),
+    (4, b"moov", QUICKTIME),
+    (4, b"mdat", QUICKTIME),
+    (0, b"BM", Format("BMP", MediaKind.IMAGE, "bmp")),
+    (0, b"II*\0", TIFF),
+    (0, b"MM\0*", TIFF),
+    (4, b"jP  ", Format("JPEG 2000", MediaKind.IMAGE, "jpeg2000")),
+    (0, b"\x1a\x45\xdf\xa3", Format("Matroska", MediaKind.VIDEO, "mkv")),
+    (0, b"FLV", Format("FLV", MediaKind.VIDEO, "flv")),
+    (0, b"OggS", Format("Ogg", MediaKind.AUDIO, "ogg")),
+    (0, b"fLaC", Format("FLAC", MediaKind.AUDIO, "flac")),
+    (0, b"ID3", MP3),
+    (0, b"\x30\x26\xb2\x75", Format("ASF (WMV, WMA)", MediaKind.VIDEO, "asf")),
+    (0, b".snd", Format("AU", MediaKind.AUDIO, "au")),
+    (0, b"FORM", Format("AIFF", MediaKind.AUDIO, "aiff")),
+    (0, b"caff", Format("CAF", MediaKind.AUDIO, "caf")),
+    (0, b"#!AMR", Format("AMR", MediaKind.AUDIO, "amr")),
+    (0, b"\0\0\1\xba", Format("MPEG programme stream", MediaKind.VIDEO, "mpeg")),
+    (0, b"\0\0\1\xb3", Format("MPEG video", MediaKind.VIDEO, "mpegvideo")),
+    (0, b"DHAV", Format("Dahua DAV", MediaKind.VIDEO, "dhav")),
+    (0, b".RMF", Format("RealMedia", MediaKind.VIDEO, "rm")),
+    (0, b"G", STREAM),
+    (4, b"G", STREAM),
+    (0, b"\xff\xfb", MP3),
+    (0, b"\xff\xf1", Format("AAC", MediaKind.AUDIO, "aac")),
 )
-"""Place, bytes, and the name of the format that they tell."""
+"""Place, bytes, and the format that they tell."""
 
 
-PICTURES = ("PNG", "GIF", "WebP", "AVIF", "HEIC", "BMP", "TIFF", "JPEG 2000")
-"""Of these names, those that only Pillow may open; JPEG may be the beginning of a stream of them."""
-
-
-def format_name(path: Path) -> str | None:
-    """What people call the format that the file begins as; None where it is not known, or no file is there."""
+def format_of(path: Path) -> Format | None:
+    """The format that the file begins as; None where it is not known, or no file is there."""
     head = _head(path) if path.is_file() else b""
-    return next((name for place, mark, name in NAMES if head[place:].startswith(mark)), None)
+    return next((known for place, mark, known in BEGINNINGS if head[place:].startswith(mark)), None)
 
 
 def refuse_others(path: Path, name: str) -> None:
@@ -174,9 +187,9 @@ def refuse_others(path: Path, name: str) -> None:
         lower = tuple(mark.lower() for mark in marks)
         if start.startswith(lower) or (start.startswith(b"<?xml") and any(m[:1] == b"<" and m in start for m in lower)):
             raise unreadable(name, why, remedy)
-    if (known := format_name(path)) in PICTURES:
-        # FFmpeg would take its tiles, previews or parts for a video.
-        raise unreadable(name, f"it begins as {known}, but is damaged")
+    if (known := format_of(path)) is not None and known.kind is MediaKind.IMAGE and known is not JPEG:
+        # FFmpeg would take its tiles, previews or parts for a video. JPEG may be the beginning of a stream of them.
+        raise unreadable(name, f"it begins as {known.name}, but is cut off or damaged")
     if b"\0" not in head and _is_text(head):
         raise unreadable(name, "it is a text file, whatever its name says")
 

@@ -27,7 +27,7 @@ from drishtiksha.errors import (
     TimeUpError,
     UnreadableMediaError,
 )
-from drishtiksha.media.formats import format_name, unreadable
+from drishtiksha.media.formats import format_of, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +137,8 @@ def as_sentence(error: Exception, path: Path, name: str) -> MediaError:
         )
     if type(error) in (FileNotFoundError, PermissionError):
         return UnreadableMediaError(f"{name} cannot be opened any more: {error.strerror}. Choose it again.")  # type: ignore[attr-defined]
-    known = format_name(path)
-    begins = f"it begins as {known}, but is" if known is not None else "it is"
+    known = format_of(path)
+    begins = f"it begins as {known.name}, but is" if known is not None else "it is"
     return unreadable(name, f"{begins} damaged, or written in a way that its decoder does not take")
 
 

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.embedded import embedded_tracks
-from drishtiksha.media.formats import refuse_others
+from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, load_pixels, open_picture
 from drishtiksha.media.tracks import fact, track_facts
@@ -19,6 +19,9 @@ from drishtiksha.settings import MediaLimits
 
 TURNS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 """EXIF orientation to the clockwise turn that it asks for; 2, 4, 5 and 7 are mirrored left-right before it."""
+
+NO_END = "Its end is missing, as after a transfer that broke off; all of the picture is there."
+CUT_OFF = "It is cut off or damaged: {:.0%} of the picture or of its detail could be decoded; the rest was not judged."
 
 EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_TAKEN = 0x0131, 0x0132, 0x9003
 
@@ -45,13 +48,34 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
     def work(pulse: Pulse) -> MediaInfo:
         try:
             with open_picture(path, name, limits) as picture:
-                load_pixels(picture, name)
-                return MediaInfo(**known, **_picture_facts(picture), tracks=embedded_tracks(path))
+                _, share = load_pixels(picture, path, name)
+                facts = _picture_facts(picture) | _what_is_left(share)
+                return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
             return MediaInfo(**known, **track_facts(path, name, limits, pulse))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)
+
+
+def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
+    """What the beginning of a file tells, where `probe` refuses it since its pixels or sound cannot be decoded.
+
+    Raises: UnreadableMediaError when not even its format is known; MediaLimitError.
+    """
+    known: dict[str, Any] = {"name": name, "sha256": sha256, "size_bytes": path.stat().st_size}
+
+    def work(_: Pulse) -> MediaInfo:
+        with open_picture(path, name, limits) as picture:
+            return MediaInfo(**known, **_picture_facts(picture))
+
+    try:
+        return guarded_call(work, path, name=name, stall_s=limits.stall_s)
+    except UnreadableMediaError:
+        form = format_of(path)
+        if form is None:
+            raise
+        return MediaInfo(**known, kind=form.kind, container=form.container)
 
 
 def _picture_facts(picture: Image.Image) -> dict[str, Any]:
@@ -70,6 +94,15 @@ def _picture_facts(picture: Image.Image) -> dict[str, Any]:
         "encoder": fact(exif.get(EXIF_SOFTWARE)),
         "created": fact(exif.get_ifd(EXIF_IFD).get(EXIF_TAKEN) or exif.get(EXIF_DATE_TIME)),
     }
+
+
+def _what_is_left(share: float | None) -> dict[str, Any]:
+    """share: of the picture that was decoded; None: it is without a fault."""
+    if share is None:
+        return {}
+    if share == 1:
+        return {"notes": (NO_END,)}
+    return {"decoded_share": share, "notes": (CUT_OFF.format(share),)}
 
 
 def _pages(picture: Image.Image) -> int:
