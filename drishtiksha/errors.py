@@ -52,6 +52,10 @@ class DecodeStalledError(MediaError):
     """The decoder produced nothing for longer than the settings allow."""
 
 
+class TimeUpError(MediaError):
+    """It took longer than the settings allow."""
+
+
 class WrongMediaKindError(MediaError):
     """The detector was not made for this kind of media, or the track it needs is absent."""
 

@@ -138,6 +138,10 @@ class MediaInfo(Frozen):
     time_breaks: int = Field(
         default=0, description="how often its time stamps restart or jump; times given here run on through the file"
     )
+    decoded_share: float = Field(
+        default=1.0, gt=0, le=1, description="of a picture that is cut off or damaged: how much of it could be decoded"
+    )
+    notes: tuple[str, ...] = Field(default=(), description="sentences on what is odd about the file")
     tracks: tuple[TrackInfo, ...] = Field(
         default=(), description="all, where there are several of a kind or something is carried along; else none"
     )

@@ -241,7 +241,7 @@ def decide(
         return _inconclusive(gap or main_gap(scores) or GapReason.TOO_SHORT, caveats=experimental)
     caveats = experimental if calibrated else (NOT_CALIBRATED, *experimental)
     if share < config.min_coverage:
-        why = main_gap(scores)
+        why = gap or main_gap(scores)
         detail = f"Only {share:.0%} of the samples could be judged." + (f" {GAP_TEXT[why]}" if why else "")
         return _inconclusive(GapReason.LOW_COVERAGE, detail, caveats)
     if _fleeting(scores):

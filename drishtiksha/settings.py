@@ -56,6 +56,12 @@ class MediaLimits(BaseModel):
     max_frames: int = Field(default=200_000, gt=0, description="frames of a video")
     max_audio_channels: int = Field(default=16, gt=0)
     max_sample_rate: int = Field(default=384_000, gt=0, description="Hz, of the sound as it is stored")
+    provenance_step_s: float = Field(
+        default=10.0, gt=0, description="seconds for each step of reading what a file says of itself"
+    )
+    analysis_s: float = Field(
+        default=3600.0, gt=0, description="seconds for one model on one file; what was judged by then is the result"
+    )
     stall_s: float = Field(default=20.0, gt=0, description="seconds without any progress before a decode is stopped")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from drishtiksha.analysis import analyze
+from drishtiksha.errors import MediaError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.provenance import examine
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.results import AnalysisResult, GapReason, MediaKind, Prediction
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 
 CASES = ROOT.parent / "shared" / "cases"
@@ -55,6 +57,50 @@ def test_the_second_voice_is_found(manager):
     result = result_of(manager, "a_two_voices.mp4", VOICE)
     assert [track.p_fake for track in result.tracks] == pytest.approx([0.009, 0.971], abs=0.002)
     assert result.prediction is Prediction.FAKE
+
+
+def test_a_picture_without_its_end_marker_is_judged(manager):
+    result = result_of(manager, "p_noeoi.jpg", FACES)
+    assert result.prediction is not Prediction.INCONCLUSIVE
+    assert result.coverage == 1
+    assert any("end is missing" in note for note in result.notes)
+
+
+def test_a_camera_recording_is_decoded_to_its_end():
+    media = Evidence.open(CASES / "cctv.dav", MediaLimits()).media
+    assert (media.kind, media.container, media.frame_count) == (MediaKind.VIDEO, "dhav", 75)
+
+
+JUDGED = ("mjpeg_exif.mkv", "pcm64.wav", "thumb_bomb.jpg")
+REFUSED = {
+    "aavif__field7_pitm.avif": "AVIF",
+    "aflv__head2.flv": "codec",
+    "aheic__boxlen4_iref.heic": "HEIC",
+    "au_rate1.au": "1 samples a second",
+    "wav_rate1_bits8_limit.wav": "1 samples a second",
+}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_odd_files_are_judged(manager, name):
+    evidence = Evidence.open(CASES / "hostile" / name, MediaLimits())
+    assert examine(evidence, MediaLimits()).findings
+    model = VOICE if evidence.media.kind is MediaKind.AUDIO else FACES
+    result = analyze(evidence, manager.get_model(model), explain=False)
+    assert result.scores or result.gap is GapReason.TOO_SHORT
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_damaged_files_are_refused_with_their_format_and_reason(name):
+    with pytest.raises(MediaError, match=REFUSED[name]):
+        Evidence.open(CASES / "hostile" / name, MediaLimits())
+
+
+def test_a_stream_that_begins_in_the_midst_of_a_file_ends_nothing(manager):
+    evidence = Evidence.open(CASES / "hostile" / "ats__flip0.003.ts", MediaLimits())
+    assert evidence.media.frame_count == 36
+    assert examine(evidence, MediaLimits()).findings
+    assert len(analyze(evidence, manager.get_model(FACES), explain=False).scores) > 30
 
 
 def test_two_notes_in_one_file_have_one_length(manager):

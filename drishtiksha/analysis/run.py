@@ -230,7 +230,11 @@ class Run:
             people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
             heatmaps=heatmaps,
             metrics={**aggregate.metrics, **self.measured},
-            notes=(*aggregate.notes, *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ())),
+            notes=(
+                *self.media.notes,
+                *aggregate.notes,
+                *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ()),
+            ),
             processing_time=self._seconds(),
             stage_seconds={stage: round(seconds, 4) for stage, seconds in self.context.clock.seconds.items()},
             provenance=RunProvenance(
@@ -242,7 +246,8 @@ class Run:
 
     def _judged(self, scores: list[SampleScore]) -> tuple[float, GapReason | None]:
         """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""
-        return scoring.coverage(scores) / self._pictures, None
+        gap = GapReason.DAMAGED if self.media.decoded_share < 1 else None
+        return scoring.coverage(scores) * self.media.decoded_share / self._pictures, gap
 
     @property
     def _pictures(self) -> int:

@@ -19,14 +19,17 @@ def provenance(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What a file says of itself: Content Credentials, metadata, traces of encoders. Nothing leaves this computer."""
+    """What a file says of itself: Content Credentials, metadata, traces of encoders. Nothing leaves this computer.
+
+    The picture or sound need not be readable.
+    """
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.provenance import examine
     from drishtiksha.render.provenance import plain
 
     with failures_as_exit_codes():
         limits = load_settings().limits
-        found = examine(Evidence.open(file, limits), limits, anchors)
+        found = examine(Evidence.open(file, limits, decodable=False), limits, anchors)
         if as_json:
             typer.echo(found.model_dump_json(indent=2))
             return

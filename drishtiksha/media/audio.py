@@ -13,15 +13,17 @@ import soxr
 from drishtiksha.errors import MediaLimitError, WrongMediaKindError
 from drishtiksha.media.channels import MIXTURE, Sound, SoundPart, Survey
 from drishtiksha.media.container import (
+    MIN_SAMPLE_RATE,
     audio_stream,
+    demuxed,
     open_container,
     origin_s,
     picture_streams,
     sound_streams,
-    stalled,
-    unreadable,
+    too_coarse,
     video_stream,
 )
+from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
 from drishtiksha.media.timeline import may_jump, read_timeline, shift
 from drishtiksha.settings import MediaLimits
@@ -75,7 +77,7 @@ def read_sound(
         with open_container(path, name, limits) as container:
             return decode(container, pulse, moved)
 
-    sound = guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
+    sound = guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
     if not sound.waveform.size:
         raise unreadable(name, "no sound could be decoded from its sound track")
     return sound
@@ -106,13 +108,21 @@ def sound_stream(container: InputContainer, name: str, track: int | None = None)
         )
     if stream.codec_context is None:
         raise unreadable(name, "its sound is made with a codec that is not known here")
+    if stream.sample_rate < MIN_SAMPLE_RATE:
+        raise too_coarse(name, stream.sample_rate)
     return stream
 
 
 def channels_of(frame: AudioFrame) -> np.ndarray:
     """float32 (channels, n), full scale at 1, whatever the sample format."""
-    values: Any = frame.to_ndarray()
     channels = len(frame.layout.channels)
+    values: Any
+    if frame.format.name in ("s64", "s64p"):
+        # PyAV hands these over as bytes only, each plane padded at its end.
+        count = frame.samples * (1 if frame.format.is_planar else channels)
+        values = np.stack([np.frombuffer(bytes(plane), np.int64, count) for plane in frame.planes])
+    else:
+        values = frame.to_ndarray()
     values = values if frame.format.is_planar else values.reshape(-1, channels).T
     if values.dtype == np.uint8:
         scaled = (values.astype(np.float32) - 128) / 128
@@ -173,22 +183,17 @@ def _decoded(
     moved: np.ndarray | None,
 ) -> Iterator[AudioFrame]:
     shifts = None if moved is None else iter(moved.tolist())
-    try:
-        for packet in container.demux(stream):
-            pulse.beat()
-            if shifts is not None and packet.size:
-                shift(packet, next(shifts, 0))
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                continue  # the hole that a broken packet leaves becomes silence
-            for frame in frames:
-                if frame.samples:
-                    yield frame
-    except av.error.ExitError as error:
-        raise stalled(name, limits) from error
-    except av.error.FFmpegError:
-        return  # cut off: what came so far is all there is
+    for packet in demuxed(container, [stream], name, limits, pulse):
+        if shifts is not None and packet.size:
+            shift(packet, next(shifts, 0))
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue  # the hole that a broken packet leaves becomes silence
+        for frame in frames:
+            # A broken packet may claim any rate; stretched to that of the others, one sample a second would fill an hour.
+            if frame.samples and frame.sample_rate >= MIN_SAMPLE_RATE:
+                yield frame
 
 
 def _resampled(pieces: Iterator[tuple[np.ndarray, int]], sample_rate: int, pulse: Pulse) -> np.ndarray:

@@ -32,6 +32,8 @@ Matrix = tuple[int, int, int, int]
 """a, b, c, d of a display matrix: a point (x, y) is shown at (a x + c y, b x + d y)."""
 
 UPRIGHT: Matrix = (1, 0, 0, 1)
+TURNED: tuple[Matrix, ...] = (UPRIGHT, (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
+"""By 0, 90, 180 and 270 degrees clockwise."""
 
 
 class RgbConverter:
@@ -76,7 +78,12 @@ def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, i
 def display_matrix(frame: av.VideoFrame) -> Matrix:
     """The turn or mirroring that the file asks for, reduced to quarter turns."""
     # PyAV declares no type for its side data.
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    data: Any
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV knows not all kinds of side data (such as the EXIF block of MJPEG), but the turn; mirroring is lost.
+        return TURNED[round(-frame.rotation / 90) % 4]
     if data is None:
         return UPRIGHT
     # Row by row a, b, u, c, d, v, x, y, w; 16.16 fixed point (libavutil/display.h).

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import av
 import av.error
 
-from drishtiksha.errors import DecodeStalledError, UnreadableMediaError, WrongMediaKindError
+from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
+from drishtiksha.media.formats import FORMATS, format_of, unreadable
+from drishtiksha.media.guard import Pulse
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,h263,ivf,obu,flv,asf,ogg,dv,mxf,"
-    "wav,w64,mp3,aac,flac,aiff,amr,amrnb,amrwb,caf,au,ac3,eac3,ape,wv,tta,gsm"
-)
-"""The demuxers that may open evidence. Playlists and scripts (hls, dash, concat, sdp, image2 ...) are left out because
-they read other files or the network; picture formats are left out because Pillow decodes pictures."""
+StreamT = TypeVar("StreamT", bound="Stream")
+
+MIN_SAMPLE_RATE = 4000
+"""Hz. In sound of fewer samples a second nothing of a voice is left to judge; a telephone has 8000."""
 
 PIXEL_SLACK = 4
 """How far beyond `max_video_pixels` a decoder may go to find out a picture's size."""
@@ -59,7 +61,35 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
     except av.error.ExitError as error:
         raise stalled(name, limits) from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise unreadable(name, _what_ffmpeg_says(error)) from error
+        raise unreadable(name, _what_ffmpeg_says(error, path)) from error
+
+
+def demuxed(
+    container: InputContainer,
+    streams: Sequence[StreamT],
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    on_break: Callable[[], None] = lambda: None,
+) -> Iterator[Packet[StreamT]]:
+    """The packets of these streams in the order of the file, then an empty one each, which empties its decoder.
+
+    on_break: called where the rest of the file cannot be read; what came so far is all there is.
+    Raises: DecodeStalledError.
+    """
+    if not streams:
+        return
+    try:
+        for packet in container.demux(*streams):
+            pulse.beat()
+            yield packet  # type: ignore[misc]  # its stub speaks of any stream
+    except av.error.ExitError as error:
+        raise stalled(name, limits) from error
+    except av.error.FFmpegError:
+        on_break()
+    except IndexError:
+        # A stream begins in the midst of the file. PyAV does not know it and fails at the end, after the last packet.
+        return
 
 
 def decoder_options(limits: MediaLimits) -> dict[str, str]:
@@ -75,14 +105,17 @@ def stalled(name: str, limits: MediaLimits) -> DecodeStalledError:
     )
 
 
-def unreadable(
-    name: str, why: str, remedy: str = "Get the original file again, or convert it to MP4, WAV, JPEG or PNG."
-) -> UnreadableMediaError:
-    return UnreadableMediaError(f"{name} cannot be read as a picture, video or recording: {why}. {remedy}")
+def too_coarse(name: str, sample_rate: int) -> MediaLimitError:
+    return MediaLimitError(
+        f"The sound of {name} has {sample_rate} samples a second; a voice cannot be judged below {MIN_SAMPLE_RATE}. "
+        "The file is damaged, or holds no recording."
+    )
 
 
-def _what_ffmpeg_says(error: Exception) -> str:
+def _what_ffmpeg_says(error: Exception, path: Path) -> str:
     if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+        if (known := format_of(path)) is not None:
+            return f"it begins as {known.name}, but is cut off or damaged"
         return "its content is of no known media format, or it is cut off or damaged"
     if isinstance(error, av.error.FileNotFoundError):
         return "the file is no longer there"

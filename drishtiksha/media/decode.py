@@ -14,14 +14,8 @@ import numpy as np
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.colour import RgbConverter, square_size
-from drishtiksha.media.container import (
-    decoder_options,
-    open_container,
-    picture_stream,
-    pixel_aspect,
-    stalled,
-    unreadable,
-)
+from drishtiksha.media.container import decoder_options, demuxed, open_container, picture_stream, pixel_aspect
+from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.timeline import shift
@@ -212,22 +206,20 @@ class Decoder:
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Everything the decoder gives; broken packets are passed over."""
         shifts = None if self._index.shifts is None else iter(self._index.shifts.tolist())
-        try:
-            for packet in container.demux(stream):
+        broken: list[bool] = []
+        packets = demuxed(container, [stream], self._name, self._limits, self._pulse, lambda: broken.append(True))
+        for packet in packets:
+            if shifts is not None and packet.size:
+                shift(packet, next(shifts, 0))
+            try:
+                pictures = packet.decode()
+            except av.error.FFmpegError:
+                self._report.damaged = True
+                continue
+            for picture in pictures:
                 self._pulse.beat()
-                if shifts is not None and packet.size:
-                    shift(packet, next(shifts, 0))
-                try:
-                    pictures = packet.decode()
-                except av.error.FFmpegError:
-                    self._report.damaged = True
-                    continue
-                for picture in pictures:
-                    self._pulse.beat()
-                    yield picture
-        except av.error.ExitError as error:
-            raise stalled(self._name, self._limits) from error
-        except av.error.FFmpegError:
+                yield picture
+        if broken:
             self._report.damaged = True
             yield from stream.codec_context.decode(None)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from drishtiksha.media.container import is_cover, open_container
+from drishtiksha.media.container import demuxed, is_cover, open_container
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.results import TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
@@ -53,15 +53,14 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
             for number, suffix, content in _covers(path, name, limits, pulse)
         ]
 
-    return guarded_call(work, name=name, stall_s=limits.stall_s)
+    return guarded_call(work, path, name=name, stall_s=limits.stall_s)
 
 
 def _covers(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> Iterator[tuple[int, str, bytes]]:
     with open_container(path, name, limits) as container:
         covers = [stream for stream in container.streams.video if is_cover(stream)]
         seen: set[int] = set()
-        for packet in container.demux(*covers) if covers else ():
-            pulse.beat()
+        for packet in demuxed(container, covers, name, limits, pulse):
             if packet.size and packet.stream.index not in seen:
                 seen.add(packet.stream.index)
                 codec = packet.stream.codec_context.name if packet.stream.codec_context is not None else ""

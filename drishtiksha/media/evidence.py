@@ -17,7 +17,7 @@ from typing import BinaryIO
 from drishtiksha.errors import MediaError, MediaLimitError, UnreadableMediaError
 from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.guard import no_check
-from drishtiksha.media.probe import probe
+from drishtiksha.media.probe import header_facts, probe
 from drishtiksha.media.reader import Reader
 from drishtiksha.results import MediaInfo, TrackKind, TrackScore
 from drishtiksha.settings import MediaLimits
@@ -87,15 +87,20 @@ class Evidence:
     track: int | None = None
 
     @classmethod
-    def open(cls, path: Path, limits: MediaLimits, name: str | None = None) -> Evidence:
-        """Hash and probe a file where it lies; it is only read.
+    def open(cls, path: Path, limits: MediaLimits, name: str | None = None, *, decodable: bool = True) -> Evidence:
+        """Hash and probe a file where it lies; it is only read. decodable: refuse one whose pixels or sound cannot be decoded.
 
         Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
         """
         name = display_name(name or path.name)
         with _open_regular(path, name, limits) as source:
             sha256 = _read_through(source, None, name, limits)
-        return cls(path, probe(path, name, sha256, limits))
+        try:
+            return cls(path, probe(path, name, sha256, limits))
+        except UnreadableMediaError:
+            if decodable:
+                raise
+            return cls(path, header_facts(path, name, sha256, limits))
 
     @classmethod
     def take(cls, path: Path, cases_dir: Path, limits: MediaLimits, original_name: str | None = None) -> Evidence:

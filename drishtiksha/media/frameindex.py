@@ -108,7 +108,7 @@ def read_index(
         with open_container(path, name, limits) as container:
             return index_stream(container, picture_stream(container, name, track), name, limits, pulse)
 
-    return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
+    return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
 
 def index_stream(

@@ -3,18 +3,33 @@
 A call into a decoder cannot be interrupted from Python. The work is done by a daemon thread that reports each packet and
 frame through `Pulse.beat`; the caller waits on a short bounded queue, looks at the time since the last beat, and asks
 `check` several times a second whether the user has cancelled.
+
+Every open and decode of evidence runs here, so this is also the one border at which whatever a third-party decoder raises
+becomes an error about the file.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
-from drishtiksha.errors import DecodeStalledError
+from drishtiksha.errors import (
+    DecodeStalledError,
+    DrishtikshaError,
+    MediaError,
+    MediaLimitError,
+    TimeUpError,
+    UnreadableMediaError,
+)
+from drishtiksha.media.formats import format_of, unreadable
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -60,30 +75,37 @@ def no_check() -> None:
 
 def guarded(
     produce: Callable[[Pulse], Iterable[T]],
+    path: Path,
     *,
     name: str,
     stall_s: float,
+    budget_s: float | None = None,
     check: Callable[[], None] = no_check,
     depth: int = 4,
 ) -> Generator[T, None, None]:
-    """Yield what `produce` yields, decoded ahead by up to `depth` items.
+    """Yield what `produce` yields, decoded ahead by up to `depth` items. path: the file that it decodes.
 
-    Raises: DecodeStalledError after `stall_s` seconds without a beat; whatever `produce` or `check` raises.
+    Raises: DecodeStalledError after `stall_s` seconds without a beat; TimeUpError after `budget_s` seconds in all, None:
+    no bound; UnreadableMediaError, with the name of the file's format, for what a decoder raises; MediaLimitError when the
+    memory is not enough; errors of our own and whatever `check` raises as they are.
     """
     pulse = Pulse()
     items: queue.Queue[object] = queue.Queue(maxsize=depth)
     worker = threading.Thread(target=_work, args=(produce, pulse, items), name=f"decode {name}", daemon=True)
     worker.start()
+    ends_at = None if budget_s is None else time.monotonic() + budget_s
     stalled = False
     try:
         while True:
-            item = _next_item(items, pulse, name, stall_s, check)
+            item = _next_item(items, pulse, name, stall_s, check, ends_at)
             if item is _END:
                 return
             if isinstance(item, _Failure):
-                raise item.error
+                if isinstance(item.error, DrishtikshaError) or not isinstance(item.error, Exception):
+                    raise item.error
+                raise as_sentence(item.error, path, name) from item.error
             yield item  # type: ignore[misc]
-    except DecodeStalledError:
+    except (DecodeStalledError, TimeUpError):
         stalled = True
         raise
     finally:
@@ -92,9 +114,32 @@ def guarded(
             worker.join(JOIN_S)
 
 
-def guarded_call(work: Callable[[Pulse], T], *, name: str, stall_s: float, check: Callable[[], None] = no_check) -> T:
+def guarded_call(
+    work: Callable[[Pulse], T],
+    path: Path,
+    *,
+    name: str,
+    stall_s: float,
+    budget_s: float | None = None,
+    check: Callable[[], None] = no_check,
+) -> T:
     """The one result of `work`, under the same watch as `guarded`."""
-    return next(iter(guarded(lambda pulse: [work(pulse)], name=name, stall_s=stall_s, check=check)))
+    one = guarded(lambda pulse: [work(pulse)], path, name=name, stall_s=stall_s, budget_s=budget_s, check=check)
+    return next(iter(one))
+
+
+def as_sentence(error: Exception, path: Path, name: str) -> MediaError:
+    """What to raise in place of an error that a decoder raised on the file at `path`."""
+    log.info("%s: a decoder failed", name, exc_info=error)
+    if isinstance(error, MemoryError):
+        return MediaLimitError(
+            f"{name} needs more memory than this computer has free. Make a smaller copy or cut out the part in question."
+        )
+    if type(error) in (FileNotFoundError, PermissionError):
+        return UnreadableMediaError(f"{name} cannot be opened any more: {error.strerror}. Choose it again.")  # type: ignore[attr-defined]
+    known = format_of(path)
+    begins = f"it begins as {known.name}, but is" if known is not None else "it is"
+    return unreadable(name, f"{begins} damaged, or written in a way that its decoder does not take")
 
 
 def _work(produce: Callable[[Pulse], Iterable[T]], pulse: Pulse, items: queue.Queue[object]) -> None:
@@ -123,10 +168,17 @@ def _put(items: queue.Queue[object], item: object, pulse: Pulse) -> None:
 
 
 def _next_item(
-    items: queue.Queue[object], pulse: Pulse, name: str, stall_s: float, check: Callable[[], None]
+    items: queue.Queue[object],
+    pulse: Pulse,
+    name: str,
+    stall_s: float,
+    check: Callable[[], None],
+    ends_at: float | None,
 ) -> object:
     while True:
         check()
+        if ends_at is not None and time.monotonic() > ends_at:
+            raise TimeUpError(f"{name} took longer to read than there was time for, so it was stopped.")
         try:
             return items.get(timeout=POLL_S)
         except queue.Empty:

@@ -12,8 +12,9 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.container import unreadable
+from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
+from drishtiksha.media.partial import Recovered, recover
 from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
@@ -42,16 +43,18 @@ def read_image(
     EXIF orientation is applied; a colour profile is converted to sRGB; 16 bits become 8; CMYK and grey become RGB;
     transparency lies on white; of an animation or a file of several pages, the first picture.
 
-    Raises: UnreadableMediaError (also for a picture that is cut off), MediaLimitError, DecodeStalledError.
+    Of a picture that is cut off or damaged, what can be decoded, and grey in place of the rest.
+
+    Raises: UnreadableMediaError when nothing can be decoded; MediaLimitError, DecodeStalledError.
     """
     name = name or path.name
 
     def work(_: object) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
-            load_pixels(picture, name)
-            return np.asarray(_to_rgb(_upright(picture)))
+            decoded, _ = load_pixels(picture, path, name)
+            return np.asarray(_to_rgb(_upright(decoded)))
 
-    return guarded_call(work, name=name, stall_s=limits.stall_s, check=check)
+    return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
 
 def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
@@ -78,12 +81,24 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     return picture
 
 
-def load_pixels(picture: Image.Image, name: str) -> None:
-    """Decode. Raises: UnreadableMediaError when the picture is damaged or cut off."""
+def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Image, float | None]:
+    """The picture at `path`, opened as `picture`, decoded, and the share of it that is there; None: it decodes without a
+    fault. Raises: UnreadableMediaError when nothing of it can be decoded."""
     try:
         picture.load()
     except BROKEN_PICTURE as error:
-        raise unreadable(name, "the picture is damaged or cut off") from error
+        found = _recovered(path, str(picture.format))
+        if found is None:
+            raise unreadable(name, "the picture is damaged or cut off") from error
+        return found.picture, found.share
+    return picture, None
+
+
+def _recovered(path: Path, form: str) -> Recovered | None:
+    try:
+        return recover(path, form)
+    except BROKEN_PICTURE:
+        return None
 
 
 def exif_of(picture: Image.Image) -> Image.Exif:

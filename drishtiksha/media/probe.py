@@ -9,31 +9,21 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
-from drishtiksha.media.container import unreadable
 from drishtiksha.media.embedded import embedded_tracks
+from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, load_pixels, open_picture
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 
-HEAD = 1024
-
 TURNS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 """EXIF orientation to the clockwise turn that it asks for; 2, 4, 5 and 7 are mirrored left-right before it."""
 
-EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_TAKEN = 0x0131, 0x0132, 0x9003
+NO_END = "Its end is missing, as after a transfer that broke off; all of the picture is there."
+CUT_OFF = "It is cut off or damaged: {:.0%} of the picture or of its detail could be decoded; the rest was not judged."
 
-NOT_MEDIA = (
-    (b"%pdf", "it is a PDF document", "Save the picture or video out of it."),
-    (b"<!doctype html", "it is a web page, not the media on it", "Download the video or picture itself."),
-    (b"<html", "it is a web page, not the media on it", "Download the video or picture itself."),
-    (b"<svg", "it is an SVG drawing", "Export it as PNG."),
-    (b"#extm3u", "it is a playlist that points at a video", "Download the video itself."),
-    (b"ffconcat", "it is a list of other files", "Give the video itself."),
-    (b"pk\x03\x04", "it is a ZIP archive or an office document", "Unpack the media file."),
-)
-"""Beginnings (in lower case) of files that people mistake for media."""
+EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_TAKEN = 0x0131, 0x0132, 0x9003
 
 
 def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
@@ -58,13 +48,34 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
     def work(pulse: Pulse) -> MediaInfo:
         try:
             with open_picture(path, name, limits) as picture:
-                load_pixels(picture, name)
-                return MediaInfo(**known, **_picture_facts(picture), tracks=embedded_tracks(path))
+                _, share = load_pixels(picture, path, name)
+                facts = _picture_facts(picture) | _what_is_left(share)
+                return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
-            _refuse_known_others(path, name)
+            refuse_others(path, name)
             return MediaInfo(**known, **track_facts(path, name, limits, pulse))
 
-    return guarded_call(work, name=name, stall_s=limits.stall_s)
+    return guarded_call(work, path, name=name, stall_s=limits.stall_s)
+
+
+def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
+    """What the beginning of a file tells, where `probe` refuses it since its pixels or sound cannot be decoded.
+
+    Raises: UnreadableMediaError when not even its format is known; MediaLimitError.
+    """
+    known: dict[str, Any] = {"name": name, "sha256": sha256, "size_bytes": path.stat().st_size}
+
+    def work(_: Pulse) -> MediaInfo:
+        with open_picture(path, name, limits) as picture:
+            return MediaInfo(**known, **_picture_facts(picture))
+
+    try:
+        return guarded_call(work, path, name=name, stall_s=limits.stall_s)
+    except UnreadableMediaError:
+        form = format_of(path)
+        if form is None:
+            raise
+        return MediaInfo(**known, kind=form.kind, container=form.container)
 
 
 def _picture_facts(picture: Image.Image) -> dict[str, Any]:
@@ -85,28 +96,18 @@ def _picture_facts(picture: Image.Image) -> dict[str, Any]:
     }
 
 
+def _what_is_left(share: float | None) -> dict[str, Any]:
+    """share: of the picture that was decoded; None: it is without a fault."""
+    if share is None:
+        return {}
+    if share == 1:
+        return {"notes": (NO_END,)}
+    return {"decoded_share": share, "notes": (CUT_OFF.format(share),)}
+
+
 def _pages(picture: Image.Image) -> int:
     """Pictures of an animation, or pages; 1 also where the file is damaged beyond the first."""
     try:
         return getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
     except BROKEN_PICTURE:
         return 1
-
-
-def _refuse_known_others(path: Path, name: str) -> None:
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for beginning, why, remedy in NOT_MEDIA:
-        if start.startswith(beginning) or (start.startswith(b"<?xml") and beginning in start):
-            raise unreadable(name, why, remedy)
-    if b"\0" not in head and _is_text(head):
-        raise unreadable(name, "it is a text file, whatever its name says")
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True

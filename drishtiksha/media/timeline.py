@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import av.error
 import numpy as np
 
-from drishtiksha.media.container import CLOCKED, stalled
+from drishtiksha.media.container import CLOCKED, demuxed
 from drishtiksha.media.guard import Pulse
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import av
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.stream import Stream
@@ -158,29 +158,24 @@ def read_timeline(
     """
     tracks = {s.index: TrackPackets(float(s.time_base or 0), s.type == "audio") for s in streams}
     first = tracks[streams[0].index]
-    newest, broken = 0, False
-    try:
-        for packet in container.demux(*streams):
-            pulse.beat()
-            if not packet.size:
-                continue
-            track = tracks[packet.stream.index]
-            segment = track.segment
-            if not len(track):
-                segment = newest
-            elif track.steps_back(packet.pts, packet.dts):
-                # The first track that steps back begins a segment; the others follow it there.
-                newest += segment == newest
-                segment = newest
-            track.add(packet, segment)
-            if watch is not None and track is first:
-                watch(track)
-    except av.error.ExitError as error:
-        raise stalled(name, limits) from error
-    except av.error.FFmpegError:
-        broken = True
+    newest = 0
+    broken: list[bool] = []
+    for packet in demuxed(container, streams, name, limits, pulse, lambda: broken.append(True)):
+        if not packet.size:
+            continue
+        track = tracks[packet.stream.index]
+        segment = track.segment
+        if not len(track):
+            segment = newest
+        elif track.steps_back(packet.pts, packet.dts):
+            # The first track that steps back begins a segment; the others follow it there.
+            newest += segment == newest
+            segment = newest
+        track.add(packet, segment)
+        if watch is not None and track is first:
+            watch(track)
     clocked = container.format.name in CLOCKED
-    return Timeline(tracks, _lay_out(list(tracks.values()), newest, clocked=clocked), broken)
+    return Timeline(tracks, _lay_out(list(tracks.values()), newest, clocked=clocked), bool(broken))
 
 
 def shift(packet: av.Packet, ticks: int) -> None:

@@ -13,19 +13,21 @@ import av.error
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.colour import SQUARE, clockwise_degrees, display_matrix, square_size
 from drishtiksha.media.container import (
+    MIN_SAMPLE_RATE,
     audio_stream,
     decoder_options,
+    demuxed,
     is_cover,
     open_container,
     origin_s,
     picture_stream,
     pixel_aspect,
     sound_streams,
-    stalled,
-    unreadable,
+    too_coarse,
     video_stream,
 )
 from drishtiksha.media.decode import check_pixels
+from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.timeline import TrackPackets, may_jump, read_timeline
@@ -61,6 +63,10 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             raise unreadable(name, "it is made with a codec that is not known here")
         if audio is not None and audio.codec_context is None:
             audio = None  # sound that nobody here can decode does not stop the picture from being examined
+        if audio is not None and audio.sample_rate < MIN_SAMPLE_RATE:
+            if video is None:
+                raise too_coarse(name, audio.sample_rate)
+            audio = None
         _check_header(video, audio, name, limits)
         facts: dict[str, Any] = {
             "kind": MediaKind.AUDIO if video is None else MediaKind.VIDEO,
@@ -172,18 +178,12 @@ def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, vi
 def _first_frame(
     container: InputContainer, stream: VideoStream | AudioStream, name: str, limits: MediaLimits, pulse: Pulse
 ) -> object | None:
-    try:
-        for packet in container.demux(stream):
-            pulse.beat()
-            try:
-                for frame in packet.decode():
-                    return frame
-            except av.error.FFmpegError:
-                continue
-    except av.error.ExitError as error:
-        raise stalled(name, limits) from error
-    except av.error.FFmpegError:
-        return None
+    for packet in demuxed(container, [stream], name, limits, pulse):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.error.FFmpegError:
+            continue
     return None
 
 

@@ -102,4 +102,4 @@ def _stream(
         wanted = range(known.declared) if indices is None else sorted(set(indices))
         yield from Decoder(path, name, limits, known, report, pulse).run(wanted, seek=seek)
 
-    return FrameStream(guarded(work, name=name, stall_s=limits.stall_s, check=check), report)
+    return FrameStream(guarded(work, path, name=name, stall_s=limits.stall_s, check=check), report)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from drishtiksha.casefile import Provenance, ProvenanceFinding
+from PIL import Image, UnidentifiedImageError
+
+from drishtiksha.casefile import CredentialState, Provenance, ProvenanceFinding
+from drishtiksha.errors import DecodeStalledError, MediaError, TimeUpError
 from drishtiksha.media.container import open_container
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import open_picture
 from drishtiksha.provenance import claims, encoders, recompression, says, structure, thumbnail
 from drishtiksha.provenance.boxes import read_tracks
-from drishtiksha.provenance.credentials import read_credentials
+from drishtiksha.provenance.credentials import Credentials, read_credentials
 from drishtiksha.provenance.fields import Fields
-from drishtiksha.provenance.packets import read_packets
-from drishtiksha.provenance.pictures import BROKEN_FIELDS, read_picture
+from drishtiksha.provenance.packets import Packets, read_packets
+from drishtiksha.provenance.pictures import read_picture
 from drishtiksha.provenance.recordings import read_container
 from drishtiksha.results import MediaKind
 from drishtiksha.settings import MediaLimits
+
+T = TypeVar("T")
 
 ISO_FILES = ("mp4", "mov", "m4a", "3gp")
 """Of `MediaInfo.container`, those made of boxes."""
@@ -34,62 +42,115 @@ NO_NOTES = ProvenanceFinding(
 def examine(evidence: Evidence, limits: MediaLimits, anchors: Path | None = None) -> Provenance:
     """Everything that the file says of itself, and traces of its making.
 
-    `anchors`: a PEM file of trusted signers of Content Credentials. Damaged metadata becomes a finding.
+    `anchors`: a PEM file of trusted signers of Content Credentials. Each step has `limits.provenance_step_s` seconds; one
+    that takes longer or fails becomes a finding, and the others go on. The pixels need not be readable.
 
-    Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError when the file itself cannot be opened; ConfigError when
-    the anchors cannot be used.
+    Raises: ConfigError when the anchors cannot be used.
     """
-    name = evidence.media.name
-
-    def work(pulse: Pulse) -> Provenance:
-        fields = Fields()
-        credentials = read_credentials(evidence, pulse, anchors)
-        pulse.beat()
-        claims.add_fields(credentials, fields)
-        if evidence.media.kind is MediaKind.IMAGE:
-            found = _picture(evidence, limits, fields)
-        else:
-            found = _recording(evidence, limits, fields, pulse)
-        said = [*claims.credential_findings(credentials), *says.metadata_findings(fields)]
-        if not any(finding.kind in ("credentials", "metadata", "encoder") for finding in said):
-            said.append(NO_NOTES)
-        return Provenance(credentials=credentials.state, findings=(*said, *found), fields=fields.as_dict())
-
-    return guarded_call(work, name=name, stall_s=limits.stall_s)
+    steps, fields = _Steps(evidence, limits), Fields()
+    credentials = steps.run("Content Credentials", lambda pulse, _: read_credentials(evidence, pulse, anchors), fields)
+    credentials = credentials or Credentials(CredentialState.ABSENT, looked=False)
+    claims.add_fields(credentials, fields)
+    found = _picture(steps, fields) if evidence.media.kind is MediaKind.IMAGE else _recording(steps, fields)
+    said = [*claims.credential_findings(credentials), *says.metadata_findings(fields)]
+    if not any(finding.kind in ("credentials", "metadata", "encoder") for finding in said):
+        said.append(NO_NOTES)
+    return Provenance(credentials=credentials.state, findings=(*said, *found, *steps.failed), fields=fields.as_dict())
 
 
-def _picture(evidence: Evidence, limits: MediaLimits, fields: Fields) -> list[ProvenanceFinding]:
-    with open_picture(evidence.path, evidence.media.name, limits) as picture:
-        found = [_unreadable_block(block) for block in read_picture(picture, fields)]
-        found += encoders.of_jpeg(getattr(picture, "quantization", {}))
+class _Steps:
+    """Does one thing after the other with a file. `failed`: a finding for each that came to no end."""
+
+    def __init__(self, evidence: Evidence, limits: MediaLimits) -> None:
+        self.path, self.media, self.limits = evidence.path, evidence.media, limits
+        self.failed: list[ProvenanceFinding] = []
+
+    def run(self, what: str, work: Callable[[Pulse, Fields], T], fields: Fields) -> T | None:
+        """What `work` returns; the fields that it adds to its own go into `fields`. None where it failed or took too long."""
+        own, seconds = Fields(), self.limits.provenance_step_s
         try:
-            found += recompression.compression_findings(recompression.measure(picture))
-            found += thumbnail.preview_findings(picture)
-        except BROKEN_FIELDS:
-            found.append(_unreadable_block("preview"))
-    return found
+            done = guarded_call(
+                lambda pulse: work(pulse, own), self.path, name=self.media.name, stall_s=seconds, budget_s=seconds
+            )
+        except (TimeUpError, DecodeStalledError):
+            self.failed.append(_out_of_time(what, seconds))
+            return None
+        except MediaError:
+            self.failed.append(_unreadable(what))
+            return None
+        fields.merge(own)
+        return done
 
 
-def _recording(evidence: Evidence, limits: MediaLimits, fields: Fields, pulse: Pulse) -> list[ProvenanceFinding]:
-    name = evidence.media.name
-    with open_container(evidence.path, name, limits) as container:
-        pulse.beat()
-        read_container(container, fields)
-        packets = read_packets(container, name, limits, pulse)
-    for signature in packets.signatures:
+def _picture(steps: _Steps, fields: Fields) -> list[ProvenanceFinding]:
+    def notes(_: Pulse, own: Fields) -> tuple[Image.Image, list[ProvenanceFinding]]:
+        try:
+            picture = open_picture(steps.path, steps.media.name, steps.limits)
+        except UnidentifiedImageError as error:
+            raise unreadable(steps.media.name, "its header is damaged") from error
+        found = [_unreadable(f"{block} block") for block in read_picture(picture, own)]
+        return picture, [*found, *encoders.of_jpeg(getattr(picture, "quantization", {}))]
+
+    def traces(_: Pulse, __: Fields) -> list[ProvenanceFinding]:
+        return recompression.compression_findings(recompression.measure(picture))
+
+    def preview(_: Pulse, __: Fields) -> list[ProvenanceFinding]:
+        return thumbnail.preview_findings(picture)
+
+    opened = steps.run("notes", notes, fields)
+    if opened is None:
+        return []
+    picture, found = opened
+    compared = steps.run("pixels", traces, fields)
+    if compared is None:
+        return found  # the preview cannot be compared with what cannot be read, or is still being read
+    with picture:
+        return [*found, *compared, *(steps.run("preview block", preview, fields) or ())]
+
+
+def _recording(steps: _Steps, fields: Fields) -> list[ProvenanceFinding]:
+    path, name, limits = steps.path, steps.media.name, steps.limits
+
+    def notes(_: Pulse, own: Fields) -> bool:
+        with open_container(path, name, limits) as container:
+            read_container(container, own)
+        return True
+
+    def packets(pulse: Pulse, _: Fields) -> Packets:
+        with open_container(path, name, limits) as container:
+            return read_packets(container, name, limits, pulse)
+
+    def structures(_: Pulse, __: Fields) -> list[ProvenanceFinding]:
+        tracks = read_tracks(path) if steps.media.container in ISO_FILES else []
+        return list(structure.packet_findings(read, tracks))
+
+    steps.run("notes", notes, fields)
+    found = steps.run("packets", packets, fields)
+    read = Packets.none() if found is None else found
+    for signature in read.signatures:
         fields.add("Signature in the data", signature)
-    traces = list(encoders.of_recording(fields, packets.signatures))
-    if evidence.media.kind is not MediaKind.VIDEO:
+    traces = list(encoders.of_recording(fields, read.signatures))
+    if steps.media.kind is not MediaKind.VIDEO or found is None:
         return traces
-    tracks = read_tracks(evidence.path) if evidence.media.container in ISO_FILES else []
-    return [*traces, *structure.packet_findings(packets, tracks)]
+    return [*traces, *(steps.run("structure", structures, fields) or ())]
 
 
-def _unreadable_block(block: str) -> ProvenanceFinding:
+def _unreadable(what: str) -> ProvenanceFinding:
     return ProvenanceFinding(
         kind="structure",
-        title=f"Its {block} block cannot be read",
-        detail=f"There is {block} metadata in the file, but it is damaged or not written as the standard asks.",
+        title=f"Its {what} cannot be read",
+        detail=f"This part of the file ({what}) is damaged or not written as the standard asks.",
         tells="Some program wrote or cut the file carelessly, or it was damaged on its way.",
-        does_not_tell="Whether this happened on purpose. Many programs write faulty metadata.",
+        does_not_tell="Whether this happened on purpose. Many programs write faulty files.",
+    )
+
+
+def _out_of_time(what: str, seconds: float) -> ProvenanceFinding:
+    return ProvenanceFinding(
+        kind="structure",
+        title=f"Its {what} could not be looked at in time",
+        detail=f"This part of the file ({what}) took longer than {seconds:g} seconds to read, so it was passed over.",
+        tells="It is very large, damaged, or made to keep a program busy.",
+        does_not_tell="What stands in it.",
+        notable=True,
     )

@@ -23,12 +23,13 @@ class Fields:
         self._left_out = 0
 
     def add(self, name: str, value: object) -> None:
-        """Keep `value` as text; empty ones are passed over, those beyond `MAX_FIELDS` counted."""
+        """Keep `value` as text; empty ones are passed over, all beyond `MAX_FIELDS` counted."""
+        if len(self._values) >= MAX_FIELDS:
+            # Before anything is read: a file may hold a million of them.
+            self._left_out += 1
+            return
         text = clean(value)
         if not text:
-            return
-        if len(self._values) >= MAX_FIELDS:
-            self._left_out += 1
             return
         label = clean(name, MAX_NAME) or "unnamed"
         number, unique = 1, label
@@ -38,6 +39,12 @@ class Fields:
             number += 1
             unique = f"{label} ({number})"
         self._values[unique] = text
+
+    def merge(self, other: Fields) -> None:
+        """Add the values of another one, and what it left out."""
+        for name, value in other._values.items():
+            self.add(name, value)
+        self._left_out += other._left_out
 
     def items(self) -> Iterator[tuple[str, str]]:
         yield from self._values.items()

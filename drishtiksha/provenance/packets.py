@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import av.error
 import numpy as np
 
-from drishtiksha.media.container import audio_stream, stalled, video_stream
+from drishtiksha.media.container import audio_stream, demuxed, video_stream
 from drishtiksha.media.guard import Pulse
 from drishtiksha.settings import MediaLimits
 
@@ -45,6 +44,11 @@ class Packets:
     parameter_sets: set[bytes] = field(default_factory=set)
     signatures: list[str] = field(default_factory=list)
 
+    @classmethod
+    def none(cls) -> Packets:
+        """Of a file whose packets could not be read."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, bool))
+
     def __len__(self) -> int:
         return len(self.size)
 
@@ -57,7 +61,9 @@ def read_packets(container: InputContainer, name: str, limits: MediaLimits, puls
     sets: set[bytes] = set(_sets_of_header(video, codec))
     signatures: dict[str, None] = {}
     sound = 0
-    for packet in _demuxed(container, [one for one in (video, audio) if one is not None], name, limits, pulse):
+    for packet in demuxed(container, [one for one in (video, audio) if one is not None], name, limits, pulse):
+        if not packet.size:
+            continue
         if video is not None and packet.stream_index == video.index:
             rows.append((_seconds(packet.pts, packet), _seconds(packet.dts, packet), packet.size, packet.is_keyframe))
             if packet.is_keyframe:
@@ -80,20 +86,6 @@ def read_packets(container: InputContainer, name: str, limits: MediaLimits, puls
         sets,
         list(signatures),
     )
-
-
-def _demuxed(
-    container: InputContainer, streams: list, name: str, limits: MediaLimits, pulse: Pulse
-) -> Iterator[Packet]:
-    try:
-        for packet in container.demux(*streams):
-            pulse.beat()
-            if packet.size:
-                yield packet
-    except av.error.ExitError as error:
-        raise stalled(name, limits) from error
-    except av.error.FFmpegError:
-        return  # cut off: what came so far is all there is
 
 
 def _seconds(stamp: int | None, packet: Packet) -> float:

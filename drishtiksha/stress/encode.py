@@ -10,8 +10,8 @@ from typing import Any
 import av
 import numpy as np
 
-from drishtiksha.media.container import unreadable
 from drishtiksha.media.decode import Frame
+from drishtiksha.media.formats import unreadable
 
 CLOCK = 90_000
 """Ticks a second of the time stamps: those of MPEG."""

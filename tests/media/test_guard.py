@@ -1,27 +1,81 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from drishtiksha.errors import AnalysisCancelledError, DecodeStalledError
+from drishtiksha.errors import (
+    AnalysisCancelledError,
+    DecodeStalledError,
+    MediaLimitError,
+    TimeUpError,
+    UnreadableMediaError,
+    WrongMediaKindError,
+)
 from drishtiksha.events import CancelToken
 from drishtiksha.media.guard import Pulse, guarded, guarded_call
 
+FILE = Path("clip.mp4")
+"""Of what is decoded here only the name matters."""
+
 
 def test_yields_everything_in_order() -> None:
-    assert list(guarded(lambda pulse: range(100), name="clip", stall_s=5)) == list(range(100))
+    assert list(guarded(lambda pulse: range(100), FILE, name="clip", stall_s=5)) == list(range(100))
+
+
+@pytest.mark.parametrize("raised", [KeyError("broken"), RuntimeError(), OSError(5, "broken"), AssertionError()])
+def test_whatever_a_decoder_raises_becomes_a_sentence_after_what_came_before(raised: Exception, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"FLV and more")
+
+    def work(pulse: Pulse) -> Iterator[int]:
+        yield 1
+        raise raised
+
+    got: list[int] = []
+    with pytest.raises(UnreadableMediaError, match=r"^clip cannot be read.*begins as FLV") as caught:
+        got.extend(guarded(work, tmp_path / "file", name="clip", stall_s=5))
+    assert got == [1]
+    assert caught.value.__cause__ is raised
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"), [(WrongMediaKindError("own"), WrongMediaKindError), (MemoryError(), MediaLimitError)]
+)
+def test_errors_with_a_reason_of_their_own_keep_it(raised: Exception, kind: type[Exception]) -> None:
+    def work(pulse: Pulse) -> int:
+        raise raised
+
+    with pytest.raises(kind):
+        guarded_call(work, FILE, name="clip", stall_s=5)
+
+
+def test_work_that_gets_on_but_takes_too_long_is_ended() -> None:
+    ended = threading.Event()
+
+    def work(pulse: Pulse) -> Iterator[int]:
+        try:
+            while True:
+                pulse.beat()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+        yield 0
+
+    with pytest.raises(TimeUpError, match=r"^clip took longer"):
+        list(guarded(work, FILE, name="clip", stall_s=5, budget_s=0.3))
+    assert ended.wait(2)
 
 
 def test_raises_what_the_work_raises_after_what_came_before() -> None:
     def work(pulse: Pulse) -> Iterator[int]:
         yield 1
-        raise KeyError("broken")
+        raise WrongMediaKindError("broken")
 
     got = []
-    with pytest.raises(KeyError, match="broken"):
-        got.extend(guarded(work, name="clip", stall_s=5))
-    items = guarded(work, name="clip", stall_s=5)
+    with pytest.raises(WrongMediaKindError, match="broken"):
+        got.extend(guarded(work, FILE, name="clip", stall_s=5))
+    items = guarded(work, FILE, name="clip", stall_s=5)
     assert next(items) == 1
 
 
@@ -33,7 +87,7 @@ def test_a_stall_is_given_up_and_names_the_file() -> None:
         release.wait(30)
         yield 2
 
-    items = guarded(work, name="holiday.mp4", stall_s=0.3)
+    items = guarded(work, FILE, name="holiday.mp4", stall_s=0.3)
     assert next(items) == 1
     started = time.monotonic()
     with pytest.raises(DecodeStalledError, match=r"holiday\.mp4.*0\.3 seconds"):
@@ -49,11 +103,11 @@ def test_beats_without_items_are_no_stall() -> None:
             pulse.beat()
         return 7
 
-    assert guarded_call(work, name="clip", stall_s=0.3) == 7
+    assert guarded_call(work, FILE, name="clip", stall_s=0.3) == 7
 
 
 def test_a_slow_consumer_is_no_stall() -> None:
-    items = guarded(lambda pulse: range(20), name="clip", stall_s=0.2, depth=1)
+    items = guarded(lambda pulse: range(20), FILE, name="clip", stall_s=0.2, depth=1)
     assert next(items) == 0
     time.sleep(0.5)
     assert list(items) == list(range(1, 20))
@@ -71,7 +125,7 @@ def test_cancelling_acts_within_a_second_while_nothing_comes() -> None:
     threading.Timer(0.2, token.cancel).start()
     started = time.monotonic()
     with pytest.raises(AnalysisCancelledError):
-        next(guarded(work, name="clip", stall_s=30, check=token.check))
+        next(guarded(work, FILE, name="clip", stall_s=30, check=token.check))
     assert time.monotonic() - started < 1.2
 
 
@@ -84,7 +138,7 @@ def test_leaving_early_ends_the_worker() -> None:
         finally:
             ended.set()
 
-    items = guarded(work, name="clip", stall_s=5)
+    items = guarded(work, FILE, name="clip", stall_s=5)
     assert next(items) == 0
     items.close()
     assert ended.wait(2), "the worker kept on decoding for nobody"

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from media_factory import assert_upright, coded_frame, cut_short, read_code
+from media_factory import assert_upright, coded_frame, read_code
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
@@ -146,13 +146,6 @@ def test_ten_bit_heic(tmp_path: Path, limits: MediaLimits) -> None:
     image = read_image(tmp_path / "deep.heic", limits=limits)
     assert image.dtype == np.uint8
     assert read_code(image) == 37
-
-
-def test_a_cut_off_picture_is_refused(tmp_path: Path, limits: MediaLimits) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "whole.jpg")
-    with pytest.raises(UnreadableMediaError, match=r"cut\.jpg.*damaged or cut off"):
-        read_image(cut_short(tmp_path / "whole.jpg", tmp_path / "cut.jpg", 0.5), limits=limits)
 
 
 def test_a_raw_file_s_thumbnail_is_not_judged(tmp_path: Path, limits: MediaLimits) -> None:

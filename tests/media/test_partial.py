@@ -1,0 +1,150 @@
+"""Pictures that are cut off: the part that is there is judged, and how much that is is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_factory import cut_short
+from PIL import Image
+
+from drishtiksha.analysis import analyze
+from drishtiksha.errors import UnreadableMediaError
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.image import read_image
+from drishtiksha.media.probe import CUT_OFF, NO_END, probe
+from drishtiksha.provenance import examine
+from drishtiksha.registry import ModelManager
+from drishtiksha.results import GapReason, MediaInfo, Prediction
+from drishtiksha.settings import ROOT, MediaLimits, load_settings
+
+PORTRAIT = ROOT / "assets" / "portrait.jpg"
+FORMS = {
+    "a.jpg": {},
+    "grey.jpg": {},
+    "turned.jpg": {},
+    "restarts.jpg": {"restart_marker_rows": 4},
+    "a.png": {},
+    "palette.png": {},
+    "clear.png": {},
+    "a.gif": {"interlace": 0},
+    "a.bmp": {},
+    "a.tif": {},
+}
+
+
+def facts(path: Path) -> MediaInfo:
+    return probe(path, path.name, "0" * 64, MediaLimits())
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Image.Image:
+    return Image.open(PORTRAIT).convert("RGB").resize((320, 320))
+
+
+def saved(portrait: Image.Image, path: Path) -> Path:
+    picture, options = portrait, dict(FORMS.get(path.name, {}))
+    if path.name.startswith("grey"):
+        picture = portrait.convert("L")
+    if path.name.startswith("palette"):
+        picture = portrait.quantize(200)
+    if path.name.startswith("clear"):
+        picture = portrait.convert("RGBA")
+    if path.name.startswith("turned"):
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = 3
+    picture.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("share", [0.25, 0.6, 0.95])
+@pytest.mark.parametrize("file", FORMS)
+def test_a_cut_picture_is_read_as_far_as_it_goes(portrait, tmp_path: Path, file: str, share: float) -> None:
+    whole = saved(portrait, tmp_path / file)
+    cut = cut_short(whole, tmp_path / f"cut-{file}", share)
+    media = facts(cut)
+    assert media.decoded_share == pytest.approx(share, abs=0.12)
+    assert media.notes == (CUT_OFF.format(media.decoded_share),)
+    full, part = (read_image(path, limits=MediaLimits()).astype(int) for path in (whole, cut))
+    if file in ("turned.jpg", "a.bmp"):  # stored from the bottom up
+        full, part = full[::-1], part[::-1]
+    rows = int(media.decoded_share * 320) // 16 * 16 - 16
+    assert np.abs(full[:rows] - part[:rows]).max(initial=0) < 8
+    assert np.unique(part[-8:]).tolist() == [128], "what is not there is of one grey"
+
+
+@pytest.mark.parametrize("file", ["a.jpg", "slow.jpg", "a.png", "a.gif"])
+def test_a_picture_that_lacks_only_its_end_is_whole(portrait, tmp_path: Path, file: str) -> None:
+    whole = tmp_path / file
+    portrait.save(whole, **({"progressive": True} if file == "slow.jpg" else {}))
+    cut = tmp_path / f"cut-{file}"
+    cut.write_bytes(whole.read_bytes()[:-2])
+    media = facts(cut)
+    # Pillow itself passes over the missing end of the other formats.
+    assert (media.decoded_share, media.notes) == (1.0, (NO_END,) if file.endswith("jpg") else ())
+    assert np.array_equal(read_image(whole, limits=MediaLimits()), read_image(cut, limits=MediaLimits()))
+    assert facts(whole).notes == ()
+
+
+def test_of_a_progressive_picture_the_detail_that_is_there_counts(portrait, tmp_path: Path) -> None:
+    portrait.save(tmp_path / "whole.jpg", progressive=True)
+    shares = [
+        facts(cut_short(tmp_path / "whole.jpg", tmp_path / "cut.jpg", share)).decoded_share
+        for share in (0.3, 0.5, 0.7, 0.9)
+    ]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.2 < shares[1] < shares[3] < 1
+
+
+@pytest.mark.parametrize("suffix", ["webp", "heic", "avif", "jp2"])
+def test_formats_that_are_coded_as_one_piece_are_refused(portrait, tmp_path: Path, suffix: str) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    portrait.save(tmp_path / f"whole.{suffix}")
+    with pytest.raises(UnreadableMediaError, match=r"cut off|damaged"):
+        facts(cut_short(tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}", 0.6))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.001])
+def test_a_picture_cut_off_before_its_pixels_is_refused_but_what_it_says_of_itself_is_read(
+    portrait, tmp_path: Path, share: float
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0131] = "Maker", "Software 1"
+    portrait.save(tmp_path / "whole.jpg", exif=exif)
+    content = (tmp_path / "whole.jpg").read_bytes()
+    at = content.index(b"\xff\xda") + 14 if share > 0.005 else 200
+    (tmp_path / "cut.jpg").write_bytes(content[:at])
+    with pytest.raises(UnreadableMediaError, match="cut"):
+        Evidence.open(tmp_path / "cut.jpg", MediaLimits())
+    evidence = Evidence.open(tmp_path / "cut.jpg", MediaLimits(), decodable=False)
+    found = examine(evidence, MediaLimits())
+    assert found.findings
+    if share > 0.005:
+        assert found.fields["EXIF Make"] == "Maker"
+        assert "Its pixels cannot be read" in [finding.title for finding in found.findings]
+    else:
+        assert "Its notes cannot be read" in [finding.title for finding in found.findings]
+
+
+def test_what_is_no_picture_at_all_is_refused_for_its_origin_too(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(np.random.default_rng(1).bytes(5000))
+    with pytest.raises(UnreadableMediaError):
+        Evidence.open(tmp_path / "a.jpg", MediaLimits(), decodable=False)
+
+
+def test_coverage_counts_what_is_not_there(tmp_path: Path) -> None:
+    model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")
+    content = PORTRAIT.read_bytes()
+    results = {}
+    for share in (1.0, 0.9, 0.15):
+        (tmp_path / "face.jpg").write_bytes(content[: int(share * len(content))])
+        results[share] = analyze(Evidence.open(tmp_path / "face.jpg", MediaLimits()), model, explain=False)
+    assert results[1.0].coverage == 1
+    assert results[0.9].coverage == pytest.approx(0.9, abs=0.08)
+    assert results[0.9].p_fake == pytest.approx(results[1.0].p_fake, abs=0.05)
+    assert any("could be decoded" in note for note in results[0.9].notes)
+    assert results[0.15].prediction is Prediction.INCONCLUSIVE
+    assert results[0.15].gap in (GapReason.DAMAGED, GapReason.LOW_COVERAGE)
