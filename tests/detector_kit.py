@@ -245,6 +245,7 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
 
 SMALL: dict[str, dict[str, Any]] = {
     "AudioMFTCRNNV1": {"lstm_width": 8},
+    "BFreeDetector": {"window_px": 70, "depth": 1},
     "CommunityForensicsDetector": {
         "architecture": "test_vit",
         "input_size": 64,
@@ -252,6 +253,9 @@ SMALL: dict[str, dict[str, Any]] = {
         "num_frames": 4,
     },
     "CrossEfficientViTDetector": {"frames": 4, "rounds": 1, "hidden_width": 64},
+    "D3VideoDetector": {"runs": 2},
+    "DeepfakeBenchDetector": {"num_frames": 4},
+    "EffortDetector": {"width": 64, "layers": 2, "heads": 4, "num_frames": 4},
     "EfficientNetB7Detector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "frames": 6},
     "EyeblinkDetectorV1": {"sequence_length": 3, "min_face_px": 30},
     "GenDDetector": {"width": 64, "layers": 2, "heads": 4, "num_frames": 4},
@@ -266,6 +270,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "MelSpectrogramCNNV3": {"hidden": (8, 8, 4)},
     "STFTSpectrogramCNNV1": {"hidden": 8},
     "ScatteringWaveV1": {"hidden": (8, 8, 4)},
+    "SelfBlendedImagesDetector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "num_frames": 4},
+    "WaveRepDetector": {"crop_px": 98, "depth": 1, "num_frames": 3},
     **{
         f"SiglipLSTMV{version}": {
             "num_frames": 4,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from drishtiksha.explain.attention import rollout, token_map
+from drishtiksha.explain.attention import attention_map, rollout, token_map
 
 
 def attention(*, to: int, tokens: int = 4, heads: int = 2) -> torch.Tensor:
@@ -64,3 +64,41 @@ def test_token_map_lights_the_attended_patch():
 
 def test_token_map_of_equal_weights_is_blank():
     assert token_map(torch.full((4,), 0.25), (2, 2), (8, 8)).max() == 0
+
+
+class _TwoLayers(torch.nn.Module):
+    """A class token and four patches through two layers of plain attention; `pool` adds a single query at the end."""
+
+    def __init__(self, pool: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.weights = [torch.randn(3, 6, 6) for _ in range(3 if pool else 2)]
+        self.pool = pool
+
+    def products(self, tokens: torch.Tensor, number: int) -> list[torch.Tensor]:
+        return [(tokens @ weight).unflatten(-1, (2, 3)).transpose(1, 2) for weight in self.weights[number]]
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        tokens = torch.cat([torch.ones(1, 1, 6), picture.reshape(1, 6, 4).transpose(1, 2)], dim=1)
+        for number in range(len(self.weights)):
+            queries, keys, values = self.products(tokens, number)
+            if number == 2:
+                queries = queries[:, :, :1]
+            seen = torch.nn.functional.scaled_dot_product_attention(queries, keys, values)
+            seen = seen.transpose(1, 2).flatten(2)
+            tokens = seen if number == 2 else tokens + seen
+        return tokens
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_what_a_network_attends_to_is_seen_from_outside(pool):
+    network, picture = _TwoLayers(pool), torch.randn(1, 6, 2, 2, generator=torch.Generator().manual_seed(1))
+    tokens, layers = torch.cat([torch.ones(1, 1, 6), picture.reshape(1, 6, 4).transpose(1, 2)], dim=1), []
+    for number in range(len(network.weights)):
+        queries, keys, values = network.products(tokens, number)
+        layers.append((queries @ keys.transpose(2, 3) * 3**-0.5).softmax(dim=-1))
+        tokens = tokens + (layers[-1] @ values).transpose(1, 2).flatten(2)
+    weights = rollout(layers[:2])[0]
+    wanted = layers[2].mean(dim=1)[0, 0] @ weights if pool else weights[0]
+    made = attention_map(network, picture, (2, 2))
+    assert np.allclose(made, token_map(wanted[1:], (2, 2), (2, 2)), atol=1e-5)
