@@ -287,6 +287,9 @@ class RunProvenance(Frozen):
     dtype: str
     checkpoint_sha256: str | None
     config: dict[str, Any]
+    recipe: str = Field(
+        default="", description="hex digits that change with whatever the scores depend on beside the file"
+    )
 
 
 class TrackScore(Frozen):
@@ -309,6 +312,7 @@ class AnalysisResult(Frozen):
     """One detector's answer about one file."""
 
     model_name: str
+    path: str | None = Field(default=None, description="the file as the command line was given it; None elsewhere")
     media: MediaInfo
     prediction: Prediction
     grade: Grade

@@ -10,6 +10,7 @@ from dataclasses import replace
 from drishtiksha.analysis.chunks import continued
 from drishtiksha.analysis.fit import unfit
 from drishtiksha.analysis.parts import Part, parts_of, strongest
+from drishtiksha.analysis.recipe import recipe_of
 from drishtiksha.analysis.run import Run
 from drishtiksha.analysis.sequences import SequenceRun
 from drishtiksha.analysis.shared import SharedMedia
@@ -55,6 +56,7 @@ def analyze(
     alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
     plan = detector.sampling(evidence.media)
     reporter(ProgressEvent(detector.model_name, 0, None, "decode", "Opening the file"))
+    recipe = recipe_of(detector, evidence.track)
     started, clock = time.perf_counter(), Stopwatch()
     with ExitStack() as opened:
         media = opened.enter_context(alone)
@@ -64,7 +66,7 @@ def analyze(
         judged: list[Part] = []
         for part in parts:
             spent_s = 0.0 if results else time.perf_counter() - started
-            context = RunContext(part.shared, check, clock, part.sound, spent_s)
+            context = RunContext(part.shared, check, clock, part.sound, spent_s, recipe)
             told = reporter if len(parts) == 1 else _of_part(reporter, part, last=part is parts[-1])
             log, before = continued(detector, evidence.media, resume, on_chunk, part.key)
             if isinstance(plan, SequencePlan):

@@ -241,6 +241,7 @@ class Run:
                 started_utc=self.started_utc,
                 versions=library_versions(),
                 **detector.run_facts(),
+                recipe=self.context.recipe,
             ),
         )
 

@@ -43,13 +43,14 @@ class Stopwatch:
 @dataclass(frozen=True)
 class RunContext:
     """What the sources of one analysis work with. `check` raises once the user cancelled. `sound`: the part that is heard.
-    `spent_s`: seconds spent before."""
+    `spent_s`: seconds spent before. `recipe`: as in the result's provenance."""
 
     shared: SharedMedia
     check: Callable[[], None]
     clock: Stopwatch = field(default_factory=Stopwatch)
     sound: SoundPart = MIXTURE
     spent_s: float = 0.0
+    recipe: str = ""
 
     @property
     def media(self) -> MediaInfo:

@@ -9,16 +9,25 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.markup import escape
 
-from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
-from drishtiksha.errors import ConfigError, MediaError, ModelFailedError, WrongMediaKindError
+from drishtiksha.batch.lines import ResultLines, lines_at
+from drishtiksha.batch.sources import files_of
+from drishtiksha.cli.console import failures_as_exit_codes, settings_on
+from drishtiksha.cli.predicting import Predicting
+from drishtiksha.errors import ConfigError
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
+from drishtiksha.report.files import is_stream, require_writable, write_whole
+
+STDOUT = Path("-")
 
 
 def predict(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Pictures, videos or recordings.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures, videos or recordings; folders, with all below them; patterns such as 'a/*.mp4'."
+        ),
+    ],
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="A name that `drishtiksha models` lists; left out: the first that fits."),
@@ -28,6 +37,15 @@ def predict(
         typer.Option(
             "--json",
             help="Write the result, or why there is none, there (- for standard output); a list for several files.",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR|FILE",
+            help="Write each result, as soon as it is known, as a line of DIR/results.jsonl or FILE.jsonl; what is there "
+            "already of the same files and model is not done again.",
         ),
     ] = None,
     explain: Annotated[
@@ -44,38 +62,46 @@ def predict(
     ] = None,
 ) -> None:
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
-    answers: list[tuple[dict[str, Any], Exit]] = []
     with failures_as_exit_codes():
+        lines = lines_at(folder) if folder is not None else None
+        part = _part_of(json_path) if lines is None else None
+        own = [path for path in (lines, part, json_path, explain) if path is not None]
+        sources = files_of(files, own)
         manager = _manager(model, fields or [], device, pitch=pitch)
+        for target in (None if json_path == STDOUT else json_path, explain and explain / "picture"):
+            if target is not None:
+                require_writable(target)
+        path = lines or part
+        kept = None if path is None else ResultLines(path)
+        run = Predicting(manager, model, track, explain, kept, quiet=json_path == STDOUT, sources=sources)
         try:
-            for file in files:
-                answers.append(_answer(file, model, manager, explain, track, printed=json_path != Path("-")))
-        finally:  # what is known of the files so far is kept, whatever happens at the next one
-            if json_path is not None and answers:
-                documents = [document for document, _ in answers]
-                _write_json(json_path, documents if len(files) > 1 else documents[0])
-    raise typer.Exit(max(code for _, code in answers))
+            code = run.all()
+        finally:
+            run.tell_end()
+            if json_path is not None:
+                _write_json(json_path, run, part)
+    raise typer.Exit(code)
 
 
-def _answer(
-    file: Path, model: str | None, manager: ModelManager, explain: Path | None, track: int | None, *, printed: bool
-) -> tuple[dict[str, Any], Exit]:
-    """What stands in the JSON for a file: its result, or why it has none. Raises: what every other file would meet, too."""
-    from drishtiksha.services.runs import failure_of
+def _part_of(target: Path | None) -> Path | None:
+    """Where results are kept until all are known; None where they are kept in memory."""
+    if target is None or target == STDOUT or is_stream(target):
+        return None
+    return target.with_name(f"{target.name}.part")
 
-    try:
-        result = _examine(file, model, manager, explain, track)
-    except OSError:
-        raise
-    except Exception as raised:
-        error = failure_of(f"The examination of {file.name}", raised)
-        if model is not None and not isinstance(error, MediaError | ModelFailedError):
-            raise
-        err.print(f"[bold]{escape(f'{file.name}: {error}')}[/bold]")
-        return {"file": file.name, "error": str(error)}, exit_code(error)
-    if printed:
-        _print_result(result)
-    return result.model_dump(mode="json"), Exit.DONE
+
+def _write_json(path: Path, run: Predicting, part: Path | None) -> None:
+    """What is finished. After a stop an older file stays as it is, and what is finished stays in `part`."""
+    documents = list(run.documents())
+    if not documents:
+        return
+    text = json.dumps(documents[0] if run.sources.single else documents, indent=2, ensure_ascii=False) + "\n"
+    if path == STDOUT:
+        sys.stdout.write(text)
+    elif run.complete or not path.exists():
+        write_whole(path, text.encode())
+    if part is not None and run.holds_all():
+        part.unlink()
 
 
 def _manager(model: str | None, fields: list[str], device: str | None, *, pitch: bool) -> ModelManager:
@@ -100,60 +126,3 @@ def _field(text: str) -> tuple[str, Any]:
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {text}: the value is not understood. Write it as in configs/config.yaml.") from error
-
-
-def _examine(
-    file: Path, model: str | None, manager: ModelManager, explain: Path | None, track: int | None
-) -> AnalysisResult:
-    from drishtiksha.analysis.fit import unfit
-    from drishtiksha.media.evidence import Evidence
-    from drishtiksha.render.moments import write_moments
-    from drishtiksha.services.runs import examine
-
-    limits = manager.settings.limits
-    evidence = Evidence.open(file, limits)
-    if track is not None:
-        evidence = evidence.only(track)
-    if model is not None:
-        if reason := unfit(evidence.media, manager.status(model).config, model):
-            raise WrongMediaKindError(reason)
-    else:
-        model = manager.default_model(evidence.media)
-        err.print(f"{file.name}: no model was named, so {model} examines it.", markup=False, highlight=False)
-    with reported(file.name) as show:
-        (result,) = examine(evidence, [model], manager, show, explain=explain is not None).required().results
-    if explain is not None:
-        for path in write_moments(evidence, result, explain, limits):
-            err.print(f"Wrote {path}", markup=False, highlight=False)
-    return result
-
-
-def _print_result(result: AnalysisResult) -> None:
-    score = "not scored" if result.p_fake is None else f"p_fake {result.p_fake:.3f}"
-    out.print(f"[bold]{escape(result.media.name)}[/bold]: {result.grade.value} ({result.prediction.value}, {score})")
-    judged = sum(s.p_fake is not None for s in result.scores)
-    out.print(
-        f"  {result.model_name} judged {judged} of {len(result.scores)} samples in {result.processing_time:.1f} s"
-    )
-    for reason in result.reasons:
-        out.print(f"  {reason}", markup=False)
-    for one in result.tracks:
-        found = "not scored" if one.p_fake is None else f"p_fake {one.p_fake:.3f}"
-        decides = ", this one decides" if one.decides and len(result.tracks) > 1 else ""
-        out.print(f"  {one.label.capitalize()}: {found} ({one.grade.value}){decides}", markup=False)
-    for note in result.notes:
-        out.print(f"  {note}", markup=False)
-    for person in result.people:
-        span = f"{person.first_s:.1f}-{person.last_s:.1f} s"
-        out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)
-    if result.prediction is Prediction.FAKE:
-        out.print(f"  A score is not proof. {DISCLAIMER}", markup=False)
-
-
-def _write_json(path: Path, content: list[dict[str, Any]] | dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    if path == Path("-"):
-        sys.stdout.write(text + "\n")
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ from drishtiksha.evaluation.run import UNREADABLE, Note, score_files
 from drishtiksha.evaluation.scores import Score, ScoreFile
 from drishtiksha.evaluation.summary import summarize
 from drishtiksha.registry import ModelManager
+from drishtiksha.report.files import write_whole
 from drishtiksha.weights import sha256_of
 
 DRAWS = 1000
@@ -96,5 +97,5 @@ def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw_all(folder, report, scores)
-    (folder / REPORT).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / PAGE).write_text(words.markdown(report, pictures), encoding="utf-8")
+    write_whole(folder / REPORT, (report.model_dump_json(indent=1) + "\n").encode())
+    write_whole(folder / PAGE, words.markdown(report, pictures).encode())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
 from drishtiksha.errors import ManifestError
+from drishtiksha.evaluation.spreadsheet import headings, rows_of, text_of, unguarded
 
 REQUIRED = ("file", "label")
 OPTIONAL = ("group", "source")
@@ -32,24 +33,25 @@ class Item:
 
 
 def read_manifest(path: Path) -> list[Item]:
-    """The rows of a manifest; file names are relative to its folder.
+    """The rows of a manifest, as a spreadsheet or a person writes it; file names are relative to its folder.
 
     Raises: ManifestError that names every bad row by its line: a file that is missing or named twice, a label other than
     real and fake. Nothing is opened but the manifest.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} cannot be read as a UTF-8 text: {error}. Name a CSV file.") from error
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror}. Name a CSV file.") from error
+    rows = rows_of(text_of(data, path.name))
+    names = headings(next(rows, (0, []))[1])
+    missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise ManifestError(
             f"{path.name} has no column {' or '.join(missing)}. Its first line must name the columns: "
             f"{', '.join(REQUIRED)} and, if you like, {', '.join(OPTIONAL)}."
         )
     items: list[Item] = []
-    faults = list(_faults(reader, path.parent, items))
+    faults = list(_faults(names, rows, path.parent, items))
     if not items and not faults:
         faults = ["it names no file"]
     if faults:
@@ -57,25 +59,37 @@ def read_manifest(path: Path) -> list[Item]:
     return items
 
 
-def _faults(reader: csv.DictReader[str], folder: Path, items: list[Item]) -> Iterator[str]:
+def _faults(
+    names: Sequence[str], rows: Iterable[tuple[int, list[str]]], folder: Path, items: list[Item]
+) -> Iterator[str]:
     """What is wrong with each row; the good rows are added to `items`."""
     first: dict[Path, int] = {}
-    for row in reader:
-        line = reader.line_num
-        if None in row:
+    for line, cells in rows:
+        if len(cells) > len(names):
             yield f"line {line}: more fields than the first line names; put quotes around a name with a comma"
             continue
-        values = {key: (row.get(key) or "").strip() for key in (*REQUIRED, *OPTIONAL)}
-        name, label = values["file"], values["label"].lower()
-        path = folder / name
-        if not name or not path.is_file():
+        values = dict.fromkeys((*REQUIRED, *OPTIONAL), "") | dict(zip(names, map(str.strip, cells), strict=False))
+        name, label = unguarded(values["file"]), values["label"].lower()
+        path = _named(folder, name)
+        if path is None:
             yield f"line {line}: there is no file {name!r} in {folder}"
         elif label not in LABELS:
             yield f"line {line}: the label is {values['label']!r}; wanted real or fake"
         elif (known := first.setdefault(path.resolve(), line)) != line:
             yield f"line {line}: {name} is named in line {known} already"
         else:
-            items.append(Item(name, path, LABELS[label], values["group"], values["source"] or name))
+            items.append(
+                Item(name, path, LABELS[label], unguarded(values["group"]), unguarded(values["source"]) or name)
+            )
+
+
+def _named(folder: Path, name: str) -> Path | None:
+    """The file of that name, also where the list was made on Windows (backslashes) or a Mac (composed letters)."""
+    if not name:
+        return None
+    forms = (name, name.replace("\\", "/"))
+    spellings = [form for text in forms for form in (text, normalize("NFC", text), normalize("NFD", text))]
+    return next((path for spelling in spellings if (path := folder / spelling).is_file()), None)
 
 
 def drawn(items: list[Item], limit: int | None, seed: int) -> list[Item]:

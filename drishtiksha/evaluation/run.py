@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
-import drishtiksha
-from drishtiksha.contract import Detector
+from drishtiksha.analysis.recipe import recipe_of
 from drishtiksha.errors import (
     DecodeStalledError,
     DrishtikshaError,
@@ -40,9 +35,6 @@ REASONS: dict[type[MediaError], str] = {
 """Why a file could not be examined at all; what was examined without a score has a `GapReason`, and a file at which the
 model failed, `MODEL_FAILED`."""
 
-NOT_SCORING = ("evaluation", "render", "ui", "cli", "__main__.py")
-"""Parts of the package that come after a score."""
-
 
 def score_files(
     items: list[Item], name: str, manager: ModelManager, note: Note, kept: ScoreFile | None = None
@@ -69,25 +61,6 @@ def score_files(
             scores.append(score)
             note(len(scores), len(items), f"{name}: {item.name}")
     return scores, failures
-
-
-def recipe_of(detector: Detector) -> str:
-    """Hex digits that change with whatever a score depends on beside the file: weights, calibration, configuration,
-    device and code."""
-    text = json.dumps([code_sha256(), detector.recipe()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
-
-
-@cache
-def code_sha256() -> str:
-    """Of the package's modules that a score may depend on; a dropped-in detector is not among them."""
-    root = Path(drishtiksha.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        place = path.relative_to(root)
-        if place.parts[0] not in NOT_SCORING:
-            digest.update(f"{place} {sha256_of(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def _score(item: Item, blank: Score, manager: ModelManager, failures: list[str]) -> Score:

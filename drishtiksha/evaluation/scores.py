@@ -4,12 +4,15 @@ stopped goes on where it was."""
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from drishtiksha.errors import ManifestError
+from drishtiksha.evaluation.spreadsheet import guarded, headings, number, rows_of, text_of, unguarded
+from drishtiksha.report.files import write_whole
 from drishtiksha.results import MediaKind, Prediction
 
 HASH_DIGITS = 16
@@ -85,23 +88,24 @@ def _place(score: Score) -> tuple[str, str]:
 
 
 def write_scores(path: Path, scores: Iterable[Score], columns: tuple[str, ...] = COLUMNS) -> None:
-    """Replace `path`, in one step, by these rows; `columns` may leave some out."""
-    new = path.with_suffix(".new")
-    with new.open("w", newline="", encoding="utf-8") as file:
-        writer = _writer(file, columns)
-        writer.writeheader()
-        writer.writerows(map(_texts, scores))
-    new.replace(path)
+    """Replace `path`, in one step, by these rows; `columns` may leave some out. A byte order mark tells spreadsheets that it
+    is UTF-8."""
+    text = io.StringIO(newline="")
+    writer = _writer(text, columns)
+    writer.writeheader()
+    writer.writerows(map(_texts, scores))
+    write_whole(path, text.getvalue().encode("utf-8-sig"))
 
 
 def read_scores(path: Path) -> list[Score]:
-    """Whole rows only: one that was cut short by a crash is left out. Raises: ManifestError for other columns."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ManifestError(f"{path} is not a table of scores of this version. Choose another folder or delete it.")
-        rows = [row for row in reader if None not in row and None not in row.values()]
-    return [_from_texts(row) for row in rows]
+    """Whole rows only: one that a crash cut short, or whose numbers a spreadsheet spoilt, is left out. A table that was saved
+    by a spreadsheet is read as well. Raises: ManifestError for other columns."""
+    rows = rows_of(text_of(path.read_bytes(), path.name))
+    names = headings(next(rows, (0, []))[1])
+    if sorted(names) != sorted(COLUMNS):
+        raise ManifestError(f"{path} is not a table of scores of this version. Choose another folder or delete it.")
+    found = (_from_texts(dict(zip(names, cells, strict=False))) for _, cells in rows)
+    return [score for score in found if score is not None]
 
 
 def _writer(file: Any, columns: tuple[str, ...] = COLUMNS) -> csv.DictWriter[str]:
@@ -112,13 +116,19 @@ def _texts(score: Score) -> dict[str, str]:
     row = asdict(score)
     for name in NUMBERS:
         row[name] = "" if row[name] is None else f"{row[name]:.{DECIMALS}f}".rstrip("0").rstrip(".")
-    return {name: "" if value is None else str(value) for name, value in row.items()}
+    texts = {name: "" if value is None else str(value) for name, value in row.items()}
+    return {name: text if name in NUMBERS else guarded(text) for name, text in texts.items()}
 
 
-def _from_texts(row: dict[str, str]) -> Score:
-    values: dict[str, Any] = dict(row)
-    for name in NUMBERS:
-        values[name] = float(row[name]) if row[name] else None
-    values["kind"] = MediaKind(row["kind"]).value if row["kind"] else None
-    values["prediction"] = row["prediction"] or None
+def _from_texts(row: dict[str, str]) -> Score | None:
+    """None for a row that lacks cells or holds what is no number."""
+    if len(row) < len(COLUMNS):
+        return None
+    values: dict[str, Any] = {name: unguarded(cell) for name, cell in row.items()}
+    try:
+        values |= {name: number(row[name]) for name in NUMBERS}
+        values["kind"] = MediaKind(row["kind"]).value if row["kind"] else None
+        values["prediction"] = Prediction(row["prediction"]).value if row["prediction"] else None
+    except ValueError:
+        return None
     return Score(**values)

@@ -77,6 +77,7 @@ class Survey:
 
     def __init__(self, part: SoundPart) -> None:
         self._part = part
+        self._layout = ""
         self._names: tuple[str, ...] = ()
         self._pieces: list[np.ndarray] = []
         self._alike = True
@@ -89,19 +90,23 @@ class Survey:
         if weights is not None and len(weights) == count:
             return np.asarray(weights, np.float32) @ channels
         if count == 1:
-            return channels.mean(axis=0, dtype=np.float32)
-        names = tuple(channel.name for channel in frame.layout.channels)
+            return channels[0]
+        layout = frame.layout
+        if layout.name != self._layout:
+            self._begin(layout.name, tuple(channel.name for channel in layout.channels))
         if weights is None:
-            self._note(channels, names, frame.sample_rate)
+            self._note(channels, frame.sample_rate)
         if count == 2:
-            return channels.mean(axis=0, dtype=np.float32)
-        shares = np.array([SHARES.get(name, 0.5) for name in names], np.float32)
+            # The mean to the last bit, several times as fast as `mean` over so few.
+            return (channels[0] + channels[1]) * np.float32(0.5)
+        shares = np.array([SHARES.get(name, 0.5) for name in self._names], np.float32)
         return (shares / shares.sum() if shares.any() else np.full(count, 1 / count, np.float32)) @ channels
 
-    def _note(self, channels: np.ndarray, names: tuple[str, ...], rate: int) -> None:
-        if names != self._names:
-            # Joined recordings of different layouts: the later one is told by what is mixed.
-            self._names, self._pieces, self._alike = names, [], True
+    def _begin(self, layout: str, names: tuple[str, ...]) -> None:
+        """Of joined recordings of different layouts the later one is told by what is mixed."""
+        self._layout, self._names, self._pieces, self._alike = layout, names, [], True
+
+    def _note(self, channels: np.ndarray, rate: int) -> None:
         self._alike = self._alike and all(np.array_equal(channels[0], other) for other in channels[1:])
         step = max(rate // SURVEY_HZ, 1)
         whole = channels.shape[1] // step * step

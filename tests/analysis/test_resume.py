@@ -25,9 +25,9 @@ from media_factory import cut_short, speech_like, write_audio, write_video
 
 from drishtiksha.analysis import analyze, chunks
 from drishtiksha.analysis.chunks import fingerprint, pack, unpack
+from drishtiksha.analysis.recipe import recipe_of
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.siglip_lstm_v3 import SiglipLSTMV3
-from drishtiksha.evaluation.run import recipe_of
 from drishtiksha.events import ProgressEvent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager

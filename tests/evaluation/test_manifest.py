@@ -76,3 +76,43 @@ def test_a_larger_draw_keeps_the_smaller_one(tmp_path):
     assert [items.index(item) for item in more] == sorted(items.index(item) for item in more)
     assert drawn(items, 5, 2) != few
     assert drawn(items, None, 1) == items
+
+
+PLAIN = "file,label,group\na.png,real,été\nsub/c.mp4,fake,\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_lists_as_spreadsheets_save_them(tmp_path, separator, encoding):
+    path = manifest(tmp_path, PLAIN)
+    plain = read_manifest(path)
+    text = PLAIN.replace("file,label", "File,Label").replace(",", separator).replace("\n", "\r\n")
+    path.write_bytes((text + separator * 4 + "\r\n").encode(encoding))
+    assert read_manifest(path) == plain
+    assert plain[0].group == "été"
+
+
+def test_a_stated_separator_and_lines_that_are_counted_from_it(tmp_path):
+    path = manifest(tmp_path, "")
+    path.write_text("sep=;\r\nLabel ; FILE\r\nreal;a.png\r\nfake;gone.png\r\n", newline="")
+    with pytest.raises(ManifestError, match=r"line 4: there is no file 'gone\.png'"):
+        read_manifest(path)
+
+
+def test_names_from_windows_and_from_a_mac(tmp_path):
+    files = ("sub/café.png", "'odd'.png", "=1.png")
+    path = manifest(tmp_path, "file,label\nsub\\cafe\u0301.png,real\n'odd'.png,fake\n'=1.png,fake\n", files)
+    assert [item.path for item in read_manifest(path)] == [tmp_path / name for name in files]
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
+def test_a_workbook_is_called_one(tmp_path, head):
+    (tmp_path / "list.xlsx").write_bytes(head + bytes(100))
+    with pytest.raises(ManifestError, match=r"workbook.*CSV UTF-8"):
+        read_manifest(tmp_path / "list.xlsx")
+
+
+def test_bytes_of_no_encoding(tmp_path):
+    (tmp_path / "list.csv").write_bytes(b"file,label\n\x81\x8d.png,real\n")
+    with pytest.raises(ManifestError, match="neither UTF-8 nor Windows-1252"):
+        read_manifest(tmp_path / "list.csv")

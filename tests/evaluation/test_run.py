@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import drishtiksha.analysis
-import drishtiksha.evaluation.run
+import drishtiksha.analysis.recipe
 from drishtiksha.cli import Exit, app
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.command import Evaluation, evaluate
@@ -182,7 +182,7 @@ def test_other_bytes_or_other_weights_are_scored_anew(manager, manifest, tmp_pat
 def test_other_code_scores_anew(manager, manifest, tmp_path, monkeypatch):
     evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out", limit=2)
     counted = Counted(monkeypatch)
-    monkeypatch.setattr(drishtiksha.evaluation.run, "code_sha256", lambda: "of another release")
+    monkeypatch.setattr(drishtiksha.analysis.recipe, "code_sha256", lambda: "of another release")
     evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out", limit=2)
     assert len(counted.files) == 2
 

@@ -141,7 +141,7 @@ def by_evaluate(names: list[str], manager: ModelManager, folder: Path) -> Found:
     (folder / "list.csv").write_text(f"file,label\n{PORTRAIT},real\n")
     done = run("evaluate", folder / "list.csv", "-m", ",".join(names), "--out", folder / "out", "--json")
     assert done.exit_code == Exit.FAILED, done.output
-    with (folder / "out" / "scores.csv").open() as file:
+    with (folder / "out" / "scores.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert {row["model"] for row in rows if row["reason"] == "model_failed"} == set(names) - {"GOOD", "ALSO"}
     lines = " ".join(done.stderr.split()).split("portrait.jpg: ")[1:]

@@ -121,7 +121,7 @@ def test_report_sidecar_and_card(place, manager, model):
 
 def test_scores_in_the_repository_hold_no_more_than_needed(place, manager, model):
     publish(NAME, model, place, manager)
-    with (place.models / "reports" / NAME / "scores.csv").open() as file:
+    with (place.models / "reports" / NAME / "scores.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["file", "label", "group", "source", "kind", "p_fake", "coverage", "reason"]
     assert len(rows) == 16

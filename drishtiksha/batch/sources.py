@@ -1,0 +1,112 @@
+"""Which files a batch examines: files, folders and patterns as people name them."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from drishtiksha.errors import ConfigError
+
+BESIDE = (
+    "aae bat bib cfg cmd conf css csv db doc docx eml epub exe htm html ics ini json jsonl js lnk lock log md msg ndjson nfo "
+    "odp ods odt par2 pdf ppt pptx py rtf sav sh sha1 sha256 sha512 sig srt sqlite svg tex toml torrent tsv txt url vcf "
+    "vtt xls xlsx xml xmp yaml yml"
+)
+"""Endings of files that lie beside media in folders and are never media themselves."""
+_BESIDE = frozenset(f".{ending}" for ending in BESIDE.split())
+
+
+@dataclass(frozen=True)
+class Sources:
+    """files: in order; twice only what was named twice. single: whether one file was named by itself. passed_over: what lies in the folders and
+    was left out, by its ending."""
+
+    files: tuple[Path, ...]
+    single: bool
+    passed_over: Counter[str]
+
+
+def files_of(names: Sequence[str], own: Sequence[Path] = ()) -> Sources:
+    """The files behind names of files, folders (with all below them) and patterns (`*`, `?`, `[...]`, `**`).
+
+    A file that is named is always taken. Of a folder, hidden files, those that are never media, and what lies at or
+    below `own` (where results are written) are left out.
+
+    Raises: ConfigError for names behind which there is nothing, and for media that results would be written over; OSError
+    for a folder that cannot be listed.
+    """
+    found: list[Path] = []
+    missing: list[str] = []
+    passed_over: Counter[str] = Counter()
+    kept_out = {path.resolve() for path in own}
+    single = len(names) == 1
+    for name in names:
+        named = os.path.lexists(name)
+        paths = [Path(name)] if named else _matching(name)
+        here: list[Path] = []
+        for path in paths:
+            if path.is_dir():
+                named = False
+                here += _below(path, kept_out, passed_over)
+            elif path.resolve() not in kept_out:
+                here.append(path)
+            elif path.suffix.lower() not in _BESIDE:  # results of an earlier run come with a pattern of the shell
+                raise ConfigError(f"{path} is to be examined, so no results are written there. Choose another file.")
+        if not here and Path(name).resolve() not in kept_out:
+            missing.append(name)
+        single = single and named
+        known = set() if named else {path.resolve() for path in found}
+        found += [path for path in here if path.resolve() not in known]
+    if missing or not found:
+        raise ConfigError(
+            f"There is no file to examine at {', '.join(missing or names)}. "
+            "Name files, folders, or a pattern such as 'clips/*.mp4'."
+        )
+    return Sources(tuple(found), single, passed_over)
+
+
+def _matching(pattern: str) -> list[Path]:
+    if not glob.has_magic(pattern):
+        return []
+    return sorted(map(Path, glob.glob(pattern, recursive=True)), key=_in_order)  # noqa: PTH207 - that of Path takes hidden files
+
+
+def _below(folder: Path, kept_out: Set[Path], passed_over: Counter[str]) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder, onerror=_raised):
+        folders[:] = sorted((name for name in folders if _is_shown(root, name, kept_out)), key=_natural)
+        for name in sorted(names, key=_natural):
+            if not _is_shown(root, name, kept_out):
+                continue
+            path = Path(root, name)
+            if path.suffix.lower() in _BESIDE:
+                passed_over[path.suffix.lower()] += 1
+            else:
+                yield path
+
+
+def _is_shown(root: str, name: str, kept_out: Set[Path]) -> bool:
+    return not name.startswith(".") and Path(root, name).resolve() not in kept_out
+
+
+def _raised(error: OSError) -> None:
+    raise error
+
+
+def _in_order(path: Path) -> list[list[tuple[int, int, str]]]:
+    return [_natural(part) for part in path.parts]
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """2.jpg comes before 10.jpg."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts]
+
+
+def written(path: Path) -> str:
+    """The path as text for results; of a name that is no UTF-8, the odd bytes as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
