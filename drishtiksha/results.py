@@ -179,6 +179,9 @@ class SampleScore(Frozen):
     gap: GapReason | None = None
     faces: tuple[FaceScore, ...] = ()
     measures: dict[str, float] = Field(default={}, description="what else the detector measured here, by its own names")
+    curve: tuple[float, ...] = Field(
+        default=(), description="of a window that was judged at every moment: p_fake, evenly from time_s to end_s"
+    )
 
     @model_validator(mode="after")
     def _score_or_gap(self) -> SampleScore:

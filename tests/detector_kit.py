@@ -243,7 +243,20 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
     return ModelManager(load_settings(**settings))
 
 
+ENCODER = {
+    "encoder_width": 32,
+    "encoder_layers": 2,
+    "encoder_heads": 2,
+    "encoder_hidden": 32,
+    "encoder_conv_width": 16,
+}
+"""A wav2vec 2.0 encoder of 0.1 M parameters."""
 SMALL: dict[str, dict[str, Any]] = {
+    "AASISTDetector": {"channels": 8, "first_channels": 2},
+    "AntiDeepfakeDetector": ENCODER,
+    "SpectraDetector": ENCODER,
+    "XLSRAASISTDetector": ENCODER,
+    "XLSRSLSDetector": {**ENCODER, "hidden": 8},
     "AudioMFTCRNNV1": {"lstm_width": 8},
     "CommunityForensicsDetector": {
         "architecture": "test_vit",
