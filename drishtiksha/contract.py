@@ -95,7 +95,8 @@ class AudioPlan:
     """Windows over the sound, resampled to mono float32 at `sample_rate` Hz. The last window is zero-padded when
     at least `min_s` seconds of it exist; a file shorter than `min_s` is too short. `count`: only the first so many
     windows. last: "shifted" has the last window end with the sound instead, and overlap the one before it; a file shorter
-    than one window is zero-padded all the same."""
+    than one window is zero-padded all the same. further: from the number of samples of a file longer than one window to where
+    one more window begins."""
 
     sample_rate: int = 16_000
     window_s: float = 4.0
@@ -103,6 +104,7 @@ class AudioPlan:
     min_s: float = 1.0
     count: int | None = None
     last: Literal["padded", "shifted"] = "padded"
+    further: Callable[[int], int] | None = None
 
 
 @dataclass(frozen=True)

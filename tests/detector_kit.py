@@ -279,6 +279,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "MelSpectrogramCNNV3": {"hidden": (8, 8, 4)},
     "STFTSpectrogramCNNV1": {"hidden": 8},
     "ScatteringWaveV1": {"hidden": (8, 8, 4)},
+    "SonicsDetector": {
+        "window_s": 5,
+        "hop_s": 5,
+        "frames": 128,
+        "width": 12,
+        "layers": 2,
+        "heads": 2,
+    },
     **{
         f"SiglipLSTMV{version}": {
             "num_frames": 4,

@@ -39,6 +39,10 @@ class AntiDeepfakeDetector(SpeechDetector):
 
     Config = AntiDeepfakeConfig
 
+    @property
+    def window(self) -> int:
+        return 0
+
     def sampling(self, media: MediaInfo) -> AudioPlan:
         window_s = self.config.window_s
         return AudioPlan(SAMPLE_RATE, window_s, window_s, MIN_S, last="shifted")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -52,7 +52,11 @@ class SpeechDetector(Detector):
     `judge`, from there to the fake margin (B,)."""
 
     Config = SpeechConfig
-    window: ClassVar[int] = WINDOW
+
+    @property
+    def window(self) -> int:
+        """Samples of the network's input; 0 where it takes any number."""
+        return WINDOW
 
     def sampling(self, media: MediaInfo) -> AudioPlan:
         return AudioPlan(SAMPLE_RATE, self.window / SAMPLE_RATE, self.config.hop_s, MIN_S, last="shifted")
@@ -101,9 +105,9 @@ class SpeechDetector(Detector):
         if method == "occlusion":
             values = muting(lambda versions: self.score_each([self.prepare(one) for one in versions]), heard)
         else:
-            prepared = self.prepare(heard)
-            columns = self.moments(prepared)
-            values = normalise(columns[: max(1, round(len(columns) * len(heard) / len(prepared)))][None])
+            columns = self.moments(self.prepare(heard))
+            share = len(heard) / max(len(heard), self.window)
+            values = normalise(columns[: max(1, round(len(columns) * share))][None])
         begin_s = sample.time_s or 0.0
         span_s = (begin_s, begin_s + len(heard) / SAMPLE_RATE)
         return [to_sound_heatmap(values, sample, score, method, span_s=span_s, top_hz=SAMPLE_RATE / 2)]
