@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "CURVE",
     "Aggregate",
     "AudioPlan",
     "ClipPlan",
@@ -33,6 +34,9 @@ __all__ = [
     "WeightsSource",
     "Window",
 ]
+
+CURVE = "curve"
+"""Name of what a detector measures at every moment of a window: see `Detector.judge`."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,17 @@ class FramePlan:
 class AudioPlan:
     """Windows over the sound, resampled to mono float32 at `sample_rate` Hz. The last window is zero-padded when
     at least `min_s` seconds of it exist; a file shorter than `min_s` is too short. `count`: only the first so many
-    windows."""
+    windows. last: "shifted" has the last window end with the sound instead, and overlap the one before it; a file shorter
+    than one window is zero-padded all the same. further: from the number of samples of a file longer than one window to where
+    one more window begins."""
 
     sample_rate: int = 16_000
     window_s: float = 4.0
     hop_s: float = 2.0
     min_s: float = 1.0
     count: int | None = None
+    last: Literal["padded", "shifted"] = "padded"
+    further: Callable[[int], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,15 @@ class Sample:
     frames: tuple[np.ndarray, ...] = ()
     sound: np.ndarray | None = None
     measures: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def heard(self) -> np.ndarray:
+        """The waveform without the zeros that fill up a window at the end of a recording."""
+        if self.waveform is None:
+            raise ValueError("this sample is no sound")
+        if self.end_s is None or self.sample_rate is None:
+            return self.waveform
+        return self.waveform[: round((self.end_s - (self.time_s or 0.0)) * self.sample_rate)]
 
 
 @dataclass(frozen=True)
@@ -241,7 +258,8 @@ class Detector(Protocol):
         ...
 
     def judge(self, batch: torch.Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """As `score`, and what else was measured for each of the batch, by name (B,)."""
+        """As `score`, and what else was measured for each of the batch, by name (B,). What is called `CURVE` is p_fake over
+        the time of each, (B, n)."""
         ...
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:

@@ -47,6 +47,7 @@ class GapReason(StrEnum):
     FACE_TOO_SMALL = "face_too_small"
     FACE_TURNED = "face_turned"
     NO_SPEECH = "no_speech"
+    SILENT = "silent"
     TOO_SHORT = "too_short"
     TOO_FEW = "too_few"
     NOT_CALIBRATED = "not_calibrated"
@@ -60,6 +61,7 @@ GAP_TEXT: dict[GapReason, str] = {
     GapReason.FACE_TOO_SMALL: "A face was found, but it has too few pixels to be judged.",
     GapReason.FACE_TURNED: "A face was found, but it is turned too far away to be judged.",
     GapReason.NO_SPEECH: "No speech was found in the sound.",
+    GapReason.SILENT: "Nothing is heard in it.",
     GapReason.TOO_SHORT: "It is too short for this detector.",
     GapReason.TOO_FEW: "Too few of its frames could be used: this detector looks at sequences of them.",
     GapReason.NOT_CALIBRATED: "It was measured, but from which value on the number of this detector speaks for a fake is not known.",
@@ -183,6 +185,9 @@ class SampleScore(Frozen):
     gap: GapReason | None = None
     faces: tuple[FaceScore, ...] = ()
     measures: dict[str, float] = Field(default={}, description="what else the detector measured here, by its own names")
+    curve: tuple[float, ...] = Field(
+        default=(), description="of a window that was judged at every moment: p_fake, evenly from time_s to end_s"
+    )
 
     @model_validator(mode="after")
     def _score_or_gap(self) -> SampleScore:

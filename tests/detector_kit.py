@@ -243,7 +243,20 @@ def manager_of(models: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: A
     return ModelManager(load_settings(**settings))
 
 
+ENCODER = {
+    "encoder_width": 32,
+    "encoder_layers": 2,
+    "encoder_heads": 2,
+    "encoder_hidden": 32,
+    "encoder_conv_width": 16,
+}
+"""A wav2vec 2.0 encoder of 0.1 M parameters."""
 SMALL: dict[str, dict[str, Any]] = {
+    "AASISTDetector": {"channels": 8, "first_channels": 2},
+    "AntiDeepfakeDetector": ENCODER,
+    "SpectraDetector": ENCODER,
+    "XLSRAASISTDetector": ENCODER,
+    "XLSRSLSDetector": {**ENCODER, "hidden": 8},
     "AudioMFTCRNNV1": {"lstm_width": 8},
     "BFreeDetector": {"window_px": 70, "depth": 1},
     "CommunityForensicsDetector": {
@@ -272,6 +285,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "ScatteringWaveV1": {"hidden": (8, 8, 4)},
     "SelfBlendedImagesDetector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "num_frames": 4},
     "WaveRepDetector": {"crop_px": 98, "depth": 1, "num_frames": 3},
+    "SonicsDetector": {
+        "window_s": 5,
+        "hop_s": 5,
+        "frames": 128,
+        "width": 12,
+        "layers": 2,
+        "heads": 2,
+    },
     **{
         f"SiglipLSTMV{version}": {
             "num_frames": 4,

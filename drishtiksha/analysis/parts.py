@@ -18,7 +18,7 @@ from drishtiksha.results import AnalysisResult, GapReason, MediaKind, Prediction
 SILENT = 1e-3
 """A sound track that never reaches this share of full scale (-60 dB) is called silent."""
 
-NOTHING_THERE = (GapReason.NO_SPEECH, GapReason.NO_FACE, GapReason.TOO_SHORT)
+NOTHING_THERE = (GapReason.NO_SPEECH, GapReason.SILENT, GapReason.NO_FACE, GapReason.TOO_SHORT)
 """Gaps of a part that holds nothing to judge, as against one that holds something unclear."""
 
 RANK = {Prediction.FAKE: 3, Prediction.INCONCLUSIVE: 2, Prediction.REAL: 1}

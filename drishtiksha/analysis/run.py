@@ -15,7 +15,7 @@ from drishtiksha import scoring
 from drishtiksha.analysis.chunks import Log, Piece, library_versions
 from drishtiksha.analysis.faces import looks, number_people
 from drishtiksha.analysis.sources import RunContext, SoundSource, open_source, place, where
-from drishtiksha.contract import Detector, Sample, SamplingPlan
+from drishtiksha.contract import CURVE, Detector, Sample, SamplingPlan
 from drishtiksha.errors import ModelFailedError, SkipSample
 from drishtiksha.events import ProgressEvent, Reporter
 from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, MediaKind, RunProvenance, SampleScore
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FIRST_ALONE = "Only the first of the {} pictures in this file was judged. To have another judged, save it by itself."
+CURVE_DIGITS = 4
+"""Of p_fake at the moments of a window: there are many of them."""
 MAX_HEATMAPS = 4
 """Samples that are explained: enough to look at, few enough to be quick."""
 
@@ -139,22 +141,25 @@ class Run:
         tensors = [tensor for _, group in waiting for tensor in group]
         # Of one size, since small ones waste time.
         size = math.ceil(len(tensors) / math.ceil(len(tensors) / self.detector.config.batch_size))
-        judged: list[tuple[float, dict[str, float]]] = []
+        judged: list[tuple[float, dict[str, float], tuple[float, ...]]] = []
         for start in range(0, len(tensors), size):
             self.context.check()
             with self.context.clock("forward"):
                 p_fakes, further = self.detector.judge(torch.stack(tensors[start : start + size]))
+            curves = further.get(CURVE, np.zeros((len(p_fakes), 0))).round(CURVE_DIGITS).tolist()
+            numbers = {name: values for name, values in further.items() if name != CURVE}
             judged += [
-                (float(p), {name: float(values[i]) for name, values in further.items()}) for i, p in enumerate(p_fakes)
+                (float(p), {name: float(values[i]) for name, values in numbers.items()}, tuple(curves[i]))
+                for i, p in enumerate(p_fakes)
             ]
         rest = iter(judged)
         for sample, group in waiting:
             own = [next(rest) for _ in group]
-            _, further_of_highest = max(own, key=lambda one: one[0])
+            _, further_of_highest, curve = max(own, key=lambda one: one[0])
             sample.measures.update(further_of_highest)
-            self._note(sample, [p for p, _ in own])
+            self._note(sample, [p for p, _, _ in own], curve)
 
-    def _note(self, sample: Sample, p_fakes: list[float]) -> None:
+    def _note(self, sample: Sample, p_fakes: list[float], curve: tuple[float, ...]) -> None:
         if gap := self.detector.unjudged():
             self._add(SampleScore(**where(sample), gap=gap, measures=sample.measures))
             return
@@ -163,7 +168,9 @@ class Run:
         faces_scored = tuple(
             FaceScore(face_box=face.box, p_fake=p) for face, p in zip(faces, p_fakes, strict=bool(faces))
         )
-        score = SampleScore(**where(sample), p_fake=max(p_fakes), faces=faces_scored, measures=sample.measures)
+        score = SampleScore(
+            **where(sample), p_fake=max(p_fakes), faces=faces_scored, measures=sample.measures, curve=curve
+        )
         self._add(score)
         if faces and self.media.kind is MediaKind.VIDEO:
             self.looks[sample.index] = self.log.piece.looks[sample.index] = looks(sample)

@@ -143,7 +143,18 @@ class SoundSource:
         with context.clock("decode"):
             sound = context.shared.heard(plan.sample_rate, context.sound, context.check)
         self.waveform = sound.waveform
-        windows = audio_windows(len(self.waveform), plan.sample_rate, plan.window_s, plan.hop_s, plan.min_s)
+        windows = audio_windows(
+            len(self.waveform),
+            plan.sample_rate,
+            plan.window_s,
+            plan.hop_s,
+            plan.min_s,
+            shifted=plan.last == "shifted",
+        )
+        length = round(plan.window_s * plan.sample_rate)
+        if plan.further is not None and len(self.waveform) > length:
+            start = plan.further(len(self.waveform))
+            windows = sorted({*windows, (start, start + length)})
         # Silence that stands for a hole in the time stamps is nothing that could be judged.
         holes = [(start * plan.sample_rate, stop * plan.sample_rate) for start, stop in sound.filled]
         stored = [one for one in windows if not any(start <= one[0] and one[1] <= stop for start, stop in holes)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
+from drishtiksha.contract import CURVE, Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
 from drishtiksha.detector_config import SCORELESS_FIELDS
 from drishtiksha.detectors.device import has_bfloat16, keep_freed_memory, keep_in_bfloat16, resolve_device
 from drishtiksha.errors import ConfigError, ModelFailedError, WeightsMismatchError
@@ -79,7 +79,8 @@ class Detector(ABC):
         return ()
 
     def detailed(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Fake logits (B,), and what else the network says of each of the batch, by name (B,)."""
+        """Fake logits (B,), and what else the network says of each of the batch, by name (B,). `CURVE` is the name of fake
+        logits over the time of each, (B, n)."""
         return self.forward(batch), {}
 
     def features(self, batch: Tensor) -> Tensor:
@@ -241,6 +242,14 @@ class Detector(ABC):
         """Calibrated p_fake (B,) of preprocessed tensors (B, ...), on the detector's device and dtype."""
         return self.judge(batch)[0]
 
+    def score_each(self, tensors: Sequence[Tensor]) -> np.ndarray:
+        """p_fake (n,) of preprocessed tensors, in batches."""
+        import torch
+
+        size = self.config.batch_size
+        batches = [torch.stack(list(tensors[start : start + size])) for start in range(0, len(tensors), size)]
+        return np.concatenate([self.score(batch) for batch in batches])
+
     def score_alone(self, batch: Tensor) -> np.ndarray:
         """p_fake (B,) of preprocessed tensors, each as if it was the whole file; sequences override it."""
         return self.score(batch)
@@ -248,10 +257,16 @@ class Detector(ABC):
     def judge(self, batch: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Raises: ModelFailedError for logits that are no score."""
         logits, further = self._work(self.detailed, batch)
+        found = {name: values.float().cpu().numpy() for name, values in further.items()}
+        if CURVE in found:
+            found[CURVE] = self.p_fake_of(found[CURVE])
+        return self.p_fake_of(self._sound_logits(logits, len(batch))), found
+
+    def p_fake_of(self, logits: np.ndarray) -> np.ndarray:
+        """p_fake of fake logits of any shape, calibrated where the checkpoint's sidecar says how."""
         calibration = self._sidecar.calibration if self._sidecar else None
         scale, offset = (calibration.scale, calibration.offset) if calibration else (1.0, 0.0)
-        p_fake = scoring.calibrate(self._sound_logits(logits, len(batch)), scale, offset)
-        return p_fake, {name: values.float().cpu().numpy() for name, values in further.items()}
+        return scoring.calibrate(logits, scale, offset)
 
     def _sound_logits(self, logits: Tensor, count: int) -> np.ndarray:
         """float32 (count,). Raises: ModelFailedError for another number of logits, and for one that is not finite."""

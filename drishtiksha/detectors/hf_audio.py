@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-SEGMENTS = 20
-"""Pieces of a window that are muted one after the other to see what its score hangs on."""
 MIN_S = 1.0
 """Less sound than this fills no window."""
 
@@ -70,7 +67,7 @@ class HFAudioClassifier(HFDetector):
         from drishtiksha.features.speech import speech_spans
 
         assert sample.waveform is not None
-        heard = sample.waveform[: self._length(sample)]
+        heard = sample.heard
         if not heard.any() or (self.config.speech_only and not speech_spans(heard, self.config.sample_rate)):
             raise SkipSample(GapReason.NO_SPEECH)
         return [self._features(np.resize(heard, len(sample.waveform)))]
@@ -80,33 +77,19 @@ class HFAudioClassifier(HFDetector):
 
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         """How much the score falls when a piece of the window is muted: over time alone, the same at all frequencies."""
-        import torch
-
-        from drishtiksha.explain.maps import normalise, to_sound_heatmap
+        from drishtiksha.explain.maps import to_sound_heatmap
+        from drishtiksha.explain.occlusion import muting
 
         assert sample.waveform is not None
-        length = self._length(sample)
-        bounds = np.linspace(0, length, SEGMENTS + 1).astype(int)
-        versions = [sample.waveform[:length]]
-        for start, stop in pairwise(bounds):
-            muted = sample.waveform[:length].copy()
-            muted[start:stop] = 0
-            versions.append(muted)
-        tensors = [self._features(np.resize(version, len(sample.waveform))) for version in versions]
-        size = self.config.batch_size
-        batches = [torch.stack(tensors[start : start + size]) for start in range(0, len(tensors), size)]
-        p_fakes = np.concatenate([self.score(batch) for batch in batches])
-        values = normalise((p_fakes[0] - p_fakes[1:])[None])
+        heard, whole = sample.heard, len(sample.waveform)
+
+        def score_each(versions: Sequence[np.ndarray]) -> np.ndarray:
+            return self.score_each([self._features(np.resize(version, whole)) for version in versions])
+
+        values = muting(score_each, heard)
         begin_s, rate = sample.time_s or 0.0, self.config.sample_rate
-        span_s = (begin_s, begin_s + length / rate)
+        span_s = (begin_s, begin_s + len(heard) / rate)
         return [to_sound_heatmap(values, sample, score, "occlusion", span_s=span_s, top_hz=rate / 2)]
-
-    def _length(self, sample: Sample) -> int:
-        """Samples of the window without its zero-padding."""
-        assert sample.waveform is not None
-        if sample.end_s is None:
-            return len(sample.waveform)
-        return min(round((sample.end_s - (sample.time_s or 0.0)) * self.config.sample_rate), len(sample.waveform))
 
     def _features(self, waveform: np.ndarray) -> Tensor:
         made = self.processor(waveform, sampling_rate=self.config.sample_rate, return_tensors="pt")

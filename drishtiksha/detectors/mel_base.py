@@ -79,18 +79,15 @@ class MelDetector(Detector):
         return [to_sound_heatmap(shown, sample, score, method, span_s=(begin_s, end_s), top_hz=SAMPLE_RATE / 2)]
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        """Each scattering coefficient times its gradient (HiResCAM, Draelos & Carin 2020, arXiv:2011.08891): unlike
-        Grad-CAM it suits a network that weighs every place by itself. Low frequencies at the bottom."""
+        """By the scattering coefficients. Low frequencies at the bottom."""
         import torch
 
+        from drishtiksha.explain.gradcam import hirescam
         from drishtiksha.explain.maps import normalise
 
         network: Any = self.network
-        with torch.no_grad():
-            maps = network.scattering(tensor.to(self._device()))
-        with torch.enable_grad():
-            maps = maps.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(-network.classifier(maps).sum(), maps)
-        raised = (gradient * maps.detach()).sum(dim=1, keepdim=True).clamp_min(0)
+        raised = hirescam(network.scattering, lambda maps: -network.classifier(maps), tensor.to(self._device()))[
+            :, None
+        ]
         drawn = torch.nn.functional.interpolate(raised, tensor.shape[-2:], mode="bilinear", align_corners=False)
         return normalise(drawn[0, 0].cpu().numpy()), "time-frequency"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 
 from drishtiksha.explain.maps import normalise
+
+PIECES = 20
+"""Of a window of sound, muted one after the other."""
 
 
 def occlusion(
@@ -42,3 +46,21 @@ def occlusion(
             total[y0:y1, x0:x1] += base - float(p_fake)
             count[y0:y1, x0:x1] += 1
     return normalise(total / np.maximum(count, 1))
+
+
+def muting(
+    score: Callable[[Sequence[np.ndarray]], np.ndarray], waveform: np.ndarray, *, pieces: int = 20
+) -> np.ndarray:
+    """How much the score falls when a piece of a sound is muted.
+
+    score: waveforms as long as `waveform`, float32 (n,) -> p_fake of each.
+    Returns float32 (1, pieces) in [0, 1], scaled to a maximum of 1; all zeros where no piece lowers the score.
+    """
+    bounds = np.linspace(0, len(waveform), pieces + 1).astype(int)
+    versions = [waveform]
+    for start, stop in pairwise(bounds):
+        muted = waveform.copy()
+        muted[start:stop] = 0
+        versions.append(muted)
+    p_fakes = score(versions)
+    return normalise((p_fakes[0] - p_fakes[1:])[None])

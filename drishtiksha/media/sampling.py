@@ -28,13 +28,13 @@ def sparse_first(indices: Sequence[int], n: int) -> tuple[list[int], list[int]]:
 
 
 def audio_windows(
-    n_samples: int, sample_rate: int, window_s: float, hop_s: float, min_s: float
+    n_samples: int, sample_rate: int, window_s: float, hop_s: float, min_s: float, *, shifted: bool = False
 ) -> list[tuple[int, int]]:
     """(start, stop) in samples of the windows over a waveform of `n_samples`.
 
     Whole windows every `hop_s`; then one shorter window (stop = n_samples, to be zero-padded by the caller) when sound is
     left over beyond the last whole one and at least `min_s` of it would fill that window. Less than `min_s` of sound in
-    all gives no window.
+    all gives no window. shifted: that last window is a whole one, ending with the sound, wherever there is enough of it.
     """
     window, hop, least = (max(1, round(seconds * sample_rate)) for seconds in (window_s, hop_s, min_s))
     windows: list[tuple[int, int]] = []
@@ -43,6 +43,8 @@ def audio_windows(
         windows.append((start, start + window))
         start += hop
     covered = windows[-1][1] if windows else 0
-    if covered < n_samples and n_samples - start >= least:
+    if shifted and 0 < covered < n_samples:
+        windows.append((n_samples - window, n_samples))
+    elif covered < n_samples and n_samples - start >= least:
         windows.append((start, n_samples))
     return windows

@@ -26,6 +26,7 @@ GAP_WORDS = {
     GapReason.FACE_TOO_SMALL: "face too small",
     GapReason.FACE_TURNED: "face turned away",
     GapReason.NO_SPEECH: "no speech",
+    GapReason.SILENT: "silence",
     GapReason.TOO_SHORT: "too short",
     GapReason.TOO_FEW: "too few frames",
     GapReason.NOT_CALIBRATED: "measured, not judged",

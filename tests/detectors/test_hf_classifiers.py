@@ -26,9 +26,10 @@ from transformers import (
 
 from drishtiksha.contract import Face, Sample
 from drishtiksha.detectors.base import Detector
-from drishtiksha.detectors.hf_audio import SEGMENTS, HFAudioClassifier
+from drishtiksha.detectors.hf_audio import HFAudioClassifier
 from drishtiksha.detectors.hf_image import HFImageClassifier
 from drishtiksha.errors import ConfigError, SkipSample, WeightsMismatchError, WeightsMissingError
+from drishtiksha.explain.occlusion import PIECES
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.image import read_image
 from drishtiksha.results import AnalysisResult, Prediction, SampleScore
@@ -248,7 +249,7 @@ def test_recordings_end_to_end(speech, spoken, tmp_path):
         judged = [score for score in result.scores if score.p_fake is not None]
         assert result.metrics["windows_judged"] == len(judged) > 0
         assert result.heatmaps[0].method == "occlusion"
-        assert result.heatmaps[0].array().shape == (1, SEGMENTS)
+        assert result.heatmaps[0].array().shape == (1, PIECES)
 
 
 def test_what_is_silent_or_not_speech_is_a_gap(speech):
@@ -278,6 +279,6 @@ def test_a_short_last_window_is_repeated_not_filled_with_silence(speech, spoken)
     detector = make(HFAudioClassifier, speech, "fake", speech_only=False).load()
     padded = np.concatenate([spoken[8_000:32_000], np.zeros(56_000, np.float32)])
     repeated = np.resize(spoken[8_000:32_000], 80_000)
-    (short,) = detector.preprocess(Sample(0, 5.0, 6.5, waveform=padded))
-    (full,) = detector.preprocess(Sample(0, 5.0, 10.0, waveform=repeated))
+    (short,) = detector.preprocess(Sample(0, 5.0, 6.5, waveform=padded, sample_rate=16_000))
+    (full,) = detector.preprocess(Sample(0, 5.0, 10.0, waveform=repeated, sample_rate=16_000))
     assert short.equal(full)

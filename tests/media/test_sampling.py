@@ -63,3 +63,12 @@ def test_audio_windows_cover_every_sample_when_they_overlap() -> None:
         for start, stop in audio_windows(n, 100, 4, 2, 1):
             seen[start:stop] = True
         assert seen.all(), n
+
+
+def test_a_shifted_last_window_is_whole_and_ends_with_the_sound():
+    windows = audio_windows(100, 10, 4.0, 2.0, 1.0, shifted=True)
+    assert windows == audio_windows(100, 10, 4.0, 2.0, 1.0), "nothing is left over"
+    assert audio_windows(105, 10, 4.0, 2.0, 1.0, shifted=True) == [*windows, (65, 105)]
+    assert audio_windows(101, 10, 4.0, 4.0, 1.0, shifted=True)[-1] == (61, 101), "however little is left over"
+    assert audio_windows(25, 10, 4.0, 2.0, 1.0, shifted=True) == [(0, 25)], "less than one window"
+    assert audio_windows(5, 10, 4.0, 2.0, 1.0, shifted=True) == []
