@@ -159,7 +159,7 @@ class SharedMedia:
         """Turn the plans into frames, now that the number of frames is known."""
         plans, self._plans = self._plans, []
         for plan in plans:
-            named = wanted_frames(self.index(check).declared, plan)
+            named = wanted_frames(self.index(check), plan)
             self._claims.update(named)
             self._ahead.update(named)
 

@@ -101,7 +101,7 @@ class FrameSource:
         self.context, self.plan = context, plan
         with context.clock("decode"):
             self.index = context.shared.index(context.check)
-        self.frames, self.passes = planned(self.index.declared, plan)
+        self.frames, self.passes = planned(self.index, plan)
 
     def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         for i, frame in self._decode(indices, later):
