@@ -262,6 +262,7 @@ class JobView(Frozen):
     case_id: str
     kind: Kind = "analyze"
     models: tuple[str, ...] = Field(min_length=1)
+    track: int | None = Field(default=None, description="number of the only track to examine; None: all")
     state: JobState
     batch: bool = False
     model_name: str = Field(default="", description="the model at work now")

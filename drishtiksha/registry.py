@@ -21,7 +21,7 @@ from drishtiksha.contract import DetectorConfig
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.discovery import discover, plugins
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError, hide_folders
-from drishtiksha.results import MediaInfo
+from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import Settings
 from drishtiksha.weights import Part, Progress, WeightsState, bytes_of, fetchable, parts, pull, remedy, state
 
@@ -184,11 +184,15 @@ class ModelManager:
         take_in(detector, given, place, force=force)
         return place.path
 
-    def default_model(self, media: MediaInfo) -> str:
-        """The first model that can examine such a file now, those that look at its picture before those that listen.
-        Experimental and retired ones are for a person to choose. Raises: ModelRegistryError when there is none.
+    def default_model(self, media: MediaInfo, track: int | None = None) -> str:
+        """The first model that can examine such a file now, those that look at its picture before those that listen; of a
+        chosen track, one that looks or listens as it takes. Experimental and retired ones are for a person to choose.
+
+        Raises: ModelRegistryError when there is none.
         """
         proven = [s for s in self.describe() if s.can_examine(media) and s.config.proven]
+        if track is not None and media.kind is MediaKind.VIDEO:
+            proven = [s for s in proven if s.config.only_hears(media) is media.is_sound(track)]
         if not proven:
             raise ModelRegistryError(
                 f"No model that is ready examines {media.name}. Choose one of `drishtiksha models`."

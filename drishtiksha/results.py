@@ -153,6 +153,10 @@ class MediaInfo(Frozen):
         found = tuple(track for track in self.tracks if track.kind is kind)
         return found if len(found) > 1 else ()
 
+    def is_sound(self, track: int | None) -> bool:
+        """Whether the track of that number is a sound track."""
+        return any(one.number == track and one.kind is TrackKind.SOUND for one in self.tracks)
+
     @property
     def has_video(self) -> bool:
         return self.kind is not MediaKind.AUDIO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -216,3 +217,17 @@ def cut_short(source: Path, target: Path, share: float) -> Path:
     data = source.read_bytes()
     target.write_bytes(data[: round(len(data) * share)])
     return target
+
+
+def remuxed(path: Path, sources: Sequence[Path]) -> Path:
+    """The first stream of each file as one track each."""
+    with ExitStack() as opened:
+        output = opened.enter_context(av.open(str(path), "w"))
+        streams = [opened.enter_context(av.open(str(source))).streams[0] for source in sources]
+        own = [output.add_stream_from_template(stream) for stream in streams]
+        for stream, track in zip(streams, own, strict=True):
+            for packet in stream.container.demux(stream):
+                if packet.size:
+                    packet.stream = track
+                    output.mux(packet)
+    return path

@@ -261,3 +261,14 @@ def test_the_shipped_configuration_is_valid():
     manager = ModelManager(load_settings())
     assert "FACE-BLEND-LITE-V1" in manager.get_active_model_configs()
     assert all(status.state in ("ready", "missing") for status in manager.describe())
+
+
+def test_the_default_model_of_a_chosen_track_looks_or_listens_as_it_takes():
+    from sample_results import media
+
+    from drishtiksha.results import TrackInfo, TrackKind
+
+    tracks = (TrackInfo(number=1, kind=TrackKind.PICTURE), TrackInfo(number=2, kind=TrackKind.SOUND))
+    manager, clip = ModelManager(load_settings()), media(tracks=tracks)
+    assert manager.default_model(clip) == manager.default_model(clip, 1) == "FACE-BLEND-LITE-V1"
+    assert manager.default_model(clip, 2) == "VOICE-SPOOF-LITE-V1"

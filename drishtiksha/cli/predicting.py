@@ -93,8 +93,8 @@ class Predicting:
         if len(self._fakes) > MOST_NAMED:
             yield f"  and {len(self._fakes) - MOST_NAMED} more that are FAKE"
         if over := self.sources.passed_over:
-            kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(over.items()))
-            yield f"Passed over in folders, since they are no media: {kinds}."
+            endings = ", ".join(f"{count} {ending}" for ending, count in sorted(over.items()))
+            yield f"Passed over in folders, since they are no media: {endings}."
 
     def _one(self, file: Path) -> Exit:
         """Raises: as `all`."""
@@ -134,7 +134,7 @@ class Predicting:
         if self._track is not None:
             evidence = evidence.only(self._track)
         if self._model is None:
-            model = self._manager.default_model(evidence.media)
+            model = self._manager.default_model(evidence.media, self._track)
             err.print(f"{label}: no model was named, so {model} examines it.", markup=False, highlight=False)
             return evidence, model
         if reason := unfit(evidence.media, self._manager.status(self._model).config, self._model):

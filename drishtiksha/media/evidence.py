@@ -135,7 +135,7 @@ class Evidence:
 
     def is_sound(self, track: int | None) -> bool:
         """Whether the track of that number is a sound track."""
-        return any(one.number == track and one.kind is TrackKind.SOUND for one in self.media.tracks)
+        return self.media.is_sound(track)
 
     def only(self, track: int) -> Evidence:
         """The same file, of which only that sound or picture track is examined. Raises: UnreadableMediaError without one."""

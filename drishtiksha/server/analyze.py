@@ -44,6 +44,11 @@ class AnalyzeForm(BaseModel):
         default=False, description="answer when the job has ended, or after `wait_s`"
     )
     wait_s: float = Field(default=60.0, ge=0, le=MAX_WAIT_S, description="seconds to wait at most")
+    track: int | None = Field(
+        default=None,
+        ge=1,
+        description="examine only this sound or picture track, by its number in `media.tracks`; without it all are",
+    )
     question: str = Field(default="", max_length=4000, description="what is asked, for the report")
 
 
@@ -115,8 +120,8 @@ def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) ->
         here.manager.status(name)
     case = take_in(here.workbench, upload.path, upload.name or "unnamed", viewer, form.question)
     with deleted_on_failure(case):
-        models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media),)
-        return case.submit(models)
+        models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media, form.track),)
+        return case.submit(models, track=form.track)
 
 
 async def _until_ended(request: Request, here: Services, job_id: str, viewer: Viewer, wait_s: float) -> JobView:

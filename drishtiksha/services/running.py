@@ -51,6 +51,8 @@ class JobRun:
         case_id = self.claim.case_id
         evidence = CaseFolders(self.manager.settings).evidence(case_id, self.cases.place(case_id))
         evidence.verify()
+        if self.claim.track is not None:
+            evidence = evidence.only(self.claim.track)
         answered = self.jobs.finished(self.claim.job_id)
         left = [name for name in self.claim.models if name not in answered and name not in self.errors]
         run_models(evidence, left, self.manager, self, self.cancel, kind=self.claim.kind)

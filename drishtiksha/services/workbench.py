@@ -270,14 +270,22 @@ class OpenCase:
         return self._bench._reviews.of_case(self.case_id)
 
     def submit(
-        self, models: Sequence[str], *, kind: Literal["analyze", "stress"] = "analyze", batch: bool = False
+        self,
+        models: Sequence[str],
+        *,
+        kind: Literal["analyze", "stress"] = "analyze",
+        batch: bool = False,
+        track: int | None = None,
     ) -> str:
         """Queue a job and give its id. Of several models those that do not fit the file are noted as errors of the job.
+        track: number of the only track to examine; None: all.
 
         Raises: NotAllowedError, CaseGoneError, QueueFullError; ModelRegistryError for a name that is not configured;
-        WrongMediaKindError when none of the models fits.
+        WrongMediaKindError when none of the models fits; UnreadableMediaError without such a track.
         """
         self.require(Right.RUN)
+        if track is not None:
+            self.evidence().only(track)
         bench, names = self._bench, tuple(dict.fromkeys(models))
         misfits = bench._misfits(self.media, names)
         if len(misfits) == len(names):
@@ -285,7 +293,9 @@ class OpenCase:
         job_id = secrets.token_hex(16)
         device = bench.manager.model_configs[next(name for name in names if name not in misfits)].device
         room = bench.settings.max_queue
-        bench._jobs.add(job_id, self.case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room)
+        bench._jobs.add(
+            job_id, self.case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room, track=track
+        )
         bench._workers.wake()
         return job_id
 

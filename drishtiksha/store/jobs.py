@@ -37,11 +37,12 @@ class Jobs:
         device: str,
         errors: Mapping[str, str],
         max_queue: int,
+        track: int | None = None,
     ) -> None:
         """Put a job in the queue. Raises: QueueFullError, CaseGoneError."""
         now = time.time()
         row = JobRow(
-            id=job_id, case_id=case_id, kind=kind, models=to_json(list(models)), batch=batch, device=device,
+            id=job_id, case_id=case_id, kind=kind, models=to_json(list(models)), track=track, batch=batch, device=device,
             state=JobState.QUEUED, created=now, queued=now, cancel_asked=False, errors=to_json(dict(errors)),
             model_name="", phase="", message="", progress=0,
         )  # fmt: skip
@@ -157,6 +158,7 @@ class Jobs:
             case_id=row.case_id,
             kind=cast(Kind, row.kind),
             models=names(row.models),
+            track=row.track,
             state=JobState(row.state),
             batch=row.batch,
             model_name=row.model_name,

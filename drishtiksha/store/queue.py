@@ -43,6 +43,7 @@ class Claim:
     kind: Kind
     models: tuple[str, ...]
     errors: dict[str, str]
+    track: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ class Queue:
                     .returning(JobRow)
                 ).first()
                 if row is not None:
-                    return Claim(row.id, row.case_id, cast(Kind, row.kind), names(row.models), by_name(row.errors))
+                    return Claim(
+                        row.id, row.case_id, cast(Kind, row.kind), names(row.models), by_name(row.errors), row.track
+                    )
 
     def pulse(self, job_id: str, progress: Progress | None = None) -> bool | None:
         """Give a sign of life and tell the progress. Whether somebody asked to cancel; None: the job is not ours any more."""

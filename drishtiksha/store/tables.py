@@ -39,6 +39,7 @@ class JobRow(Base):
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(16))
     models: Mapped[str] = mapped_column(Text)
+    track: Mapped[int | None]
     batch: Mapped[bool]
     device: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))

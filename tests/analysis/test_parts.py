@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from detector_kit import BRIGHTNESS, CLIPS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
-from media_factory import tone, write_audio, write_video
+from media_factory import remuxed, tone, write_audio, write_video
 
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.shared import SharedMedia
@@ -46,20 +44,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             return manager_of({"T": entry(class_name, path, **fields)}, tmp_path, monkeypatch).load_model("T")
 
         yield build
-
-
-def remuxed(path: Path, sources: Sequence[Path]) -> Path:
-    """The first stream of each file as one track each."""
-    with ExitStack() as opened:
-        output = opened.enter_context(av.open(str(path), "w"))
-        streams = [opened.enter_context(av.open(str(source))).streams[0] for source in sources]
-        own = [output.add_stream_from_template(stream) for stream in streams]
-        for stream, track in zip(streams, own, strict=True):
-            for packet in stream.container.demux(stream):
-                if packet.size:
-                    packet.stream = track
-                    output.mux(packet)
-    return path
 
 
 def looked_at(path: Path, detector: Any, **rest: Any) -> AnalysisResult:

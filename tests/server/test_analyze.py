@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from media_factory import remuxed, write_video
 from server_kit import ABSENT, BRIGHT, SLOW, refused, served, until_ended, until_running
 
 from drishtiksha.casefile import JobView
@@ -54,6 +56,35 @@ def test_waiting_ends_at_its_time_and_the_job_goes_on(client, video):
 def test_without_a_model_the_first_that_fits_is_taken(client, picture):
     view = client.post("/api/analyze", files={"file": ("white.png", picture)}, data={"wait": "true"}).json()
     assert view["models"] == [BRIGHT]
+
+
+@pytest.fixture
+def two_pictures(tmp_path) -> bytes:
+    """An MKV with two moving pictures: dark (track 1), and bright (track 2)."""
+    levels = (("dark", 20), ("bright", 240))
+    sources = [
+        write_video(tmp_path / f"{name}.mkv", [np.full((48, 64, 3), level, np.uint8)] * 10) for name, level in levels
+    ]
+    return remuxed(tmp_path / "two.mkv", sources).read_bytes()
+
+
+@pytest.mark.parametrize(("track", "prediction"), [("1", "REAL"), ("2", "FAKE")])
+def test_one_track_of_several_is_examined(client, two_pictures, track, prediction):
+    data = {"model": BRIGHT, "wait": "true", "track": track}
+    view = client.post("/api/analyze", files={"file": ("two.mkv", two_pictures)}, data=data)
+    assert view.status_code == 200, view.text
+    view = view.json()
+    assert view["track"] == int(track)
+    assert [result["prediction"] for result in view["results"]] == [prediction]
+
+
+def test_a_track_that_is_not_there_leaves_no_case(client, two_pictures, tmp_path):
+    data = {"model": BRIGHT, "track": "7"}
+    told = refused(
+        client.post("/api/analyze", files={"file": ("two.mkv", two_pictures)}, data=data), 422, "unreadable_media"
+    )
+    assert "its tracks are 1, 2" in told
+    assert leftovers(client, tmp_path) == []
 
 
 def test_the_upload_is_deleted_and_the_evidence_is_what_was_sent(client, picture, tmp_path):

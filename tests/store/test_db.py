@@ -31,7 +31,7 @@ REVIEW = (
 def test_an_empty_database_gets_the_schema_of_the_tables(store):
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert context.get_current_revision() == "0005"
+        assert context.get_current_revision() == "0006"
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
         assert compare_metadata(context, Base.metadata) == []
 
