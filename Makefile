@@ -16,7 +16,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --constraint constraints
 PINS := requirements.txt constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
+.PHONY: help run test check bench detectors train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
 
 help:
 	@echo "make run     start the app (http://127.0.0.1:7860)"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench   measure start-up, loading, decoding and scoring"
 	@echo "make train   train the embedded detectors again (DATA=folder of training data; MODEL=name for one of them)"
 	@echo "make reports measure them on data kept out and write models/reports and the cards (DATA, MODEL as above)"
+	@echo "make detectors write docs/DETECTORS.md from the configuration"
 	@echo "make clean   delete .venv and everything derived"
 
 run: $(VENV)/.run-stamp
@@ -40,6 +41,9 @@ check: $(VENV)/.dev-stamp chromium postgresql
 	$(VENV)/bin/mypy --python-version 3.12 drishtiksha training app.py
 	$(PY) -m pytest -q tests/test_layers.py
 	$(TESTS) $(ARGS)
+
+detectors: $(VENV)/.run-stamp
+	$(PY) -m bench.detectors $(ARGS)
 
 bench: $(VENV)/.run-stamp
 	$(PY) -m bench $(ARGS)

@@ -29,6 +29,8 @@ from drishtiksha.registry import ModelManager
 
 __all__ = ["Exit", "app", "exit_code", "main"]
 
+RECOMMENDED = "recommended"
+"""Among the names of models, it stands for those that the configuration recommends."""
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Examine suspicious media, locally.")
 app.command()(predict)
 app.command()(models)
@@ -55,7 +57,12 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 @app.command()
 def evaluate(
     manifest: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: file, label[, group, source].")],
-    models: Annotated[str, typer.Option("--models", "-m", help="Names that `drishtiksha models` lists: A,B.")],
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models", "-m", help="Names that `drishtiksha models` lists: A,B; 'recommended' stands for a set."
+        ),
+    ],
     folder: Annotated[Path | None, typer.Option("--out", help="For scores, report and plots; resumes from it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Judge only so many of the files, drawn at random.")] = None,
@@ -67,8 +74,16 @@ def evaluate(
 
     with failures_as_exit_codes():
         manager = ModelManager(settings_on(device))
-        done = show_evaluation(manifest, listed(models), manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+        names = _with_the_recommended(listed(models), manager)
+        done = show_evaluation(manifest, names, manager, out=folder, limit=limit, seed=seed, as_json=as_json)
     raise typer.Exit(Exit.UNREADABLE if done.unreadable else Exit.FAILED if done.failures else Exit.DONE)
+
+
+def _with_the_recommended(names: list[str], manager: ModelManager) -> list[str]:
+    """The names, each once, with those that the configuration recommends in the place of `recommended`."""
+    chosen = [name for name, config in manager.get_active_model_configs().items() if config.recommended]
+    expanded = [one for name in names for one in (chosen if name == RECOMMENDED else [name])]
+    return list(dict.fromkeys(expanded))
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from open_shelf import array_error, noise, picture, preprocessing, published_net
 from drishtiksha.detectors.d3_video import D3VideoDetector
 from drishtiksha.networks.d3 import preprocess_frame, steps, unevenness
 from drishtiksha.results import GapReason, MediaInfo, MediaKind, Prediction, SampleScore
+from drishtiksha.settings import ROOT
+from drishtiksha.weights.files import sha256_of
 
 NAME = "D3-RESNET-18"
 
@@ -82,7 +84,7 @@ def test_a_clip_is_measured_and_not_judged_until_it_is_calibrated(tmp_path):
     path = tmp_path / "resnet18.pth"
     torch.save(unloaded(D3VideoDetector).build().state_dict(), path)
     fields = {"runs": 2, "isVideo": True}
-    clip, events = golden.clip("street_faces_1080p.mp4"), []
+    clip, events = ROOT / "assets" / "clip_silent.mp4", []
     result = golden.detector(D3VideoDetector, NAME, path, **fields).analyze(clip, events.append)
     assert {event.model_name for event in events} == {NAME}
     assert (result.prediction, result.p_fake, result.gap) == (Prediction.INCONCLUSIVE, None, GapReason.NOT_CALIBRATED)
@@ -91,7 +93,8 @@ def test_a_clip_is_measured_and_not_judged_until_it_is_calibrated(tmp_path):
     assert {score.gap for score in result.scores} == {GapReason.NOT_CALIBRATED}
     assert all(score.measures["unevenness"] > 0 for score in result.scores)
     scale, offset = 0.5, 0.5 * result.metrics["unevenness"]
-    (tmp_path / "resnet18.json").write_text(json.dumps({"calibration": {"scale": scale, "offset": offset}}))
+    sidecar = {"sha256": sha256_of(path), "calibration": {"scale": scale, "offset": offset}}
+    (tmp_path / "resnet18.json").write_text(json.dumps(sidecar))
     judged = golden.detector(D3VideoDetector, NAME, path, **fields).analyze(clip)
     assert judged.p_fake == pytest.approx(0.5, abs=0.15)
     assert judged.coverage == 1
