@@ -143,6 +143,7 @@ class MediaInfo(Frozen):
     decoded_share: float = Field(
         default=1.0, gt=0, le=1, description="of a picture that is cut off or damaged: how much of it could be decoded"
     )
+    damaged: bool = Field(default=False, description="of a picture: parts of what decodes are not what was stored")
     notes: tuple[str, ...] = Field(default=(), description="sentences on what is odd about the file")
     tracks: tuple[TrackInfo, ...] = Field(
         default=(), description="all, where there are several of a kind or something is carried along; else none"

@@ -230,10 +230,13 @@ def decide(
     *,
     covered: float | None = None,
     gap: GapReason | None = None,
+    destroyed: str | None = None,
+    damaged: str | None = None,
 ) -> Verdict:
     """The verdict. Nothing scored, or less than `config.min_coverage` of it, is INCONCLUSIVE, whatever the score.
 
     covered, gap: share of the file that was judged and why there is no score, where the samples alone do not tell.
+    destroyed: a sentence on why no score of it is worth anything. damaged: one on why a low score is worth nothing.
     """
     share = coverage(scores) if covered is None else covered
     experimental = (EXPERIMENTAL,) if config.experimental else ()
@@ -244,12 +247,16 @@ def decide(
         why = gap or main_gap(scores)
         detail = f"Only {share:.0%} of the samples could be judged." + (f" {GAP_TEXT[why]}" if why else "")
         return _inconclusive(GapReason.LOW_COVERAGE, detail, caveats)
+    if destroyed is not None:
+        return _inconclusive(GapReason.DAMAGED, destroyed, caveats)
     if _fleeting(scores):
         return _inconclusive(GapReason.LOW_COVERAGE, FLEETING, caveats)
     grade = grade_of(p_fake, thresholds, calibrated and not config.experimental)
     if grade is Grade.INCONCLUSIVE:
         why_not = NO_ALL_CLEAR.format(p_fake, thresholds.fake) if thresholds.real == 0 else None
         return _inconclusive(GapReason.BETWEEN_THRESHOLDS, why_not, caveats)
+    if grade is Grade.NONE_FOUND and damaged is not None:
+        return _inconclusive(GapReason.DAMAGED, damaged, caveats)
     if grade is Grade.NONE_FOUND:
         text = (
             f"The score {p_fake:.2f} is at or below {thresholds.real:.2f}: nothing this detector looks for was found."

@@ -14,7 +14,7 @@ import numpy as np
 from drishtiksha import scoring
 from drishtiksha.analysis.chunks import Log, Piece, library_versions
 from drishtiksha.analysis.faces import looks, number_people
-from drishtiksha.analysis.sources import RunContext, SoundSource, open_source, place, where
+from drishtiksha.analysis.sources import PictureSource, RunContext, SoundSource, open_source, place, where
 from drishtiksha.contract import CURVE, Detector, Sample, SamplingPlan
 from drishtiksha.errors import ModelFailedError, SkipSample
 from drishtiksha.events import ProgressEvent, Reporter
@@ -28,6 +28,17 @@ CURVE_DIGITS = 4
 """Of p_fake at the moments of a window: there are many of them."""
 MAX_HEATMAPS = 4
 """Samples that are explained: enough to look at, few enough to be quick."""
+
+
+LITTLE_DETAIL = 0.25
+LEAST_DETAIL = 0.1
+"""Shares of a picture's blocks that show anything: below the first it is told, below the second no score counts. Measured on
+portraits saved by JPEG at quality 90 (0.72 or more), at 10 (0.20 or more) and laid on a plain ground of four times their size
+(0.19 or more), against twins with quantisation tables of zero (0.02 or less) and with 300 bytes exchanged (median 0.07)."""
+
+PLAIN = "Only {:.0%} of the picture shows any detail; the rest is of one brightness. It may be damaged, or a drawing."
+DESTROYED = "Only {:.1%} of the picture shows any detail: it is damaged, or next to nothing is in it to be judged."
+OUT_OF_STEP = "The picture's data are damaged, so a low score says nothing: parts of it are not what was stored."
 
 
 class Run:
@@ -48,6 +59,7 @@ class Run:
         self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
         self.context.clock.seconds.update(before.stages)
         self.total = self.seen = 0
+        self.detail = 1.0
         self.scores, self.looks = dict(before.scores), dict(before.looks)
         self.suspects: list[tuple[float, int, Sample | None]] = []
         """None stands for a sample that was scored before the interruption: its pixels are decoded once more."""
@@ -58,6 +70,8 @@ class Run:
 
     def execute(self, explain: bool) -> AnalysisResult:
         self.source = source = open_source(self.context, self.plan)
+        if isinstance(source, PictureSource):
+            self.detail = source.detail()
         if isinstance(source, SoundSource):
             self._report("score", 0, "Listening")
             with self.context.clock("preprocess"):
@@ -213,7 +227,15 @@ class Run:
         thresholds, calibrated = detector.thresholds(self.media), detector.calibrated(self.media)
         aggregate, (covered, gap) = detector.aggregate(scores, self.whole), self._judged(scores)
         verdict = scoring.decide(
-            aggregate.p_fake, scores, thresholds, calibrated, detector.config, covered=covered, gap=gap
+            aggregate.p_fake,
+            scores,
+            thresholds,
+            calibrated,
+            detector.config,
+            covered=covered,
+            gap=gap,
+            destroyed=DESTROYED.format(self.detail) if self.detail < LEAST_DETAIL else None,
+            damaged=OUT_OF_STEP if self.media.damaged else None,
         )
         comparable = None if verdict.gap is GapReason.LOW_COVERAGE else aggregate.p_fake
         rates = scoring.error_rates(comparable, detector.reference(self.media), thresholds)
@@ -239,6 +261,7 @@ class Run:
             metrics={**aggregate.metrics, **self.measured},
             notes=(
                 *self.media.notes,
+                *self._on_detail(),
                 *aggregate.notes,
                 *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ()),
             ),
@@ -256,6 +279,9 @@ class Run:
         """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""
         gap = GapReason.DAMAGED if self.media.decoded_share < 1 else None
         return scoring.coverage(scores) * self.media.decoded_share / self._pictures, gap
+
+    def _on_detail(self) -> tuple[str, ...]:
+        return (PLAIN.format(self.detail),) if self.detail < LITTLE_DETAIL else ()
 
     @property
     def _pictures(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from drishtiksha.analysis.plans import clip_starts, planned
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
+from drishtiksha.features.detail import detail_share
 from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.sampling import audio_windows, sparse_first
 from drishtiksha.media.video import Frame
@@ -87,6 +88,13 @@ class PictureSource:
     def __init__(self, context: RunContext, plan: FramePlan) -> None:
         self.context, self.plan = context, plan
         self.passes = [[0]]
+
+    def detail(self) -> float:
+        """As `features.detail.detail_share`."""
+        with self.context.clock("decode"):
+            picture = self.context.shared.picture(self.context.check)
+        with self.context.clock("preprocess"):
+            return detail_share(picture)
 
     def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         with self.context.clock("decode"):

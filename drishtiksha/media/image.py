@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
-from drishtiksha.media.partial import Recovered, recover
+from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
 from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
@@ -92,6 +92,16 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
             raise unreadable(name, "the picture is damaged or cut off") from error
         return found.picture, found.share
     return picture, None
+
+
+def fault_of(picture: Image.Image, path: Path) -> Fault | None:
+    """What is wrong with a picture that decodes without complaint, as far as that can be told: of JPEG."""
+    if picture.format not in JPEGS:
+        return None
+    try:
+        return jpeg_fault(path)
+    except BROKEN_PICTURE:
+        return None
 
 
 def _recovered(path: Path, form: str) -> Recovered | None:

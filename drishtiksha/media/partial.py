@@ -31,9 +31,17 @@ GREY = 128
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """Of JPEG, without stuffed bytes and restart markers."""
 
+TAILS = (16, 600)
+"""Bytes at the end of the data that are exchanged: some plain blocks' worth, then one block of the finest detail."""
+
+LAST_ROWS = 6
+"""Of 8 px each: what so few bytes may hold in a sound file."""
+
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 SCAN = 0xDA
+KNOWN_MARKERS = FRAMES | frozenset((0xC4, 0xC8, 0xCC, SCAN, 0xDB, 0xDC, 0xDD, 0xFE)) | frozenset(range(0xE0, 0xF0))
+"""What may stand in a file: frames, tables, scans, comments and blocks of programs."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,61 @@ def recover(path: Path, form: str) -> Recovered | None:
     Raises: what Pillow raises.
     """
     return _recover_jpeg(path.read_bytes()) if form in JPEGS else _recover_other(path, form)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a JPEG that decodes without complaint. share: as of `Recovered`; 1: all of it is there, but the
+    decoder lost its place in damaged data, so that parts are shifted or of wrong colour."""
+
+    share: float
+
+
+def jpeg_fault(path: Path) -> Fault | None:
+    """Looks into a JPEG that Pillow decodes: it fills in what broken data leave out, and does not say so.
+
+    The last bytes are exchanged for others. In a sound file this changes the last rows; in one that ends too early, rows far
+    above; where the decoder is out of step, nothing, since it has finished before. Raises: what Pillow raises.
+    """
+    content = path.read_bytes()
+    end, proper = _end(content)
+    shape = _shape(content[:end])
+    if shape is None:
+        return None
+    if shape.progressive:
+        share = shape.detail(shape.scans)
+        return Fault(share) if 0 < share < 1 else None
+    if not proper:
+        found = _recover_jpeg(content[:end])
+        return Fault(found.share) if found is not None and found.share < 1 else None
+    as_it_is = _small(content[:end] + END * 512)
+    for tail in TAILS:
+        noise = np.random.default_rng(0).integers(0, 255, tail, np.uint8).tobytes()
+        other = _small(content[: end - tail].rstrip(b"\xff") + noise + END * 512)
+        same = np.asarray(_same(as_it_is, other).all(axis=1))
+        if not same.all():
+            rows = int(np.argmin(same))
+            return Fault(max(rows, 1) / len(same)) if len(same) - rows > LAST_ROWS else None
+    return Fault(1.0)
+
+
+def _small(content: bytes) -> Image.Image:
+    """At an eighth of its size, which is quick."""
+    picture = Image.open(io.BytesIO(content), formats=("JPEG",))
+    picture.draft(picture.mode, (1, 1))
+    picture.load()
+    return picture
+
+
+def _end(content: bytes) -> tuple[int, bool]:
+    """Where the data of the first picture in a JPEG file end, and whether its end marker is there."""
+    place = 2
+    for at, marker, body in _segments(content):
+        place = at + 4 + len(body)
+        if marker not in KNOWN_MARKERS:
+            return at, False
+    found = MARKER.search(content, place)
+    return (found.start(), content[found.start() + 1] == END[1]) if found is not None else (len(content), False)
 
 
 def _recover_jpeg(content: bytes) -> Recovered | None:
@@ -99,8 +162,8 @@ def _decoded(source: Path | io.BytesIO, form: str, fill: int | None = None) -> I
 
 def _same(one: Image.Image, other: Image.Image) -> np.ndarray:
     """bool (H, W): where two pictures of one size have the same pixels."""
-    same = np.asarray(one) == np.asarray(other)
-    return same.all(axis=2) if same.ndim == 3 else same
+    same = np.atleast_3d(np.equal(np.asarray(one), np.asarray(other)))
+    return np.asarray(same.all(axis=2))
 
 
 def _greyed(picture: Image.Image, there: np.ndarray) -> Image.Image:
@@ -148,7 +211,7 @@ class _Shape:
 def _shape(content: bytes) -> _Shape | None:
     progressive, components = False, ()  # type: tuple[bool, tuple[int, ...]]
     scans: list[Scan] = []
-    for marker, body in _segments(content):
+    for _, marker, body in _segments(content):
         if marker in FRAMES and len(body) >= 6:
             progressive, components = marker in PROGRESSIVE, tuple(body[6 : 6 + 3 * body[5] : 3])
         elif marker == SCAN and body and len(body) >= 4 + 2 * body[0]:
@@ -158,13 +221,13 @@ def _shape(content: bytes) -> _Shape | None:
     return _Shape(progressive, components, tuple(scans)) if components and scans else None
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, body) of each segment of a JPEG file; what is encoded between them is passed over."""
+def _segments(content: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(place, marker, body) of each segment of a JPEG file; what is encoded between them is passed over."""
     place = 2
     while (found := MARKER.search(content, place)) is not None:
         at, marker = found.start(), content[found.start() + 1]
         length = int.from_bytes(content[at + 2 : at + 4], "big")
         if marker == END[1] or length < 2:
             return
-        yield marker, content[at + 4 : at + 2 + length]
+        yield at, marker, content[at + 4 : at + 2 + length]
         place = at + 2 + length

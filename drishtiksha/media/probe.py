@@ -12,7 +12,8 @@ from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, load_pixels, open_picture
+from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.partial import Fault
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
@@ -21,6 +22,7 @@ TURNS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 """EXIF orientation to the clockwise turn that it asks for; 2, 4, 5 and 7 are mirrored left-right before it."""
 
 NO_END = "Its end is missing, as after a transfer that broke off; all of the picture is there."
+OUT_OF_STEP = "Its data are damaged: parts of the picture are shifted, of wrong colour, or not what was stored."
 CUT_OFF = "It is cut off or damaged: {:.0%} of the picture or of its detail could be decoded; the rest was not judged."
 
 EXIF_SOFTWARE, EXIF_DATE_TIME, EXIF_TAKEN = 0x0131, 0x0132, 0x9003
@@ -49,7 +51,8 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
         try:
             with open_picture(path, name, limits) as picture:
                 _, share = load_pixels(picture, path, name)
-                facts = _picture_facts(picture) | _what_is_left(share)
+                fault = fault_of(picture, path) if share is None else None
+                facts = _picture_facts(picture) | _what_is_left(share, fault)
                 return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
@@ -96,8 +99,11 @@ def _picture_facts(picture: Image.Image) -> dict[str, Any]:
     }
 
 
-def _what_is_left(share: float | None) -> dict[str, Any]:
-    """share: of the picture that was decoded; None: it is without a fault."""
+def _what_is_left(share: float | None, fault: Fault | None) -> dict[str, Any]:
+    """share: of the picture that was decoded; None: all, without complaint."""
+    if fault is not None and fault.share == 1:
+        return {"damaged": True, "notes": (OUT_OF_STEP,)}
+    share = share if fault is None else fault.share
     if share is None:
         return {}
     if share == 1:
