@@ -18,6 +18,7 @@ from drishtiksha.weights import (
     WeightsState,
     announced,
     bytes_of,
+    convert,
     fetchable,
     origin,
     parts,
@@ -107,6 +108,21 @@ def weights_import(
         out.print(f"Licence: {source.licence}", markup=False, highlight=False)
         if cure := manager.status(name).remedy:
             out.print(f"Still missing: {cure}", markup=False, highlight=False)
+
+
+@weights_app.command("convert")
+def weights_convert(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A checkpoint of PyTorch.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", dir_okay=False, help="Where to write, a name that ends in .safetensors.")
+    ],
+) -> None:
+    """Take the tensors alone out of a checkpoint that asks for more than is allowed. No code in it is run."""
+    with failures_as_exit_codes():
+        if target.suffix != ".safetensors":
+            raise typer.BadParameter("its name must end in .safetensors", param_hint="OUT")
+        told = f"{convert(file, target)} tensors were written to {target}."
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @weights_app.command("unpin")

@@ -1,6 +1,7 @@
 """Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
 
 from drishtiksha.contract import Reference
+from drishtiksha.weights.convert import convert
 from drishtiksha.weights.fetching import announced, pull
 from drishtiksha.weights.files import (
     Calibration,
@@ -22,6 +23,7 @@ from drishtiksha.weights.files import (
     verify,
 )
 from drishtiksha.weights.importing import accept, copy_in
+from drishtiksha.weights.layout import fitted
 from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
 from drishtiksha.weights.lock import Pin, fingerprint, pin, pin_parts, pinned, prove, prove_parts, unpin
 from drishtiksha.weights.plain import Progress
@@ -38,10 +40,12 @@ __all__ = [
     "accept",
     "announced",
     "bytes_of",
+    "convert",
     "copy_in",
     "differences",
     "fetchable",
     "fingerprint",
+    "fitted",
     "load_content",
     "load_into",
     "load_state_dict",
