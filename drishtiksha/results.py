@@ -283,6 +283,8 @@ class RunProvenance(Frozen):
     dtype: str
     checkpoint_sha256: str | None
     config: dict[str, Any]
+    licence: str = Field(default="", description="of the weights, in words; empty in results before 0.3")
+    licence_class: str = Field(default="", description="open, non-commercial, nonprofit or not stated")
 
 
 class TrackScore(Frozen):

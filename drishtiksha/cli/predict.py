@@ -14,6 +14,7 @@ from rich.markup import escape
 from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
 from drishtiksha.errors import ConfigError, MediaError, ModelFailedError, WrongMediaKindError
 from drishtiksha.registry import ModelManager
+from drishtiksha.render import words
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
 
 
@@ -143,6 +144,8 @@ def _print_result(result: AnalysisResult) -> None:
         out.print(f"  {one.label.capitalize()}: {found} ({one.grade.value}){decides}", markup=False)
     for note in result.notes:
         out.print(f"  {note}", markup=False)
+    run = result.provenance
+    out.print(f"  Licence of the weights: {words.licence(run.licence, run.licence_class)}", markup=False)
     for person in result.people:
         span = f"{person.first_s:.1f}-{person.last_s:.1f} s"
         out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)

@@ -21,6 +21,8 @@ from drishtiksha.settings import MediaLimits
 from drishtiksha.weights import (
     Sidecar,
     fitted,
+    licence_class,
+    licences,
     load_content,
     load_into,
     load_state_dict,
@@ -29,6 +31,7 @@ from drishtiksha.weights import (
     read_sidecar,
     remedy,
     require,
+    used_parts,
 )
 
 if TYPE_CHECKING:
@@ -322,6 +325,8 @@ class Detector(ABC):
             "dtype": self._dtype,
             "checkpoint_sha256": self._hashes.get(""),
             "config": self.config.without_folders(),
+            "licence": licences(used_parts(self.config)),
+            "licence_class": licence_class(used_parts(self.config)).value,
         }
 
     def recipe(self) -> dict[str, Any]:
