@@ -35,6 +35,8 @@ _LEGACY_PARTS = 5
 """Pickles before the values in the format before torch 1.6: magic number, protocol, machine, content, storages."""
 _CALLS = frozenset(("GLOBAL", "REDUCE", "NEWOBJ", "BUILD", "INST", "OBJ"))
 _NEW_OPERATIONS = frozenset(op.name for op in pickletools.opcodes if op.proto > 2)
+_CLOSING = frozenset(("TUPLE", "LIST", "DICT", "APPENDS", "SETITEMS", "POP_MARK", "OBJ", "INST"))
+_PUTS = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 _END_RECORD = struct.Struct("<4s4H2LH")
 
 
@@ -252,27 +254,26 @@ def _names(path: Path, pickles: Iterable[BinaryIO]) -> set[str]:
     names: set[str] = set()
     operations = objects = 0
     for file in pickles:
-        nested = 0
+        marks = tuples = 0
         for opcode, argument, _ in pickletools.genops(file):
+            name = opcode.name
             operations += 1
-            objects += opcode.name in _CALLS
-            nested = nested + 1 if opcode.name in ("MARK", "TUPLE1") else max(0, nested - (opcode.name in _CLOSING))
-            if operations > MAX_OPERATIONS or objects > MAX_OBJECTS or nested > MAX_DEPTH:
+            objects += name in _CALLS
+            marks += (name == "MARK") - (name in _CLOSING)
+            tuples = tuples + 1 if name == "TUPLE1" else tuples * (name in _PUTS)  # a tuple in a tuple in a tuple
+            if operations > MAX_OPERATIONS or objects > MAX_OBJECTS or max(marks, tuples) > MAX_DEPTH:
                 raise WeightsDamagedError(
                     f"{path} is no plain checkpoint: it holds more objects ({MAX_OBJECTS}), or nests them deeper "
                     f"({MAX_DEPTH}), than weights do."
                 )
-            if opcode.name in _NEW_OPERATIONS:
+            if name in _NEW_OPERATIONS:
                 raise WeightsDamagedError(
                     f"{path} is written in a newer pickle protocol than torch.save uses, which is not read here. Ask its "
                     "publisher for a .safetensors file."
                 )
-            if opcode.name == "GLOBAL":
+            if name == "GLOBAL":
                 names.add(_full_name(str(argument)))
     return names
-
-
-_CLOSING = frozenset(("TUPLE", "LIST", "DICT", "APPENDS", "SETITEMS", "POP_MARK", "ADDITEMS", "FROZENSET"))
 
 
 def _full_name(argument: str) -> str:

@@ -275,6 +275,12 @@ def test_pickles_beyond_all_bounds_are_refused_soon(tmp_path, program, new_forma
     assert time.process_time() - started < 5
 
 
+def test_thousands_of_tensors_are_no_depth(tmp_path):
+    many = {f"layers.{i}.{name}": torch.zeros(1) for i in range(1500) for name in ("weight", "bias", "running_mean")}
+    torch.save(many, tmp_path / "net.pth")
+    assert len(weights.load_state_dict(tmp_path / "net.pth")) == 4500
+
+
 def test_a_million_keys_are_refused_soon(tmp_path):
     path = tmp_path / "many.safetensors"
     one = '"k%07d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
