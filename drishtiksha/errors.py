@@ -72,6 +72,14 @@ class WeightsMismatchError(WeightsError):
     """The checkpoint is not the one expected: hash, keys, shapes or canary score differ."""
 
 
+class WeightsDamagedError(WeightsMismatchError):
+    """The file is cut off, altered or no checkpoint at all."""
+
+
+class WeightsNotAllowedError(WeightsMismatchError):
+    """The file is whole, but holds a type that is not allowed in weights; none of its code was run."""
+
+
 class DownloadError(WeightsError):
     """A checkpoint could not be fetched."""
 

@@ -18,12 +18,25 @@ from typing import Literal
 from pydantic import ValidationError
 
 from drishtiksha.contract import DetectorConfig
+from drishtiksha.detector_config import LicenceClass
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.discovery import discover, plugins
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError, hide_folders
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import Settings
-from drishtiksha.weights import Part, Progress, WeightsState, bytes_of, fetchable, parts, pull, remedy, state
+from drishtiksha.weights import (
+    Part,
+    Progress,
+    WeightsState,
+    bytes_of,
+    fetchable,
+    licence_class,
+    parts,
+    pull,
+    remedy,
+    state,
+    used_parts,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +53,7 @@ class ModelStatus:
     embedded: bool
     remedy: str | None
     licence: str
+    licence_class: LicenceClass = LicenceClass.NOT_STATED
 
     def can_examine(self, media: MediaInfo | None) -> bool:
         """Whether it can run now; on this file, where one is given."""
@@ -215,7 +229,8 @@ class ModelManager:
         elif now == "ready" and absent:
             cures = dict.fromkeys(remedy(name, part.path, part.source, part.name) for part in absent)
             now, cure = "missing", " ".join(cures)
-        return ModelStatus(name, now, config, embedded, cure, config.weights.licence)
+        kind = licence_class(used_parts(config))
+        return ModelStatus(name, now, config, embedded, cure, config.weights.licence, kind)
 
     def _require(self, name: str) -> DetectorConfig:
         if name not in self.model_configs:
@@ -270,6 +285,10 @@ class ModelManager:
                 del self._used[name]
 
 
+def _permitted(settings: Settings, kind: LicenceClass) -> bool:
+    return settings.licences is None or kind in settings.licences
+
+
 def _validated(settings: Settings, registry: dict[str, type[Detector]]) -> dict[str, DetectorConfig]:
     """Every entry against the `Config` of the class it names; an unknown class is reported when it is used."""
     names = list(settings.models) if settings.active_models is None else settings.active_models
@@ -288,9 +307,12 @@ def _validated(settings: Settings, registry: dict[str, type[Detector]]) -> dict[
         except ValidationError as error:
             problems += [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             continue
+        if not _permitted(settings, licence_class(part for part in parts(config) if not part.optional)):
+            continue
         companions = {
             key: companion.model_copy(update={"path": settings.checkpoint(companion.path)})
             for key, companion in config.companions.items()
+            if _permitted(settings, companion.weights.licence_class)  # else it is optional
         }
         configs[name] = config.model_copy(
             update={

@@ -300,6 +300,8 @@ class RunProvenance(Frozen):
     recipe: str = Field(
         default="", description="hex digits that change with whatever the scores depend on beside the file"
     )
+    licence: str = Field(default="", description="of the weights, in words; empty in results before 0.3")
+    licence_class: str = Field(default="", description="open, non-commercial, nonprofit or not stated")
 
 
 class TrackScore(Frozen):

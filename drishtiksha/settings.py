@@ -21,7 +21,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from drishtiksha.detector_config import DEVICE
+from drishtiksha.detector_config import DEVICE, LicenceClass
 from drishtiksha.errors import ConfigError, hide_folders
 
 _SHIPPED = Path(__file__).with_name("shipped")
@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     manage_models: bool = Field(
         default_factory=lambda: "SPACE_ID" not in os.environ,
         description="whether the page may load, unload and download models; off where strangers use it",
+    )
+    licences: list[LicenceClass] | None = Field(
+        default=None,
+        description="offer only models whose weights have a licence of these classes (open, non-commercial, nonprofit, not "
+        "stated); None = all",
     )
     max_queue: int = Field(default=16, gt=0, description="jobs that may wait")
     api_keys_required: bool = Field(default=False, description="whether every /api route asks for a key")

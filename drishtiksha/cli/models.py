@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from drishtiksha.cli.console import failures_as_exit_codes, out
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.render import words
 from drishtiksha.settings import load_settings
-from drishtiksha.weights import fetchable, origin, parts, sources, state
+from drishtiksha.weights import bytes_of, fetchable, licences, origin, parts, sources, state
 
 STATE_STYLE = {"loaded": "bold", "ready": "bold", "missing": "dim", "broken": "dim"}
 
@@ -36,13 +37,23 @@ def models(
 
 
 def _print_table(statuses: list[ModelStatus]) -> None:
-    rows = [(s.name, _in_short(s), _takes(s), s.config.looks_at, STATE_STYLE[s.state]) for s in statuses]
+    columns: dict[str, Callable[[ModelStatus], str]] = {
+        "model": lambda s: s.name,
+        "state": _in_short,
+        "size": _size,
+        "licence": lambda s: s.licence_class.value,
+        "takes": _takes,
+    }
+    widths = {title: max((len(title), *(len(cell(s)) for s in statuses))) for title, cell in columns.items()}
+    if sum(widths.values()) + 2 * len(widths) > out.width:
+        del columns["takes"]
     table = Table(box=None, pad_edge=False, expand=True)
-    for place, title in enumerate(("model", "state", "takes")):
-        table.add_column(title, no_wrap=True, width=max((len(row[place]) for row in rows), default=0))
+    for title in columns:
+        table.add_column(title, no_wrap=True, width=widths[title])
     table.add_column("looks at", no_wrap=True, ratio=1)
-    for *cells, style in rows:
-        table.add_row(*map(escape, cells), style=style)
+    for status in statuses:
+        cells = [*(cell(status) for cell in columns.values()), status.config.looks_at]
+        table.add_row(*map(escape, cells), style=STATE_STYLE[status.state])
     out.print(table)
     out.print("drishtiksha models NAME tells what is known of one, and how to get its files.", highlight=False)
 
@@ -57,7 +68,8 @@ def _print_card(status: ModelStatus) -> None:
         "trained on": config.trained_on,
         "measured": words.measured(config),
         "method": config.paper,
-        "licence": status.licence,
+        "licence": words.licence(licences(parts(config)), status.licence_class),
+        "size": _size(status),
         "comes from": "; ".join(sources(config)),
         "to get it": status.remedy or "",
     }
@@ -84,6 +96,17 @@ def _in_short(status: ModelStatus) -> str:
     return ", ".join([f"{status.state}: {way}" if status.state == "missing" else status.state, *_marks(status)])
 
 
+def _bytes(status: ModelStatus) -> int:
+    """Of all needed files, here or as published; 0 where it is not known of one that is missing."""
+    sizes = [bytes_of(p.path, p.source) or p.source.bytes or 0 for p in parts(status.config) if not p.optional]
+    return sum(sizes) if all(sizes) else 0
+
+
+def _size(status: ModelStatus) -> str:
+    size = _bytes(status)
+    return words.size(size) if size else ""
+
+
 def _takes(status: ModelStatus) -> str:
     config = status.config
     kinds = {
@@ -108,6 +131,7 @@ def _as_dict(status: ModelStatus) -> dict[str, object]:
             "state": state(part.path, part.source).value,
             "optional": part.optional,
             "licence": part.source.licence,
+            "licence_class": part.source.licence_class.value,
             "source": origin(part.source),
         }
         for part in parts(config)
@@ -118,6 +142,9 @@ def _as_dict(status: ModelStatus) -> dict[str, object]:
         "embedded": status.embedded,
         **{field: getattr(config, field) for field in plain.split()},
         "licence": status.licence,
+        "licence_class": status.licence_class.value,
+        "recommended": config.recommended,
+        "bytes": _bytes(status),
         "remedy": status.remedy,
         "files": files,
     }

@@ -15,7 +15,7 @@ from drishtiksha.batch.sources import Sources, written
 from drishtiksha.cli.console import Exit, err, exit_code, out, reported
 from drishtiksha.errors import MediaError, ModelFailedError, WrongMediaKindError
 from drishtiksha.registry import ModelManager
-from drishtiksha.render.words import counted
+from drishtiksha.render.words import counted, licence
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ def print_result(result: AnalysisResult, label: str) -> None:
         out.print(f"  {one.label.capitalize()}: {found} ({one.grade.value}){decides}", markup=False)
     for note in result.notes:
         out.print(f"  {note}", markup=False)
+    run = result.provenance
+    out.print(f"  Licence of the weights: {licence(run.licence, run.licence_class)}", markup=False)
     for person in result.people:
         span = f"{person.first_s:.1f}-{person.last_s:.1f} s"
         out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)

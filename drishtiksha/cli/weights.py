@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,17 @@ from rich.markup import escape
 from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from drishtiksha.cli.console import err, failures_as_exit_codes, out, progress_bar
-from drishtiksha.errors import DownloadError, DrishtikshaError, WeightsMismatchError
+from drishtiksha.detector_config import LicenceClass
+from drishtiksha.errors import ConfigError, DownloadError, DrishtikshaError, WeightsMismatchError
 from drishtiksha.registry import ModelManager
+from drishtiksha.render import words
 from drishtiksha.settings import load_settings
 from drishtiksha.weights import (
     Part,
     WeightsState,
     announced,
     bytes_of,
+    convert,
     fetchable,
     origin,
     parts,
@@ -26,11 +30,14 @@ from drishtiksha.weights import (
     pull,
     read_sidecar,
     remedy,
+    require_room,
     state,
     unpin,
 )
 
 weights_app = typer.Typer(no_args_is_help=True, help="Checkpoints: list, fetch, import, verify.")
+ASKING = (LicenceClass.NON_COMMERCIAL, LicenceClass.NONPROFIT)
+"""Licences of these classes ask for a kind of use, which --noncommercial-ok states."""
 Name = Annotated[str, typer.Argument(help="A name that `drishtiksha models` lists.")]
 
 
@@ -53,35 +60,100 @@ def _print_part(part: Part) -> None:
     )
     known = f"{here.value}, optional" if part.optional else here.value
     label = f"{part.name}: " if part.name else ""
-    for line in (f"{label}{known}{size}; licence: {part.source.licence}", str(part.path), source):
+    terms = words.licence(part.source.licence, part.source.licence_class)
+    for line in (f"{label}{known}{size}; licence: {terms}", str(part.path), source):
         out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 @weights_app.command("pull")
-def weights_pull(name: Name) -> None:
-    """Fetch what is missing of one model: resumed, verified, put in place in one step."""
+def weights_pull(
+    names: Annotated[list[str] | None, typer.Argument(help="Names that `drishtiksha models` lists.")] = None,
+    recommended: Annotated[
+        bool, typer.Option("--recommended", help="Those that the configuration recommends, too.")
+    ] = False,
+    noncommercial_ok: Annotated[
+        bool,
+        typer.Option("--noncommercial-ok", help="Your use is non-commercial (and non-profit, where a licence asks)."),
+    ] = False,
+) -> None:
+    """Say sizes and licences, then fetch what is missing: resumed, verified, put in place in one step."""
     with failures_as_exit_codes():
-        missing = ModelManager(load_settings()).missing(name)
-        if not missing:
-            out.print(f"All files of {name} are there already.", markup=False, highlight=False)
-        for part in missing:
-            if fetchable(part.source):
-                _pull(name, part)
-        left = [part for part in missing if not fetchable(part.source)]
-        for part in left:
-            told = remedy(name, part.path, part.source, part.name)
-            err.print(
-                f"{part.path.name}{' (optional)' if part.optional else ''}: {told}", markup=False, highlight=False
-            )
-        if needed := [part.path.name for part in left if not part.optional]:
-            raise DownloadError(f"No program may fetch {', '.join(needed)}; see above what to do.")
+        manager = ModelManager(load_settings())
+        configs = manager.get_active_model_configs()
+        chosen = list(
+            dict.fromkeys([*(names or []), *(n for n, c in configs.items() if recommended and c.recommended)])
+        )
+        if not chosen:
+            raise ConfigError("Name a model, or have the configuration recommend some (recommended: true).")
+        plan = {name: manager.missing(name) for name in chosen}
+        _say_plan(plan)
+        failures: list[DrishtikshaError] = []
+        for name, missing in plan.items():
+            try:
+                _pull_model(name, missing, noncommercial_ok)
+            except _UnaskedError as error:
+                err.print(str(error), markup=False, highlight=False)
+                failures += [error] if name in (names or []) else []
+            except DrishtikshaError as error:
+                err.print(f"{name}: {error}", markup=False, highlight=False)
+                failures.append(error)
+        if failures:
+            raise DownloadError(f"{len(failures)} of {len(plan)} models were not fetched completely; see above why.")
 
 
-def _pull(name: str, part: Part) -> None:
-    size = announced(part.source, part.path).bytes
-    told = f"{size / 1e6:.0f} MB" if size else "size unknown"
-    err.print(f"{part.path.name} of {name}: {told}, from {origin(part.source)}", markup=False, highlight=False)
-    err.print(f"Licence: {part.source.licence}", markup=False, highlight=False)
+class _UnaskedError(DownloadError):
+    """A licence asks for a kind of use that nobody has stated."""
+
+
+def _say_plan(plan: Mapping[str, list[Part]]) -> None:
+    """Every file with its size and licence, and the sum. Raises: DownloadError when the disk has no room for all."""
+    files = [(name, part) for name, missing in plan.items() for part in missing if fetchable(part.source)]
+    sizes = [announced(part.source, part.path).bytes for _, part in files]
+    for (name, part), size in zip(files, sizes, strict=True):
+        told = words.size(size) if size else "size unknown"
+        terms = words.licence(part.source.licence, part.source.licence_class)
+        line = f"{part.path.name} of {name}: {told}, from {origin(part.source)}\nLicence: {terms}"
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
+    known = sum(size or 0 for size in sizes)
+    if len(files) > 1:
+        more = "" if all(sizes) else " and those of unknown size"
+        err.print(f"Together: {len(files)} files, {words.size(known)}{more}", markup=False, highlight=False)
+    if files and known:
+        require_room(_existing(files[0][1].path), known - sum(_arrived(part.path) for _, part in files))
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in path.absolute().parents if folder.is_dir())
+
+
+def _arrived(path: Path) -> int:
+    """The bytes that an interrupted download left."""
+    return bytes_of(path.with_name(path.name + ".part"))
+
+
+def _pull_model(name: str, missing: list[Part], noncommercial_ok: bool) -> None:
+    """Raises: DownloadError, also where a licence asks for what was not stated; WeightsMismatchError."""
+    if not missing:
+        out.print(f"All files of {name} are there already.", markup=False, highlight=False)
+        return
+    asking = [part for part in missing if part.source.licence_class in ASKING and fetchable(part.source)]
+    if asking and not noncommercial_ok:
+        terms = words.licence(asking[0].source.licence, asking[0].source.licence_class)
+        raise _UnaskedError(
+            f"{name} was not fetched. Its licence: {terms}. If yours is such a use, add --noncommercial-ok."
+        )
+    for part in missing:
+        if fetchable(part.source):
+            _pull(part)
+    left = [part for part in missing if not fetchable(part.source)]
+    for part in left:
+        told = remedy(name, part.path, part.source, part.name)
+        err.print(f"{part.path.name}{' (optional)' if part.optional else ''}: {told}", markup=False, highlight=False)
+    if needed := [part.path.name for part in left if not part.optional]:
+        raise DownloadError(f"No program may fetch {', '.join(needed)}; see above what to do.")
+
+
+def _pull(part: Part) -> None:
     with progress_bar(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task(escape(part.path.name), total=None)
         digest = pull(part.source, part.path, lambda done, total: progress.update(task, completed=done, total=total))
@@ -104,9 +176,24 @@ def weights_import(
         out.print(f"{file.name} fits {name} and lies at {path}.", markup=False, highlight=False)
         if accepted:
             out.print(f"SHA-256 {accepted.sha256}", markup=False, highlight=False)
-        out.print(f"Licence: {source.licence}", markup=False, highlight=False)
+        out.print(f"Licence: {words.licence(source.licence, source.licence_class)}", markup=False, highlight=False)
         if cure := manager.status(name).remedy:
             out.print(f"Still missing: {cure}", markup=False, highlight=False)
+
+
+@weights_app.command("convert")
+def weights_convert(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A checkpoint of PyTorch.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", dir_okay=False, help="Where to write, a name that ends in .safetensors.")
+    ],
+) -> None:
+    """Take the tensors alone out of a checkpoint that asks for more than is allowed. No code in it is run."""
+    with failures_as_exit_codes():
+        if target.suffix != ".safetensors":
+            raise typer.BadParameter("its name must end in .safetensors", param_hint="OUT")
+        told = f"{convert(file, target)} tensors were written to {target}."
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @weights_app.command("unpin")

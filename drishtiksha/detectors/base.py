@@ -20,6 +20,9 @@ from drishtiksha.results import AnalysisResult, FaceBox, GapReason, Heatmap, Med
 from drishtiksha.settings import MediaLimits
 from drishtiksha.weights import (
     Sidecar,
+    fitted,
+    licence_class,
+    licences,
     load_content,
     load_into,
     load_state_dict,
@@ -28,6 +31,7 @@ from drishtiksha.weights import (
     read_sidecar,
     remedy,
     require,
+    used_parts,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +77,11 @@ class Detector(ABC):
     def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Add or fold in the tensors of companion files, after `remap`."""
         return state_dict
+
+    def own_part(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What of a network's tensors the checkpoint itself brings: all but those of companions."""
+        companions = tuple(f"{name}." for name in self.config.companions)
+        return {key: tensor for key, tensor in state_dict.items() if not key.startswith(companions)}
 
     def packable(self, network: nn.Module) -> Sequence[nn.Module]:
         """Parts whose linear layers may be packed when they are in bfloat16: what no gradient goes through."""
@@ -183,7 +192,8 @@ class Detector(ABC):
         tensors = load_state_dict(path, remedy(self.model_name, path, self.config.weights))
         with torch.device("meta" if self.build_on_meta else "cpu"):
             network = self.build()
-        load_into(network, self.merge(self.remap(tensors)), self.model_name)
+        own = fitted(tensors, self.own_part(network.state_dict()), self.remap, self.model_name)
+        load_into(network, self.merge(own), self.model_name)
         if self.fold_batch_norms:
             from drishtiksha.networks.fuse import fuse_batch_norms
 
@@ -219,6 +229,14 @@ class Detector(ABC):
             self._dtype = "bfloat16"
         network.to(memory_format=torch.channels_last).to(device)
         self.load_seconds = time.perf_counter() - started
+        return self
+
+    def borrow(self, path: Path) -> Self:
+        """Load the network from `path` instead of its own place, on the CPU; nothing is proven or pinned.
+
+        Raises: as `read_network`.
+        """
+        self._network = self.read_network(path).eval().requires_grad_(False)
         return self
 
     def _check_canary(self) -> None:
@@ -322,6 +340,8 @@ class Detector(ABC):
             "dtype": self._dtype,
             "checkpoint_sha256": self._hashes.get(""),
             "config": self.config.without_folders(),
+            "licence": licences(used_parts(self.config)),
+            "licence_class": licence_class(used_parts(self.config)).value,
         }
 
     def recipe(self) -> dict[str, Any]:

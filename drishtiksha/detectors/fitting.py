@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drishtiksha.detectors.base import Detector
-from drishtiksha.errors import WeightsMismatchError
-from drishtiksha.weights import Part, accept, copy_in, differences, load_state_dict
+from drishtiksha.detectors.trial import try_out
+from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
+from drishtiksha.weights import Part, accept, copy_in, differences, fitted, load_state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,12 +30,11 @@ def take_in(detector: Detector, given: Path, place: Part, *, force: bool = False
 
 
 def check(detector: Detector, given: Path, part: str = "") -> None:
-    """Hold the names and shapes in `given` against the network; `part` names the companion that it is to be.
+    """Hold the names and shapes in `given` against the network, then compute with it once where all files are here.
 
-    Tensors of companions are not expected in the checkpoint itself. Nothing is computed and no memory filled: the network
-    is built without weights.
+    `part` names the companion that it is to be. Tensors of companions are not expected in the checkpoint itself.
 
-    Raises: WeightsMismatchError that names what is missing, unexpected or of another shape.
+    Raises: WeightsMismatchError that names what is missing, unexpected or of another shape, or why nothing was computed.
     """
     wanted_path = detector.config.companions[part].path if part else detector.config.model_path
     if wanted_path.suffix == LANDMARKS:
@@ -41,33 +42,39 @@ def check(detector: Detector, given: Path, part: str = "") -> None:
 
         check_landmarks_file(given)
         return
-    if given.is_dir():
-        type(detector)(detector.config.model_copy(update={"model_path": given})).read_network(given)
-        return
-    found, wanted = _found_and_wanted(detector, given, part)
-    if faults := differences(wanted, found):
-        raise WeightsMismatchError(
-            f"{given.name} does not fit {detector.model_name}{f' ({part})' if part else ''}: {faults}. It belongs to "
-            "another model or release. Nothing was changed."
-        )
+    trial = _trial(detector, given, part)
+    if given.is_file():
+        found, wanted = _found_and_wanted(trial, given, part)
+        if faults := differences(wanted, found):
+            raise WeightsMismatchError(
+                f"{given.name} does not fit {detector.model_name}{f' ({part})' if part else ''}: {faults}. It belongs to "
+                "another model or release. Nothing was changed."
+            )
+    with suppress(WeightsMissingError):  # another of its files is not here yet: the first use will tell
+        try_out(trial.borrow(trial.config.model_path))
 
 
-def _found_and_wanted(detector: Detector, given: Path, part: str) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+def _trial(detector: Detector, given: Path, part: str) -> Detector:
+    """A detector that has `given` in the place of its checkpoint, or of its companion `part`."""
+    config = detector.config
+    if not part:
+        return type(detector)(config.model_copy(update={"model_path": given}))
+    further = config.companions | {part: config.companions[part].model_copy(update={"path": given})}
+    return type(detector)(config.model_copy(update={"companions": further}))
+
+
+def _found_and_wanted(trial: Detector, given: Path, part: str) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
     import torch
 
-    companions = detector.config.companions
-    with torch.device("meta" if detector.build_on_meta else "cpu"):
-        wanted = detector.build().state_dict()
-    prefixes = tuple(f"{name}." for name in companions)
-    own = {key: tensor for key, tensor in wanted.items() if not key.startswith(prefixes)}
+    with torch.device("meta" if trial.build_on_meta else "cpu"):
+        wanted = trial.build().state_dict()
+    own = trial.own_part(wanted)
     if not part:
-        return detector.remap(load_state_dict(given)), own
-    further = companions | {part: companions[part].model_copy(update={"path": given})}
-    trial = type(detector)(detector.config.model_copy(update={"companions": further}))
+        return fitted(load_state_dict(given), own, trial.remap, trial.model_name), own
     try:
         return trial.merge(own), wanted
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise WeightsMismatchError(
-            f"{given.name} is not laid out as {detector.model_name} needs it ({type(error).__name__}: {error}). "
+            f"{given.name} is not laid out as {trial.model_name} needs it ({type(error).__name__}: {error}). "
             "Nothing was changed."
         ) from error

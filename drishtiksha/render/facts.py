@@ -66,6 +66,7 @@ def custody_facts(result: AnalysisResult) -> Rows:
         ("Started", words.moment(run.started_utc)),
         ("Model", f"{result.model_name} (experimental)" if result.experimental else result.model_name),
         ("Checkpoint SHA-256", run.checkpoint_sha256 or "not known"),
+        *([("Licence of the weights", words.licence(run.licence, run.licence_class))] if run.licence else []),
         ("Device", f"{run.device}, {run.dtype}"),
         ("Scores", "calibrated on held-out data" if result.calibrated else "not calibrated"),
         ("Error rates", " ".join(result.odds) or "none, since nothing was scored"),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from drishtiksha import __version__
-from drishtiksha.detector_config import DetectorConfig
+from drishtiksha.detector_config import DetectorConfig, LicenceClass
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaKind, SampleScore, clock, fine_clock
 from drishtiksha.weights import read_sidecar
 
@@ -103,6 +103,22 @@ def share(fraction: float) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """2, "sample" -> "2 samples"."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+LICENCE_CLASSES = {
+    LicenceClass.OPEN: "open: any use, on its own terms",
+    LicenceClass.NON_COMMERCIAL: "non-commercial only",
+    LicenceClass.NONPROFIT: "non-profit only",
+    LicenceClass.NOT_STATED: "no use is granted: ask its authors",
+}
+
+
+def licence(text: str, kind: str) -> str:
+    """A licence in its own words, and what its class means. `kind`: a `LicenceClass`; empty where it is not known."""
+    if not text or not kind:
+        return text or "not known"
+    meaning = LICENCE_CLASSES[LicenceClass(kind)]
+    return text if meaning.removesuffix(" only") in text else f"{text} ({meaning})"
 
 
 def measured(config: DetectorConfig) -> str:

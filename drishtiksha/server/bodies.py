@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from drishtiksha.casefile import CaseFile, EvidenceKind, HumanVerdict
+from drishtiksha.detector_config import LicenceClass
 from drishtiksha.errors import without_server_paths
 from drishtiksha.registry import ModelStatus, State
 from drishtiksha.results import Grade, MediaInfo, Prediction
@@ -44,6 +45,7 @@ class ModelCard(_Body):
     measured: str
     paper: str
     licence: str
+    licence_class: LicenceClass
     experimental: bool
     retired: bool
     remedy: str | None = Field(description="what to do when it is missing or broken")
@@ -61,6 +63,7 @@ class ModelCard(_Body):
             sound=config.isAudio,
             video_with_sound=config.isMultiModal,
             licence=status.licence,
+            licence_class=status.licence_class,
             experimental=config.experimental,
             retired=config.retired,
             remedy=without_server_paths(status.remedy) if status.remedy else None,

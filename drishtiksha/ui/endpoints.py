@@ -61,6 +61,7 @@ def list_models(desk: Desk) -> list[dict[str, Any]]:
             "experimental": status.config.experimental,
             "remedy": status.remedy,
             "licence": status.licence,
+            "licence_class": status.licence_class.value,
         }
         for status in desk.models()
     ]

@@ -1,6 +1,7 @@
 """Checkpoints: find, fetch, verify and load a state dict. Torch is imported by the functions that need it."""
 
 from drishtiksha.contract import Reference
+from drishtiksha.weights.convert import convert
 from drishtiksha.weights.fetching import announced, pull
 from drishtiksha.weights.files import (
     Calibration,
@@ -10,18 +11,23 @@ from drishtiksha.weights.files import (
     WeightsState,
     bytes_of,
     fetchable,
+    licence_class,
+    licences,
     origin,
     parts,
     read_sidecar,
     remedy,
     require,
+    require_room,
     sha256_of,
     sidecar_path,
     sources,
     state,
+    used_parts,
     verify,
 )
 from drishtiksha.weights.importing import accept, copy_in
+from drishtiksha.weights.layout import fitted
 from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
 from drishtiksha.weights.lock import Pin, fingerprint, pin, pin_parts, pinned, prove, prove_parts, unpin
 from drishtiksha.weights.plain import Progress
@@ -38,10 +44,14 @@ __all__ = [
     "accept",
     "announced",
     "bytes_of",
+    "convert",
     "copy_in",
     "differences",
     "fetchable",
     "fingerprint",
+    "fitted",
+    "licence_class",
+    "licences",
     "load_content",
     "load_into",
     "load_state_dict",
@@ -56,10 +66,12 @@ __all__ = [
     "read_sidecar",
     "remedy",
     "require",
+    "require_room",
     "sha256_of",
     "sidecar_path",
     "sources",
     "state",
     "unpin",
+    "used_parts",
     "verify",
 ]

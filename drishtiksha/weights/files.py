@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drishtiksha.contract import DetectorConfig, Reference, WeightsSource
+from drishtiksha.detector_config import LicenceClass
 from drishtiksha.errors import DownloadError, WeightsMismatchError, WeightsMissingError
 from drishtiksha.results import MediaKind, Thresholds
 
@@ -96,6 +98,22 @@ def parts(config: DetectorConfig) -> list[Part]:
     """The checkpoint first, then its companions."""
     further = [Part(name, c.path, c.weights, c.optional) for name, c in config.companions.items()]
     return [Part("", config.model_path, config.weights), *further]
+
+
+def used_parts(config: DetectorConfig) -> list[Part]:
+    """All that a model works with on this machine: what it needs, and optional files that are here."""
+    return [p for p in parts(config) if not p.optional or state(p.path, p.source) is not WeightsState.MISSING]
+
+
+def licence_class(files: Iterable[Part]) -> LicenceClass:
+    """That of the strictest licence among them."""
+    return max((part.source.licence_class for part in files), key=lambda kind: kind.strictness)
+
+
+def licences(files: Sequence[Part]) -> str:
+    """Of every file, the companions by name where theirs is another one; the first one is the checkpoint."""
+    own = files[0].source.licence
+    return "; ".join([own, *(f"{p.name}: {p.source.licence}" for p in files[1:] if p.source.licence != own)])
 
 
 def files_of(path: Path, source: WeightsSource | None = None) -> list[Path]:

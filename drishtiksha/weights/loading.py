@@ -1,44 +1,99 @@
 """From a checkpoint file to the tensors of a network.
 
-Nothing is ever unpickled that could run code: pickles go through `torch.load(weights_only=True)` and nothing else.
+Nothing is ever unpickled that could run code: see `weights.pickles`.
 """
 
 from __future__ import annotations
 
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drishtiksha.errors import WeightsMismatchError
+from drishtiksha.errors import WeightsDamagedError, WeightsMismatchError
 from drishtiksha.weights.files import require
+from drishtiksha.weights.pickles import Inert, load_pickle
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MAX_HEADER_BYTES = 100_000_000
-"""Of a safetensors file, by its format: https://github.com/huggingface/safetensors"""
-WRAPPERS = ("state_dict", "model_state_dict", "model")
+MAX_HEADER_BYTES = 16_000_000
+"""Of a safetensors file: what 20,000 tensors with long names need, many times over."""
+MAX_TENSORS = 20_000
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "model_state", "model_ema", "state_dict_ema")
 """Keys under which training scripts keep the state dict next to their epoch and optimiser."""
+MAX_WRAPPED = 3
+"""How many such wrappers lie in one another."""
+COUNTERS = ("total_ops", "total_params")
+"""What the profiler thop leaves in every layer."""
 
 
 def load_state_dict(path: Path, how_to_get: str = "") -> dict[str, Tensor]:
     """The tensors of a checkpoint on the CPU, memory-mapped where the format allows; its content tells which that is.
 
-    A wrapper such as `{"state_dict": ..., "epoch": ...}` is taken off. `how_to_get` is what `remedy` says of the file.
+    A wrapper such as `{"state_dict": ..., "epoch": ...}` is taken off, and so are a profiler's counters. Half and double
+    precision become float32. `how_to_get` is what `remedy` says of the file.
 
-    Raises: WeightsMissingError; WeightsMismatchError when the file is damaged, of an unknown format, holds anything
-    but tensors, or is a pickle that asks for code to be run (it is refused, never loaded in another way).
+    Raises: WeightsMissingError; WeightsDamagedError; WeightsNotAllowedError when it is a pickle that asks for a type which
+    could run code (it is refused, never loaded in another way); WeightsMismatchError when it holds anything but tensors, or
+    values that are not finite.
     """
-    require(path, how_to_get or f"Put it at {path}.")
-    return _load_safetensors(path) if _is_safetensors(path) else _unwrap(_load_pickle(path), path)
+    return as_state_dict(load_content(path, how_to_get), path)
 
 
 def load_content(path: Path, how_to_get: str = "") -> Any:
-    """All that a checkpoint holds, as it is: tensors, numbers, text and containers of them. Raises as `load_state_dict`."""
+    """All that a checkpoint holds, as it is: tensors, numbers, text and containers of them, `Inert` for metadata.
+
+    Raises as `load_state_dict`.
+    """
     require(path, how_to_get or f"Put it at {path}.")
-    return _load_safetensors(path) if _is_safetensors(path) else _load_pickle(path)
+    return _load_safetensors(path) if is_safetensors(path) else load_pickle(path)
+
+
+def as_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    """The names and tensors in what `load_content` read from `path`. Raises as `load_state_dict`."""
+    tensors = {key: tensor for key, tensor in _unwrap(content, path).items() if key.rpartition(".")[2] not in COUNTERS}
+    if len(tensors) > MAX_TENSORS:
+        raise WeightsMismatchError(f"{path} holds {len(tensors)} tensors; no network here has over {MAX_TENSORS}.")
+    _refuse_inflated(tensors, path)
+    plain = {key: _as_float32(tensor) for key, tensor in tensors.items()}
+    if bad := [key for key, tensor in plain.items() if not _finite(tensor)]:
+        raise WeightsMismatchError(
+            f"{path} holds values that are not finite (NaN or infinity) in {_some(bad)}: its training failed, or it was "
+            "damaged afterwards. Ask its publisher for another."
+        )
+    return plain
+
+
+def _refuse_inflated(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises: WeightsDamagedError for tensors that are no plain memory, or claim far more of it than the file holds."""
+    import torch
+
+    odd = [key for key, t in tensors.items() if t.is_meta or t.is_quantized or t.layout is not torch.strided]
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values() if not tensor.is_meta)
+    if odd:
+        raise WeightsDamagedError(
+            f"{path} holds tensors without plain values: {_some(odd)}. Wanted a plain state dict."
+        )
+    if claimed > 4 * path.stat().st_size + 1_000_000:  # tied weights may count more than once
+        raise WeightsDamagedError(
+            f"{path} is no plain checkpoint: its tensors claim {claimed} bytes, and it has {path.stat().st_size}."
+        )
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    import torch
+
+    plain = tensor.detach()
+    return plain.float() if plain.is_floating_point() and plain.dtype is not torch.float32 else plain
+
+
+def _finite(tensor: Tensor) -> bool:
+    import torch
+
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    low, high = torch.aminmax(tensor)  # NaN goes through; nothing is allocated
+    return bool(torch.isfinite(low) and torch.isfinite(high))
 
 
 def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -> None:
@@ -63,61 +118,43 @@ def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], name: str) -
         )
 
 
-def _is_safetensors(path: Path) -> bool:
+def is_safetensors(path: Path) -> bool:
     """Whether it begins as such a file: the length of its header as eight bytes, then the header, which is JSON."""
     with path.open("rb") as file:
         start = file.read(9)
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES
+    return start[8:] == b"{" and not start.startswith(b"PK")
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    """Raises: WeightsDamagedError, also for a header that is larger than weights need."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > min(MAX_HEADER_BYTES, path.stat().st_size):
+        raise WeightsDamagedError(
+            f"{path} is damaged or no checkpoint: its header claims {length} bytes, at most {MAX_HEADER_BYTES} are read."
+        )
     try:
         return load_file(path, device="cpu")
-    except SafetensorError as error:
-        raise WeightsMismatchError(f"{path} is damaged or no safetensors file ({error}). Fetch it again.") from error
-
-
-def _load_pickle(path: Path) -> Any:
-    import torch
-
-    _allow_numpy_scalars()
-    try:
-        # Only the zip format of torch 1.6 and later can be mapped.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # a damaged pickle may raise anything
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = (
-            f"it asks for {asked[1]}, code that this tool refuses to run" if asked else "it is damaged or no checkpoint"
-        )
-        raise WeightsMismatchError(
-            f"{path} cannot be read as plain weights: {reason}. Fetch it again from its publisher, or convert it to "
-            ".safetensors."
-        ) from error
-
-
-def _allow_numpy_scalars() -> None:
-    """Let through the plain numbers (a best loss, say) that training scripts save beside the weights.
-
-    For good, not for one call: torch keeps this list for the whole process, and other threads may be loading.
-    """
-    import numpy as np
-    import torch
-
-    scalar: Any = np.float64(0).__reduce__()[0]
-    dtypes = [np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType, np.dtypes.Int64DType]
-    torch.serialization.add_safe_globals([scalar, (scalar, "numpy.core.multiarray.scalar"), *dtypes])
+    except (SafetensorError, ValueError) as error:
+        raise WeightsDamagedError(f"{path} is damaged or no safetensors file ({error}). Fetch it again.") from error
 
 
 def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
     from torch import Tensor
 
-    if isinstance(loaded, Mapping):
-        loaded = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping)), loaded)
+    for _ in range(MAX_WRAPPED):
+        if not isinstance(loaded, Mapping) or all(isinstance(value, Tensor) for value in loaded.values()):
+            break
+        inside = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping) and loaded[key]), None)
+        if inside is None:
+            break
+        loaded = inside
     if not isinstance(loaded, Mapping) or not loaded:
-        raise WeightsMismatchError(f"{path} holds {type(loaded).__name__}, no state dict; wanted names and tensors.")
+        held = "an object, not its weights" if isinstance(loaded, Inert) else type(loaded).__name__
+        raise WeightsMismatchError(f"{path} holds {held}, no state dict; wanted names and tensors.")
     foreign = [str(key) for key, value in loaded.items() if not isinstance(value, Tensor)]
     if foreign:
         raise WeightsMismatchError(f"{path} holds more than tensors: {_some(foreign)}. Wanted a state dict alone.")

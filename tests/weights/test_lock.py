@@ -40,6 +40,9 @@ class PartsDetector(Detector):
     def preprocess(self, sample):
         return [torch.zeros(4)]
 
+    def forward(self, batch):
+        return self.network["head"](self.network["tower"](batch))[:, 0]
+
     def merge(self, state_dict):
         return dict(state_dict) | {f"tower.{key}": tensor for key, tensor in self.read_companion("tower").items()}
 '''

@@ -12,7 +12,7 @@ from drishtiksha.scoring import EXPERIMENTAL
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.picker import made_for
 from drishtiksha.ui.shared.templates import fill
-from drishtiksha.weights import Part, announced, bytes_of, fetchable, origin, parts, sources
+from drishtiksha.weights import Part, announced, bytes_of, fetchable, licences, origin, parts, sources
 
 RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
 NOT_MEASURED = "Not measured here, and no measurement by others is known to us."
@@ -63,7 +63,7 @@ def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
         ("Trained on", config.trained_on),
         ("Measured", words.measured(config) or NOT_MEASURED),
         ("Method", config.paper),
-        ("Licence", _licences(parts(config))),
+        ("Licence", words.licence(licences(parts(config)), status.licence_class)),
         ("Comes from", "; ".join(sources(config))),
         ("Size", _sizes(parts(config))),
         ("To get it", status.remedy or ""),
@@ -86,12 +86,6 @@ def _sizes(files: list[Part]) -> str:
     return "; ".join(f"{name} {size / 1e6:.1f} MB".strip() for name, size in held if size)
 
 
-def _licences(files: list[Part]) -> str:
-    """Of every file, the companions by name where theirs is another one."""
-    own = files[0].source.licence
-    return "; ".join([own, *(f"{p.name}: {p.source.licence}" for p in files[1:] if p.source.licence != own)])
-
-
 def _action(desk: Desk, status: ModelStatus, asked: Offer | None) -> tuple[str, str] | None:
     """What the card's button does, and its label."""
     if not desk.settings.manage_models:
@@ -110,7 +104,7 @@ def _terms(status: ModelStatus, asked: Offer) -> list[dict[str, Any]]:
     return [
         {
             "name": part.name,
-            "licence": part.source.licence,
+            "licence": words.licence(part.source.licence, part.source.licence_class),
             "origin": origin(part.source),
             "bytes": asked.bytes[part.name],
         }
