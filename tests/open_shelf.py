@@ -26,9 +26,7 @@ def wrong_keys(detector: Detector, name: str, rename: Callable[[str], str] = str
     kept = detector.remap(published)
     with torch.device("meta"):
         wanted = detector.build().state_dict()
-    return sorted(
-        key for key in kept.keys() | wanted.keys() if _shape(kept.get(key)) != _shape(wanted.get(key))
-    )
+    return sorted(key for key in kept.keys() | wanted.keys() if _shape(kept.get(key)) != _shape(wanted.get(key)))
 
 
 def published_network(detector: Detector, state_dict: Mapping[str, torch.Tensor]) -> torch.nn.Module:
@@ -72,7 +70,7 @@ def array_error(made: torch.Tensor | np.ndarray, name: str, array: str) -> float
 
 
 def _slices(text: str) -> tuple[slice, ...]:
-    """"[:, ::2, ::2]" as slices."""
+    """ "[:, ::2, ::2]" as slices."""
     steps = [axis.strip() for axis in text.strip("[]").split(",")]
     return tuple(slice(None, None, int(axis.removeprefix("::")) if axis.startswith("::") else None) for axis in steps)
 

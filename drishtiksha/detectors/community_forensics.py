@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class CommunityForensicsConfig(DetectorConfig):
     architecture: str = Field(default="vit_small_patch16_384", description="the timm network of the checkpoint")
     input_size: PositiveInt = Field(default=384, description="side of the network's input, px")
-    shorter_side: PositiveInt = Field(default=440, description="pictures are resized to it before their middle is cut out")
+    shorter_side: PositiveInt = Field(
+        default=440, description="pictures are resized to it before their middle is cut out"
+    )
     native_grid: int = Field(
         default=2,
         ge=0,

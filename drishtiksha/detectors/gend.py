@@ -22,7 +22,9 @@ HEADS = {"linearnorm": True, "linear": False}
 
 
 class GenDConfig(AlignedFaceConfig):
-    backbone: Literal["clip", "pe", "dinov3"] = Field(default="clip", description="the foundation model of the checkpoint")
+    backbone: Literal["clip", "pe", "dinov3"] = Field(
+        default="clip", description="the foundation model of the checkpoint"
+    )
     head: str = Field(default="LinearNorm", description="where the weights are a single file without config.json")
     width: PositiveInt = Field(default=1024, description="of the foundation model, as published")
     layers: PositiveInt = Field(default=24)

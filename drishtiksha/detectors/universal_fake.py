@@ -71,4 +71,6 @@ class UniversalFakeDetector(SquaresDetector):
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         told = self.told([score.measures for score in scores])
-        return Aggregate(scoring.mean_p_fake(scores), told, ("Only squares of 224 px were looked at, not the whole picture.",))
+        return Aggregate(
+            scoring.mean_p_fake(scores), told, ("Only squares of 224 px were looked at, not the whole picture.",)
+        )

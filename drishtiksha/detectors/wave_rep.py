@@ -63,7 +63,9 @@ class WaveRepDetector(Detector):
         """The mean of the frames' logits, as published."""
         judged = [score for score in scores if score.p_fake is not None]
         notes = ()
-        if (least := min((score.measures["shorter_side_px"] for score in judged), default=self.config.crop_px)) < self.config.crop_px:
+        if (
+            least := min((score.measures["shorter_side_px"] for score in judged), default=self.config.crop_px)
+        ) < self.config.crop_px:
             notes = (
                 f"The picture's shorter side has {least:.0f} px, and this detector looks at {self.config.crop_px}: the rest was "
                 "filled with black, which was no part of its training. Give its score little weight.",

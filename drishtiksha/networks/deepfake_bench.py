@@ -77,7 +77,13 @@ class BenchUCF(BenchNetwork):
         self.encoder_f = _xception(3, classes=0)
         self.encoder_f.act4 = nn.Identity()  # the published one goes on without timm's last ReLU
         self.encoder_f.adjust_channel = nn.Sequential(nn.Conv2d(2048, 512, 1), nn.BatchNorm2d(512), nn.ReLU())
-        layers = [nn.Conv2d(512, 256, 1), nn.LeakyReLU(), nn.Conv2d(256, 256, 1), nn.LeakyReLU(), nn.Conv2d(256, 256, 1)]
+        layers = [
+            nn.Conv2d(512, 256, 1),
+            nn.LeakyReLU(),
+            nn.Conv2d(256, 256, 1),
+            nn.LeakyReLU(),
+            nn.Conv2d(256, 256, 1),
+        ]
         self.block_sha = nn.Sequential(*layers)
         self.head_sha = nn.Sequential(nn.Linear(256, 512), nn.LeakyReLU(), nn.Linear(512, 2))
 

@@ -35,7 +35,9 @@ class GenDNetwork(nn.Module):
     normalises: whether the linear layer sees the feature at length 1 (the published heads called LinearNorm).
     """
 
-    def __init__(self, backbone: Backbone, normalises: bool, width: int = 1024, layers: int = 24, heads: int = 16) -> None:
+    def __init__(
+        self, backbone: Backbone, normalises: bool, width: int = 1024, layers: int = 24, heads: int = 16
+    ) -> None:
         super().__init__()
         self.normalises, self.grid = normalises, (SIDE_PX // PATCH_PX[backbone],) * 2
         builders = dict(zip(get_args(Backbone), (_clip, _perception_encoder, _dinov3), strict=True))
