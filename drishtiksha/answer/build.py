@@ -208,9 +208,7 @@ class _Builder:
 
     def _not_judged(self) -> Iterator[str]:
         for one in self.lines:
-            if one.state is State.NOTHING_TO_JUDGE:
-                yield self.texts("not_judged.line", title=one.title, why=one.why)
-            elif rest := self._rest(one.kind):
+            if one.state is not State.NOTHING_TO_JUDGE and (rest := self._rest(one.kind)):
                 yield rest
         for kind, failures in self.failed.items():
             if self.readings[kind] or self.waiting[kind]:

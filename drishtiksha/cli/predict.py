@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +9,7 @@ import typer
 import yaml
 from rich.markup import escape
 
-from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
+from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on, write_json
 from drishtiksha.errors import ConfigError, MediaError, ModelFailedError, WrongMediaKindError
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
@@ -52,8 +50,7 @@ def predict(
                 answers.append(_answer(file, model, manager, explain, track, printed=json_path != Path("-")))
         finally:  # what is known of the files so far is kept, whatever happens at the next one
             if json_path is not None and answers:
-                documents = [document for document, _ in answers]
-                _write_json(json_path, documents if len(files) > 1 else documents[0])
+                write_json(json_path, [document for document, _ in answers], single=len(files) == 1)
     raise typer.Exit(max(code for _, code in answers))
 
 
@@ -148,12 +145,3 @@ def _print_result(result: AnalysisResult) -> None:
         out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)
     if result.prediction is Prediction.FAKE:
         out.print(f"  A score is not proof. {DISCLAIMER}", markup=False)
-
-
-def _write_json(path: Path, content: list[dict[str, Any]] | dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    if path == Path("-"):
-        sys.stdout.write(text + "\n")
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
