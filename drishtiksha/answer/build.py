@@ -174,8 +174,11 @@ class _Builder:
         return " ".join(dict.fromkeys(one.why for one in own))
 
     def _disclaimer(self, state: State | None) -> str:
-        judged = state not in (None, State.NOTHING_TO_JUDGE)
-        return self.texts(f"disclaimer.{state}") if judged else ""
+        """That of the state; the fixed sentence stands under every check that found nothing."""
+        if state is None or state is State.NOTHING_TO_JUDGE:
+            return ""
+        states = [state, *([State.NOTHING_FOUND] if self._clean_subjects() else [])]
+        return " ".join(dict.fromkeys(self.texts(f"disclaimer.{one}") for one in states))
 
     def _pending(self) -> tuple[Pending, ...]:
         return tuple(

@@ -55,9 +55,7 @@ def examine_alone(
 
     provenance = examine(evidence, manager.settings.limits)
     names = proven_for(manager, evidence.media)
-    found = (
-        runs.examine(evidence, names, manager, reporter, cancel, explain=False) if names else runs.Answers()
-    )
+    found = runs.examine(evidence, names, manager, reporter, cancel, explain=False) if names else runs.Answers()
     failed = [(manager.model_configs[n], without_server_paths(str(why))) for n, why in found.failures.items()]
     return answer_of(evidence.media, found.results, provenance, failed=failed), found.failures
 
