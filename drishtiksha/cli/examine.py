@@ -60,14 +60,18 @@ def _told(file: Path, manager: ModelManager, *, printed: bool) -> tuple[dict[str
 def _answer(file: Path, manager: ModelManager) -> tuple[Answer, Exit]:
     """The answer, and the code for scripts where a detector stopped. Raises: MediaError and its kinds."""
     from drishtiksha.media.evidence import Evidence
-    from drishtiksha.services.answers import examine_alone
+    from drishtiksha.services.answers import examine_alone, missing_for
 
     evidence = Evidence.open(file, manager.settings.limits)
     with reported(file.name) as report:
         answer, failures = examine_alone(evidence, manager, report)
     for name, why in failures.items():
         err.print(f"{file.name}: {name} has no result: {why}", markup=False, highlight=False)
-    return answer, max((exit_code(why) for why in failures.values()), default=Exit.DONE)
+    absent = missing_for(manager, evidence.media)
+    for text in absent:
+        err.print(f"{file.name}: {text}", markup=False, highlight=False)
+    codes = [exit_code(why) for why in failures.values()]
+    return answer, max([*codes, Exit.WEIGHTS_MISSING if absent else Exit.DONE])
 
 
 def show(answer: Answer) -> None:

@@ -22,6 +22,14 @@ def proven_for(manager: ModelManager, media: MediaInfo) -> list[str]:
     return [config.model_name for config in sorted(fit, key=_weight)]
 
 
+def missing_for(manager: ModelManager, media: MediaInfo) -> list[str]:
+    """What to do where every proven detector that takes such a file lacks its weights; nothing where one is ready."""
+    if proven_for(manager, media):
+        return []
+    absent = [status for status in manager.describe() if status.config.proven and status.config.accepts(media)]
+    return [status.remedy for status in absent if status.state == "missing" and status.remedy]
+
+
 def answer_to(
     case: CaseFile,
     jobs: Iterable[JobView],

@@ -60,7 +60,7 @@ def test_pages_are_numbered_and_name_the_case():
 
 
 def test_page_one_is_for_the_editor_alone():
-    first = read().pages[0].extract_text()
+    first = " ".join(read().pages[0].extract_text().split())
     for expected in ("What was asked", "What was found", DISCLAIMER, "Where the file says", "The file"):
         assert expected in first
     assert "Technical annex" not in first
