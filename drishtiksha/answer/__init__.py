@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drishtiksha.answer.build import answer_of
+from drishtiksha.answer.looks import Look, look_of
 from drishtiksha.answer.objects import Answer, Behind, Glance, Line, Pending, Place, Span, State
 from drishtiksha.answer.texts import GradeStep, Texts, grade_scale
 
@@ -12,6 +13,7 @@ __all__ = [
     "Glance",
     "GradeStep",
     "Line",
+    "Look",
     "Pending",
     "Place",
     "Span",
@@ -19,4 +21,5 @@ __all__ = [
     "Texts",
     "answer_of",
     "grade_scale",
+    "look_of",
 ]

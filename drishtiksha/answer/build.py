@@ -174,8 +174,11 @@ class _Builder:
         return " ".join(dict.fromkeys(one.why for one in own))
 
     def _disclaimer(self, state: State | None) -> str:
-        judged = state not in (None, State.NOTHING_TO_JUDGE)
-        return self.texts(f"disclaimer.{state}") if judged else ""
+        """That of the state; the fixed sentence stands under every check that found nothing."""
+        if state is None or state is State.NOTHING_TO_JUDGE:
+            return ""
+        states = [state, *([State.NOTHING_FOUND] if self._clean_subjects() else [])]
+        return " ".join(dict.fromkeys(self.texts(f"disclaimer.{one}") for one in states))
 
     def _pending(self) -> tuple[Pending, ...]:
         return tuple(
@@ -208,9 +211,7 @@ class _Builder:
 
     def _not_judged(self) -> Iterator[str]:
         for one in self.lines:
-            if one.state is State.NOTHING_TO_JUDGE:
-                yield self.texts("not_judged.line", title=one.title, why=one.why)
-            elif rest := self._rest(one.kind):
+            if one.state is not State.NOTHING_TO_JUDGE and (rest := self._rest(one.kind)):
                 yield rest
         for kind, failures in self.failed.items():
             if self.readings[kind] or self.waiting[kind]:

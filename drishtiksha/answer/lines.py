@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from drishtiksha.answer import reading as told
 from drishtiksha.answer.cards import misses_in
-from drishtiksha.answer.objects import Behind, Glance, Line, Span, State, rank
+from drishtiksha.answer.objects import Behind, Glance, Line, Place, Span, State, rank
 from drishtiksha.answer.places import places
 from drishtiksha.answer.reading import Reading
 from drishtiksha.answer.texts import Texts
@@ -33,7 +33,7 @@ def line_of(texts: Texts, kind: LineKind, readings: Sequence[Reading]) -> Line:
         state=decider.state,
         grade=decider.grade,
         says=told.state_in_words(texts, decider.state, decider.grade),
-        why=told.why(texts, decider, subject, look[0].text if look else "", len(suspecting(counted))),
+        why=told.why(texts, decider, subject, clearest(texts, look), len(suspecting(counted))),
         misses=_misses(texts, decider, counted),
         error_rate=told.error_rate(texts, decider),
         judged=told.judged(texts, result) if decider.state is not State.NOTHING_TO_JUDGE else "",
@@ -42,6 +42,11 @@ def line_of(texts: Texts, kind: LineKind, readings: Sequence[Reading]) -> Line:
         notes=_notes(texts, decider, counted),
         detectors=tuple(_behind(texts, one, one is decider) for one in readings),
     )
+
+
+def clearest(texts: Texts, look: Sequence[Place]) -> str:
+    """The first place to look; "" where it is the one face of a picture, which says nothing."""
+    return look[0].text if look and look[0].text != texts("place.face") else ""
 
 
 def suspecting(readings: Sequence[Reading]) -> list[str]:

@@ -112,7 +112,9 @@ class Answer(Frozen):
     lines: tuple[Line, ...] = ()
     pending: tuple[Pending, ...] = Field(default=(), description="lines that are not complete yet")
     disagreements: tuple[str, ...] = ()
-    not_judged: tuple[str, ...] = Field(default=(), description="what nobody looked at or could look at, and why")
+    not_judged: tuple[str, ...] = Field(
+        default=(), description="what was left out beside the lines with nothing to judge, and why"
+    )
     asides: tuple[str, ...] = Field(default=(), description="what experimental detectors say; it decides nothing")
     next: tuple[str, ...] = Field(default=(), description="what to do now")
     sentence: str = Field(description="to quote: 25 words at most; empty while nothing is known")

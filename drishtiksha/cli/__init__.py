@@ -13,6 +13,7 @@ import typer
 from drishtiksha import __version__
 from drishtiksha.cli.compare import compare
 from drishtiksha.cli.console import Exit, exit_code, failures_as_exit_codes, listed, out, settings_on
+from drishtiksha.cli.examine import examine
 from drishtiksha.cli.keys import keys_app
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
@@ -32,6 +33,7 @@ __all__ = ["Exit", "app", "exit_code", "main"]
 RECOMMENDED = "recommended"
 """Among the names of models, it stands for those that the configuration recommends."""
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Examine suspicious media, locally.")
+app.command()(examine)
 app.command()(predict)
 app.command()(models)
 app.command()(compare)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -23,9 +26,12 @@ from drishtiksha.errors import (
 )
 from drishtiksha.events import ProgressEvent, Reporter
 from drishtiksha.registry import ModelManager
+from drishtiksha.report.files import write_whole
 from drishtiksha.settings import Settings, load_settings
 
 out, err = Console(), Console(stderr=True)
+STDOUT = Path("-")
+"""In place of a file: the standard output."""
 
 
 class Exit(IntEnum):
@@ -96,6 +102,15 @@ def told_failures(file: str, errors: Mapping[str, DrishtikshaError], manager: Mo
     if any(manager.status(name).state == "missing" for name in errors):
         return Exit.WEIGHTS_MISSING
     return Exit.FAILED if errors else Exit.DONE
+
+
+def write_json(path: Path, documents: Sequence[dict[str, Any]], *, single: bool) -> None:
+    """Into a file, or with - to the standard output: a list, or the document itself where a single file was asked about."""
+    text = json.dumps(documents[0] if single else documents, indent=2, ensure_ascii=False) + "\n"
+    if path == STDOUT:
+        sys.stdout.write(text)
+    else:
+        write_whole(path, text.encode())
 
 
 def progress_bar(*columns: object) -> Progress:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +10,11 @@ import yaml
 
 from drishtiksha.batch.lines import ResultLines, lines_at
 from drishtiksha.batch.sources import files_of
-from drishtiksha.cli.console import failures_as_exit_codes, settings_on
+from drishtiksha.cli.console import STDOUT, failures_as_exit_codes, settings_on, write_json
 from drishtiksha.cli.predicting import Predicting
 from drishtiksha.errors import ConfigError
 from drishtiksha.registry import ModelManager
-from drishtiksha.report.files import is_stream, require_writable, write_whole
-
-STDOUT = Path("-")
+from drishtiksha.report.files import is_stream, require_writable
 
 
 def predict(
@@ -95,11 +91,8 @@ def _write_json(path: Path, run: Predicting, part: Path | None) -> None:
     documents = list(run.documents())
     if not documents:
         return
-    text = json.dumps(documents[0] if run.sources.single else documents, indent=2, ensure_ascii=False) + "\n"
-    if path == STDOUT:
-        sys.stdout.write(text)
-    elif run.complete or not path.exists():
-        write_whole(path, text.encode())
+    if path == STDOUT or run.complete or not path.exists():
+        write_json(path, documents, single=run.sources.single)
     if part is not None and run.holds_all():
         part.unlink()
 

@@ -16,7 +16,7 @@ from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.report import content, csvfile, html, jsonfile, keys, pdf
 from drishtiksha.report.files import draft_of
-from drishtiksha.report.manifest import CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, Entry, Manifest
+from drishtiksha.report.manifest import ANSWER, CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, Entry, Manifest
 from drishtiksha.settings import MediaLimits
 
 MAX_ORIGINAL = 2_000_000_000
@@ -25,6 +25,7 @@ README = """This is a report of Drishtiksha, with everything that it was made fr
 
 report.html   for any browser; it loads nothing and works offline
 report.pdf    the same, for printing and sending on
+answer.json   the answer of page one, for programs
 case.json     what was found, by machine and by people, for programs
 scores.csv    every single score, for a spreadsheet
 pictures/     the pictures of the report
@@ -89,6 +90,7 @@ def _files(
     yield "README.txt", README.encode()
     yield "report.html", html.render(report)
     yield "report.pdf", pdf.render(report)
+    yield ANSWER, report.answer.model_dump_json(indent=2).encode() + b"\n"
     yield CASE, jsonfile.render(case)
     yield "scores.csv", csvfile.render(case)
     for picture in report.pictures:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from drishtiksha import __version__
+from drishtiksha.answer import Answer, State, answer_of, look_of
 from drishtiksha.casefile import CaseFile, HumanVerdict, Review
-from drishtiksha.comparison import counts
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render import facts, words
 from drishtiksha.report import further
-from drishtiksha.report.models import model_section, verdict_of
+from drishtiksha.report.models import model_section
 from drishtiksha.report.pieces import Content, Facts, Headline, ModelSection, Note, Picture, ReviewEntry
-from drishtiksha.results import AnalysisResult, Prediction
 from drishtiksha.settings import MediaLimits
 
 OVERRIDES = "A reviewer's word overrides the machine's."
@@ -51,6 +50,7 @@ def build(
 
 def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pictures_left_out: str) -> Content:
     agreement = further.agreement(case.results)
+    answer = answer_of(case.media, case.results, case.provenance)
     return Content(
         title=f"Examination of {case.media.name}",
         case_id=case.case_id,
@@ -59,10 +59,10 @@ def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pi
         version=__version__,
         question=case.question.strip(),
         human=_human(case),
-        machine=_machine(case.results),
-        disclaimers=words.disclaimers(case.results),
+        machine=_machine(answer, bool(case.results)),
+        answer=answer,
         models=sections,
-        key_picture=_key_picture(case.results, sections),
+        key_picture=_key_picture(answer, sections),
         media=tuple(facts.media_facts(case.media)),
         origin=further.origin(case.provenance),
         consensus=agreement.sentence,
@@ -103,43 +103,24 @@ def _human(case: CaseFile) -> Headline | None:
     )
 
 
-def _machine(results: tuple[AnalysisResult, ...]) -> Headline:
-    """One headline for all models; where they differ it counts them instead of averaging. Experimental and retired ones
-    are no evidence, so that they make the headline only where there is no other."""
-    if not results:
+def _machine(answer: Answer, examined: bool) -> Headline:
+    """What all detectors and the file's history say together."""
+    if not examined:
         return Headline("Not examined yet", "–", "grey", "No detector has examined this file.")
-    counted = [result for result in results if counts(result)] or list(results)
-    rest = len(results) - len(counted)
-    aside = f" {words.counted(rest, 'more detector')}, experimental or retired, not counted here." if rest else ""
-    if len(counted) == 1:
-        only = verdict_of(counted[0])
-        return Headline(only.title, only.glyph, only.tone, f"{only.text}{aside} {words.in_short(counted[0])}.")
-    return _headline(counted, f"Their scores are not averaged: see each of them below.{aside}")
+    look = look_of(answer.state, answer.grade)
+    return Headline(answer.headline, look.glyph, look.tone, " ".join(filter(None, (answer.why, answer.scale))))
 
 
-def _headline(results: list[AnalysisResult], text: str) -> Headline:
-    fakes = [r for r in results if r.prediction is Prediction.FAKE]
-    reals = [r for r in results if r.prediction is Prediction.REAL]
-    count = len(results)
-    if fakes:
-        strongest = verdict_of(min(fakes, key=lambda r: list(words.GRADE_LOOKS).index(r.grade)))
-        title = f"{len(fakes)} of {count} detectors found evidence of manipulation"
-        return Headline(title, strongest.glyph, strongest.tone, f"The strongest: {strongest.title.lower()}. {text}")
-    if reals:
-        return Headline(f"{len(reals)} of {count} detectors found no evidence", "○", "neutral", text)
-    return Headline("Inconclusive", "?", "grey", f"None of {count} detectors reached a conclusion. {text}")
-
-
-def _key_picture(results: tuple[AnalysisResult, ...], sections: tuple[ModelSection, ...]) -> Picture | None:
-    """The most suspicious moment of the detector that suspects most; those that found evidence go first, and of these the experimental ones last."""
-    shown = [(r, s.moments[0]) for r, s in zip(results, sections, strict=True) if s.moments]
-
-    def rank(pair: tuple[AnalysisResult, Picture]) -> tuple[bool, bool, float]:
-        fake = pair[0].prediction is Prediction.FAKE
-        return fake and not pair[0].experimental, fake, pair[0].p_fake or 0.0
-
-    best = max(shown, key=rank, default=None)
-    return best[1] if best else None
+def _key_picture(answer: Answer, sections: tuple[ModelSection, ...]) -> Picture | None:
+    """The most suspicious moment of the detector behind the strongest line with signs; none without suspicion, since it
+    would show the brightest spot and no more."""
+    if not answer.heatmaps:
+        return None
+    moments = {section.name: section.moments[0] for section in sections if section.moments}
+    signs = [line for line in answer.lines if line.state is State.SIGNS]
+    by_grade = sorted(signs, key=lambda line: (line.grade == answer.grade, len(line.look)), reverse=True)
+    behind = [one.model_name for line in by_grade for one in line.detectors if one.decides]
+    return next((moments[name] for name in behind if name in moments), None)
 
 
 def _reviews(case: CaseFile) -> tuple[ReviewEntry, ...]:

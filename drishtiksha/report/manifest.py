@@ -7,7 +7,8 @@ import hashlib
 from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT = "drishtiksha-bundle/1"
-MANIFEST, SIGNATURE, SIGNER, CASE = "manifest.json", "manifest.sig", "signer.pem", "case.json"
+MANIFEST, SIGNATURE, SIGNER = "manifest.json", "manifest.sig", "signer.pem"
+CASE, ANSWER = "case.json", "answer.json"
 UNLISTED = frozenset({MANIFEST, SIGNATURE, SIGNER})
 """The files of a bundle that its manifest cannot list: itself and what signs it."""
 SAFE_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99})?"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, KeepTogether, PageBreak, Spacer
 
+from drishtiksha.answer import Line
 from drishtiksha.report.pdf_parts import (
     BODY,
     BOLD,
@@ -16,6 +17,7 @@ from drishtiksha.report.pdf_parts import (
     KICKER,
     NOTE,
     QUOTE,
+    SMALL,
     WIDTH,
     CountedCanvas,
     Document,
@@ -64,16 +66,24 @@ def _front(report: Content, parts: Parts) -> list[Flowable]:
         above += [parts.card(report.human, "What people who looked at it conclude", large=True), Spacer(1, 5)]
     above.append(parts.card(report.machine, "What the detectors found", large=report.human is None))
     above.append(Spacer(1, 5))
-    if report.consensus:
-        above.append(parts.text(report.consensus))
-    above += [parts.text(sentence, BOLD) for sentence in report.disclaimers]
+    above += [_line(line, parts) for line in report.answer.lines]
+    above += [parts.text(remark, SMALL) for remark in report.remarks]
+    above.append(parts.named("What to do next.", " ".join(report.answer.next), SMALL))
+    if report.answer.disclaimer:
+        above.append(parts.text(report.answer.disclaimer, BOLD))
     below: list[Flowable] = []
-    if report.strip:
+    if report.strip and report.answer.judged:
         below.append(parts.figure(report.strip, max_height=9 * mm))
     below.append(parts.heading("Where the file says that it comes from", 2, bookmark=False))
     below += _origin_in_short(report.origin, parts)
     below += [parts.heading("The file", 2, bookmark=False), parts.columns(report.media)]
     return [*above, *_key_picture(report, parts, [*above, *below]), *below]
+
+
+def _line(line: Line, parts: Parts) -> Flowable:
+    """A line of the answer as one paragraph: state, why, judged part, error rate, blind spots."""
+    told = filter(None, (line.why, line.judged, line.error_rate, line.misses, *line.notes))
+    return parts.named(f"{line.title}: {line.says.lower()}.", " ".join(told), SMALL)
 
 
 def _key_picture(report: Content, parts: Parts, others: Sequence[Flowable]) -> list[Flowable]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
+from drishtiksha.answer import Answer
 from drishtiksha.render.words import Tone
 
 Facts = tuple[tuple[str, str], ...]
@@ -128,7 +129,7 @@ class Content:
     question: str
     human: Headline | None
     machine: Headline
-    disclaimers: tuple[str, ...]
+    answer: Answer
     models: tuple[ModelSection, ...]
     key_picture: Picture | None
     media: Facts
@@ -141,6 +142,11 @@ class Content:
     reviews: tuple[ReviewEntry, ...]
     custody: Facts
     pictures_left_out: str
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What page one tells beside the lines: disagreement, what was left out, and what decides nothing."""
+        return (*self.answer.disagreements, *self.answer.not_judged, *self.answer.asides)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

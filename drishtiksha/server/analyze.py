@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
+from drishtiksha.answer import Answer
 from drishtiksha.casefile import JobView, Viewer
-from drishtiksha.errors import RequestError
+from drishtiksha.errors import RequestError, WeightsMissingError
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.errors import in_words, public_job
@@ -38,7 +39,8 @@ class AnalyzeForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=32)] = Field(
-        default=(), description="names as in `/api/models`, one field each; without any the first that fits the file"
+        default=(),
+        description="names as in `/api/models`, one field each; without any all proven ones that fit the file",
     )
     wait: Annotated[bool, BeforeValidator(_flag)] = Field(
         default=False, description="answer when the job has ended, or after `wait_s`"
@@ -50,6 +52,14 @@ class AnalyzeForm(BaseModel):
         description="examine only this sound or picture track, by its number in `media.tracks`; without it all are",
     )
     question: str = Field(default="", max_length=4000, description="what is asked, for the report")
+
+
+class Examination(JobView):
+    """A job of all proven detectors that fit a file, and their answer."""
+
+    answer: Answer | None = Field(
+        default=None, description="what they say together, once the job has ended; null where models were named"
+    )
 
 
 def _request_body() -> dict[str, Any]:
@@ -67,24 +77,36 @@ router = APIRouter()
 @router.post(
     "/api/analyze",
     status_code=202,
-    response_model=JobView,
+    response_model=Examination,
     openapi_extra={"requestBody": _request_body()},
     responses={
-        200: {"model": JobView, "description": "the job has ended; `state`, `results` and `errors` say how"},
+        200: {"model": Examination, "description": "the job has ended; `state`, `results` and `errors` say how"},
         202: {"description": "the job waits or runs; `Location` is where to look"},
+        409: {"model": ErrorBody, "description": "the weights of every model that was named are missing"},
         413: {"model": ErrorBody, "description": "larger, longer or with more pixels than this server takes"},
         422: {"model": ErrorBody, "description": "not a file, or not fields, that can be used"},
         503: {"model": ErrorBody, "description": "too many jobs wait, or too many files arrive"},
     },
 )
 async def analyze(request: Request, viewer: Admitted, here: Here) -> Response:
-    """Take a file in and analyse it with one model or several. The case belongs to whose key was shown."""
+    """Take a file in and examine it: with all proven detectors that fit, which give one answer, or with the models named.
+
+    The case belongs to whose key was shown. `GET /api/cases/{case_id}/answer` has the answer of the case at any time.
+    """
     try:
         form, job_id = await _receive(request, viewer, here)
     except ClientDisconnect:
         return Response(status_code=CLOSED_BY_CLIENT)
     view = await _until_ended(request, here, job_id, viewer, form.wait_s if form.wait else 0.0)
-    return as_json(public_job(view), 200 if view.state.ended else 202, Location=f"/api/jobs/{job_id}")
+    ended, told = view.state.ended, public_job(view)
+    if not form.model:
+        answer = await anyio.to_thread.run_sync(_answer, here, viewer, view) if ended else None
+        told = Examination(**dict(told), answer=answer)
+    return as_json(told, 200 if ended else 202, Location=f"/api/jobs/{job_id}")
+
+
+def _answer(here: Services, viewer: Viewer, view: JobView) -> Answer:
+    return here.workbench.seen_by(viewer).open(view.case_id).answer()
 
 
 async def _receive(request: Request, viewer: Viewer, here: Services) -> tuple[AnalyzeForm, str]:
@@ -115,11 +137,14 @@ def read_form(fields: Mapping[str, list[str]]) -> AnalyzeForm:
 
 
 def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) -> str:
-    """Nothing stays of a file that no job was made for."""
-    for name in form.model:
-        here.manager.status(name)
+    """Nothing stays of a file that no job was made for. Raises: WeightsMissingError when no named model has its weights."""
+    named = [here.manager.status(name) for name in form.model]
+    if named and all(status.state == "missing" for status in named):
+        raise WeightsMissingError(" ".join(dict.fromkeys(status.remedy or status.name for status in named)))
     case = take_in(here.workbench, upload.path, upload.name or "unnamed", viewer, form.question)
     with deleted_on_failure(case):
+        if not form.model and form.track is None:
+            return case.examine()
         models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media, form.track),)
         return case.submit(models, track=form.track)
 

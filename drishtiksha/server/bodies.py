@@ -71,7 +71,7 @@ class ModelCard(_Body):
         )
 
 
-class Answer(_Body):
+class ModelAnswer(_Body):
     """What one model says of a case, in short."""
 
     model_name: str
@@ -89,7 +89,7 @@ class CaseSummary(_Body):
     owner: str
     question: str
     media: MediaInfo
-    answers: tuple[Answer, ...]
+    answers: tuple[ModelAnswer, ...]
     human_verdict: HumanVerdict | None = Field(description="overrides what the models say")
     reviews: int
 
@@ -102,7 +102,7 @@ class CaseSummary(_Body):
             question=case.question,
             media=case.media,
             answers=tuple(
-                Answer(
+                ModelAnswer(
                     model_name=r.model_name,
                     prediction=r.prediction,
                     grade=r.grade,

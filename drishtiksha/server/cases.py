@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator
 
+from drishtiksha.answer import Answer
 from drishtiksha.casefile import CaseFile, JobView
 from drishtiksha.errors import RequestError
 from drishtiksha.report import write
@@ -84,6 +85,12 @@ def cases(
 def case(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
     """Everything known of a case: provenance, the newest result of each model, stress tests, reviews."""
     return as_json(here.workbench.seen_by(viewer).open(case_id).read())
+
+
+@router.get("/api/cases/{case_id}/answer", response_model=Answer, responses=GONE)
+def answer(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
+    """What all detectors that examined the file say together, as the case stands; `pending` names who is still at work."""
+    return as_json(here.workbench.seen_by(viewer).open(case_id).answer())
 
 
 @router.get("/api/cases/{case_id}/jobs", response_model=list[JobView], responses=GONE)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from drishtiksha.answer import Answer, Glance
 from drishtiksha.casefile import (
     CaseFile,
     Confidence,
@@ -21,10 +22,11 @@ from drishtiksha.casefile import (
     Right,
     Viewer,
 )
-from drishtiksha.errors import CaseGoneError, JobGoneError, NotAllowedError, WrongMediaKindError
+from drishtiksha.errors import CaseGoneError, JobGoneError, ModelRegistryError, NotAllowedError, WrongMediaKindError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, Prediction
+from drishtiksha.services.answers import answer_to, proven_for
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.workers import Workers
@@ -298,6 +300,21 @@ class OpenCase:
         )
         bench._workers.wake()
         return job_id
+
+    def examine(self, *, batch: bool = False) -> str:
+        """Queue a job of all proven detectors that fit the file, quick ones first, and give its id.
+
+        Raises: NotAllowedError, CaseGoneError, QueueFullError; ModelRegistryError where no detector that is ready fits.
+        """
+        names = proven_for(self._bench.manager, self.media)
+        if not names:
+            raise ModelRegistryError(f"No detector that is ready examines {self.media.name}. See the list of models.")
+        return self.submit(names, batch=batch)
+
+    def answer(self, *, glance: Glance | None = None, language: str = "en") -> Answer:
+        """What all detectors together say as the case stands. Raises: CaseGoneError; ConfigError for an unknown language."""
+        configs = self._bench.manager.model_configs
+        return answer_to(self.read(), self.jobs(), configs, glance=glance, language=language)
 
     def add_review(
         self,

@@ -1,30 +1,44 @@
-"""The public endpoints for `gradio_client`: `/analyze` and `/list_models`."""
+"""The public endpoints for `gradio_client`: `/examine`, `/analyze` and `/list_models`."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from drishtiksha.casefile import Viewer
+from drishtiksha.casefile import JobView, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
-from drishtiksha.results import AnalysisResult
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_line
 
 
+def examine(desk: Desk, file: str | None, viewer: Viewer) -> dict[str, Any]:
+    """The `Answer` of all proven detectors that fit, as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
+    with _taken(file, lambda path, name: desk.take(path, name, viewer)) as case:
+        _ended(desk, case.examine(), viewer)
+        return case.answer().model_dump(mode="json")
+
+
 def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> dict[str, Any]:
     """The `AnalysisResult` of one file as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
+    with _taken(file, desk.workbench.seen_by(viewer).take) as case:
+        return _ended(desk, case.submit([model_name]), viewer).results[0].model_dump(mode="json")
+
+
+@contextlib.contextmanager
+def _taken(file: str | None, take: Callable[[Path, str], OpenCase]) -> Iterator[OpenCase]:
+    """A case that is deleted again, with the upload. Raises: gr.Error with a sentence for whatever goes wrong."""
     if file is None:
         raise gr.Error("No file was given. Send one with handle_file().")
     path = Path(file)
     case: OpenCase | None = None
     try:
-        case = desk.workbench.seen_by(viewer).take(path, path.name)
-        return _result(desk, case, model_name, viewer).model_dump(mode="json")
+        case = take(path, path.name)
+        yield case
     except gr.Error:
         raise
     except Exception as error:
@@ -36,13 +50,13 @@ def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> di
                 case.delete()
 
 
-def _result(desk: Desk, case: OpenCase, model_name: str, viewer: Viewer) -> AnalysisResult:
-    job_id = case.submit([model_name])
+def _ended(desk: Desk, job_id: str, viewer: Viewer) -> JobView:
+    """The job, with a result at least. Raises: gr.Error where it has none."""
     *_, ended = desk.workbench.seen_by(viewer).watch(job_id)
     if not ended.results:
         why = " ".join(ended.errors.values()) or "The analysis was stopped; nothing was concluded."
         raise gr.Error(without_server_paths(why), print_exception=False)
-    return ended.results[0]
+    return ended
 
 
 def list_models(desk: Desk) -> list[dict[str, Any]]:
@@ -68,10 +82,13 @@ def list_models(desk: Desk) -> list[dict[str, Any]]:
 
 
 def build(desk: Desk) -> None:
-    """Register both endpoints in the current `gr.Blocks`, through components that are never shown."""
+    """Register the endpoints in the current `gr.Blocks`, through components that are never shown."""
 
     def _analyze(file: str | None, model_name: str, request: gr.Request) -> dict[str, Any]:
         return analyze(desk, file, model_name, desk.viewer(request))
+
+    def _examine(file: str | None, request: gr.Request) -> dict[str, Any]:
+        return examine(desk, file, desk.viewer(request))
 
     def _list_models() -> list[dict[str, Any]]:
         return list_models(desk)
@@ -88,6 +105,15 @@ def build(desk: Desk) -> None:
             answer,
             api_name="analyze",
             api_description="Examine one file with one model; answers the AnalysisResult as JSON.",
+            concurrency_limit=desk.settings.max_queue,
+        )
+        question = gr.Button()
+        question.click(
+            _examine,
+            [file],
+            answer,
+            api_name="examine",
+            api_description="Examine one file with all proven detectors that fit; answers their Answer as JSON.",
             concurrency_limit=desk.settings.max_queue,
         )
         listing = gr.Button()

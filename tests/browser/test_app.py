@@ -271,7 +271,7 @@ def test_python_clients_get_the_same_result(app: App) -> None:
     from gradio_client import Client, handle_file
 
     client = Client(app.url, verbose=False)
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/analyze", "/list_models"}
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/analyze", "/examine", "/list_models"}
     rows = client.predict(api_name="/list_models")
     assert rows[0]["name"] == MODEL
     answer = client.predict(handle_file(asset("no_face.mp4")), MODEL, api_name="/analyze")

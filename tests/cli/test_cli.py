@@ -13,6 +13,7 @@ from detector_kit import stand_in_weights
 from PIL import Image
 from typer.testing import CliRunner
 
+from drishtiksha.answer import Answer, State
 from drishtiksha.cli import Exit, app
 from drishtiksha.detectors.face_blend import FaceBlendDetector
 from drishtiksha.registry import ModelManager
@@ -325,3 +326,40 @@ def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, by_hand):
     assert done.exit_code == Exit.FAILED
     assert "1 unexpected: other" in " ".join(done.output.split())
     assert not by_hand.parent.exists() or not list(by_hand.parent.iterdir())
+
+
+def test_examine_gives_one_answer_about_each_file(tmp_path):
+    bad = tmp_path / "text.mp4"
+    bad.write_text("this is no video\n" * 100)
+    done = run("examine", ASSETS / "portrait_altered.jpg", bad, "--json", tmp_path / "a.json", "--device", "cpu")
+    assert done.exit_code == Exit.UNREADABLE
+    told, refused = json.loads((tmp_path / "a.json").read_text())
+    answer = Answer.model_validate(told)
+    assert answer.state is State.SIGNS
+    assert [one.title for one in answer.lines] == ["File history", "Faces"]
+    assert [one.model_name for one in answer.lines[1].detectors] == [MODEL]
+    assert refused["file"] == "text.mp4"
+    printed = " ".join(done.output.split())
+    for text in (answer.headline, answer.sentence, answer.lines[1].misses, answer.lines[1].error_rate):
+        assert text
+        assert text in printed
+
+
+def test_examine_of_a_file_without_a_face_concludes_nothing():
+    done = run("examine", ASSETS / "no_face.mp4", "--device", "cpu")
+    assert done.exit_code == Exit.DONE
+    printed = " ".join(done.output.split())
+    assert "Nothing to judge There is no face in this file." in printed
+    assert "authentic" not in printed
+
+
+def test_examine_without_any_weights_says_what_to_do(tmp_path, monkeypatch):
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"models: {{GONE: {{class_name: FaceBlendDetector, description: d, isImage: true, model_path: {tmp_path}/gone.pt, "
+        "weights: {url: 'http://127.0.0.1:9/gone.pt'}}}"
+    )
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    done = run("examine", ASSETS / "portrait.jpg")
+    assert done.exit_code == Exit.WEIGHTS_MISSING
+    assert "weights pull GONE" in " ".join(done.output.split())

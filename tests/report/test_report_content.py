@@ -7,13 +7,14 @@ import io
 import sample_case
 import sample_results
 from PIL import Image
+from pypdf import PdfReader
 
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.comparison import StripCell, compare
 from drishtiksha.render.palette import LIGHT
 from drishtiksha.render.strip import LONE, cell_colour, colour_of
-from drishtiksha.report import content, further
-from drishtiksha.results import DISCLAIMER, GapReason, Grade, Prediction
+from drishtiksha.report import content, further, html, pdf
+from drishtiksha.results import DISCLAIMER, ErrorRates, GapReason, Grade, Prediction
 
 
 def answer(name: str, prediction: Prediction, grade: Grade, p_fake: float | None, experimental: bool = False):
@@ -38,48 +39,69 @@ def headline(*results):
     return content.build(sample_case.case(results=results, stress=(), reviews=())).machine
 
 
-def test_disagreement_is_counted_and_never_averaged():
+def test_disagreement_is_told_and_never_averaged():
     found = headline(WEAK, STRONG, NONE)
-    assert found.title == "2 of 3 detectors found evidence of manipulation"
-    assert found.tone == "strong"
-    assert "strong evidence of manipulation" in found.text
-    assert "not averaged" in found.text
-    assert headline(NONE, UNSURE).title == "1 of 2 detectors found no evidence"
-    assert headline(UNSURE, UNSURE.model_copy(update={"model_name": "F"})).title == "Inconclusive"
+    assert (found.title, found.tone, found.glyph) == ("Strong signs of manipulation", "strong", "▲▲▲")
+    assert headline(NONE, UNSURE).title == "Unclear"
+    remarks = content.build(sample_case.case(results=(WEAK, NONE), stress=(), reviews=())).remarks
+    assert [one for one in remarks if "contradict each other" in one and "B found some, C found none" in one]
 
 
-def test_an_experimental_detector_makes_no_headline_beside_another():
-    found = headline(NONE, EXPERIMENTAL)
-    assert found.title == "No evidence found"
-    assert "1 more detector, experimental or retired, not counted here." in found.text
-    assert headline(EXPERIMENTAL).title == "Moderate evidence of manipulation"
+def test_an_experimental_detector_makes_no_headline():
+    assert headline(NONE, EXPERIMENTAL).title == "No signs found"
+    assert headline(EXPERIMENTAL).title == "Nothing to judge"
+    remarks = content.build(sample_case.case(results=(NONE, EXPERIMENTAL), stress=(), reviews=())).remarks
+    assert [one for one in remarks if one.startswith("E is experimental and decides nothing")]
 
 
-def test_one_detector_speaks_for_itself():
-    assert headline(STRONG).title == "Strong evidence of manipulation"
+def test_an_unexamined_case_says_so():
     assert headline().title == "Not examined yet"
 
 
-def test_the_headline_says_what_it_rests_on():
-    assert content.words.in_short(NONE) in headline(NONE).text
+def test_page_one_tells_error_rate_judged_span_and_blind_spots():
+    rates = ErrorRates(
+        data="clips of 100 people",
+        fake_data="swaps of 90 people",
+        n_genuine=100,
+        genuine_as_high=0.9,
+        genuine_as_high_95=0.95,
+        n_fake=90,
+        fake_as_low=0.01,
+        fake_as_low_95=0.05,
+        missed=0.34,
+        missed_95=0.43,
+    )
+    card = NONE.provenance.model_copy(update={"config": {"evidence": "face texture", "misses": "It misses masks."}})
+    low = NONE.model_copy(update={"error_rates": rates, "provenance": card})
+    report = content.build(sample_case.case(results=(low,), stress=(), reviews=()))
+    page = html.render(report).decode()
+    first = page[: page.index('id="annex"')]
+    print_out = PdfReader(io.BytesIO(pdf.render(report))).pages[0].extract_text().replace("\n", " ")
+    for text in (first, print_out):
+        assert "missed about 34 of 100 fakes" in text
+        assert "Judged: 00:00-00:03, 00:05-00:08 of 00:09." in text
+        assert "It misses masks." in text
+        assert DISCLAIMER in text
 
 
-def test_the_disclaimers_fit_what_was_found():
-    def disclaimers(*results):
-        return content.build(sample_case.case(results=results, stress=(), reviews=())).disclaimers
-
-    assert disclaimers(NONE) == (DISCLAIMER,)
-    assert disclaimers(NONE, WEAK) == (content.words.INDICATION, DISCLAIMER)
-
-
-def test_the_key_picture_is_of_what_suspects_most(real):
-    report = content.build(real.case, real.evidence)
-    assert report.key_picture in report.pictures
-    assert report.key_picture.name.startswith("moment-")
-    assert len({picture.name for picture in report.pictures}) == len(report.pictures)
+def test_the_key_picture_is_of_what_has_signs(real):
+    suspicious = content.build(real.case, real.evidence)
+    assert suspicious.answer.heatmaps
+    assert suspicious.key_picture in suspicious.pictures
+    assert suspicious.key_picture.name.startswith("moment-")
+    assert len({picture.name for picture in suspicious.pictures}) == len(suspicious.pictures)
     without = content.build(real.case)
     assert without.key_picture is None
     assert without.pictures_left_out
+
+
+def test_without_suspicion_page_one_shows_no_heatmap(real):
+    quiet = tuple(result for result in real.case.results if result.prediction is not Prediction.FAKE)
+    report = content.build(real.case.model_copy(update={"results": quiet}), real.evidence)
+    assert quiet
+    assert not report.answer.heatmaps
+    assert report.key_picture is None
+    assert [section for section in report.models if section.moments]
 
 
 def over_time(name: str, kind: EvidenceKind, *scores: float | None):

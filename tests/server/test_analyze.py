@@ -13,7 +13,9 @@ import pytest
 from media_factory import remuxed, write_video
 from server_kit import ABSENT, BRIGHT, SLOW, refused, served, until_ended, until_running
 
+from drishtiksha.answer import Answer
 from drishtiksha.casefile import JobView
+from drishtiksha.results import Grade
 from drishtiksha.server import analyze
 from drishtiksha.server import upload as upload_module
 from drishtiksha.settings import MediaLimits
@@ -53,9 +55,22 @@ def test_waiting_ends_at_its_time_and_the_job_goes_on(client, video):
     assert until_ended(client, response.json()["job_id"])["state"] == "done"
 
 
-def test_without_a_model_the_first_that_fits_is_taken(client, picture):
+def test_without_a_model_all_that_fit_give_one_answer(client, picture):
     view = client.post("/api/analyze", files={"file": ("white.png", picture)}, data={"wait": "true"}).json()
-    assert view["models"] == [BRIGHT]
+    assert sorted(view["models"]) == [BRIGHT, SLOW]
+    answer = Answer.model_validate(view["answer"])
+    assert (answer.state, answer.grade, answer.complete) == ("signs", Grade.MODERATE, True)
+    kept = client.get(f"/api/cases/{view['case_id']}/answer")
+    assert Answer.model_validate_json(kept.content) == answer
+
+
+def test_an_answer_says_who_is_still_at_work(client, video):
+    view = client.post("/api/analyze", files={"file": ("v.mp4", video)}).json()
+    assert view["answer"] is None
+    early = client.get(f"/api/cases/{view['case_id']}/answer").json()
+    assert SLOW in early["pending"][0]["models"]
+    until_ended(client, view["job_id"])
+    assert client.get(f"/api/cases/{view['case_id']}/answer").json()["pending"] == []
 
 
 @pytest.fixture
@@ -123,14 +138,16 @@ def test_text_that_calls_itself_a_video_is_no_case(client, tmp_path):
     assert leftovers(client, tmp_path) == []
 
 
-def test_a_model_without_weights_says_so_and_leaves_no_path(client, picture):
-    response = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"model": ABSENT, "wait": "true"})
-    assert str(response.json()).count("/tmp/") == 0
-    if response.status_code == 200:
-        assert response.json()["results"] == []
-        assert ABSENT in response.json()["errors"]
-    else:
-        refused(response, response.status_code, response.json()["error"])
+def test_a_model_without_weights_is_refused_with_the_remedy(client, picture, tmp_path):
+    files = {"file": ("w.png", picture)}
+    response = client.post("/api/analyze", files=files, data={"model": ABSENT, "wait": "true"})
+    refused(response, 409, "weights_missing")
+    assert "absent.pt" in response.json()["message"]
+    assert "/tmp/" not in response.text
+    assert client.get("/api/cases").json() == []
+    assert leftovers(client, tmp_path) == []
+    both = client.post("/api/analyze", files=files, data={"model": [ABSENT, BRIGHT], "wait": "true"}).json()
+    assert (both["state"], list(both["errors"])) == ("done", [ABSENT])
 
 
 @pytest.mark.parametrize(
