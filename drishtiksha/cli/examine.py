@@ -41,7 +41,7 @@ def examine(
     """
     answers: list[tuple[dict[str, Any], Exit]] = []
     with failures_as_exit_codes():
-        if json_path not in (None, STDOUT):
+        if json_path is not None and json_path != STDOUT:
             require_writable(json_path)
         manager = ModelManager(settings_on(device))
         try:
