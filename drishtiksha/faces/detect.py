@@ -9,6 +9,7 @@ import numpy as np
 
 from drishtiksha.contract import Face
 from drishtiksha.faces.tflite import TFLiteNetwork
+from drishtiksha.faces.tight import find_filling
 
 MODEL_FILE = "blazeface_full_range.tflite"
 INPUT_PX = 192
@@ -77,7 +78,8 @@ def _tile_starts(length: int, tile: int) -> list[int]:
 
 
 class BlazeFaceFinder:
-    """Finds frontal and turned faces from about 6 % of a frame's longer side; smaller ones by tiles in large frames.
+    """Finds frontal and turned faces from about 6 % of a frame's longer side, also those that fill it; smaller ones by
+    tiles in large frames.
 
     Safe to share between threads.
     """
@@ -136,6 +138,9 @@ class BlazeFaceFinder:
         """
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
             raise ValueError(f"a frame must be uint8 (H, W, 3), not {frame.dtype} {frame.shape}")
+        return self._search(frame) or find_filling(frame, self._search)
+
+    def _search(self, frame: np.ndarray) -> list[Face]:
         height, width = frame.shape[:2]
         rows, scores = self._one_pass(frame)
         longest = max(height, width)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from drishtiksha.contract import Face
+from drishtiksha.faces.tight import find_filling, share_inside
 from drishtiksha.weights import load_into, load_state_dict, read_sidecar, verify
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ PROPOSAL_FIELD, PROPOSAL_STRIDE = 12, 2
 REFINE_SIZE, OUTPUT_SIZE = 24, 48
 """Sides of the crops that the second and the third network look at, px."""
 PIXEL_MIDDLE, PIXEL_RANGE = np.float32(127.5), np.float32(128)
+FILLING_FROM_PX = 40.0
+"""Where the second look begins: of 128 px, a face that nearly fills the picture has more."""
+LEAST_INSIDE = 0.75
+"""A largest face of which less lies within the frame is looked at again: without room around it its box is far off."""
 STRIP_PX = 1 << 17
 """Pixels that go through the proposal network at a time: bounds the memory, and keeps its layers in the cache."""
 CROPS_AT_A_TIME = 64
@@ -182,27 +187,33 @@ class MTCNNFinder:
         """The faces of a frame, largest first.
 
         frame: uint8 RGB (H, W, 3), upright. Boxes are xyxy px from the forehead to the chin; as in facenet-pytorch they
-        may reach a little beyond the frame. Keypoints (5, 2) px: the eye at the picture's left, the other eye, nose
+        may reach a little beyond the frame. A face that fills the frame is found as by `find_filling`. Keypoints (5, 2) px: the eye at the picture's left, the other eye, nose
         tip, and the mouth's corner at the left and the right.
         Raises: ValueError when the frame is not such a picture.
         """
-        import torch
-
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
             raise ValueError(f"a frame must be uint8 (H, W, 3), not {frame.dtype} {frame.shape}")
+        found = self._search(frame, self._min_face)
+        if found and share_inside(found[0], frame) >= LEAST_INSIDE:
+            return found
+        return find_filling(frame, lambda picture: self._search(picture, FILLING_FROM_PX)) or found
+
+    def _search(self, frame: np.ndarray, min_face: float) -> list[Face]:
+        import torch
+
         image = _AreaImage(frame)
         with torch.inference_mode():
-            boxes, scores, keypoints = self._decide(image, self._refine(image, self._propose(image)))
+            boxes, scores, keypoints = self._decide(image, self._refine(image, self._propose(image, min_face)))
         faces = [
             Face(box=(float(b[0]), float(b[1]), float(b[2]), float(b[3])), score=float(score), keypoints=points)
             for b, score, points in zip(boxes, scores, keypoints, strict=True)
         ]
         return sorted(faces, key=lambda f: (f.box[2] - f.box[0]) * (f.box[3] - f.box[1]), reverse=True)
 
-    def _propose(self, image: _AreaImage) -> np.ndarray:
+    def _propose(self, image: _AreaImage, min_face: float) -> np.ndarray:
         """Candidates (N, 4) from the proposal network at every scale."""
         found = [(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))]
-        for scale in _scales(image.height, image.width, self._min_face, self._factor):
+        for scale in _scales(image.height, image.width, min_face, self._factor):
             boxes, scores, shifts = self._propose_at(image, scale)
             kept = _nms(boxes, scores, NMS_WITHIN_SCALE)
             found.append((boxes[kept], scores[kept], shifts[kept]))
