@@ -48,6 +48,7 @@ class GapReason(StrEnum):
     FACE_TURNED = "face_turned"
     NO_SPEECH = "no_speech"
     SILENT = "silent"
+    PICTURE_TOO_SMALL = "picture_too_small"
     TOO_SHORT = "too_short"
     TOO_FEW = "too_few"
     NOT_CALIBRATED = "not_calibrated"
@@ -62,6 +63,7 @@ GAP_TEXT: dict[GapReason, str] = {
     GapReason.FACE_TURNED: "A face was found, but it is turned too far away to be judged.",
     GapReason.NO_SPEECH: "No speech was found in the sound.",
     GapReason.SILENT: "Nothing is heard in it.",
+    GapReason.PICTURE_TOO_SMALL: "The picture has too few pixels for this detector.",
     GapReason.TOO_SHORT: "It is too short for this detector.",
     GapReason.TOO_FEW: "Too few of its frames could be used: this detector looks at sequences of them.",
     GapReason.NOT_CALIBRATED: "It was measured, but from which value on the number of this detector speaks for a fake is not known.",
@@ -224,7 +226,7 @@ class Heatmap(Frozen):
     )
     person: int | None = None
     p_fake: float = Field(ge=0, le=1)
-    method: Literal["gradcam", "occlusion", "attention", "time-frequency"]
+    method: Literal["gradcam", "occlusion", "attention", "time-frequency", "edits", "reliability"]
     caption: str
     end_s: float | None = Field(default=None, description="of sound: the columns run from time_s to here")
     top_hz: float | None = Field(

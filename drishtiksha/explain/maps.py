@@ -9,12 +9,14 @@ import numpy as np
 from drishtiksha.contract import Sample
 from drishtiksha.results import FaceBox, Heatmap, SampleScore
 
-Method = Literal["gradcam", "occlusion", "attention", "time-frequency"]
+Method = Literal["gradcam", "occlusion", "attention", "time-frequency", "edits", "reliability"]
 
 CAPTIONS: dict[Method, str] = {
     "gradcam": "Bright: the parts whose features raised this score most (Grad-CAM). Not a map of what was altered, and no proof.",
     "occlusion": "Bright: the parts whose covering lowers this score most (occlusion). Not a map of what was altered, and no proof.",
     "attention": "Bright: the parts that the network attended to. Not a map of what was altered, and no proof.",
+    "edits": "Bright: where the picture differs from the rest as after an edit, as far as that is reliable. No proof.",
+    "reliability": "Bright: where the map of edits can be relied on; dark: where it says nothing.",
     "time-frequency": "Bright: the times and pitches that raised this score most. Not a map of what was altered, and no proof.",
 }
 

@@ -28,6 +28,7 @@ GAP_WORDS = {
     GapReason.NO_SPEECH: "no speech",
     GapReason.SILENT: "silence",
     GapReason.TOO_SHORT: "too short",
+    GapReason.PICTURE_TOO_SMALL: "too small",
     GapReason.TOO_FEW: "too few frames",
     GapReason.NOT_CALIBRATED: "measured, not judged",
     GapReason.DAMAGED: "damaged",

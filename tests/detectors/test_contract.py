@@ -41,6 +41,7 @@ WHOLE_PICTURE = (
     "CommunityForensicsDetector",
     "BFreeDetector",
     "NPRDetector",
+    "TruForDetector",
     "WaveRepDetector",
 )
 """They judge the frame as it is, with or without a face."""
