@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.trial import try_out
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
-from drishtiksha.weights import Part, accept, copy_in, differences, fitted, load_state_dict
+from drishtiksha.weights import Part, accept, copy_in, differences, fitted, load_state_dict, unpacked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,13 +20,15 @@ LANDMARKS = ".dat"
 
 
 def take_in(detector: Detector, given: Path, place: Part, *, force: bool = False) -> None:
-    """Copy `given` to its place and pin it, once its hash and its layout are right. force: also over another file.
+    """Copy `given` to its place and pin it, once its hash and its layout are right. force: also over another file. Of the
+    archive that its publisher offers, the one member that is wanted is taken.
 
     Raises: WeightsMismatchError; DownloadError when it cannot be written. Nothing is left behind by either.
     """
-    digest = accept(given, place.path, place.source, force=force)
-    check(detector, given, place.name)
-    copy_in(given, place.path, place.source, digest)
+    with unpacked(given, place.path, place.source) as file:
+        digest = accept(file, place.path, place.source, force=force)
+        check(detector, file, place.name)
+        copy_in(file, place.path, place.source, digest)
 
 
 def check(detector: Detector, given: Path, part: str = "") -> None:

@@ -117,6 +117,8 @@ def licence(text: str, kind: str) -> str:
     """A licence in its own words, and what its class means. `kind`: a `LicenceClass`; empty where it is not known."""
     if not text or not kind:
         return text or "not known"
+    if kind == LicenceClass.NOT_STATED and not text.startswith(kind):
+        return f"{text} (what it allows is not stated here)"
     meaning = LICENCE_CLASSES[LicenceClass(kind)]
     return text if meaning.removesuffix(" only") in text else f"{text} ({meaning})"
 

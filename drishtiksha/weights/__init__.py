@@ -26,7 +26,7 @@ from drishtiksha.weights.files import (
     used_parts,
     verify,
 )
-from drishtiksha.weights.importing import accept, copy_in
+from drishtiksha.weights.importing import accept, copy_in, unpacked
 from drishtiksha.weights.layout import fitted
 from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
 from drishtiksha.weights.lock import Pin, fingerprint, pin, pin_parts, pinned, prove, prove_parts, unpin
@@ -71,6 +71,7 @@ __all__ = [
     "sidecar_path",
     "sources",
     "state",
+    "unpacked",
     "unpin",
     "used_parts",
     "verify",

@@ -16,6 +16,7 @@ from drishtiksha.errors import DownloadError
 from drishtiksha.weights.files import bytes_of, require_room
 
 _LOGIN_NEEDED = (401, 403)
+_TOO_MANY = 429
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def _told(repo: str, url: str) -> Iterator[None]:
 def _refusal(repo: str, url: str, status: int) -> str:
     from huggingface_hub import constants, get_token
 
+    if status == _TOO_MANY:
+        return f"{url} is asked too often (status {status}). Try again in some minutes; with a token in HF_TOKEN more is allowed."
     if status not in _LOGIN_NEEDED:
         return f"{url} answered with status {status}. The publisher may have moved it, or the hub may be down."
     page = f"{constants.ENDPOINT}/{repo}"

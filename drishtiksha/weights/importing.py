@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
+from drishtiksha.weights import archive
 from drishtiksha.weights.files import bytes_of, files_of, md5_of, read_sidecar, require_room, sha256_of, unlike
 from drishtiksha.weights.lock import LOCK, fingerprint, pin, pinned
+
+
+@contextmanager
+def unpacked(given: Path, destination: Path, source: WeightsSource) -> Iterator[Path]:
+    """What is to be taken in: `given`, or, where it is the archive that the source speaks of, its member for as long as the
+    block lasts.
+
+    Raises: WeightsMismatchError when it is another archive than the source states, or damaged; DownloadError.
+    """
+    if source.member is None or not given.is_file() or not archive.holds(given, source.member):
+        yield given
+        return
+    for stated, found, kind in ((source.sha256, sha256_of, "SHA-256"), (source.md5, md5_of, "MD5")):
+        if stated and (came := found(given)) != stated.lower():
+            raise WeightsMismatchError(unlike(given, came, stated, kind))
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".importing-") as folder:
+        member = Path(folder) / PurePosixPath(source.member).name
+        archive.take_out(given, source.member, member)
+        yield member
 
 
 def accept(given: Path, destination: Path, source: WeightsSource, *, force: bool = False) -> str:

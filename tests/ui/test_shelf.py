@@ -107,6 +107,38 @@ def test_the_licence_and_size_of_every_file_are_told(desk_online, tmp_path):
     assert f"{sizes[0]:.1f} MB; averages {sizes[1]:.1f} MB" in models
 
 
+@pytest.fixture
+def recommending(tmp_path, monkeypatch, desk_on, desk_online):
+    """The same desk, whose configuration recommends FETCHED, which is open, and GONE, which its server has no more."""
+    given = {
+        name: config.model_copy(update={"recommended": name != "PAIR"})
+        for name, config in desk_online.manager.get_active_model_configs().items()
+    }
+    monkeypatch.setattr(desk_online.manager, "model_configs", given)
+    return desk_online
+
+
+def test_one_button_asks_for_all_recommended_models_and_then_fetches_them(recommending):
+    path = recommending.manager.get_active_model_configs()[FETCHED].model_path
+    assert f"Recommended and not here yet: {FETCHED}, GONE." in shelf.markup(recommending)
+    told, models = last(recommending, shelf.TOGETHER, "ask")
+    assert "Read the licences" in told
+    assert models.count("CC0-1.0 &lt;for tests&gt;") >= 2
+    assert not path.exists()
+    told, models = last(recommending, shelf.TOGETHER, "pull")
+    assert path.is_file()
+    assert "GONE" in told, "one that fails is told, and stops no other"
+    assert "404" in told
+    assert "Recommended and not here yet: GONE." in models
+
+
+def test_strangers_cannot_ask_for_the_recommended_models(recommending):
+    recommending.settings = recommending.settings.model_copy(update={"manage_models": False})
+    assert "Recommended and not here yet" not in shelf.markup(recommending)
+    last(recommending, shelf.TOGETHER, "pull")
+    assert not recommending.manager.get_active_model_configs()[FETCHED].model_path.exists()
+
+
 def test_a_failed_download_is_told(desk_online):
     told, _ = last(desk_online, "GONE", "pull")
     assert "404" in told

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+import torch
 import yaml
 from detector_kit import BRIGHTNESS, dropped_in, entry
 from pydantic import ValidationError
@@ -24,7 +25,9 @@ from drishtiksha.contract import WeightsSource
 from drishtiksha.detector_config import LicenceClass
 from drishtiksha.errors import DownloadError, WeightsMismatchError
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import load_settings
+from drishtiksha.render.facts import custody_facts
+from drishtiksha.results import AnalysisResult
+from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.weights import announced, archive, drive, fetching, pinned, plain, pull
 
 CONTENT = bytes(range(256)) * 2048  # 512 kB
@@ -309,6 +312,22 @@ def test_another_member_than_before_is_refused(server, destination):
         pull(member_source(server, zipped(**{"best.pth": CONTENT[::-1]})), destination)
 
 
+def test_an_archive_fetched_by_hand_is_imported_by_its_member(shelf, tmp_path):
+    manager = ModelManager(load_settings())
+    weights = io.BytesIO()
+    torch.save({"gain": torch.ones(1), "ballast": torch.zeros(1)}, weights)
+    given = tmp_path / "got.zip"
+    given.write_bytes(zipped(**{"top__best.pth": weights.getvalue(), "README": b"x"}))
+    source = WeightsSource(url="https://x/y", member="best.pth", md5=hashlib.md5(given.read_bytes()).hexdigest())
+    config = manager.model_configs["OPEN-1"].model_copy(update={"weights": source})
+    manager.model_configs["OPEN-1"] = config
+    assert manager.import_file("OPEN-1", given).read_bytes() == weights.getvalue()
+    assert [file.name for file in shelf.iterdir() if file.is_dir()] == []
+    given.write_bytes(given.read_bytes() + b"more")
+    with pytest.raises(WeightsMismatchError, match="MD5"):
+        manager.import_file("OPEN-1", given, force=True)
+
+
 # --- Google Drive ----------------------------------------------------------------------------------------------------
 
 DRIVE_FILE = WeightsSource(drive_id=FILE_ID, by_hand="Open it in a browser.")
@@ -489,6 +508,19 @@ def test_the_list_says_size_and_licence(shelf):
     assert first["bytes"] == len(CONTENT)
     table = CliRunner().invoke(app, ["models"], env={"COLUMNS": "160"}).output
     assert re.search(r"NC-1\s+missing: pull it\s+524 kB\s+non-commercial", table), table
+
+
+def test_every_result_says_under_which_licence_its_weights_are(shelf):
+    assert run("pull", "NC-1", "--noncommercial-ok")[0] == 0
+    torch.save({"gain": torch.ones(1), "ballast": torch.zeros(1)}, shelf / "NC-1.pt")
+    run("unpin", "NC-1")
+    result = ModelManager(load_settings()).load_model("NC-1").analyze(ROOT / "assets" / "portrait.jpg", explain=False)
+    assert (result.provenance.licence, result.provenance.licence_class) == ("CC BY-NC 4.0", "non-commercial")
+    told = dict(custody_facts(result))
+    assert told["Licence of the weights"] == "CC BY-NC 4.0 (non-commercial only)"
+    old = result.model_dump(mode="json")
+    del old["provenance"]["licence"], old["provenance"]["licence_class"]
+    assert "Licence of the weights" not in dict(custody_facts(AnalysisResult.model_validate(old)))
 
 
 def test_the_strictest_licence_counts():

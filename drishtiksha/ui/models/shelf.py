@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from drishtiksha.ui.shared.picker import made_for
 from drishtiksha.ui.shared.templates import fill
 from drishtiksha.weights import Part, announced, bytes_of, fetchable, licences, origin, parts, sources
 
+TOGETHER = "recommended"
+"""Stands for all recommended models where a button names one."""
 RETIRED = "Retired: kept so that old results can be repeated. Do not rely on it."
 NOT_MEASURED = "Not measured here, and no measurement by others is known to us."
 
@@ -32,12 +34,37 @@ def offer(desk: Desk, name: str) -> Offer:
     return Offer(name, {part.name: announced(part.source, part.path).bytes for part in files})
 
 
-def markup(desk: Desk, asked: Offer | None = None) -> str:
-    """All models as HTML: for each a line, and its card to unfold. `asked`: the download whose licence is to be accepted."""
+def recommended(desk: Desk) -> list[ModelStatus]:
+    """The models that the configuration recommends and whose files are not all here."""
+    return [s for s in desk.models() if s.config.recommended and s.state == "missing" and fetchable(s.config.weights)]
+
+
+def markup(desk: Desk, asked: Offer | None = None, together: Sequence[Offer] = ()) -> str:
+    """All models as HTML: for each a line, and its card to unfold. `asked`: the download whose licence is to be accepted;
+    `together`: those of the recommended models."""
     statuses = desk.models()
     usable = sum(status.state in ("ready", "loaded") for status in statuses)
     cards = [_card(desk, s, asked if asked and asked.model == s.name else None) for s in statuses]
-    return fill("models/shelf.html", usable=usable, cards=cards)
+    return fill("models/shelf.html", usable=usable, cards=cards, together=_together(desk, together))
+
+
+def _together(desk: Desk, asked: Sequence[Offer]) -> dict[str, Any] | None:
+    """What the button for the recommended models says; None where there is none of them to fetch."""
+    absent = recommended(desk)
+    if not absent or not desk.settings.manage_models:
+        return None
+    offers = {offer.model: offer for offer in asked}
+    terms = [(s.name, _terms(s, offers[s.name])) for s in absent if s.name in offers]
+    sizes = [size for offer in asked for size in offer.bytes.values()]
+    return {
+        "names": [status.name for status in absent],
+        "terms": terms,
+        "bytes": sum(size or 0 for size in sizes) if sizes and all(sizes) else None,
+        "model": TOGETHER,
+        "action": ("pull", "Accept these licences and download all")
+        if terms
+        else ("ask", "Download the recommended models …"),
+    }
 
 
 def _card(desk: Desk, status: ModelStatus, asked: Offer | None) -> dict[str, Any]:

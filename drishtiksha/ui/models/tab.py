@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.render import words
 from drishtiksha.ui.models import shelf
 from drishtiksha.ui.shared import panels
 from drishtiksha.ui.shared.desk import Desk
@@ -40,6 +42,9 @@ def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[s
 
 
 def _acting(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[str, str]]:
+    if name == shelf.TOGETHER and desk.settings.manage_models and action in ("ask", "pull"):
+        yield from _recommended(desk, action)
+        return
     known = name in desk.manager.get_available_models() and desk.settings.manage_models
     if not isinstance(name, str) or not known or action not in ("ask", "load", "unload", "pull"):
         yield panels.status(""), shelf.markup(desk)
@@ -52,6 +57,25 @@ def _acting(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[
     for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
         yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
     yield panels.status(f"{name}: {_DONE[action]}"), shelf.markup(desk)
+
+
+def _recommended(desk: Desk, action: str) -> Iterator[tuple[str, str]]:
+    """Sizes and licences of all recommended models, or their downloads one after the other; one that fails stops no other."""
+    names = [status.name for status in shelf.recommended(desk)]
+    if action == "ask":
+        yield panels.status("Asking what there is …"), shelf.markup(desk)
+        together = [shelf.offer(desk, name) for name in names]
+        yield panels.status("Read the licences, then accept them."), shelf.markup(desk, together=together)
+        return
+    failed: list[str] = []
+    for number, name in enumerate(names, start=1):
+        try:
+            for progress in _in_thread(lambda report, name=name: _pull(desk, name, report)):  # type: ignore[misc]
+                yield panels.status(f"{number} of {len(names)}: downloading {name}: {progress}"), shelf.markup(desk)
+        except DrishtikshaError as error:
+            failed.append(f"{name}: {failure_line(error)}")
+    told = " ".join(failed) or f"{words.counted(len(names), 'model')} downloaded and verified."
+    yield panels.status(told), shelf.markup(desk)
 
 
 Report = Callable[[str], None]
