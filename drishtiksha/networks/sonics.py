@@ -102,19 +102,17 @@ class SpecTTTra(nn.Module):
             "temporal_tokenizer": _Tokenizer(MELS, frames, CLIP_FRAMES, width),
             "spectral_tokenizer": _Tokenizer(frames, MELS, 1, width),
         }
-        blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
+        blocks = nn.Sequential(*(_Block(width, heads) for _ in range(layers)))
         parts = {"st_tokenizer": nn.ModuleDict(tokenizers), "transformer": nn.ModuleDict({"blocks": blocks})}
         self.encoder = nn.ModuleDict(parts)
         self.classifier = nn.Linear(width, 1)
 
     def features(self, picture: Tensor) -> Tensor:
         """Tokens over time, then those over pitch: (B, width, tokens)."""
-        tokenizers = self.encoder["st_tokenizer"]
-        over_time = tokenizers["temporal_tokenizer"](picture)
-        over_pitch = tokenizers["spectral_tokenizer"](picture.transpose(1, 2))
+        over_time = self.encoder.get_submodule("st_tokenizer.temporal_tokenizer")(picture)
+        over_pitch = self.encoder.get_submodule("st_tokenizer.spectral_tokenizer")(picture.transpose(1, 2))
         x = torch.cat([over_time, over_pitch], dim=1)
-        for block in self.encoder["transformer"]["blocks"]:
-            x = block(x)
+        x = self.encoder.get_submodule("transformer.blocks")(x)
         return x.transpose(1, 2)
 
     def judge(self, features: Tensor) -> Tensor:
