@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from drishtiksha.analysis import analyze
 from drishtiksha.errors import MediaError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.image import read_image
 from drishtiksha.provenance import examine
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult, GapReason, MediaKind, Prediction
@@ -121,3 +123,15 @@ def test_a_camera_with_flat_pixels_is_judged_as_its_twin(manager):
     assert result.p_fake == pytest.approx(twin.p_fake, abs=0.02)
     assert result.coverage == twin.coverage
     assert len(result.people) == len(twin.people) == 1
+
+
+def test_a_picture_in_linear_light_is_judged_as_its_twin(manager):
+    assert result_of(manager, "p_gimp_linear.png", FACES).p_fake == pytest.approx(0.148, abs=0.02)
+
+
+def test_hdr_looks_as_its_twin():
+    """The linear picture shows the same."""
+    hdr, twin = (
+        read_image(CASES / name, limits=MediaLimits()).astype(int) for name in ("p_pq.avif", "p_gimp_linear.png")
+    )
+    assert np.abs(hdr - twin).mean() < 3

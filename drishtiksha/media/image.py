@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-import io
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
 from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
+from drishtiksha.media.stillcolour import colour_tags, deep_png, profile_to_srgb, tagged_to_srgb
 from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
@@ -23,6 +24,22 @@ EXIF_IFD = 0x8769
 ORIENTATION = 0x0112
 NEW_SUBFILE_TYPE = 254
 DNG_VERSION = 50706
+SAMPLE_FORMAT = 339
+COMPRESSION, PHOTOMETRIC, YCBCR = 259, 262, 6
+
+BRIGHTEST_FLOAT = 1.5
+"""Floats that run to 1 may go beyond it a little, where highlights are kept."""
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientation to what undoes it."""
 
 PAPER = (255, 255, 255, 255)
 """What shows through transparent pixels: white, as on a page."""
@@ -52,7 +69,7 @@ def read_image(
     def work(_: object) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            return np.asarray(_to_rgb(_upright(decoded)))
+            return np.asarray(_upright(_to_rgb(decoded, path), exif_of(decoded).get(ORIENTATION, 1)))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
@@ -84,6 +101,8 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
 def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Image, float | None]:
     """The picture at `path`, opened as `picture`, decoded, and the share of it that is there; None: it decodes without a
     fault. Raises: UnreadableMediaError when nothing of it can be decoded."""
+    if _is_plain_ycbcr(picture) and (decoded := _plain_ycbcr(picture, path)) is not None:
+        return decoded, None
     try:
         picture.load()
     except BROKEN_PICTURE as error:
@@ -104,6 +123,22 @@ def fault_of(picture: Image.Image, path: Path) -> Fault | None:
         return None
 
 
+def _is_plain_ycbcr(picture: Image.Image) -> bool:
+    """Whether it is a TIFF whose YCbCr pixels are not compressed, which Pillow takes for RGB."""
+    tags = getattr(picture, "tag_v2", {})
+    return picture.format == "TIFF" and tags.get(PHOTOMETRIC) == YCBCR and tags.get(COMPRESSION, 1) == 1
+
+
+def _plain_ycbcr(picture: Image.Image, path: Path) -> Image.Image | None:
+    """The first page of such a file in RGB, upright, so without EXIF; None where it cannot be decoded."""
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if pixels is None:
+        return None
+    decoded = Image.fromarray(pixels)
+    decoded.info["icc_profile"] = picture.info.get("icc_profile")
+    return decoded
+
+
 def _recovered(path: Path, form: str) -> Recovered | None:
     try:
         return recover(path, form)
@@ -121,12 +156,10 @@ def exif_of(picture: Image.Image) -> Image.Exif:
     return exif
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """Turned as EXIF asks, where that can be read."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except BROKEN_PICTURE:
-        return picture
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turned as EXIF asks."""
+    turn = TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 @functools.cache
@@ -147,38 +180,41 @@ def _is_raw_preview(picture: Image.Image) -> bool:
     return DNG_VERSION in tags or bool(int(tags.get(NEW_SUBFILE_TYPE, 0)) & 1)
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
+    try:
+        tags = colour_tags(picture, path)
+    except BROKEN_PICTURE:
+        tags = None
+    deep = deep_png(path) if tags is not None and picture.format == "PNG" and picture.mode == "RGB" else None
     if picture.mode.startswith(("I", "F")):
-        return _deep_grey_to_rgb(picture)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        under = Image.new("RGBA", picture.size, PAPER)
+        flat = _deep_grey_to_rgb(picture)
+    elif picture.has_transparency_data:
         profile = picture.info.get("icc_profile")
-        picture = Image.alpha_composite(under, picture).convert("RGB")
-        picture.info["icc_profile"] = profile
+        picture = picture.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", picture.size, PAPER), picture).convert("RGB")
+        flat.info["icc_profile"] = profile
     elif picture.mode not in ("RGB", "L", "CMYK", "LAB"):
-        picture = picture.convert("RGB")
-    return _to_srgb(picture)
+        flat = picture.convert("RGB")
+    else:
+        flat = picture
+    return profile_to_srgb(flat) if tags is None else tagged_to_srgb(flat.convert("RGB"), tags, deep)
 
 
 def _deep_grey_to_rgb(picture: Image.Image) -> Image.Image:
-    """Whole numbers have 16 bits; floats run to 1, or to 255 where they exceed 1. What is brighter is white."""
-    values = np.nan_to_num(np.asarray(picture).astype(np.float64))
-    full = 65535.0 if picture.mode.startswith("I") else 1.0 if values.max(initial=0.0) <= 1 else 255.0
-    grey = np.clip(values / full * 255, 0, 255).round().astype(np.uint8)
+    """16 bits keep their range. Others have their own: floats up to about 1 run to 1, values up to 255 to 255, larger ones to
+    the largest; black is 0, or the least where that is negative."""
+    values = np.asarray(picture)
+    if picture.mode == "I" and picture.format == "TIFF" and picture.tag_v2.get(SAMPLE_FORMAT, (1,))[0] == 1:  # type: ignore[attr-defined]
+        values = values.view(np.uint32)
+    values = values.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    values = np.nan_to_num(values, nan=0.0, posinf=high, neginf=low)
+    if picture.mode.startswith("I;") or picture.format == "PNG":
+        black, white = 0.0, 65535.0
+    else:
+        black = min(low, 0.0)
+        nominal = 1.0 if picture.mode == "F" and high <= BRIGHTEST_FLOAT else 255.0
+        white = nominal if high <= max(nominal, BRIGHTEST_FLOAT) else high
+    grey = np.clip((values - black) / (white - black) * 255, 0, 255).round().astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
-
-
-def _to_srgb(picture: Image.Image) -> Image.Image:
-    """Through the embedded profile. A profile that is broken, or of another colour model, is passed over, as browsers do."""
-    profile = picture.info.get("icc_profile")
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "srgb" not in ImageCms.getProfileDescription(source).lower():
-                converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-                assert converted is not None
-                return converted
-        except (ImageCms.PyCMSError, OSError):
-            return picture.convert("RGB")
-    return picture.convert("RGB")
