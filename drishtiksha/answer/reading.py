@@ -87,9 +87,16 @@ def why(texts: Texts, reading: Reading, subject: str, place: str, agreeing: int)
         return texts("why.unclear", subject=subject)
     if reading.state is State.NOTHING_FOUND:
         return texts("why.nothing_found", subject=subject)
+    if unscaled(result):
+        return texts("why.nothing_to_judge.uncalibrated")
     if result.p_fake is not None:
         return texts("why.nothing_to_judge.briefly", reasons=gap_in_words(texts, result))
     return texts("why.nothing_to_judge", reasons=gap_in_words(texts, result))
+
+
+def unscaled(result: AnalysisResult) -> bool:
+    """Whether it was measured by a detector whose measure nobody knows how to read."""
+    return result.p_fake is None and main_gap(result.scores) is GapReason.NOT_CALIBRATED
 
 
 def gap_in_words(texts: Texts, result: AnalysisResult) -> str:

@@ -180,6 +180,14 @@ def test_lines_fill_in_as_checks_end() -> None:
     assert "the voice" not in " ".join(answer.not_judged)
 
 
+def test_what_was_measured_without_a_scale_is_no_sign_and_no_all_clear() -> None:
+    measured = blank({"evidence": "whole frames over time"}, GapReason.NOT_CALIBRATED, "D3")
+    alone = answer_of(CLIP, [measured])
+    assert alone.state is State.NOTHING_TO_JUDGE
+    assert alone.why.startswith("It was measured, but")
+    assert answer_of(CLIP, [measured, clean(FACES)]).state is State.NOTHING_FOUND
+
+
 def test_no_detector_takes_such_a_file() -> None:
     answer = answer_of(CLIP, [])
     assert (answer.state, answer.why) == (
