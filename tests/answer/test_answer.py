@@ -238,11 +238,30 @@ def test_a_detector_that_never_clears_found_nothing_where_genuine_media_score_th
     high: float, state: State
 ) -> None:
     never = {"prediction": Prediction.INCONCLUSIVE, "grade": Grade.INCONCLUSIVE, "confidence": None}
+    never["gap"] = GapReason.BETWEEN_THRESHOLDS
     limits = Thresholds(real=0.0, fake=0.92)
     voice = clean(VOICE, "VOICE-A", **never, thresholds=limits, error_rates=rates(genuine_as_high=high))
     answer = answer_of(CLIP, [voice])
     assert line(answer, LineKind.VOICE).state is state
     assert "authentic" in answer.disclaimer or state is State.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("broken", "state", "word"),
+    [(True, State.UNCLEAR, "says nothing"), (False, State.NOTHING_TO_JUDGE, "next to nothing")],
+)
+def test_a_damaged_picture_is_never_cleared(broken: bool, state: State, word: str) -> None:
+    media = PICTURE.model_copy(update={"damaged": broken})
+    low = {
+        "prediction": Prediction.INCONCLUSIVE,
+        "grade": Grade.INCONCLUSIVE,
+        "confidence": None,
+        "gap": GapReason.DAMAGED,
+    }
+    limits = {"thresholds": Thresholds(real=0.0, fake=0.92), "error_rates": rates(genuine_as_high=0.98)}
+    answer = answer_of(media, [clean(FACES, media=media, **low, **limits)])
+    assert answer.state is state
+    assert word in answer.why
 
 
 def person(number: int, samples: int, p_fake: float, grade: Grade) -> PersonScore:
