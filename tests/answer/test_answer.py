@@ -27,6 +27,7 @@ from drishtiksha.results import (
     Prediction,
     RunProvenance,
     Thresholds,
+    TrackScore,
 )
 from drishtiksha.settings import load_settings
 
@@ -366,6 +367,15 @@ def test_a_detector_that_stopped_is_named() -> None:
     beside = answer_of(CLIP, [clean(VOICE, "VOICE-B")], failed=[(VOICE_CARD, "Its weights are missing.")])
     assert line(beside, LineKind.VOICE).state is State.NOTHING_FOUND
     assert "Voice: VOICE-A did not answer: Its weights are missing." in beside.not_judged
+
+
+def test_the_track_that_decides_is_named() -> None:
+    left = TrackScore(
+        label="left channel", p_fake=0.9, prediction=Prediction.FAKE, grade=Grade.MODERATE, coverage=1.0, decides=True
+    )
+    right = left.model_copy(update={"label": "right channel", "p_fake": 0.1, "decides": False})
+    told = line(answer_of(CLIP, [of(VOICE, "VOICE-A", tracks=(left, right))]), LineKind.VOICE)
+    assert "Judged by itself, and the strongest of what was: left channel." in told.notes
 
 
 def test_what_no_detector_looks_at_is_named() -> None:
