@@ -102,8 +102,8 @@ def contrast(first: AnalysisResult, second: AnalysisResult) -> str:
     if abs(gap) < 0.005:
         return f"{text} Both score {first.p_fake:.2f}."
     more, less = (names[1], names[0]) if gap > 0 else (names[0], names[1])
-    high, low = max(first.p_fake, second.p_fake), min(first.p_fake, second.p_fake)
-    return f"{text} The score of {more} is {high:.2f}, {abs(gap):.2f} above that of {less} ({low:.2f})."
+    high, low = (round(score, 2) for score in sorted((first.p_fake, second.p_fake), reverse=True))
+    return f"{text} The score of {more} is {high:.2f}, {high - low:.2f} above that of {less} ({low:.2f})."
 
 
 def evidence_of(result: AnalysisResult) -> EvidenceKind:

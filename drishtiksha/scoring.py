@@ -135,33 +135,43 @@ def _share(hit: np.ndarray, sources: int | None) -> tuple[float | None, float | 
     return share, 1.0 if share == 1 else float(betaincinv(share * trials + 1, (1 - share) * trials, BOUND))
 
 
-def odds(p_fake: float | None, verdict: Verdict, rates: ErrorRates | None, media_kind: MediaKind) -> tuple[str, ...]:
-    """What the score is worth, in sentences: how often genuine media score as high, or fakes as low, with n."""
-    kind = PLURALS[media_kind]
+def odds(
+    p_fake: float | None, verdict: Verdict, rates: ErrorRates | None, media_kind: MediaKind, *, calibrated: bool
+) -> tuple[str, ...]:
+    """What the verdict is worth, in one sentence with n: of FAKE how often genuine media score as high, else how many fakes
+    the detector misses. No rate is told of scores that are not calibrated for such media."""
     if p_fake is None:
         return ()
     if verdict.gap is GapReason.LOW_COVERAGE:
         return (NO_ERROR_RATE_FOR_LITTLE,)
-    sentences = []
-    if rates is not None and rates.genuine_as_high is not None and verdict.prediction is not Prediction.REAL:
+    if rates is None or not calibrated:
+        return (NO_ERROR_RATE,)
+    kind = PLURALS[media_kind]
+    if verdict.prediction is Prediction.FAKE and rates.genuine_as_high is not None:
         told = _of_100(
-            f"genuine {kind} like these", "high", rates.genuine_as_high, rates.genuine_as_high_95, rates.n_genuine
+            f"genuine {kind} like these",
+            ("would score this high", "scored this high, so fewer than about {} of 100 would"),
+            rates.genuine_as_high,
+            rates.genuine_as_high_95,
+            rates.n_genuine,
         )
-        sentences.append(f"{told} These were {rates.data.rstrip('.')}; other {kind} may differ.")
-    if rates is not None and rates.fake_as_low is not None and verdict.prediction is not Prediction.FAKE:
-        told = _of_100("fakes like ours", "low", rates.fake_as_low, rates.fake_as_low_95, rates.n_fake)
+        return (f"{told} These were {rates.data.rstrip('.')}; other {kind} may differ.",)
+    if verdict.prediction is not Prediction.FAKE and rates.missed is not None:
+        missed = ("are missed by this detector", "is missed by this detector, so fewer than about {} of 100 are")
+        told = _of_100("fakes like ours", missed, rates.missed, rates.missed_95, rates.n_fake)
         ours = f"Ours were {rates.fake_data.rstrip('.')}; other" if rates.fake_data else "Other"
-        sentences.append(f"{told} {ours} fakes may differ.")
-    return tuple(sentences) or (NO_ERROR_RATE,)
+        return (f"{told} {ours} fakes may differ.",)
+    return (NO_ERROR_RATE,)
 
 
-def _of_100(what: str, way: str, share: float, bound: float | None, n: int) -> str:
+def _of_100(what: str, happens: tuple[str, str], share: float, bound: float | None, n: int) -> str:
+    """`happens`: to some, and to none with a place for how many it may be."""
     at_most = math.ceil(100 * (1.0 if bound is None else bound))
     if share == 0:
-        return f"None of n = {n} {what} scored this {way}, so fewer than about {at_most} of 100 would."
+        return f"None of n = {n} {what} {happens[1].format(at_most)}."
     about = f"about {round(100 * share)}" if round(100 * share) else "fewer than 1"
     more = f", possibly up to {at_most}" if at_most > round(100 * share) else ""
-    return f"Of 100 {what}, {about} would score this {way}{more} (n = {n})."
+    return f"Of 100 {what}, {about} {happens[0]}{more} (n = {n})."
 
 
 def middle_mean(values: Sequence[float]) -> float:
@@ -171,7 +181,10 @@ def middle_mean(values: Sequence[float]) -> float:
 
 
 def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven: bool) -> tuple[PersonScore, ...]:
-    """One row per person, by `middle_mean` of that person's face scores; ordered by person number."""
+    """One row per person, by `middle_mean` of that person's face scores; ordered by person number.
+
+    Who was seen in fewer than `MIN_PERSON_SAMPLES` samples has a score and no grade but `INCONCLUSIVE`.
+    """
     seen: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for score in scores:
         for face in score.faces:
@@ -189,7 +202,7 @@ def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven:
                 samples=len(values),
                 p_fake=p_fake,
                 highest_p_fake=max(p_fakes),
-                grade=grade_of(p_fake, thresholds, proven),
+                grade=grade_of(p_fake, thresholds, proven) if len(values) >= MIN_PERSON_SAMPLES else Grade.INCONCLUSIVE,
             )
         )
     return tuple(rows)

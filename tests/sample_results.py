@@ -113,7 +113,7 @@ def result(**changes: Any) -> AnalysisResult:
 
 def odds(made: AnalysisResult) -> tuple[str, ...]:
     """What an analysis would say of the score's worth."""
-    return scoring.odds(made.p_fake, made, made.error_rates, made.media.kind)
+    return scoring.odds(made.p_fake, made, made.error_rates, made.media.kind, calibrated=made.calibrated)
 
 
 def no_face() -> AnalysisResult:

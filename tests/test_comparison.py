@@ -179,6 +179,8 @@ def test_two_files_under_one_model():
         "A on clip.mp4: no evidence found; on other.mp4: moderate evidence of manipulation. "
         "The score of other.mp4 is 0.90, 0.70 above that of clip.mp4 (0.20)."
     )
+    near = contrast(answer("A", FACE, 0.1249), answer("A", FACE, 0.9551, media=media(name="o.mp4", sha256="cd" * 32)))
+    assert near.endswith("The score of o.mp4 is 0.96, 0.84 above that of clip.mp4 (0.12).")
     assert "no score to compare" in contrast(first, answer("A", FACE, None))
     assert "Both score 0.20." in contrast(first, first)
     with pytest.raises(ValueError, match="one model"):

@@ -107,12 +107,28 @@ def test_a_share_that_rounds_to_nothing_is_not_called_none():
     assert "fewer than 1 would score this high, possibly up to 1 (n = 1000)" in sentence
 
 
-def test_a_low_score_is_set_against_fakes():
-    assert odds(
-        clean_picture().model_copy(update={"error_rates": rates(0.12, Reference(data="d", fake_p_fake=(0.1, 0.9)))})
-    ) == ("Of 100 fakes like ours, about 50 would score this low, possibly up to 98 (n = 2). Other fakes may differ.",)
+def test_under_a_low_score_stands_the_miss_rate():
+    """Whatever the score: of 100 fakes 50 come out below the threshold, and never 'of 100 fakes 1 would score this low'."""
+    for p_fake in (0.01, 0.12, 0.3):
+        low = rates(p_fake, Reference(data="d", fake_p_fake=(0.4, 0.9)))
+        assert odds(clean_picture().model_copy(update={"p_fake": p_fake, "error_rates": low})) == (
+            "Of 100 fakes like ours, about 50 are missed by this detector, possibly up to 98 (n = 2). Other fakes may differ.",
+        )
     (sentence,) = odds(clean_picture().model_copy(update={"error_rates": rates(0.5)}))
     assert sentence.endswith("Ours were faces swapped into them; other fakes may differ.")
+
+
+def test_no_fake_missed_is_not_said_to_be_impossible():
+    low = rates(0.1, Reference(data="d", fake_p_fake=(0.9,) * 90))
+    (sentence,) = odds(clean_picture().model_copy(update={"error_rates": low}))
+    assert sentence.startswith(
+        "None of n = 90 fakes like ours is missed by this detector, so fewer than about 4 of 100 are."
+    )
+
+
+def test_scores_that_are_not_calibrated_have_no_odds():
+    for made in (result(error_rates=rates(0.9), calibrated=False), unclear(error_rates=rates(0.5), calibrated=False)):
+        assert odds(made) == (scoring.NO_ERROR_RATE,)
 
 
 def unclear(**changes) -> AnalysisResult:
@@ -120,10 +136,9 @@ def unclear(**changes) -> AnalysisResult:
     return result(**(fields | {"gap": GapReason.BETWEEN_THRESHOLDS} | changes))
 
 
-def test_an_unclear_score_is_set_against_both():
-    high, low = odds(unclear(error_rates=rates(0.5)))
-    assert "score this high" in high
-    assert "score this low" in low
+def test_under_an_unclear_score_stands_the_miss_rate_alone():
+    (told,) = odds(unclear(error_rates=rates(0.5)))
+    assert "missed by this detector" in told
 
 
 def test_what_was_not_measured_is_said():
@@ -135,10 +150,10 @@ def test_what_was_not_measured_is_said():
 
 
 def test_every_surface_says_it():
-    shown = result(error_rates=rates(0.965), calibrated=False)
+    shown = result(error_rates=rates(0.965))
     (sentence,) = odds(shown)
     assert panels.verdict(shown).count(sentence) == 1
-    assert "not calibrated" in panels.verdict(shown)
+    assert "not calibrated" in panels.verdict(result(calibrated=False))
     assert dict(custody_facts(shown))["Error rates"] == sentence
     assert sentence in words.sentence(shown)
     assert scoring.NO_ERROR_RATE in panels.verdict(result())

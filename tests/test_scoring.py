@@ -143,3 +143,10 @@ def test_a_tally_names_what_was_counted() -> None:
     scores = [scored(0, 0.2), gap(1), scored(2, 0.7)]
     assert scoring.tally(scores, "window") == {"windows_judged": 2, "highest_window_p_fake": 0.7}
     assert scoring.tally([], "frame") == {"frames_judged": 0, "highest_frame_p_fake": None}
+
+
+def test_who_was_seen_in_fewer_than_three_samples_has_no_grade():
+    scores = [scored(i, 0.97, (1, 0.97), *([(2, 0.97)] if i < 2 else [])) for i in range(3)]
+    steady, brief = scoring.person_scores(scores, THRESHOLDS, proven=True)
+    assert (steady.grade, brief.grade) == (Grade.STRONG, Grade.INCONCLUSIVE)
+    assert brief.p_fake == pytest.approx(steady.p_fake)

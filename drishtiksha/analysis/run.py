@@ -250,7 +250,7 @@ class Run:
             confidence=verdict.confidence,
             reason=verdict.reason,
             caveats=verdict.caveats,
-            odds=scoring.odds(aggregate.p_fake, verdict, rates, self.media.kind),
+            odds=scoring.odds(aggregate.p_fake, verdict, rates, self.media.kind, calibrated=calibrated),
             gap=verdict.gap,
             coverage=covered,
             thresholds=thresholds,

@@ -156,7 +156,7 @@ class _Builder:
             reading.result
             for readings in self.readings.values()
             for reading in readings
-            if reading.card.counted and reading.result.p_fake is None
+            if reading.card.counted and reading.result.p_fake is None and not told.unscaled(reading.result)
         ]
         reasons = list(dict.fromkeys(told.gap_in_words(self.texts, result) for result in blank))
         if reasons and len(blank) == sum(len(one.detectors) for one in own):

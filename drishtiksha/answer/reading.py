@@ -40,7 +40,7 @@ def read(result: AnalysisResult) -> Reading:
 
 
 def _state(result: AnalysisResult) -> State:
-    if result.p_fake is None or _briefly(result):
+    if result.p_fake is None or _briefly(result) or destroyed(result):
         return State.NOTHING_TO_JUDGE
     if seen_too_seldom(result) or result.gap is GapReason.LOW_COVERAGE:
         return State.UNCLEAR
@@ -68,7 +68,13 @@ def _typical(result: AnalysisResult) -> bool:
     """Whether a detector that never clears a file gives a score that is usual for genuine media."""
     rates = result.error_rates if result.calibrated else None
     high = rates.genuine_as_high if rates else None
-    return result.thresholds.real == 0 and high is not None and high >= TYPICAL
+    never_clears = result.thresholds.real == 0 and result.gap is GapReason.BETWEEN_THRESHOLDS
+    return never_clears and high is not None and high >= TYPICAL
+
+
+def destroyed(result: AnalysisResult) -> bool:
+    """Whether no score of a picture counts, since next to nothing is in it."""
+    return result.p_fake is not None and result.gap is GapReason.DAMAGED and not result.media.damaged
 
 
 def why(texts: Texts, reading: Reading, subject: str, place: str, agreeing: int) -> str:
@@ -84,12 +90,23 @@ def why(texts: Texts, reading: Reading, subject: str, place: str, agreeing: int)
             return texts("why.unclear.few", subject=subject)
         if result.gap is GapReason.LOW_COVERAGE:
             return texts("why.unclear.little", subject=subject, share=words.share(result.coverage))
+        if result.gap is GapReason.DAMAGED:
+            return texts("why.unclear.damaged")
         return texts("why.unclear", subject=subject)
     if reading.state is State.NOTHING_FOUND:
         return texts("why.nothing_found", subject=subject)
+    if destroyed(result):
+        return texts("why.nothing_to_judge.destroyed")
+    if unscaled(result):
+        return texts("why.nothing_to_judge.uncalibrated")
     if result.p_fake is not None:
         return texts("why.nothing_to_judge.briefly", reasons=gap_in_words(texts, result))
     return texts("why.nothing_to_judge", reasons=gap_in_words(texts, result))
+
+
+def unscaled(result: AnalysisResult) -> bool:
+    """Whether it was measured by a detector whose measure nobody knows how to read."""
+    return result.p_fake is None and main_gap(result.scores) is GapReason.NOT_CALIBRATED
 
 
 def gap_in_words(texts: Texts, result: AnalysisResult) -> str:

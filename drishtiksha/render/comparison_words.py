@@ -45,7 +45,7 @@ def _said(result: AnalysisResult) -> str:
     if not timeline.has_timeline(result):
         return f"{text}."
     missing = timeline.gaps(result)
-    listed = ", ".join(f"{words.clock(gap.start_s)}-{words.clock(gap.end_s)}" for gap in missing[:3])
+    listed = ", ".join(words.span_words(gap.start_s, gap.end_s) for gap in missing[:3])
     return f"{text}; not judged {listed}{' and more' if len(missing) > 3 else ''}." if missing else f"{text}."
 
 

@@ -196,9 +196,7 @@ def describe(result: AnalysisResult) -> str:
         parts.append(f"Highest score {highest.p_fake:.2f} at {words.place(highest)}.")
     missing = gaps(result)
     if missing:
-        listed = "; ".join(
-            f"{words.clock(gap.start_s)}-{words.clock(gap.end_s)} {gap_words(gap.reason)}" for gap in missing[:5]
-        )
+        listed = "; ".join(f"{words.span_words(gap.start_s, gap.end_s)} {gap_words(gap.reason)}" for gap in missing[:5])
         parts.append(f"Not judged: {listed}{' and more' if len(missing) > 5 else ''}.")
     return " ".join(parts)
 

@@ -75,7 +75,7 @@ def _people(result: AnalysisResult) -> Table | None:
         tuple(
             (
                 f"Person {row.person}",
-                f"{words.clock(row.first_s)}-{words.clock(row.last_s)}",
+                words.span_words(row.first_s, row.last_s),
                 str(row.samples),
                 f"{row.p_fake:.2f}",
                 f"{row.highest_p_fake:.2f}",

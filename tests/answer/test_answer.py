@@ -27,6 +27,7 @@ from drishtiksha.results import (
     Prediction,
     RunProvenance,
     Thresholds,
+    TrackScore,
 )
 from drishtiksha.settings import load_settings
 
@@ -180,6 +181,14 @@ def test_lines_fill_in_as_checks_end() -> None:
     assert "the voice" not in " ".join(answer.not_judged)
 
 
+def test_what_was_measured_without_a_scale_is_no_sign_and_no_all_clear() -> None:
+    measured = blank({"evidence": "whole frames over time"}, GapReason.NOT_CALIBRATED, "D3")
+    alone = answer_of(CLIP, [measured])
+    assert alone.state is State.NOTHING_TO_JUDGE
+    assert alone.why.startswith("It was measured, but")
+    assert answer_of(CLIP, [measured, clean(FACES)]).state is State.NOTHING_FOUND
+
+
 def test_no_detector_takes_such_a_file() -> None:
     answer = answer_of(CLIP, [])
     assert (answer.state, answer.why) == (
@@ -230,11 +239,30 @@ def test_a_detector_that_never_clears_found_nothing_where_genuine_media_score_th
     high: float, state: State
 ) -> None:
     never = {"prediction": Prediction.INCONCLUSIVE, "grade": Grade.INCONCLUSIVE, "confidence": None}
+    never["gap"] = GapReason.BETWEEN_THRESHOLDS
     limits = Thresholds(real=0.0, fake=0.92)
     voice = clean(VOICE, "VOICE-A", **never, thresholds=limits, error_rates=rates(genuine_as_high=high))
     answer = answer_of(CLIP, [voice])
     assert line(answer, LineKind.VOICE).state is state
     assert "authentic" in answer.disclaimer or state is State.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("broken", "state", "word"),
+    [(True, State.UNCLEAR, "says nothing"), (False, State.NOTHING_TO_JUDGE, "next to nothing")],
+)
+def test_a_damaged_picture_is_never_cleared(broken: bool, state: State, word: str) -> None:
+    media = PICTURE.model_copy(update={"damaged": broken})
+    low = {
+        "prediction": Prediction.INCONCLUSIVE,
+        "grade": Grade.INCONCLUSIVE,
+        "confidence": None,
+        "gap": GapReason.DAMAGED,
+    }
+    limits = {"thresholds": Thresholds(real=0.0, fake=0.92), "error_rates": rates(genuine_as_high=0.98)}
+    answer = answer_of(media, [clean(FACES, media=media, **low, **limits)])
+    assert answer.state is state
+    assert word in answer.why
 
 
 def person(number: int, samples: int, p_fake: float, grade: Grade) -> PersonScore:
@@ -339,6 +367,15 @@ def test_a_detector_that_stopped_is_named() -> None:
     beside = answer_of(CLIP, [clean(VOICE, "VOICE-B")], failed=[(VOICE_CARD, "Its weights are missing.")])
     assert line(beside, LineKind.VOICE).state is State.NOTHING_FOUND
     assert "Voice: VOICE-A did not answer: Its weights are missing." in beside.not_judged
+
+
+def test_the_track_that_decides_is_named() -> None:
+    left = TrackScore(
+        label="left channel", p_fake=0.9, prediction=Prediction.FAKE, grade=Grade.MODERATE, coverage=1.0, decides=True
+    )
+    right = left.model_copy(update={"label": "right channel", "p_fake": 0.1, "decides": False})
+    told = line(answer_of(CLIP, [of(VOICE, "VOICE-A", tracks=(left, right))]), LineKind.VOICE)
+    assert "Judged by itself, and the strongest of what was: left channel." in told.notes
 
 
 def test_what_no_detector_looks_at_is_named() -> None:
