@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from drishtiksha.detectors.base import Detector
+from drishtiksha.weights import fitted
 
 
 def unloaded(cls: type[Detector], **fields: Any) -> Detector:
@@ -19,13 +20,13 @@ def unloaded(cls: type[Detector], **fields: Any) -> Detector:
 
 
 def wrong_keys(detector: Detector, name: str, rename: Callable[[str], str] = str) -> list[str]:
-    """What is missing, left over or of another shape when the published key list goes through `remap`, on the meta device."""
+    """What is missing, left over or of another shape when the published key list is read, on the meta device."""
     published = {
         rename(key): torch.empty(shape, device="meta") for key, (shape, _) in golden.load(name)["state_dict"].items()
     }
-    kept = detector.remap(published)
     with torch.device("meta"):
         wanted = detector.build().state_dict()
+    kept = fitted(published, wanted, detector.remap, name)
     return sorted(key for key in kept.keys() | wanted.keys() if _shape(kept.get(key)) != _shape(wanted.get(key)))
 
 

@@ -47,9 +47,6 @@ class DistilDIREDetectorV1(Detector):
 
         return DistilDIRENetwork(self.config.noise_channels, self.config.noise_head_channels)
 
-    def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
-
     def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         from drishtiksha.networks.distil_dire import copied
 

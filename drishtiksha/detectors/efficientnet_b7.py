@@ -54,9 +54,8 @@ class EfficientNetB7Detector(Detector):
         return DFDCNetwork(self.config.architecture)
 
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Without the prefix of parallel training, and without the ImageNet classifier, which is never used."""
-        plain = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
-        return {key: tensor for key, tensor in plain.items() if not key.startswith("encoder.classifier.")}
+        """Without the ImageNet classifier, which is never used."""
+        return {key: tensor for key, tensor in state_dict.items() if not key.startswith("encoder.classifier.")}
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, input_size, input_size) per face, RGB, normalised as for ImageNet."""

@@ -81,8 +81,7 @@ class LipFDetectorV1(Detector):
         return LipFD(config.clip_width, config.clip_layers, config.clip_heads, config.resnet_layers)
 
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        named = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
-        return {key: tensor for key, tensor in named.items() if not key.startswith(TEXT_TOWER)}
+        return {key: tensor for key, tensor in state_dict.items() if not key.startswith(TEXT_TOWER)}
 
     def packable(self, network: Any) -> Sequence[nn.Module]:
         return (network.encoder,)

@@ -66,8 +66,7 @@ class MFFMoEDetectorV1(Detector):
 
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The authors' file begins with the expert's number, the reference server's with `experts.`."""
-        plain = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
-        return {key if key.startswith("experts.") else f"experts.{key}": tensor for key, tensor in plain.items()}
+        return {key if key.startswith("experts.") else f"experts.{key}": tensor for key, tensor in state_dict.items()}
 
     def merge(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         from drishtiksha.networks.mff_moe import with_averages

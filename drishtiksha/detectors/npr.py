@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,9 +46,6 @@ class NPRDetector(Detector):
         from drishtiksha.networks.npr import NPRNetwork
 
         return NPRNetwork()
-
-    def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, H, W), RGB, sides even, normalised as for ImageNet."""

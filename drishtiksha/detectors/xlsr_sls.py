@@ -36,5 +36,4 @@ class XLSRSLSDetector(SpeechDetector):
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         from drishtiksha.networks.wav2vec import current_names
 
-        plain = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
-        return current_names(plain, "ssl_model.model.", "encoder.model.")
+        return current_names(state_dict, "ssl_model.model.", "encoder.model.")

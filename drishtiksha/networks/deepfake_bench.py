@@ -137,7 +137,7 @@ def renamed(state_dict: Mapping[str, Tensor], architecture: Architecture) -> dic
     """A published state dict under the names of `bench_network(architecture)`, without what is never used."""
     found = {}
     for published, tensor in state_dict.items():
-        key = published.removeprefix("module.")
+        key = published
         if key.startswith(UNUSED[architecture]):
             continue
         if architecture == "efficientnet-b4":

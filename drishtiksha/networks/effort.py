@@ -35,14 +35,13 @@ class EffortNetwork(nn.Module):
 
 def plain(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A published state dict with what was tuned added to the frozen weights: that of an ordinary CLIP tower."""
-    named = {key.removeprefix("module."): tensor for key, tensor in state_dict.items()}
     found = {}
-    for key, tensor in named.items():
+    for key, tensor in state_dict.items():
         if key.endswith((*FROZEN, *TUNED, "embeddings.position_ids")):
             continue
         layer = key.removesuffix(MAIN)
         if layer != key:
-            left, strength, right = (named[layer + part] for part in TUNED)
+            left, strength, right = (state_dict[layer + part] for part in TUNED)
             key, tensor = f"{layer}.weight", tensor + (left * strength) @ right
         found[key] = tensor
     return found

@@ -68,9 +68,11 @@ class Inert:
         self.state = state
 
 
-def _mapping(*_: object) -> OrderedDict[Any, Any]:
-    """Stands for a type of dict; whatever builds its missing values is forgotten."""
-    return OrderedDict()
+class _Mapping:
+    """Stands for a type of dict: a new OrderedDict. Whatever would build its missing values is forgotten."""
+
+    def __new__(cls, *_: object) -> OrderedDict[Any, Any]:  # type: ignore[misc]
+        return OrderedDict()
 
 
 def _numpy_names() -> list[str]:
@@ -118,7 +120,7 @@ METADATA: dict[str, Any] = {
             "pytorch_lightning.utilities.parsing.AttributeDict",
             "lightning.fabric.utilities.data.AttributeDict",
         ),
-        _mapping,
+        _Mapping,
     ),
 }
 """Full names of types that training scripts save beside the weights, and what stands for them."""
@@ -147,7 +149,7 @@ def load_tensors_only(path: Path) -> Any:
 
     names = inspect(path) - METADATA.keys()
     torch.serialization.add_safe_globals([(stand_in, name) for name, stand_in in METADATA.items()])
-    for stand_in in (Inert, _mapping):  # a type of dict shows itself only when the pickle fills it
+    for stand_in in (Inert, _Mapping):  # a type of dict shows itself only when the pickle fills it
         with torch.serialization.safe_globals([(stand_in, name) for name in names]):
             try:
                 return _load(path)

@@ -13,6 +13,7 @@ from drishtiksha.errors import ConfigError, WeightsMismatchError, WeightsMissing
 from drishtiksha.networks.distil_dire import DistilDIRENetwork, centre_square
 from drishtiksha.results import GapReason, MediaKind, SampleScore
 from drishtiksha.settings import ROOT
+from drishtiksha.weights import fitted
 
 NAME = "DISTIL-DIRE-V1"
 SMALL = {"noise_channels": 32, "noise_head_channels": 16}
@@ -53,9 +54,10 @@ def test_every_published_key_finds_its_place(prefix):
     published = golden.load(NAME)["state_dict"] | {
         f"noise_predictor.{key}": facts for key, facts in golden.load("ADM-256x256")["full_state_dict"].items()
     }
-    kept = unloaded().remap({prefix + key: torch.empty(shape, device="meta") for key, (shape, _) in published.items()})
+    found = {prefix + key: torch.empty(shape, device="meta") for key, (shape, _) in published.items()}
     with torch.device("meta"):
         wanted = unloaded().build().state_dict()
+    kept = fitted(found, wanted, unloaded().remap, NAME)
     assert {key: tensor.shape for key, tensor in kept.items()} == {key: tensor.shape for key, tensor in wanted.items()}
 
 

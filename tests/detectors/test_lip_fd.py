@@ -22,6 +22,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.results import AnalysisResult, Prediction, SampleScore
 from drishtiksha.settings import ROOT, MediaLimits
+from drishtiksha.weights import fitted
 
 ASSETS = ROOT / "assets"
 SMALL = {"clip_width": 64, "clip_layers": 1, "clip_heads": 2, "resnet_layers": (1, 1, 1, 1)}
@@ -72,7 +73,8 @@ def test_every_published_key_is_used_or_named_as_left_out():
     with torch.device("meta"):
         own = LipFDetectorV1(LipFDConfig(class_name="", description="", model_path=Path("x.pth"))).build().state_dict()
         published = {key: torch.empty(shape) for key, (shape, _) in facts.items()}
-    mapped = make(Path("x.pth")).remap({f"module.{key}": tensor for key, tensor in published.items()})
+    prefixed = {f"module.{key}": tensor for key, tensor in published.items()}
+    mapped = fitted(prefixed, own, make(Path("x.pth")).remap, "LIP-FD-V1")
     assert set(mapped) == set(own)
     assert all(mapped[key].shape == own[key].shape for key in own)
     left = set(published) - set(mapped)

@@ -9,7 +9,9 @@ import pathlib
 import pickle
 import re
 import struct
+import sys
 import time
+import types
 import zipfile
 from pathlib import Path
 
@@ -163,6 +165,21 @@ def test_harmless_metadata_is_no_hindrance(tmp_path, tensors, value, new_format)
     assert all(torch.equal(found[key], tensor) for key, tensor in tensors.items())
 
 
+class AttributeDict(dict):
+    __module__ = "lightning_fabric.utilities.data"
+
+
+def test_the_hyper_parameters_of_lightning_are_no_hindrance(tmp_path, tensors, monkeypatch):
+    module = types.ModuleType("lightning_fabric.utilities.data")
+    module.AttributeDict = AttributeDict
+    for name in ("lightning_fabric", "lightning_fabric.utilities", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module if name == module.__name__ else types.ModuleType(name))
+    content = {"state_dict": tensors, "hyper_parameters": AttributeDict(lr=0.1, name="x")}
+    torch.save(content, tmp_path / "net.pth")
+    assert weights.load_state_dict(tmp_path / "net.pth").keys() == tensors.keys()
+    assert weights.load_content(tmp_path / "net.pth")["hyper_parameters"] == {"lr": 0.1, "name": "x"}
+
+
 def test_metadata_is_never_built(tmp_path, tensors, monkeypatch):
     """A stand-in takes its place: no path, no array, no default factory of the file comes to be."""
     torch.save({"state_dict": tensors, "x": METADATA}, tmp_path / "net.pth")
@@ -211,6 +228,10 @@ def with_pickle(path: Path, program: bytes) -> Path:
 
 
 class Strange:
+    pass
+
+
+class StrangeDict(dict):
     pass
 
 
@@ -346,6 +367,12 @@ def test_convert_takes_the_tensors_out_of_what_is_not_allowed(tmp_path, tensors,
     assert done.exit_code == 0, done.output
     assert f"{len(tensors)} tensors" in done.output
     assert torch.equal(loaded(out), plain)
+
+
+def test_convert_passes_over_types_of_dict(tmp_path, tensors, plain):
+    torch.save({"state_dict": tensors, "config": StrangeDict(a=1)}, tmp_path / "net.pth")
+    weights.convert(tmp_path / "net.pth", tmp_path / "out.safetensors")
+    assert torch.equal(loaded(tmp_path / "out.safetensors"), plain)
 
 
 def test_convert_takes_the_tensors_of_a_whole_pickled_network(tmp_path, plain):

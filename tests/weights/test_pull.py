@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from typer.testing import CliRunner
 
+from drishtiksha.cli import app
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
+from drishtiksha.registry import ModelManager
+from drishtiksha.settings import load_settings
 from drishtiksha.weights import WeightsState, announced, pinned, plain, pull, state
 from drishtiksha.weights.fetching import Announced
 
@@ -585,3 +589,20 @@ def test_a_folder_never_gets_files_that_may_hold_code(hub, destination):
         with pytest.raises(DownloadError, match="may hold code"):
             pull(FOLDER.model_copy(update={"hf_files": (name,)}), destination)
     assert not hub.seen
+
+
+def test_the_recommended_models_of_the_shipped_configuration_are_fetched(hub, tmp_path, monkeypatch):
+    """Said first: four models, their licences, and what they are together."""
+    monkeypatch.setenv("DRISHTIKSHA_MODELS_DIR", str(tmp_path / "models"))
+    done = CliRunner().invoke(app, ["weights", "pull", "--recommended", "--noncommercial-ok"])
+    told = " ".join(done.output.split())
+    assert done.exit_code == 0, told
+    plan, _, _ = told.partition("Together: ")
+    for name in ("COMMUNITY-FORENSICS-384", "GEND-CLIP-L14", "ANTIDEEPFAKE-W2V-SMALL", "SPECTRA-AASIST"):
+        assert f"of {name}: " in plan
+    assert plan.count("Licence: ") == 4
+    assert "(non-commercial" in plan
+    manager = ModelManager(load_settings())
+    recommended = [name for name, config in manager.get_active_model_configs().items() if config.recommended]
+    assert len(recommended) == 4
+    assert {manager.status(name).state for name in recommended} == {"ready"}
