@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -23,7 +22,7 @@ RECOMMENDED = "recommended"
 class _RunsByDefault(TyperGroup):
     """`evaluate list.csv ...` is `evaluate run list.csv ...`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = {*self.commands, "--help"}
         return super().parse_args(ctx, args if args and args[0] in known else [RUN, *args])
 
