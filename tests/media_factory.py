@@ -48,6 +48,15 @@ def assert_upright(image: np.ndarray) -> None:
     assert right[2] > right[0] + 80, f"lower right is {right}, not blue"
 
 
+def striped(level: int, width: int = 80, height: int = 64) -> np.ndarray:
+    """uint8 RGB of one brightness, with fine stripes on rows 1 and 3 of every four: unlike a destroyed picture it shows
+    something."""
+    picture = np.full((height, width, 3), level, np.uint8)
+    picture[1::4] += 5
+    picture[3::4] -= 5
+    return picture
+
+
 def coded_frames(count: int, width: int = 128, height: int = 96) -> list[np.ndarray]:
     return [coded_frame(i, width, height) for i in range(count)]
 

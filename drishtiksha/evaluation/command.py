@@ -13,13 +13,14 @@ from drishtiksha.evaluation.manifest import drawn, read_manifest
 from drishtiksha.evaluation.report import EvaluationReport, ModelReport
 from drishtiksha.evaluation.run import UNREADABLE, Note, score_files
 from drishtiksha.evaluation.scores import Score, ScoreFile
+from drishtiksha.evaluation.shortcuts import shortcuts
 from drishtiksha.evaluation.summary import summarize
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import write_whole
 from drishtiksha.weights import sha256_of
 
 DRAWS = 1000
-SCORES, REPORT, PAGE = "scores.csv", "report.json", "report.md"
+SCORES, REPORT, PAGE, TABLES = "scores.csv", "report.json", "report.md", "tables.tex"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def evaluate(
         made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
         models=models,
+        shortcuts=shortcuts([score for score in scores if score.model == next(iter(models))], seed, DRAWS),
     )
     if out and kept:
         kept.tidy()
@@ -92,10 +94,11 @@ def _model_report(manager: ModelManager, name: str, rows: list[Score], seed: int
 
 
 def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> None:
-    """report.json, report.md and the pictures."""
+    """report.json, report.md, its tables for LaTeX, and the pictures."""
     from drishtiksha.evaluation.plots import draw_all
 
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw_all(folder, report, scores)
     write_whole(folder / REPORT, (report.model_dump_json(indent=1) + "\n").encode())
     write_whole(folder / PAGE, words.markdown(report, pictures).encode())
+    write_whole(folder / TABLES, words.latex(report).encode())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, rankdata
 
 Statistic = Callable[[np.ndarray, np.ndarray], float | None]
 
@@ -60,6 +60,12 @@ def eer(labels: np.ndarray, p: np.ndarray) -> float | None:
     return float(np.interp(0.0, curve.false_alarms + curve.recall - 1, curve.false_alarms))
 
 
+def recall_at(labels: np.ndarray, p: np.ndarray, share: float) -> float | None:
+    """Share of fakes found at the laxest threshold that at most `share` of the reals reach; None without both classes."""
+    curve = roc(labels, p)
+    return None if curve is None else float(curve.recall[curve.false_alarms <= share + 1e-12].max())
+
+
 def average_precision(labels: np.ndarray, p: np.ndarray) -> float | None:
     """Mean precision over the fakes, in steps, not interpolated; it depends on the share of fakes. None without both."""
     if not _both(labels):
@@ -96,6 +102,36 @@ def expected_calibration_error(
 def brier(labels: np.ndarray, p: np.ndarray, *, balanced: bool = False) -> float | None:
     """Mean of (p - label) squared (Brier 1950), weighed as in `expected_calibration_error`; None without both classes."""
     return float(np.sum(_weights(labels, balanced) * (p - labels) ** 2)) if _both(labels) else None
+
+
+class DeLong(NamedTuple):
+    """The AUC of two models on the same files, and how likely a difference this large is by chance.
+
+    p_value: two-sided, for files that err independently of one another; None where the difference does not vary.
+    """
+
+    first: float
+    second: float
+    p_value: float | None
+
+
+def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLong | None:
+    """DeLong et al. (1988) for two correlated AUCs, by the midranks of Sun and Xu (2014); None without two files of each
+    class. first, second: float (N,), the scores of two models."""
+    fakes, reals = int(labels.sum()), int((~labels).sum())
+    if min(fakes, reals) < 2:
+        return None
+    areas, of_fakes, of_reals = [], [], []
+    for p in (first, second):
+        among = rankdata(np.concatenate([p[labels], p[~labels]]))
+        areas.append((among[:fakes].sum() - fakes * (fakes + 1) / 2) / (fakes * reals))
+        of_fakes.append((among[:fakes] - rankdata(p[labels])) / reals)
+        of_reals.append(1 - (among[fakes:] - rankdata(p[~labels])) / fakes)
+    covariance = np.cov(of_fakes) / fakes + np.cov(of_reals) / reals
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    difference = areas[0] - areas[1]
+    p_value = float(2 * norm.sf(abs(difference) / np.sqrt(variance))) if variance > 1e-15 else None
+    return DeLong(float(areas[0]), float(areas[1]), p_value)
 
 
 def share_at_least(p: np.ndarray, threshold: float) -> float | None:

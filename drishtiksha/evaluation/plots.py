@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: ROC, errors by threshold, reliability, spread of scores, errors by group. One row of panels a
+"""Pictures of an evaluation: ROC, DET, errors by threshold, reliability, spread of scores, errors by group. One row of panels a
 model; matplotlib without pyplot, in colours that differ for colour-blind readers too."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import norm
 
 from drishtiksha.evaluation import metrics
 from drishtiksha.evaluation.report import EvaluationReport, ModelReport
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PICTURES = ("roc.png", "errors.png", "reliability.png", "scores.png", "groups.png")
+PICTURES = ("roc.png", "det.png", "errors.png", "reliability.png", "scores.png", "groups.png")
 REAL, FAKE = LIGHT.people[0], LIGHT.people[1]
 """Blue and vermilion of Okabe & Ito, which also differ in lightness."""
 BINS = 10
@@ -29,6 +30,8 @@ PANEL_IN = (7.0, 4.2)
 GROUP_ROW_IN = 0.26
 MAX_GROUPS = 60
 """With more rows than this only the merged ones are drawn; the tables have all."""
+DET_RANGE = (0.001, 0.8)
+DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8)
 GROUP_TITLES = {"false_alarms": "false alarms: reals called FAKE", "recall": "recall: fakes called FAKE"}
 
 Panel = Callable[["Axes", Sequence[Score]], None]
@@ -39,10 +42,11 @@ def draw_all(folder: Path, report: EvaluationReport, scores: Sequence[Score]) ->
     by_model = {name: [s for s in scores if s.model == name and s.scored] for name in report.models}
     shown = {name: rows for name, rows in by_model.items() if rows}
     both = {name: rows for name, rows in shown.items() if len({row.fake for row in rows}) == 2}
-    roc, errors, reliability, spread, groups = PICTURES
+    roc, det, errors, reliability, spread, groups = PICTURES
     figures: dict[str, Figure] = {}
     if both:
         figures[roc] = _roc(both)
+        figures[det] = _det(both)
         figures[errors] = _panels(both, _errors, "share of the files", report)
         figures[reliability] = _panels(both, _reliability, "share that is fake, both classes alike")
     if shown:
@@ -96,6 +100,27 @@ def _roc(by_model: dict[str, list[Score]]) -> Figure:
     one.set(xlabel="false alarms", ylabel="recall", title="ROC; the marker is the threshold in use", aspect="equal")
     one.set(xlim=(-0.01, 1), ylim=(0, 1.01))
     one.legend(loc="lower right")
+    return figure
+
+
+def _det(by_model: dict[str, list[Score]]) -> Figure:
+    """Misses over false alarms on normal deviates (Martin et al. 1997), which spreads the strict end."""
+    figure, (one,) = _figure(5.6, 5.2)
+    for number, (name, rows) in enumerate(by_model.items()):
+        labels, p, _ = arrays(rows)
+        curve = metrics.roc(labels, p)
+        assert curve is not None
+        style = ("-", "--", "-.")[number % 3]
+        colour = LIGHT.people[number % len(LIGHT.people)]
+        alarms, misses = (norm.ppf(np.clip(side, *DET_RANGE)) for side in (curve.false_alarms, 1 - curve.recall))
+        one.plot(alarms, misses, style, color=colour, label=f"{name}, EER {100 * (metrics.eer(labels, p) or 0):.1f} %")
+    ends = norm.ppf(DET_RANGE)
+    one.plot(ends, ends, color=LIGHT.muted, linestyle=":", label="as many misses as false alarms")
+    places, texts = norm.ppf(DET_TICKS), [f"{100 * tick:g}" for tick in DET_TICKS]
+    one.set_xticks(places, texts)
+    one.set_yticks(places, texts)
+    one.set(xlabel="false alarms, %", ylabel="misses, %", title="DET", xlim=ends, ylim=ends, aspect="equal")
+    one.legend(loc="upper right")
     return figure
 
 

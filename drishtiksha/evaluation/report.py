@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from drishtiksha.evaluation.shortcuts import Shortcut
 from drishtiksha.evaluation.summary import Measure, Summary
 
 ALL_FILES = "all files"
@@ -41,6 +42,9 @@ class EvaluationReport(BaseModel):
     made_utc: str
     version: str
     models: dict[str, ModelReport]
+    shortcuts: tuple[Shortcut, ...] = Field(
+        default=(), description="facts of the files that tell fakes from reals by themselves"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,24 @@ class Table:
     def markdown(self) -> str:
         lines = (self.header, ("---",) + ("--:",) * (len(self.header) - 1), *self.rows)
         return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+    def latex(self) -> str:
+        """A `table` that needs the package booktabs."""
+        columns = "l" + "r" * (len(self.header) - 1)
+        header, *rows = (" & ".join(map(in_latex, line)) + r" \\" for line in (self.header, *self.rows))
+        body = [r"\toprule", header, r"\midrule", *rows, r"\bottomrule"]
+        frame = [rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", rf"\caption{{{in_latex(self.title)}}}"]
+        return "\n".join([r"\begin{table}", r"\centering", *frame, r"\end{table}"])
+
+
+LATEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+)
+
+
+def in_latex(text: str) -> str:
+    return text.translate(LATEX)
 
 
 def number(measure: Measure | None) -> str:
@@ -80,6 +102,8 @@ DISCRIMINATION: dict[str, Column] = {
     "AUC": lambda s: number(s.auc),
     "EER": lambda s: percent(s.eer),
     "AP": lambda s: number(s.ap),
+    "recall at 1 %": lambda s: percent(s.recall_at_1),
+    "recall at 0.1 %": lambda s: percent(s.recall_at_01),
     "ECE": lambda s: number(s.ece),
     "ECE, balanced": lambda s: number(s.ece_balanced),
     "Brier": lambda s: number(s.brier),
@@ -121,6 +145,12 @@ def comparison(report: EvaluationReport) -> Iterator[Table]:
             yield Table(f"{title}, side by side", ("group", *rows), kept)
 
 
+def latex(report: EvaluationReport) -> str:
+    """All tables, for a paper."""
+    tables = [table for name, model in report.models.items() for table in model_tables(name, model)]
+    return "\n\n".join(table.latex() for table in (*tables, *comparison(report))) + "\n"
+
+
 def _table(title: str, columns: dict[str, Column], rows: dict[str, Summary]) -> Table:
     shown = {name: [column(row) for row in rows.values()] for name, column in columns.items()}
     shown = {name: cells for name, cells in shown.items() if set(cells) - {"", "-"}}
@@ -135,6 +165,8 @@ def markdown(report: EvaluationReport, pictures: tuple[str, ...]) -> str:
         f"{report.version} on {report.made_utc}. In brackets: 95 % intervals from {report.draws} bootstrap draws of whole "
         f"sources (seed {report.seed}).",
     ]
+    if report.shortcuts:
+        parts += ["## Beware", *(f"- {shortcut.sentence}" for shortcut in report.shortcuts)]
     for name, model in report.models.items():
         limits = "; ".join(
             f"{kind}: REAL up to {a:.3f}, FAKE from {b:.3f}" for kind, (a, b) in model.thresholds.items()
@@ -154,6 +186,8 @@ HOW_TO_READ = """## How to read it
 - Shares are of the files that were scored; what could not be scored is counted apart and is neither right nor wrong.
 - AUC: the chance that a fake scores higher than a real. EER: where false alarms and misses are equally many. AP: average
   precision, which rises with the share of fakes in the list.
+- Recall at 1 % (0.1 %): the share of fakes found where that share of the reals is called fake; with fewer than 100 (1000)
+  reals nothing is said. With `against`, the reals are those.
 - `swap/*` puts the groups of that name together, `*/clean` those of that ending.
 - `against`: a group of fakes alone is set against the reals of groups with the same ending, else against all reals.
 - ECE: how far p_fake lies from the share of fakes, every file weighing the same; balanced: both classes weighing the same,

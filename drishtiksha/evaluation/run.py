@@ -18,7 +18,7 @@ from drishtiksha.evaluation.manifest import Item
 from drishtiksha.evaluation.scores import DECIMALS, HASH_DIGITS, Score, ScoreFile
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import AnalysisResult, GapReason
+from drishtiksha.results import AnalysisResult, GapReason, MediaInfo, MediaKind
 from drishtiksha.services.runs import examine
 from drishtiksha.weights import sha256_of
 
@@ -88,4 +88,13 @@ def _scored(blank: Score, result: AnalysisResult) -> Score:
         threshold_real=round(result.thresholds.real, DECIMALS),
         threshold_fake=round(result.thresholds.fake, DECIMALS),
         seconds=round(result.processing_time, DECIMALS),
+        container=result.media.container,
+        size_bytes=float(result.media.size_bytes),
+        duration_s=None if result.media.duration_s is None else round(result.media.duration_s, DECIMALS),
+        rate=_rate(result.media),
     )
+
+
+def _rate(media: MediaInfo) -> float | None:
+    rate = media.fps if media.kind is MediaKind.VIDEO else media.sample_rate
+    return None if rate is None else round(rate, DECIMALS)

@@ -22,7 +22,7 @@ HASH_DIGITS = 16
 @dataclass(frozen=True)
 class Score:
     """One file by one model. `p_fake` is None when the file was not scored, and `reason` says why; `kind`, `coverage`
-    and thresholds are None for a file that could not be opened."""
+    and thresholds are None for a file that could not be opened. `rate`: frames of a video, samples of a recording, a second."""
 
     file: str
     label: str
@@ -39,6 +39,10 @@ class Score:
     seconds: float | None = None
     sha256: str = ""
     recipe: str = ""
+    container: str = ""
+    size_bytes: float | None = None
+    duration_s: float | None = None
+    rate: float | None = None
 
     @property
     def fake(self) -> bool:
@@ -54,7 +58,9 @@ class Score:
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
-NUMBERS = ("p_fake", "coverage", "threshold_real", "threshold_fake", "seconds")
+SINCE_0_3 = ("container", "size_bytes", "duration_s", "rate")
+"""Columns that tables of version 0.2 lack."""
+NUMBERS = ("p_fake", "coverage", "threshold_real", "threshold_fake", "seconds", "size_bytes", "duration_s", "rate")
 DECIMALS = 6
 
 
@@ -102,9 +108,9 @@ def read_scores(path: Path) -> list[Score]:
     by a spreadsheet is read as well. Raises: ManifestError for other columns."""
     rows = rows_of(text_of(path.read_bytes(), path.name))
     names = headings(next(rows, (0, []))[1])
-    if sorted(names) != sorted(COLUMNS):
+    if not set(COLUMNS) - set(SINCE_0_3) <= set(names) <= set(COLUMNS):
         raise ManifestError(f"{path} is not a table of scores of this version. Choose another folder or delete it.")
-    found = (_from_texts(dict(zip(names, cells, strict=False))) for _, cells in rows)
+    found = (_from_texts(dict(zip(names, cells, strict=True))) for _, cells in rows if len(cells) == len(names))
     return [score for score in found if score is not None]
 
 
@@ -121,12 +127,10 @@ def _texts(score: Score) -> dict[str, str]:
 
 
 def _from_texts(row: dict[str, str]) -> Score | None:
-    """None for a row that lacks cells or holds what is no number."""
-    if len(row) < len(COLUMNS):
-        return None
+    """None for a row that holds what is no number."""
     values: dict[str, Any] = {name: unguarded(cell) for name, cell in row.items()}
     try:
-        values |= {name: number(row[name]) for name in NUMBERS}
+        values |= {name: number(row[name]) for name in NUMBERS if name in row}
         values["kind"] = MediaKind(row["kind"]).value if row["kind"] else None
         values["prediction"] = Prediction(row["prediction"]).value if row["prediction"] else None
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +53,10 @@ class Summary(_Frozen):
     )
     false_alarms: Measure | None = Field(default=None, description="share of reals called FAKE")
     recall: Measure | None = Field(default=None, description="share of fakes called FAKE")
+    recall_at_1: Measure | None = Field(
+        default=None, description="share of fakes found where 1 % of the reals are called so; asks for 100 reals"
+    )
+    recall_at_01: Measure | None = Field(default=None, description="the same at 0.1 %; asks for 1000 reals")
     real_called_real: Measure | None = None
     fake_called_real: Measure | None = None
 
@@ -69,6 +74,10 @@ MIX: dict[str, metrics.Statistic] = {
     "brier": metrics.brier,
 }
 """What also depends on the mix of fakes and reals, so that only files listed together answer it."""
+
+
+STRICT = {"recall_at_1": 0.01, "recall_at_01": 0.001}
+"""Shares of the reals that may be called fake: with fewer reals than one in such a share, nothing can be said."""
 
 
 class Summaries(NamedTuple):
@@ -117,6 +126,12 @@ def _summary(rows: Sequence[Score], reals: Sequence[Score], against: str | None,
     compared = [*scored, *(row for row in reals if row.scored)]
     measures = {name: _bootstrapped(measure, compared, seed, draws) for name, measure in ORDER.items()}
     measures |= {name: _bootstrapped(measure, scored, seed, draws) for name, measure in MIX.items()}
+    reals_compared = sum(not row.fake for row in compared)
+    measures |= {
+        name: _bootstrapped(partial(metrics.recall_at, share=share), compared, seed, draws)
+        for name, share in STRICT.items()
+        if reals_compared * share >= 1
+    }
     return Summary(
         n_real=sum(not row.fake for row in rows),
         n_fake=sum(row.fake for row in rows),

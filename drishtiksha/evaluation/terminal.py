@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich import box
@@ -38,6 +38,8 @@ def show_evaluation(
     done = _with_progress(manifest, names, manager, err, out, limit, seed)
     for problem in (*(f"{file} could not be read." for file in done.unreadable), *done.failures):
         err.print(problem, style="bold", markup=False, highlight=False)
+    for shortcut in done.report.shortcuts:
+        err.print(f"Beware: {shortcut.sentence}", style="bold", markup=False, highlight=False)
     if as_json:
         print(done.report.model_dump_json(indent=1))
     else:
@@ -74,11 +76,16 @@ def _with_progress(
 
 
 def _print(done: Evaluation) -> None:
+    tables = [table for name, model in done.report.models.items() for table in words.model_tables(name, model)]
+    print_tables((*tables, *words.comparison(done.report)))
+
+
+def print_tables(tables: Iterable[words.Table]) -> None:
+    """Numbers to the right, their intervals below them."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
-    tables = [table for name, model in done.report.models.items() for table in words.model_tables(name, model)]
-    for table in (*tables, *words.comparison(done.report)):
+    for table in tables:
         first, *rest = table.header
         shown = Table(
             Column(first, no_wrap=True),

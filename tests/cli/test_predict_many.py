@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
+from media_factory import striped
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -37,7 +37,7 @@ def media(tmp_path) -> Path:
     for name, level in LEVELS.items():
         path = tmp_path / "media" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((32, 32, 3), level, np.uint8)).save(path)
+        Image.fromarray(striped(level, 32, 32)).save(path)
     return tmp_path / "media"
 
 
@@ -104,7 +104,7 @@ def test_other_bytes_or_another_setting_are_done_anew(media, tmp_path, monkeypat
     command = (media / "1.png", media / "b", "-m", "BRIGHT", "--out", tmp_path)
     run(*command)
     counted = Stopping(monkeypatch)
-    Image.fromarray(np.full((32, 32, 3), 250, np.uint8)).save(media / "1.png")
+    Image.fromarray(striped(250, 32, 32)).save(media / "1.png")
     assert run(*command).exit_code == Exit.DONE
     assert counted.names == [str(media / "1.png")]
     assert [line["prediction"] for line in lines(tmp_path / "results.jsonl")] == ["REAL", "FAKE"], "one line each"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
-from media_factory import coded_frames, tone, write_audio, write_video
+from media_factory import coded_frames, striped, tone, write_audio, write_video
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -62,7 +62,7 @@ def manifest(tmp_path) -> Path:
     for label, group, levels in (("real", "real/png", DARK), ("fake", "made/png", BRIGHT)):
         for number, level in enumerate(levels):
             name = f"{label}{number}.png"
-            Image.fromarray(np.full((64, 80, 3), level, np.uint8)).save(folder / name)
+            Image.fromarray(striped(level)).save(folder / name)
             rows.append((name, label, group, f"p{number}"))
     write_video(folder / "clip.mp4", coded_frames(12))
     write_audio(folder / "tone.wav", tone(2.0), 16_000)
@@ -165,7 +165,7 @@ def test_other_bytes_or_other_weights_are_scored_anew(manager, manifest, tmp_pat
     out = tmp_path / "out"
     evaluate(manifest, ["BRIGHT"], manager, silent, out=out)
     counted = Counted(monkeypatch)
-    Image.fromarray(np.full((64, 80, 3), 250, np.uint8)).save(manifest.parent / "real1.png")
+    Image.fromarray(striped(250)).save(manifest.parent / "real1.png")
     changed = evaluate(manifest, ["BRIGHT"], manager, silent, out=out)
     assert counted.files == ["real1.png"]
     assert changed.report.models["BRIGHT"].groups["real/png"].false_alarms.value == pytest.approx(1 / 3)

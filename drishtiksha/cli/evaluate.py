@@ -1,0 +1,121 @@
+"""`drishtiksha evaluate`: measure detectors on labelled files, and set measurements side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from drishtiksha.cli.console import Exit, failures_as_exit_codes, listed, out, settings_on
+from drishtiksha.errors import ConfigError
+from drishtiksha.registry import ModelManager
+from drishtiksha.report.files import require_writable, write_whole
+
+RUN = "run"
+RECOMMENDED = "recommended"
+"""Among the names of models, it stands for those that the configuration recommends."""
+
+
+class _RunsByDefault(TyperGroup):
+    """`evaluate list.csv ...` is `evaluate run list.csv ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {*self.commands, "--help"}
+        return super().parse_args(ctx, args if args and args[0] in known else [RUN, *args])
+
+
+evaluate_app = typer.Typer(
+    cls=_RunsByDefault,
+    add_completion=False,
+    help="Measure detectors on labelled files: AUC, EER, false alarms and the like, by group.\n\n"
+    "`evaluate LIST.csv --models A,B --out DIR` is short for `evaluate run LIST.csv ...`, whose options "
+    "`evaluate run --help` lists.",
+)
+
+
+@evaluate_app.command(RUN)
+def run(
+    manifest: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: file, label[, group, source].")],
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models", "-m", help="Names that `drishtiksha models` lists: A,B; 'recommended' stands for a set."
+        ),
+    ],
+    folder: Annotated[Path | None, typer.Option("--out", help="For scores, report and plots; resumes from it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge only so many of the files, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of --limit.")] = 0,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+) -> None:
+    """Judge the files of a list, and say how well each model did."""
+    from drishtiksha.evaluation.terminal import show_evaluation
+
+    with failures_as_exit_codes():
+        manager = ModelManager(settings_on(device))
+        names = _with_the_recommended(listed(models), manager)
+        done = show_evaluation(manifest, names, manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+    raise typer.Exit(Exit.UNREADABLE if done.unreadable else Exit.FAILED if done.failures else Exit.DONE)
+
+
+def _with_the_recommended(names: list[str], manager: ModelManager) -> list[str]:
+    """The names, each once, with those that the configuration recommends in the place of `recommended`."""
+    chosen = [name for name, config in manager.get_active_model_configs().items() if config.recommended]
+    expanded = [one for name in names for one in (chosen if name == RECOMMENDED else [name])]
+    return list(dict.fromkeys(expanded))
+
+
+@evaluate_app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(exists=True, help="A folder that `evaluate --out` wrote.")],
+    second: Annotated[Path, typer.Argument(exists=True, help="Another one, or the same for two of its models.")],
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models", "-m", help="A,B: A of the first folder against B of the second; left out: those in both."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Print tables for LaTeX.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Is one model better than another on the files that both scored, or may it be chance?"""
+    from drishtiksha.evaluation.paired import compare_folders
+    from drishtiksha.evaluation.terminal import print_tables
+
+    with failures_as_exit_codes():
+        names = listed(models) if models is not None else None
+        if names is not None and len(names) != 2:
+            raise ConfigError("--models wants two names: A,B.")
+        found = compare_folders(first, second, (names[0], names[1]) if names else None, seed)
+    if as_json:
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in found], indent=1))
+    elif as_latex:
+        typer.echo("\n\n".join(one.table().latex() for one in found))
+    else:
+        print_tables(one.table() for one in found)
+
+
+@evaluate_app.command()
+def leaderboard(
+    folders: Annotated[
+        list[Path], typer.Argument(exists=True, file_okay=False, help="Folders that `evaluate --out` wrote.")
+    ],
+    target: Annotated[
+        Path, typer.Option("--out", "-o", help="board.html (one page, with everything in it), .md or .tex.")
+    ],
+) -> None:
+    """Put several models and lists on one page, or into tables for a paper."""
+    from drishtiksha.evaluation.leaderboard import ENDINGS
+    from drishtiksha.evaluation.leaderboard import leaderboard as written
+
+    with failures_as_exit_codes():
+        form = target.suffix.lower()
+        if form not in ENDINGS:
+            raise ConfigError(f"--out {target} has no ending that is known. Wanted: {', '.join(ENDINGS)}.")
+        require_writable(target)
+        write_whole(target, written(folders, form).encode())
+    out.print(f"Wrote {target}", markup=False, highlight=False, soft_wrap=True)
