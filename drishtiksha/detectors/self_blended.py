@@ -72,7 +72,8 @@ class SelfBlendedImagesDetector(Detector):
         return [torch.from_numpy(crop).permute(2, 0, 1).float() / 255 for crop in crops]
 
     def forward(self, batch: Tensor) -> Tensor:
-        return self._judge(self.network.forward_features(batch))
+        network: Any = self.network
+        return self._judge(network.forward_features(batch))
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The mean over the frames of the highest face, small ones beside a large one left out: as the authors do."""

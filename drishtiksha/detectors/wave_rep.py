@@ -61,22 +61,21 @@ class WaveRepDetector(Detector):
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         """The mean of the frames' logits, as published."""
-        judged = [score for score in scores if score.p_fake is not None]
-        notes = ()
-        if (
-            least := min((score.measures["shorter_side_px"] for score in judged), default=self.config.crop_px)
-        ) < self.config.crop_px:
-            notes = (
-                f"The picture's shorter side has {least:.0f} px, and this detector looks at {self.config.crop_px}: the rest was "
-                "filled with black, which was no part of its training. Give its score little weight.",
-            )
-        return Aggregate(scoring.mean_logit_p_fake(scores), scoring.tally(scores, "frame"), notes)
+        side = self.config.crop_px
+        least = min((score.measures["shorter_side_px"] for score in scores if score.p_fake is not None), default=side)
+        note = (
+            f"The picture's shorter side has {least:.0f} px, and this detector looks at {side}: the rest was filled with black, "
+            "which was no part of its training. Give its score little weight."
+        )
+        told = (note,) if least < side else ()
+        return Aggregate(scoring.mean_logit_p_fake(scores), scoring.tally(scores, "frame"), told)
 
     def region(self, sample: Sample, face: int | None) -> FaceBox | None:
         from drishtiksha.networks.pixels import middle_box
 
         assert sample.frame is not None
-        return middle_box(*sample.frame.shape[:2], self.config.crop_px)
+        height, width = sample.frame.shape[:2]
+        return middle_box(height, width, self.config.crop_px)
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
         from drishtiksha.explain.attention import attention_map

@@ -61,7 +61,7 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is scaled_dot_product_attention:
-            queries, keys = (kwargs.get(name, args[i] if i < len(args) else None) for i, name in enumerate(NAMES))
+            queries, keys = (args[i] if i < len(args) else kwargs[name] for i, name in enumerate(NAMES))
             scale = kwargs.get("scale") or queries.shape[-1] ** -0.5
             weights = (queries.float() @ keys.float().transpose(-2, -1) * scale).softmax(dim=-1)
             self.found.append(weights.mean(dim=1, keepdim=True))

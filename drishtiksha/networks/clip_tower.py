@@ -24,7 +24,6 @@ def clip_config(width: int = 1024, layers: int = 24, heads: int = 16, projection
         patch_size=PATCH_PX,
         projection_dim=projection,
         hidden_act="quick_gelu",
-        attn_implementation="sdpa",
     )
 
 

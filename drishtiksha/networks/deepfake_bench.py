@@ -98,15 +98,17 @@ class BenchUCF(BenchNetwork):
 class BenchEfficientNet(BenchNetwork):
     """EfficientNet-B4 with the two paddings of the published network that are not TensorFlow's at 256 px."""
 
+    backbone: Any
+
     def __init__(self) -> None:
         super().__init__()
         with without_init():
-            self.backbone: Any = timm.create_model("tf_efficientnet_b4", pretrained=False, num_classes=2)
-        stem, third = self.backbone.conv_stem, self.backbone.blocks[1][0].conv_dw
-        self.backbone.conv_stem = nn.Conv2d(3, stem.out_channels, 3, stride=2, bias=False)
-        self.backbone.blocks[1][0].conv_dw = _PaddedBelow(
-            third.in_channels, third.out_channels, 3, stride=2, groups=third.groups, bias=False
-        )
+            backbone: Any = timm.create_model("tf_efficientnet_b4", pretrained=False, num_classes=2)
+        third = backbone.blocks[1][0]
+        width = third.conv_dw.in_channels
+        backbone.conv_stem = nn.Conv2d(3, backbone.conv_stem.out_channels, 3, stride=2, bias=False)
+        third.conv_dw = _PaddedBelow(width, width, 3, stride=2, groups=width, bias=False)
+        self.backbone = backbone
 
     def maps(self, faces: Tensor) -> Tensor:
         return self.backbone.forward_features(faces)

@@ -93,10 +93,9 @@ def _dinov3(width: int, layers: int, heads: int) -> nn.Module:
         patch_size=PATCH_PX["dinov3"],
         num_register_tokens=4,
         key_bias=False,
-        attn_implementation="sdpa",
     )
     with without_init():
-        encoder = DINOv3ViTModel(config)
+        encoder: Any = DINOv3ViTModel(config)
     del encoder.embeddings.mask_token  # for training alone
     encoder.embeddings.mask_token = None
     encoder.rope_embeddings = on_processor(encoder.rope_embeddings, config)

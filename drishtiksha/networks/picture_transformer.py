@@ -28,7 +28,7 @@ class PictureTransformer(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"depth": depth, "embed_dim": width, "num_heads": heads}
-        given = {name: value for name, value in sizes.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in sizes.items() if value is not None}
         with without_init():
             self.vit: Any = timm.create_model(architecture, pretrained=False, num_classes=1, img_size=side, **given)
 
