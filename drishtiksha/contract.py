@@ -128,7 +128,8 @@ class ClipPlan:
     time over the whole track, and each sample gets its part of it. None: the picture alone.
     silent: whether nothing is heard in a sample's part, so that it need not be judged. faces: looked for in the middle frame
     of each run; a run without any is not judged. offsets: only these of its frames are decoded and handed over, the last of
-    them `length` - 1; empty: all.
+    them `length` - 1; empty: all. around_s: seconds of sound before and after a run that its sample gets too, as far as there
+    is any.
     """
 
     count: int | None
@@ -139,6 +140,7 @@ class ClipPlan:
     silent: Callable[[np.ndarray], bool] | None = None
     faces: FaceRequest | None = None
     offsets: tuple[int, ...] = ()
+    around_s: float = 0.0
 
     @property
     def places(self) -> Sequence[int]:
@@ -273,6 +275,10 @@ class Detector(Protocol):
 
     def run_facts(self) -> dict[str, Any]:
         """device, dtype, checkpoint_sha256 for the run's provenance."""
+        ...
+
+    def foremost(self, p_fakes: Sequence[float], measures: Sequence[Mapping[str, float]]) -> int:
+        """Which of the faces of a sample its score and measures are those of."""
         ...
 
     def unjudged(self) -> GapReason | None:

@@ -255,6 +255,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "AASISTDetector": {"channels": 8, "first_channels": 2},
     "AntiDeepfakeDetector": ENCODER,
     "SpectraDetector": ENCODER,
+    "SyncNetDetector": {"stretches": 2, "stretch_s": 1, "min_face_px": 40, "channels": (4, 8, 8), "embedding": 16},
     "XLSRAASISTDetector": ENCODER,
     "XLSRSLSDetector": {**ENCODER, "hidden": 8},
     "AudioMFTCRNNV1": {"lstm_width": 8},

@@ -169,11 +169,13 @@ class Run:
         rest = iter(judged)
         for sample, group in waiting:
             own = [next(rest) for _ in group]
-            _, further_of_highest, curve = max(own, key=lambda one: one[0])
-            sample.measures.update(further_of_highest)
-            self._note(sample, [p for p, _, _ in own], curve)
+            of_faces = [p for p, _, _ in own]
+            foremost = self.detector.foremost(of_faces, [measures for _, measures, _ in own])
+            _, measures, curve = own[foremost]
+            sample.measures.update(measures)
+            self._note(sample, of_faces, foremost, curve)
 
-    def _note(self, sample: Sample, p_fakes: list[float], curve: tuple[float, ...]) -> None:
+    def _note(self, sample: Sample, p_fakes: list[float], foremost: int, curve: tuple[float, ...]) -> None:
         if gap := self.detector.unjudged():
             self._add(SampleScore(**where(sample), gap=gap, measures=sample.measures))
             return
@@ -183,7 +185,7 @@ class Run:
             FaceScore(face_box=face.box, p_fake=p) for face, p in zip(faces, p_fakes, strict=bool(faces))
         )
         score = SampleScore(
-            **where(sample), p_fake=max(p_fakes), faces=faces_scored, measures=sample.measures, curve=curve
+            **where(sample), p_fake=p_fakes[foremost], faces=faces_scored, measures=sample.measures, curve=curve
         )
         self._add(score)
         if faces and self.media.kind is MediaKind.VIDEO:

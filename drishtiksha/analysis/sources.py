@@ -231,7 +231,7 @@ class ClipSource:
         if len(run) < len(self.plan.places):
             return SampleScore(index=i, time_s=self.index.time_s(first), frame_index=middle, gap=GapReason.DAMAGED)
         start, end = run[0].time_s, run[-1].time_s + (run[-1].time_s - run[0].time_s) / max(len(run) - 1, 1)
-        sound = self._heard_between(start, end)
+        sound = self._heard_between(max(start - self.plan.around_s, 0.0), end + self.plan.around_s)
         silent = self.plan.silent or (lambda _: False)
         if sound is not None and (not sound.size or silent(sound)):
             return SampleScore(index=i, time_s=start, end_s=end, frame_index=middle, gap=GapReason.NO_SPEECH)

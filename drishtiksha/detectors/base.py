@@ -107,6 +107,10 @@ class Detector(ABC):
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         return Aggregate(scoring.mean_p_fake(scores) if whole is None else whole)
 
+    def foremost(self, p_fakes: Sequence[float], measures: Sequence[Mapping[str, float]]) -> int:
+        """Which of the faces of a sample its score and measures are those of: the most suspicious one."""
+        return max(range(len(p_fakes)), key=p_fakes.__getitem__)
+
     def unjudged(self) -> GapReason | None:
         """Why what it measures must not be read as a score; None: it may."""
         return None
@@ -227,7 +231,9 @@ class Detector(ABC):
                 for part in self.packable(network):
                     pack_linears(part)
             self._dtype = "bfloat16"
-        network.to(memory_format=torch.channels_last).to(device)
+        if all(parameter.ndim < 5 for parameter in network.parameters()):  # convolutions over time have no such layout
+            network.to(memory_format=torch.channels_last)
+        network.to(device)
         self.load_seconds = time.perf_counter() - started
         return self
 

@@ -186,9 +186,12 @@ def _cost(person: _Following, time_s: float, box: np.ndarray, look: np.ndarray |
     if min(sizes) <= 0 or max(sizes) / min(sizes) > MAX_SIZE_RATIO:
         return _IMPOSSIBLE
     expected, gap_s = person.expected(time_s), time_s - person.last_s
-    iou, distance = _iou(expected, box), float(np.linalg.norm(_centre(expected) - _centre(box))) / float(np.mean(sizes))
+    iou, distance = (
+        overlap(expected, box),
+        float(np.linalg.norm(_centre(expected) - _centre(box))) / float(np.mean(sizes)),
+    )
     # Motion is a guess: a face that stayed where it was fits as well.
-    overlaps = max(iou, _iou(person.box, box)) >= MIN_IOU
+    overlaps = max(iou, overlap(person.box, box)) >= MIN_IOU
     reach = min(REACH_SIZES + REACH_SIZES_PER_S * gap_s, MAX_REACH_SIZES) if gap_s <= MAX_GAP_S else 0.0
     if not overlaps and distance > reach:
         return _IMPOSSIBLE
@@ -209,7 +212,8 @@ def _size(box: np.ndarray) -> float:
     return float(np.sqrt(np.prod(np.clip(box[2:] - box[:2], 0, None))))
 
 
-def _iou(one: np.ndarray, other: np.ndarray) -> float:
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """What two boxes (4,) have in common, as a share of what they cover together, in [0, 1]."""
     common = float(np.prod(np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None)))
     union = _size(one) ** 2 + _size(other) ** 2 - common
     return common / union if union > 0 else 0.0

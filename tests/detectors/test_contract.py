@@ -44,7 +44,7 @@ WHOLE_PICTURE = (
     "WaveRepDetector",
 )
 """They judge the frame as it is, with or without a face."""
-MEASURES_ONLY = ("D3VideoDetector",)
+MEASURES_ONLY = ("D3VideoDetector", "SyncNetDetector")
 """They give a number and no score as long as nobody has calibrated them."""
 CLASSES = discover()
 DETECTORS = {name: cls for name, cls in CLASSES.items() if name not in OWN_CHECKPOINTS}
