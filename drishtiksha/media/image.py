@@ -12,10 +12,11 @@ import pillow_heif
 from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.bounds import check_blocks
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
 from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
-from drishtiksha.media.stillcolour import colour_tags, deep_png, profile_to_srgb, tagged_to_srgb
+from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_png, profile_to_srgb, tagged_to_srgb
 from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
@@ -40,6 +41,12 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF's orientation to what undoes it."""
+
+MAX_SIDE = 65_535
+"""px. No JPEG is wider or higher; a strip of millions of rows takes a pointer a row, and shows nothing."""
+
+STRIP_PIXELS = 4_000_000
+"""Of a larger picture, so many pixels are converted at a time."""
 
 PAPER = (255, 255, 255, 255)
 """What shows through transparent pixels: white, as on a page."""
@@ -69,7 +76,7 @@ def read_image(
     def work(_: object) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            return np.asarray(_upright(_to_rgb(decoded, path), exif_of(decoded).get(ORIENTATION, 1)))
+            return _upright(_in_strips(decoded, path), exif_of(decoded).get(ORIENTATION, 1))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
@@ -80,6 +87,7 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     Raises: PIL.UnidentifiedImageError when it is no picture; UnreadableMediaError, MediaLimitError.
     """
     _register_heif()
+    check_blocks(path, name)
     try:
         picture = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -89,6 +97,11 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     except BROKEN_PICTURE as error:
         raise unreadable(name, "the picture is damaged") from error
     width, height = picture.size
+    if max(width, height) > MAX_SIDE:
+        picture.close()
+        raise MediaLimitError(
+            f"{name} is {width} x {height}; at most {MAX_SIDE:,} pixels a side are taken. Cut out the part in question."
+        )
     if width * height > limits.max_image_pixels:
         picture.close()
         raise MediaLimitError(_too_large(name, limits, f" {width} x {height},"))
@@ -156,10 +169,25 @@ def exif_of(picture: Image.Image) -> Image.Exif:
     return exif
 
 
-def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+def _in_strips(picture: Image.Image, path: Path) -> np.ndarray:
+    """uint8 RGB (H, W, 3). A large picture is converted strip by strip: each step takes a copy of what it converts."""
+    tags = _colour_tags(picture, path)
+    width, height = picture.size
+    rows = max(1, STRIP_PIXELS // width)
+    deep_grey = picture.mode.startswith(("I", "F"))  # scaled by what is brightest in all of it
+    if rows >= height or deep_grey or tags is not None:
+        return np.asarray(_to_rgb(picture, path, tags))
+    whole = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        whole[top:bottom] = np.asarray(_to_rgb(picture.crop((0, top, width, bottom)), path, None))
+    return whole
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Turned as EXIF asks."""
     turn = TURNS.get(orientation)
-    return picture if turn is None else picture.transpose(turn)
+    return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
 
 
 @functools.cache
@@ -180,11 +208,14 @@ def _is_raw_preview(picture: Image.Image) -> bool:
     return DNG_VERSION in tags or bool(int(tags.get(NEW_SUBFILE_TYPE, 0)) & 1)
 
 
-def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
+def _colour_tags(picture: Image.Image, path: Path) -> ColourTags | None:
     try:
-        tags = colour_tags(picture, path)
+        return colour_tags(picture, path)
     except BROKEN_PICTURE:
-        tags = None
+        return None
+
+
+def _to_rgb(picture: Image.Image, path: Path, tags: ColourTags | None) -> Image.Image:
     deep = deep_png(path) if tags is not None and picture.format == "PNG" and picture.mode == "RGB" else None
     if picture.mode.startswith(("I", "F")):
         flat = _deep_grey_to_rgb(picture)
