@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from drishtiksha.answer import Answer, answer_of
+from drishtiksha.answer import Answer, answer_of, look_of
 from drishtiksha.casefile import CaseFile
 from drishtiksha.settings import ROOT
 from drishtiksha.ui.analyze import reading, view
@@ -52,7 +52,7 @@ def path_of(name: str) -> Path | None:
 
 def cards() -> str:
     """A button an example with its picture, its state and what it says."""
-    shown = [(one, view.look_of(one.answer)) for one in all_of_them().values()]
+    shown = [(one, look_of(one.answer.state, one.answer.grade)) for one in all_of_them().values()]
     return fill("analyze/examples.html", examples=shown)
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import gradio as gr
 
+from drishtiksha.answer import Glance
 from drishtiksha.casefile import JobState, Right, Viewer
 from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, NotAllowedError
 from drishtiksha.services.answers import proven_for
+from drishtiksha.services.glance import look
 from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import reading, running, view
@@ -62,12 +64,20 @@ def take(desk: Desk, path: Path, viewer: Viewer) -> Iterator[Update]:
         page = page_of(desk, case)
         fit = bool(proven_for(desk.manager, case.media))
         job = desk.workbench.seen_by(viewer).job(case.examine()) if fit else None
-    page |= reading.told(desk, case, job)
     if job is None:
-        yield page | running.idle()
+        yield page | reading.told(desk, case, None, _glance(desk, case)) | running.idle()
         return
-    yield page | running.begun(job)
+    yield page | reading.told(desk, case, job) | running.begun(job)
     yield from guarded(failed)(running.watch)(desk, job.job_id, viewer)
+
+
+def _glance(desk: Desk, case: OpenCase) -> Glance | None:
+    """What is seen and heard of a file that no detector looks at; None where that cannot be told."""
+    try:
+        return look(case.evidence(), desk.settings.limits)
+    except DrishtikshaError as error:
+        log.info("no glance: %s", error)
+        return None
 
 
 @guarded(failed)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from drishtiksha.answer import Answer, Line, State
+from drishtiksha.answer import Answer, look_of
 from drishtiksha.casefile import LineKind, StressResult
 from drishtiksha.render import facts, words
 from drishtiksha.render.comparison import comparison_chart, has_chart
@@ -23,20 +23,6 @@ PEOPLE_SHOWN = 6
 STRESS_KINDS = {"jpeg": "JPEG", "h264": "H.264", "excerpt": "A part of the file"}
 
 
-class Look(NamedTuple):
-    """How a state is shown beside its words."""
-
-    icon: str
-    tone: str
-
-
-LOOKS = {
-    State.UNCLEAR: Look("question", "grey"),
-    State.NOTHING_FOUND: Look("search", "neutral"),
-    State.NOTHING_TO_JUDGE: Look("minus", "grey"),
-}
-
-
 class Shot(NamedTuple):
     """A picture of a moment."""
 
@@ -45,17 +31,15 @@ class Shot(NamedTuple):
     time_s: float | None
 
 
-def look_of(part: Answer | Line) -> Look:
-    """The icon and tone of an answer, or of a line."""
-    if part.grade is not None:
-        graded = words.GRADE_LOOKS[part.grade]
-        return Look(graded.icon, graded.tone)
-    return LOOKS[part.state] if part.state is not None else Look("eye", "grey")
-
-
 def head(answer: Answer, *, overruled: bool = False, example: str = "") -> str:
     """State, why, the sentence to quote and what the answer does not prove. example: what is said of a finished example."""
-    return fill("analyze/answer.html", answer=answer, look=look_of(answer), overruled=overruled, example=example)
+    return fill(
+        "analyze/answer.html",
+        answer=answer,
+        look=look_of(answer.state, answer.grade),
+        overruled=overruled,
+        example=example,
+    )
 
 
 def lines(answer: Answer, job_id: str = "", case_id: str = "") -> str:
@@ -63,7 +47,7 @@ def lines(answer: Answer, job_id: str = "", case_id: str = "") -> str:
     return fill(
         "analyze/lines.html",
         answer=answer,
-        looks={line.kind: look_of(line) for line in answer.lines},
+        looks={line.kind: look_of(line.state, line.grade) for line in answer.lines},
         history=LineKind.HISTORY,
         player_id=PLAYER_ID if answer.media.kind is not MediaKind.IMAGE else "",
         job_id=job_id,

@@ -32,14 +32,14 @@ def wire_evidence(parts: Parts, desk: Desk) -> list[Any]:
     def show(event: gr.EventData) -> Changes:
         return parts.update(examples.show(str(event.name)))
 
-    def examine(name: str, request: gr.Request) -> Iterator[Changes]:
+    def examine_example(name: str, request: gr.Request) -> Iterator[Changes]:
         if (path := examples.path_of(name)) is not None:
             yield from parts.stream(handlers.take(desk, path, desk.viewer(request)))
 
     parts["examples"].click(show, None, parts.outputs, **NOW)
     return [
         parts["drop"].upload(upload, parts["drop"], parts.outputs, **WATCHING),
-        parts["try_it"].click(examine, parts["example"], parts.outputs, **WATCHING),
+        parts["try_it"].click(examine_example, parts["example"], parts.outputs, **WATCHING),
     ]
 
 
