@@ -23,6 +23,8 @@ from drishtiksha.ui.shared.failure import failure_line, failure_sentence, guarde
 
 log = logging.getLogger(__name__)
 
+STOPPING = gr.update(value="Stopping …", interactive=False)
+"""On the button, which the end of the job takes away: words elsewhere might come later than those of the end."""
 REFUSED = "This file could not be opened"
 GONE = "This is no longer here"
 
@@ -36,7 +38,6 @@ def failed(error: BaseException, title: str = "This could not be examined") -> U
     return Update(
         notice=panels.problem(*failure_sentence(error), title),
         status=panels.status(""),
-        running=gr.update(visible=False),
     )
 
 
@@ -216,7 +217,7 @@ def stop(desk: Desk, job_id: str | None, viewer: Viewer) -> Update:
     if not job_id:
         return {}
     desk.workbench.seen_by(viewer).cancel(job_id)
-    return Update(status=panels.status("Stopping..."))
+    return Update(stop=STOPPING)
 
 
 @guarded(failed)
@@ -225,7 +226,7 @@ def stop_stress(desk: Desk, job_id: str | None, viewer: Viewer) -> Update:
     if not job_id:
         return {}
     desk.workbench.seen_by(viewer).cancel(job_id)
-    return Update(stress_status=panels.status("Stopping..."))
+    return Update(stress_stop=STOPPING)
 
 
 @guarded(failed)

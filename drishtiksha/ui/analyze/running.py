@@ -47,7 +47,7 @@ def watch_stress(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
             stress_box=gr.update(visible=True, open=True),
             stress_status=progress.board(job),
             stress_run=gr.update(visible=False),
-            stress_stop=gr.update(visible=True),
+            stress_stop=gr.update(visible=True, value="Stop", interactive=True) if step.answered else gr.skip(),
         )
 
 
@@ -56,8 +56,7 @@ def begun(job: JobView) -> Update:
     return Update(
         job=job.job_id,
         link=links.job(job.job_id),
-        running=gr.update(visible=True),
-        stop=gr.update(visible=True),
+        stop=gr.update(visible=True, value="Stop", interactive=True),
         retry=gr.update(visible=False),
         again=gr.update(interactive=False),
         again_status="",
@@ -74,7 +73,6 @@ def idle(job: JobView | None = None) -> Update:
         told = without_server_paths(" ".join(job.errors.values()))
     update = Update(
         status=panels.status(told),
-        running=gr.update(visible=broken or bool(told)),
         stop=gr.update(visible=False),
         retry=gr.update(visible=broken),
         again=gr.update(interactive=True),
@@ -88,7 +86,6 @@ def idle(job: JobView | None = None) -> Update:
 def quiet() -> Update:
     """Nothing runs, and nothing is offered that could."""
     return Update(
-        running=gr.update(visible=False),
         stop=gr.update(visible=False),
         retry=gr.update(visible=False),
         stress_box=gr.update(visible=False),

@@ -21,7 +21,6 @@ class Update(TypedDict, total=False):
     desk: Change
     answer: str
     status: str
-    running: Change
     stop: Change
     retry: Change
     keep: Change

@@ -55,7 +55,7 @@ def _answer(parts: Parts) -> None:
     parts.add("human", html("", elem_id="dk-human"))
     parts.add("answer", html("", js_on_load=script("copy.js", "answer.js"), elem_id="dk-answer"))
     parts.add("status", html(panels.status(""), elem_id="dk-status", elem_classes="dk-told"))
-    with parts.add("running", gr.Row(visible=False, elem_classes="dk-actions")):
+    with gr.Row(elem_classes="dk-actions dk-stops"):
         parts.add("stop", gr.Button("Stop", size="sm", visible=False, elem_id="dk-stop"))
         parts.add("retry", gr.Button("Go on from where it was", size="sm", visible=False, elem_id="dk-retry"))
     with parts.add("keep", gr.Column(visible=False, elem_classes="dk-keep")):

@@ -90,7 +90,7 @@ def stop(desk: Desk, code: str | None, viewer: Viewer) -> Update:
     """Ask the jobs to stop; what follows them writes the answer."""
     for job in jobs_of(code):
         desk.workbench.seen_by(viewer).cancel(job)
-    return {"status": panels.status("Stopping...")}
+    return {"stop": gr.update(value="Stopping …", interactive=False)}  # the end of the jobs takes the button away
 
 
 def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
@@ -215,7 +215,7 @@ def _buttons(views: Sequence[JobView]) -> Update:
     pair = len(views) == 2
     return {
         "run": gr.update(interactive=ended),
-        "stop": gr.update(visible=not ended),
+        "stop": gr.update(visible=not ended, value="Stop", interactive=True),
         "retry": gr.update(visible=broken),
         "report": gr.update(visible=answered),
         "reports_a": downloads.buttons(of="A" if pair else ""),

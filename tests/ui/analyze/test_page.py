@@ -87,7 +87,7 @@ def test_a_file_that_nobody_can_look_at_is_said_before_anything_is_run(desk: Des
     assert "dk-disclaimer" not in page["answer"]
     assert page["stress_box"]["visible"] is False
     assert page["job"] == ""
-    assert page["running"]["visible"] is False
+    assert page["stop"]["visible"] is False
 
 
 @pytest.mark.parametrize("content", [b"this is a text, not a film\n" * 50, b""])
@@ -142,7 +142,7 @@ def test_a_stranger_with_the_link_reads_and_changes_nothing(desk: Desk, bright_p
 def test_stop_and_going_on(desk: Desk, clip: Path, held: threading.Event) -> None:
     stream = handlers.take(desk, clip, LOCAL)
     job_id = next(stream)["job"]
-    assert "Stopping" in handlers.stop(desk, job_id, LOCAL)["status"]
+    assert "Stopping" in handlers.stop(desk, job_id, LOCAL)["stop"]["value"]
     held.set()
     page = last(stream)
     assert view.STOPPED in page["status"]
