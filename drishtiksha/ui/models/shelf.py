@@ -9,8 +9,8 @@ from typing import Any
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render import words
 from drishtiksha.scoring import EXPERIMENTAL
-from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.choice import made_for
+from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.templates import fill
 from drishtiksha.weights import Part, announced, bytes_of, fetchable, licences, origin, parts, sources
 
