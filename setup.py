@@ -15,6 +15,7 @@ PATTERNS = (
     "configs/config.yaml",
     "assets/*.jpg",
     "assets/*.mp4",
+    "assets/examples/*.json",
     "assets/README.md",
     "models/README.md",
     "models/*.tflite",

@@ -16,13 +16,13 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from bench.measure import ROOT, alone, median_s
+from drishtiksha.answer import answer_of
 from drishtiksha.casefile import LOCAL
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
-from drishtiksha.ui.analyze import watching
-from drishtiksha.ui.shared import panels
+from drishtiksha.ui.analyze import handlers, view
 from drishtiksha.ui.shared.desk import Desk
 
 MODEL = "FACE-BLEND-LITE-V1"
@@ -65,8 +65,8 @@ def _answers(bench: Workbench, repeats: int) -> tuple[float, float, str]:
     for _ in range(repeats):
         started, first = time.perf_counter(), None
         job_id = _submitted(bench)
-        for view in bench.seen_by(LOCAL).watch(job_id, tick_s=0.01):
-            if first is None and (view.preview is not None or view.results):
+        for job in bench.seen_by(LOCAL).watch(job_id, tick_s=0.01):
+            if first is None and (job.preview is not None or job.results):
                 first = time.perf_counter() - started
         whole = time.perf_counter() - started
         spent.append((whole, whole if first is None else first))
@@ -82,7 +82,7 @@ def _submitted(bench: Workbench) -> str:
 
 
 def _open(bench: Workbench, job_id: str) -> None:
-    for _ in watching.reopen(Desk(bench), job_id, LOCAL, lambda *_, **__: None):
+    for _ in handlers.reopen(Desk(bench), job_id, LOCAL):
         pass
 
 
@@ -102,8 +102,9 @@ def _cost(work: Callable[[], object], repeats: int) -> str:
 
 
 def _drawing(result: AnalysisResult, repeats: int) -> str:
-    size = len(panels.score_over_time(result).encode())
-    return f"{median_s(lambda: panels.score_over_time(result), repeats) * 1e3:.1f} ms, {size / 1e3:.1f} kB"
+    answer = answer_of(result.media, [result])
+    size = len(view.timeline([result], answer).encode())
+    return f"{median_s(lambda: view.timeline([result], answer), repeats) * 1e3:.1f} ms, {size / 1e3:.1f} kB"
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from drishtiksha.results import (
     Thresholds,
 )
 from drishtiksha.settings import ROOT
-from drishtiksha.ui.shared import panels
+from drishtiksha.ui.analyze import view
 from drishtiksha.weights import sha256_of
 
 pytestmark = pytest.mark.slow
@@ -152,12 +152,12 @@ def test_what_was_not_measured_is_said():
 def test_every_surface_says_it():
     shown = result(error_rates=rates(0.965))
     (sentence,) = odds(shown)
-    assert panels.verdict(shown).count(sentence) == 1
-    assert "not calibrated" in panels.verdict(result(calibrated=False))
+    assert view.details([shown]).count(sentence) == 1
+    assert "not calibrated" in view.details([result(calibrated=False)])
     assert dict(custody_facts(shown))["Error rates"] == sentence
     assert sentence in words.sentence(shown)
-    assert scoring.NO_ERROR_RATE in panels.verdict(result())
-    assert "n = " not in panels.verdict(no_face())
+    assert scoring.NO_ERROR_RATE in view.details([result()])
+    assert "n = " not in view.details([no_face()])
     assert dict(custody_facts(no_face()))["Error rates"] == "none, since nothing was scored"
 
 

@@ -22,7 +22,7 @@ from drishtiksha.results import (
     SampleScore,
     Thresholds,
 )
-from drishtiksha.ui.shared import panels
+from drishtiksha.ui.analyze import view
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_sentences_of_version_0_1_are_kept_each_once_in_their_places(result, cha
     read = of_version_0_1(base, *told)
     assert (read.reason, read.caveats, read.odds) == ("main", caveats, odds)
     assert read.reasons == told
-    shown = panels.verdict(read)
+    shown = view.details([read])
     assert all(shown.count(f">{sentence}<") == 1 for sentence in told)
     assert AnalysisResult.model_validate_json(read.model_dump_json()) == read
 

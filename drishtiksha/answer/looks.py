@@ -24,4 +24,6 @@ def look_of(state: State | None, grade: Grade | None = None) -> Look:
         return Look(graded.icon, graded.glyph, graded.tone)
     if state is State.NOTHING_FOUND:
         return Look("search", "○", "neutral")
-    return Look("question", "?" if state is State.UNCLEAR else "–", "grey")
+    if state is State.UNCLEAR:
+        return Look("question", "?", "grey")
+    return Look("eye" if state is None else "minus", "–", "grey")

@@ -18,7 +18,7 @@ MOST_SPANS = 3
 """So many judged stretches of a file are named one by one."""
 
 Tone = Literal["strong", "moderate", "weak", "neutral", "grey"]
-Icon = Literal["alert", "warning", "notice", "search", "question"]
+Icon = Literal["alert", "warning", "notice", "search", "question", "minus", "eye"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from drishtiksha.store.cases import Place
 
 TAKING_S = 3600.0
 """A folder without a case is left alone for so long: its file may just be arriving."""
+MARK = "to-be-deleted"
+"""A file in a case's folder: the case is hidden, and deleted unless somebody takes that back in time."""
 DOOMED = ".deleted"
 """Ends the name of a folder that is being deleted."""
 
@@ -59,6 +61,24 @@ class CaseFolders:
         folder = self._settings.derived_dir / case_id
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+    def mark(self, case_id: str) -> None:
+        """Hide a case that is to be deleted. A file does it, so that another process, or this one later, knows."""
+        with contextlib.suppress(FileNotFoundError):
+            (self._settings.cases_dir / case_id / MARK).touch()
+
+    def unmark(self, case_id: str) -> None:
+        """Take that back."""
+        (self._settings.cases_dir / case_id / MARK).unlink(missing_ok=True)
+
+    def is_marked(self, case_id: str) -> bool:
+        """Whether a case is hidden."""
+        return (self._settings.cases_dir / case_id / MARK).exists()
+
+    def marked_before(self, seconds: float) -> list[str]:
+        """The hidden cases whose time to take it back is over. seconds: since 1970."""
+        marks = self._settings.cases_dir.glob(f"*/{MARK}")
+        return [mark.parent.name for mark in marks if not mark.parent.name.endswith(DOOMED) and _made(mark) <= seconds]
 
     def doom(self, case_id: str) -> None:
         """Rename what is to be removed: whatever stops this process now, the next sweep removes it."""

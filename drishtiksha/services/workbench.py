@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -41,6 +42,8 @@ from drishtiksha.store.values import CASE_GONE, JOB_GONE
 
 SWEEP_S = 60.0
 """How often cases whose time is over are looked for."""
+UNDO_S = 10.0
+"""How long a deletion on the page can be taken back."""
 LET_GO_S = 5.0
 """How long a deletion waits for a running job to let go of the file."""
 
@@ -73,6 +76,7 @@ class Workbench:
         self._cases = Cases(self.store, reader)
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
         self._reviews = Reviews(self.store)
+        self._timer = threading.Timer(0, self._delete_marked)
         self._workers = Workers(manager, self._jobs, self._cases, self.sweep, SWEEP_S)
 
     def start(self) -> None:
@@ -82,6 +86,7 @@ class Workbench:
 
     def stop(self) -> None:
         """Stop the workers; running jobs go back to the queue and keep their chunks."""
+        self._timer.cancel()
         self._workers.stop()
 
     @property
@@ -94,12 +99,29 @@ class Workbench:
         return Seen(self, viewer)
 
     def sweep(self) -> None:
-        """Delete the cases whose time is over, and as old folders that belong to none."""
+        """Delete the cases whose time is over, those that wait to be deleted, and as old folders that belong to none."""
+        self._delete_marked()
         oldest = time.time() - self.settings.retention_hours * 3600
         for case_id in self._cases.opened_before(oldest):
             with contextlib.suppress(CaseGoneError):
                 self._delete(case_id)
         self._folders.sweep(self._cases.ids(), oldest)
+
+    def _delete_marked(self) -> None:
+        """Delete the cases whose deletion nobody took back in time."""
+        for case_id in self._folders.marked_before(time.time() - UNDO_S):
+            with contextlib.suppress(CaseGoneError):
+                self._delete(case_id)
+
+    def _delete_soon(self, case_id: str) -> None:
+        """Stop its jobs and hide it; the sweep, or a timer before that, deletes it."""
+        self._folders.mark(case_id)
+        for job_id in self._jobs.unended(case_id):
+            self._cancel(job_id)
+        self._timer.cancel()
+        self._timer = threading.Timer(UNDO_S + 0.1, self._delete_marked)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _delete(self, case_id: str) -> None:
         """Stop its jobs, then remove evidence, derived files and rows."""
@@ -153,6 +175,20 @@ class Seen:
 
     def open(self, case_id: str) -> OpenCase:
         """A case to be read. Raises: CaseGoneError."""
+        case = self._open(case_id)
+        if self._bench._folders.is_marked(case_id):
+            raise CaseGoneError(CASE_GONE)
+        return case
+
+    def restore(self, case_id: str) -> OpenCase:
+        """Take a deletion back within `UNDO_S`. Raises: CaseGoneError, NotAllowedError."""
+        case = self._open(case_id)
+        case.require(Right.CHANGE)
+        self._bench._folders.unmark(case_id)
+        return case
+
+    def _open(self, case_id: str) -> OpenCase:
+        """A case, hidden or not. Raises: CaseGoneError."""
         place = self._bench._cases.place(case_id)
         if not self.viewer.may(Right.READ, place.owner):
             raise CaseGoneError(CASE_GONE)
@@ -179,12 +215,14 @@ class Seen:
         if owner == "":
             return []
         wanted = CaseFilter(prediction, model, reviewed, disagreement, since, until)
-        return self._bench._cases.find(owner, wanted, limit)
+        hidden = set(self._bench._folders.marked_before(time.time()))
+        found = self._bench._cases.find(owner, wanted, limit + len(hidden))
+        return [case for case in found if case.case_id not in hidden][:limit]
 
     def job(self, job_id: str) -> JobView:
         """The job as it stands. Raises: JobGoneError."""
         owner, view = self._bench._jobs.view(job_id)
-        if not self.viewer.may(Right.READ, owner):
+        if not self.viewer.may(Right.READ, owner) or self._bench._folders.is_marked(view.case_id):
             raise JobGoneError(JOB_GONE)
         return view
 
@@ -332,6 +370,19 @@ class OpenCase:
         """Keep what the file says of itself. Raises: NotAllowedError, CaseGoneError."""
         self.require(Right.CHANGE)
         self._bench._cases.set_provenance(self.case_id, provenance)
+
+    def set_question(self, question: str) -> None:
+        """Keep a note for the report in place of the one before. Raises: NotAllowedError, CaseGoneError."""
+        self.require(Right.CHANGE)
+        self._bench._cases.set_question(self.case_id, question.strip())
+
+    def delete_soon(self) -> None:
+        """Hide the case from everybody at once and delete it after `UNDO_S`, unless `Seen.restore` takes that back.
+
+        Raises: NotAllowedError.
+        """
+        self.require(Right.CHANGE)
+        self._bench._delete_soon(self.case_id)
 
     def delete(self) -> None:
         """Stop the case's jobs, then remove evidence, derived files and rows. Raises: NotAllowedError."""

@@ -121,7 +121,14 @@ class Cases:
 
     def set_provenance(self, case_id: str, provenance: Provenance) -> None:
         """Raises: CaseGoneError."""
-        change = update(CaseRow).where(CaseRow.id == case_id).values(provenance=provenance.model_dump_json())
+        self._set(case_id, provenance=provenance.model_dump_json())
+
+    def set_question(self, case_id: str, question: str) -> None:
+        """Raises: CaseGoneError."""
+        self._set(case_id, question=storable(question))
+
+    def _set(self, case_id: str, **values: str) -> None:
+        change = update(CaseRow).where(CaseRow.id == case_id).values(**values)
         with self.store.write() as session:
             if session.execute(change.returning(CaseRow.id)).first() is None:
                 raise CaseGoneError(CASE_GONE)

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
-from drishtiksha.settings import Settings
+from drishtiksha.settings import ROOT, Settings
 from drishtiksha.ui import endpoints
 from drishtiksha.ui.analyze import tab as analyze
 from drishtiksha.ui.compare import tab as compare
@@ -19,8 +19,8 @@ from drishtiksha.ui.review import tab as review
 from drishtiksha.ui.shared import panels, theme
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
-from drishtiksha.ui.shared.gradio_fault import work_round
-from drishtiksha.ui.shared.templates import fill, script
+from drishtiksha.ui.shared.gradio_page import work_round
+from drishtiksha.ui.shared.templates import script
 from drishtiksha.ui.shared.viewer import ViewerOf
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
     work_round()
     desk = Desk(workbench, viewer)
     settings = desk.settings
-    gr.set_static_paths(settings.derived_dir)  # so that gradio keeps no copies of its own, which would outlive the case
+    gr.set_static_paths(
+        [settings.derived_dir, ROOT / "assets"]
+    )  # so that gradio keeps no copies of its own, which would outlive the case
     keep_s = round(settings.retention_hours * 3600)
     with gr.Blocks(title="Drishtiksha", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s)) as demo:
         with gr.Row(elem_classes="dk-top"):
@@ -96,7 +98,6 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     return {
         "theme": theme.theme(),
         "css_paths": theme.CSS_PATHS,
-        "head": fill("shared/head.html"),
         "favicon_path": theme.FAVICON_PATH,
         "share": False,
         "max_threads": MAX_THREADS,

@@ -27,7 +27,7 @@ def open_page(browser, app: App):
         page.set_default_timeout(TIMEOUT_MS)
         page.on("request", lambda request: _note(request.url, app.url, foreign))
         page.goto(app.url)
-        page.wait_for_selector("#dk-analyze")
+        page.wait_for_selector("#dk-examples button")
         return page
 
     yield open_

@@ -14,9 +14,11 @@ from running_app import ASSETS, TIMEOUT_MS, App, serving
 
 LOOKS = {"light": (1360, 1400, "light"), "dark": (1360, 1400, "dark"), "phone": (390, 844, "light")}
 TABS = ("analyze", "compare", "review", "models")
+STATES = ("signs", "unclear", "nothing_found", "nothing_to_judge")
+"""Of finished examples: a picture of each."""
 COLOURS = 256
 LARGEST = 300_000
-DONE = "#dk-status:has-text('Done in')"
+DONE = "#dk-answer section[data-state]:not(.dk-prelim)"
 COMPARED = "#dk-compare-status .dk-status:text-is('Done.')"
 
 
@@ -35,6 +37,14 @@ def main() -> None:
                 page.wait_for_timeout(1200)
                 _save(page.screenshot(), target / f"{tab}-{look}.png")
                 page.context.close()
+            for state in STATES:
+                page = _open(browser, app.url, look)
+                page.click(f"#dk-examples button[data-state={state}] >> nth=0")
+                page.wait_for_selector(DONE)
+                page.mouse.move(0, 0)
+                page.wait_for_timeout(1200)
+                _save(page.screenshot(), target / f"{state}-{look}.png")
+                page.context.close()
         browser.close()
 
 
@@ -47,16 +57,13 @@ def _open(browser: Browser, url: str, look: str) -> Page:
     ).new_page()
     page.set_default_timeout(TIMEOUT_MS)
     page.goto(url)
-    page.wait_for_selector("#dk-analyze", state="attached")
+    page.wait_for_selector("#dk-drop, #dk-answer", state="attached")
     return page
 
 
 def _prepare(page: Page, app: App) -> tuple[str, str]:
     """Analyses a clip and compares three detectors on it; the links to both."""
-    page.fill("#dk-question textarea", "Was the face in this clip replaced?")
-    page.set_input_files("input[type=file]", ASSETS / "clip_with_sound.mp4")
-    page.wait_for_selector("#dk-facts:has-text('Quick look')")
-    page.click("#dk-analyze")
+    page.set_input_files("#dk-drop input[type=file]", ASSETS / "clip_with_sound.mp4")
     page.wait_for_selector(DONE)
     analysis = page.url
     page.goto(app.url)
@@ -76,10 +83,6 @@ def _arrange(page: Page, tab: str) -> None:
     """Bring what the tab is for into view."""
     if tab == "analyze":
         page.wait_for_selector(DONE)
-        page.locator("#dk-gallery img").last.wait_for()
-        if page.viewport_size and page.viewport_size["width"] < 500:
-            page.locator("#dk-result-top").scroll_into_view_if_needed()
-            page.evaluate("document.querySelector('#dk-result-top').scrollIntoView()")
     elif tab == "compare":
         page.wait_for_selector(COMPARED)
         if page.viewport_size and page.viewport_size["width"] < 500:

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "assets"
 MODEL = "FACE-BLEND-LITE-V1"
-START_S = 90
+START_S = 300
 TIMEOUT_MS = 120_000
 """Generous: the machine may be training a network at the same time."""
 

@@ -224,6 +224,7 @@ def test_one_detector_on_two_files(open_at: OpenAt) -> None:
     for player in (FIRST, "#dk-player-b video"):
         page.wait_for_function(f"document.querySelector('{player}').currentTime > 0.1")
     for side, name in (("a", "clip_with_sound.mp4"), ("b", "clip_silent.mp4")):
+        page.click(f"#dk-compare-reports-{side} summary")
         with page.expect_download() as download:
             page.click(f"#dk-compare-reports-{side} button[data-format=json]")
         kept = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
@@ -268,10 +269,13 @@ def test_a_comparison_that_is_gone_is_said_and_a_deleted_case_leaves_the_address
     start(page)
     page.click("#dk-compare-stop")
     page.wait_for_selector("#dk-compare-status .dk-status:has-text('Stopped.')")
-    page.click("button:visible:has-text('Delete this case')")
-    page.wait_for_selector("#dk-compare-status:has-text('The case was deleted')")
+    page.click("#dk-delete-a [data-do=ask]")
+    page.click("#dk-delete-a [data-do=yes]")
+    page.wait_for_selector("#dk-notice-a:has-text('The case was deleted')")
     page.wait_for_function("!location.search.includes('compare=')")
     page.wait_for_selector(FIRST, state="detached")
+    page.click("#dk-notice-a [data-do=undo]")
+    page.wait_for_selector(FIRST)
 
 
 def test_the_server_is_killed_mid_run_and_the_link_still_leads_to_the_whole_result(

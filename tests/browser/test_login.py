@@ -8,8 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from running_app import TIMEOUT_MS, serving
-from test_app import analyze, asset, upload
-from test_jobs import finished
+from test_app import answered, asset, drop
 
 from drishtiksha.server.middleware import LOGINS_PER_MINUTE
 from drishtiksha.store.accounts import Accounts
@@ -59,21 +58,17 @@ def log_in(browser, url):
 
 def test_each_sees_their_own_cases_and_a_reviewer_all(log_in, url, keys) -> None:
     ana = log_in("ana", url)
-    ana.wait_for_selector("#dk-analyze")
-    upload(ana, asset("portrait.jpg"))
-    verdict = analyze(ana)
+    drop(ana, asset("portrait.jpg"))
+    verdict = answered(ana)
     link = ana.url
     assert "job=" in link
 
     reviewer = log_in("rev", link)
-    reviewer.wait_for_selector("#dk-verdict h2")
-    assert finished(reviewer) == verdict
+    assert answered(reviewer) == verdict
 
     ben = log_in("ben", link)
-    ben.wait_for_selector("#dk-analyze")
-    ben.wait_for_selector("#dk-verdict [role=alert]")
-    assert "no longer here" in ben.inner_text("#dk-verdict")
-    assert ben.inner_text("#dk-verdict h2") not in verdict
+    ben.wait_for_selector("#dk-notice [role=alert]:has-text('no longer here')")
+    ben.wait_for_selector("#dk-answer", state="hidden")
     assert Path(asset("portrait.jpg")).name not in ben.inner_text("body")
 
     for name, count in {"ana": 1, "ben": 0, "rev": 1}.items():
@@ -85,7 +80,7 @@ def test_each_sees_their_own_cases_and_a_reviewer_all(log_in, url, keys) -> None
 def test_a_wrong_password_opens_nothing(log_in, url) -> None:
     page = log_in("ana", url, "wrong")
     page.get_by_text("Incorrect Credentials").wait_for()
-    assert page.query_selector("#dk-analyze") is None
+    assert page.query_selector("#dk-drop") is None
     assert httpx.get(f"{url}/config").status_code == 401
 
 

@@ -304,6 +304,28 @@ def test_the_case_shows_scores_findings_and_where_it_comes_from(open_as: OpenAs)
     page.wait_for_function(f"document.querySelector('{VIDEO}').currentTime > 3")
 
 
+def test_after_a_click_the_keys_belong_to_the_player_and_a_case_can_be_deleted_and_taken_back(open_as: OpenAs) -> None:
+    page = open_as()
+    page.click("#dk-review-queue button:has-text('clip_silent.mp4')")
+    opened(page, "clip_silent.mp4")
+    page.wait_for_function("document.activeElement.matches('.dk-stage')")
+    page.evaluate(
+        f"""() => {{ window.told = 0;
+        document.querySelector('{VIDEO}').addEventListener('play', () => {{ window.told += 1; }}); }}"""
+    )
+    page.keyboard.press("Space")
+    page.wait_for_function("window.told === 1")
+    page.click("#dk-review-delete [data-do=ask]")
+    page.click("#dk-review-delete [data-do=no]")
+    page.click("#dk-review-delete [data-do=ask]")
+    page.click("#dk-review-delete [data-do=yes]")
+    page.wait_for_selector("#dk-review-deleted:has-text('The case was deleted')")
+    page.wait_for_selector("#dk-review-queue :text-is('1 case')")
+    page.click("#dk-review-deleted [data-do=undo]")
+    opened(page, "clip_silent.mp4")
+    page.wait_for_selector("#dk-review-queue :text-is('2 cases')")
+
+
 def test_filters_narrow_the_queue(open_as: OpenAs, review_app: App) -> None:
     spoken(review_app, ADA)
     page = open_as()

@@ -35,6 +35,7 @@ class Known:
 SEEN: dict[str, tuple[Right | None, Act]] = {
     "take": (None, lambda seen, _: seen.take(PORTRAIT, "own.jpg")),
     "open": (Right.READ, lambda seen, known: seen.open(known.case_id)),
+    "restore": (Right.CHANGE, lambda seen, known: seen.restore(known.case_id)),
     "cases": (None, lambda seen, _: seen.cases()),
     "job": (Right.READ, lambda seen, known: seen.job(known.job_id)),
     "watch": (Right.READ, lambda seen, known: next(seen.watch(known.job_id))),
@@ -53,6 +54,8 @@ CASE: dict[str, tuple[Right | None, Act]] = {
     "submit": (Right.RUN, lambda case, _: case.submit(["BRIGHT"])),
     "add_review": (Right.REVIEW, lambda case, _: case.add_review("eve", HumanVerdict.GENUINE, Confidence.LOW)),
     "set_provenance": (Right.CHANGE, lambda case, known: case.set_provenance(known.provenance)),
+    "set_question": (Right.CHANGE, lambda case, _: case.set_question("Whose?")),
+    "delete_soon": (Right.CHANGE, lambda case, _: case.delete_soon()),
     "delete": (Right.CHANGE, lambda case, _: case.delete()),
 }
 RIGHTS = {

@@ -27,6 +27,7 @@ from drishtiksha.errors import (
     WrongMediaKindError,
 )
 from drishtiksha.results import Prediction
+from drishtiksha.services import workbench
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT
 from drishtiksha.store.reviews import Reviews
@@ -221,6 +222,33 @@ def test_deletion_leaves_no_byte(bench, database_url):
             assert b"private-name" not in content, path
     with pytest.raises(CaseGoneError):
         bench.seen_by(LOCAL).open(case.case_id).read()
+
+
+def test_a_deletion_hides_a_case_at_once_and_can_be_taken_back(bench_of, monkeypatch):
+    bench = bench_of(start=False)
+    seen = bench.seen_by(LOCAL)
+    case, other = seen.take(PORTRAIT, "p.jpg"), seen.take(PORTRAIT, "q.jpg")
+    job_id = case.submit(["BRIGHT"])
+    case.delete_soon()
+    for gone in (lambda: seen.open(case.case_id), lambda: seen.job(job_id)):
+        with pytest.raises((CaseGoneError, JobGoneError)):
+            gone()
+    assert [one.case_id for one in seen.cases()] == [other.case_id]
+    bench.sweep()
+    assert seen.restore(case.case_id).evidence().path.is_file(), "its time is not over"
+    assert seen.job(job_id).state is JobState.CANCELLED
+    seen.open(case.case_id).delete_soon()
+    monkeypatch.setattr(workbench, "UNDO_S", -1.0)
+    bench_of(start=False).sweep()  # another process, after this one was killed
+    assert not (bench.settings.cases_dir / case.case_id).exists()
+    with pytest.raises(CaseGoneError):
+        seen.restore(case.case_id)
+
+
+def test_a_note_for_the_report_may_be_changed(bench_of):
+    case = bench_of(start=False).seen_by(LOCAL).take(PORTRAIT, "p.jpg", "Who?")
+    case.set_question(" Whose picture is it? ")
+    assert case.read().question == "Whose picture is it?"
 
 
 def test_deleting_a_case_ends_its_running_job(bench, gate):

@@ -11,11 +11,13 @@ import pytest
 
 from drishtiksha.settings import load_settings
 from drishtiksha.ui import blocks
+from drishtiksha.ui.analyze import tab as analyze
+from drishtiksha.ui.compare import tab as compare
+from drishtiksha.ui.review import tab as review
 from drishtiksha.ui.shared import theme
 from drishtiksha.ui.shared.desk import Desk
 
 ROOT = Path(__file__).parents[2]
-STATUS_LINES = ("dk-status", "dk-stress-status")
 
 
 @pytest.fixture
@@ -35,9 +37,9 @@ def test_the_entry_point_is_short() -> None:
     assert len((ROOT / "app.py").read_text().splitlines()) < 40
 
 
-def test_only_analyze_and_list_models_are_public(demo: gr.Blocks) -> None:
+def test_only_three_endpoints_are_public(demo: gr.Blocks) -> None:
     public = {fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"}
-    assert public == {"analyze", "list_models"}
+    assert public == {"analyze", "examine", "list_models"}
     assert not [fn for fn in demo.fns.values() if fn.api_visibility == "undocumented"]
 
 
@@ -50,9 +52,8 @@ def test_the_queue_is_bounded_and_cannot_be_skipped(demo: gr.Blocks, desk: Desk)
 
 
 def test_any_number_of_pages_may_watch_jobs_within_a_bounded_queue(demo: gr.Blocks) -> None:
-    ours = [fn for fn in demo.fns.values() if fn.show_progress_on and fn.show_progress_on[0].elem_id in STATUS_LINES]
-    assert len(ours) == 4, "started, tried again, opened by a link, stress test"
-    assert {fn.concurrency_limit for fn in ours} == {None}
+    watching = [fn for fn in demo.fns.values() if inspect.isgeneratorfunction(fn.fn) and fn.concurrency_limit is None]
+    assert len(watching) == 7, "dropped, example, again, retry, opened by a link, stress test, undo"
     assert demo._queue.max_size is not None
 
 
@@ -86,13 +87,12 @@ def test_players_do_not_re_encode(demo: gr.Blocks) -> None:
             assert block.type == "filepath"
 
 
-def test_progress_stands_on_the_status_line_alone(demo: gr.Blocks) -> None:
+def test_progress_is_told_by_the_page_itself(demo: gr.Blocks) -> None:
     streaming = [fn for fn in demo.fns.values() if inspect.isgeneratorfunction(fn.fn)]
     assert streaming
-    for fn in streaming:
-        assert fn.show_progress == "hidden" or [b.elem_id for b in fn.show_progress_on] in [
-            [line] for line in STATUS_LINES
-        ]
+    assert {fn.show_progress for fn in streaming} == {"hidden"} | {
+        fn.show_progress for fn in streaming if fn.show_progress_on
+    }
 
 
 def test_state_holds_only_a_small_string(demo: gr.Blocks) -> None:
@@ -121,3 +121,21 @@ def test_where_strangers_use_the_page_nobody_sees_a_list_of_cases(desk: Desk, mo
     monkeypatch.setenv("SPACE_ID", "somebody/their-space")
     settings = load_settings()
     assert (settings.public, settings.manage_models) == (True, False)
+
+
+def test_each_tab_has_a_component_for_every_name_of_its_state(desk: Desk) -> None:
+    for module, arguments in ((analyze, (gr.Blocks(),)), (compare, ()), (review, ())):
+        with gr.Blocks() as demo, gr.Tab("Tab") as tab:
+            given = tuple(demo for _ in arguments)
+            assert module.build(desk, tab, *given).missing == frozenset(), module.__name__
+
+
+def test_a_link_that_is_shared_says_drishtiksha_and_nothing_of_the_case(demo: gr.Blocks, desk: Desk) -> None:
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    app = blocks.mount(FastAPI(), desk.settings, desk.workbench)
+    page = TestClient(app).get("/?job=" + "a" * 32).text
+    assert re.findall(r'<meta property="og:title" content="([^"]*)"', page) == ["Drishtiksha"]
+    assert "Gradio" not in " ".join(re.findall(r"<meta[^>]*>", page))
+    assert "{url}" not in page

@@ -32,8 +32,6 @@ def test_what_the_browser_may_fetch_lies_apart_from_the_evidence_and_goes_with_t
     folder = case.derived()
     assert folder.is_relative_to(desk.settings.derived_dir)
     assert not case.evidence().path.is_relative_to(desk.settings.derived_dir)
-    desk.keep_remarks(case, ["Quick look: no face found in the picture."])
-    assert desk.remarks(case) == ["Quick look: no face found in the picture."]
     case.delete()
     assert not folder.exists()
     with pytest.raises(CaseGoneError):

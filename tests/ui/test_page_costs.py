@@ -12,7 +12,7 @@ from statements import counted
 
 from drishtiksha.casefile import LOCAL
 from drishtiksha.registry import ModelManager
-from drishtiksha.ui.analyze import handlers, watching
+from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.compare import handlers as compare
 from drishtiksha.ui.shared.desk import Desk
 
@@ -51,14 +51,14 @@ def test_opening_a_case_and_its_finished_result(shelf: Desk, looks: list[str], b
     opened = shelf.take(bright_picture, "bright.png", LOCAL)
     looks.clear()
     with counted(shelf.workbench.store) as statements:
-        handlers.page_of(shelf, opened, BRIGHT)
+        handlers.page_of(shelf, opened)
     assert len(statements) <= MOST
     assert len(looks) <= models + 1
     job_id = opened.submit([BRIGHT])
     list(shelf.workbench.seen_by(LOCAL).watch(job_id, tick_s=0.02))
     looks.clear()
     with counted(shelf.workbench.store) as statements:
-        assert list(watching.reopen(shelf, job_id, LOCAL, lambda *_, **__: None))
+        assert list(handlers.reopen(shelf, job_id, LOCAL))
     assert len(statements) <= 2 * MOST
     assert len(looks) <= 2 * models + 1
 

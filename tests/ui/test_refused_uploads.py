@@ -27,7 +27,8 @@ def test_a_file_that_cannot_be_shown_is_gone(
     monkeypatch.setattr(shown, "display_copy", broken)
     path = upload(bright_picture, "bright.png")
     if tab == "analyze":
-        assert "could not be opened" in handlers.take_upload(desk, str(path), BRIGHT, LOCAL)["status"]
+        (told,) = handlers.take_upload(desk, str(path), LOCAL)
+        assert "could not be opened" in told["notice"]
     else:
         assert "could not be opened" in compare.take(desk, compare.Setup(), "a", path, LOCAL, upload=True)["status"]
     assert not path.exists()

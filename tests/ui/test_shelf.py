@@ -57,7 +57,7 @@ def last(desk: Desk, name: str | None, action: str | None) -> tuple[str, str]:
 
 
 def test_a_card_says_state_source_and_what_is_missing(desk):
-    text = shelf.markup(desk)
+    text = shelf.cards(desk)
     assert "1 of 2 models can be used now" in text
     assert "Weights missing" in text
     assert shelf.NOT_MEASURED in text
@@ -120,7 +120,7 @@ def recommending(tmp_path, monkeypatch, desk_on, desk_online):
 
 def test_one_button_asks_for_all_recommended_models_and_then_fetches_them(recommending):
     path = recommending.manager.get_active_model_configs()[FETCHED].model_path
-    assert f"Recommended and not here yet: {FETCHED}, GONE." in shelf.markup(recommending)
+    assert f"Recommended and not here yet: {FETCHED}, GONE." in shelf.cards(recommending)
     told, models = last(recommending, shelf.TOGETHER, "ask")
     assert "Read the licences" in told
     assert models.count("CC0-1.0 &lt;for tests&gt;") >= 2
@@ -134,7 +134,7 @@ def test_one_button_asks_for_all_recommended_models_and_then_fetches_them(recomm
 
 def test_strangers_cannot_ask_for_the_recommended_models(recommending):
     recommending.settings = recommending.settings.model_copy(update={"manage_models": False})
-    assert "Recommended and not here yet" not in shelf.markup(recommending)
+    assert "Recommended and not here yet" not in shelf.cards(recommending)
     last(recommending, shelf.TOGETHER, "pull")
     assert not recommending.manager.get_active_model_configs()[FETCHED].model_path.exists()
 
@@ -172,6 +172,6 @@ def test_nothing_else_can_be_asked_for(desk, name, action):
 
 def test_a_public_page_has_no_buttons(desk):
     desk.settings = desk.settings.model_copy(update={"manage_models": False})
-    assert "data-action" not in shelf.markup(desk)
+    assert "data-action" not in shelf.cards(desk)
     last(desk, BRIGHT, "load")
     assert not desk.manager.is_model_loaded(BRIGHT)

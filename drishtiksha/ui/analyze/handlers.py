@@ -1,195 +1,248 @@
-"""What happens to a case on each event, as plain functions on a `Desk`: no layout, and no component is known here.
-
-Each answers a dict of output name -> new value; the tab maps names to its components.
-"""
+"""What happens to a case on each event of the Analyze tab, as plain functions on a `Desk`. No component is known here."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from drishtiksha.casefile import CaseFile, Right, Viewer
+from drishtiksha.answer import Glance
+from drishtiksha.casefile import JobState, Right, Viewer
 from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, NotAllowedError
-from drishtiksha.registry import ModelStatus
-from drishtiksha.render import words
-from drishtiksha.results import MediaKind
+from drishtiksha.services.answers import proven_for
+from drishtiksha.services.glance import look
 from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.workbench import OpenCase
-from drishtiksha.ui.shared import downloads, human, links, panels, picker, quicklook, shown
+from drishtiksha.ui.analyze import reading, running, view
+from drishtiksha.ui.analyze.state import Update
+from drishtiksha.ui.shared import choice, deleting, downloads, links, panels, player, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_line, failure_sentence, guarded
-from drishtiksha.ui.shared.parts import Update
 
 log = logging.getLogger(__name__)
 
+STOPPING = gr.update(value="Stopping …", interactive=False)
+"""On the button, which the end of the job takes away: words elsewhere might come later than those of the end."""
+REFUSED = "This file could not be opened"
+GONE = "This is no longer here"
 
-def failed(error: BaseException, title: str = "This could not be analyzed") -> Update:
-    """The failure in the place of the verdict; what somebody may not do is told on the status line and changes nothing."""
+
+def failed(error: BaseException, title: str = "This could not be examined") -> Update:
+    """The failure above everything; what somebody may not do is told on the status line and changes nothing."""
     if isinstance(error, NotAllowedError):
         return {"status": panels.status(str(error))}
     if isinstance(error, CaseGoneError | JobGoneError):
-        title = "This is no longer here"
-    message, reference = failure_sentence(error)
-    return cleared() | {
-        "verdict": panels.problem(message, reference, title),
-        "status": panels.status(f"{title}."),
-    }
+        return closed() | Update(notice=panels.problem(*failure_sentence(error), GONE))
+    return Update(
+        notice=panels.problem(*failure_sentence(error), title),
+        status=panels.status(""),
+    )
 
 
-def take_upload(desk: Desk, upload: str | None, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
-    """Copy and hash an upload at once, delete gradio's copy, and show what it is and where it says it comes from."""
+def refused(error: BaseException) -> Update:
+    """A file that was not taken: the page as it was, and why."""
+    return Update(notice=panels.problem(*failure_sentence(error), REFUSED))
+
+
+def take_upload(desk: Desk, upload: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Copy and hash an upload at once, delete gradio's copy, show what it is, and examine it."""
     if upload is None:
-        return {}
+        return
     path = Path(upload)
     try:
-        return take_example(desk, path, model_name, viewer, question)
+        yield from take(desk, path, viewer)
     finally:
         discard_upload(path)
 
 
-@guarded(lambda error: failed(error, "This file could not be opened"))
-def take_example(desk: Desk, path: Path, model_name: str | None, viewer: Viewer, question: str = "") -> Update:
-    """The same for a file that comes with the project."""
-    case = desk.take(path, path.name, viewer, question)
+@guarded(refused)
+def take(desk: Desk, path: Path, viewer: Viewer) -> Iterator[Update]:
+    """The same for a file that stays where it is: every proven detector that fits, the quick ones first."""
+    case = desk.take(path, path.name, viewer)
     with deleted_on_failure(case):
-        page = page_of(desk, case, model_name)
-    return page | {"status": panels.status(f"{case.media.name} is ready to be analyzed.")}
+        page = page_of(desk, case)
+        fit = bool(proven_for(desk.manager, case.media))
+        job = desk.workbench.seen_by(viewer).job(case.examine()) if fit else None
+    if job is None:
+        yield page | reading.told(desk, case, None, _glance(desk, case)) | running.idle()
+        return
+    yield page | reading.told(desk, case, job) | running.begun(job)
+    yield from guarded(failed)(running.watch)(desk, job.job_id, viewer)
 
 
-def page_of(desk: Desk, opened: OpenCase, model_name: str | None) -> Update:
-    """The page with this case on it and no result yet. Raises: CaseGoneError, MediaError."""
+def _glance(desk: Desk, case: OpenCase) -> Glance | None:
+    """What is seen and heard of a file that no detector looks at; None where that cannot be told."""
+    try:
+        return look(case.evidence(), desk.settings.limits)
+    except DrishtikshaError as error:
+        log.info("no glance: %s", error)
+        return None
+
+
+@guarded(failed)
+def run_again(desk: Desk, case_id: str | None, picks: str | None, viewer: Viewer) -> Iterator[Update]:
+    """The chosen detectors, whose results are added to what is known of the case."""
+    names = choice.picked(picks)
+    if not case_id or not names:
+        yield Update(again_status=panels.status("Choose at least one detector."))
+        return
+    yield from running.watch(desk, desk.workbench.seen_by(viewer).open(case_id).submit(names), viewer)
+
+
+def page_of(desk: Desk, opened: OpenCase) -> Update:
+    """The page with this case on it, without its answer. Raises: CaseGoneError, MediaError."""
     case, media, statuses = opened.read(), opened.media, desk.models()
     copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
-    chosen = picker.choose(statuses, model_name, media)
-    players = {
-        kind.value: gr.update(value=str(copy) if media.kind is kind else None, visible=media.kind is kind)
-        for kind in MediaKind
-    }
-    return (
-        cleared()
-        | players
-        | {
-            "case": case.case_id,
-            "chooser": gr.update(visible=False),
-            "evidence": gr.update(visible=True),
-            "facts": facts(desk, opened, case.question, chosen, statuses),
-            "models": gr.update(value=chosen, markup=picker.markup(statuses, chosen, media)),
-            "delete": gr.update(interactive=opened.may(Right.CHANGE)),
-            "provenance": panels.origin(case),
-            "human": human.markup(case),
-            "verdict": panels.empty(),
-        }
+    picks = [status.name for status in statuses if status.can_examine(media) and status.config.proven]
+    remark = shown.playback_remark(media)
+    owner = opened.may(Right.CHANGE)
+    return cleared() | Update(
+        case=case.case_id,
+        example="",
+        notice="",
+        chooser=gr.update(visible=False),
+        desk=gr.update(visible=True),
+        player=player.player(media, copy, view.PLAYER_ID),
+        facts=panels.evidence(media, [remark] if remark else []),
+        provenance=panels.origin(case),
+        note_box=gr.update(visible=owner),
+        note=case.question,
+        note_saved="",
+        detectors=gr.update(visible=opened.may(Right.RUN)),
+        picks=gr.update(value=choice.value_of(picks), markup=choice.checkboxes(statuses, picks, media, able_only=True)),
+        manage=gr.update(visible=True),
+        try_it=gr.update(visible=False),
+        delete=deleting.button(case.case_id) if owner else "",
+    )
+
+
+@guarded(lambda error: Update(note_saved=panels.status(failure_line(error))))
+def keep_note(desk: Desk, case_id: str | None, note: str, viewer: Viewer) -> Update:
+    """Keep what somebody wrote for the report."""
+    if not case_id:
+        return {}
+    desk.workbench.seen_by(viewer).open(case_id).set_question(note)
+    return Update(note_saved=panels.status("Kept for the report."))
+
+
+@guarded(failed)
+def delete(desk: Desk, case_id: str, viewer: Viewer) -> Update:
+    """Hide the case and return to the empty page, with ten seconds to take that back."""
+    case = desk.workbench.seen_by(viewer).open(case_id)
+    case.delete_soon()
+    return closed() | Update(notice=deleting.deleted(case_id, case.media.name))
+
+
+@guarded(failed)
+def undo(desk: Desk, case_id: str, viewer: Viewer) -> Iterator[Update]:
+    """Take a deletion back and show the case again."""
+    case = desk.workbench.seen_by(viewer).restore(case_id)
+    jobs = [job for job in case.jobs() if job.kind == "analyze"]
+    yield (
+        page_of(desk, case)
+        | reading.told(desk, case, jobs[-1] if jobs else None)
+        | running.idle(jobs[-1] if jobs else None)
     )
 
 
 @guarded(failed)
-def choose_model(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
-    """Another model was picked: say whether it fits the file."""
-    if not case_id:
-        return {}
-    opened = desk.workbench.seen_by(viewer).open(case_id)
-    return {"facts": facts(desk, opened, opened.read().question, model_name, desk.models())}
-
-
-@guarded(lambda error: {"status": panels.status(failure_line(error))})
-def look_quickly(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
-    """Right after a file was taken: add what a glance at faces and sound tells. A failure here leaves the facts as they are."""
-    if not case_id:
-        return {}
-    try:
-        opened = desk.workbench.seen_by(viewer).open(case_id)
-        desk.keep_remarks(opened, quicklook.remarks(opened.evidence(), desk.settings))
-        return {"facts": facts(desk, opened, opened.read().question, model_name, desk.models())}
-    except DrishtikshaError as error:
-        log.info("no quick look: %s", error)
-        return {}
+def reopen(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
+    """The page was opened with a job in its URL: its case, and the job as it stands or stood."""
+    if not job_id:
+        return
+    job = desk.workbench.seen_by(viewer).job(job_id)
+    opened = desk.workbench.seen_by(viewer).open(job.case_id)
+    page = page_of(desk, opened)
+    if job.kind == "stress":
+        yield page | reading.told(desk, opened, None) | running.idle()
+        yield from running.watch_stress(desk, job_id, viewer)
+    elif job.state.ended:
+        yield page | reading.told(desk, opened, job) | running.idle(job)
+    else:
+        yield page | reading.told(desk, opened, job) | running.begun(job)
+        yield from running.watch(desk, job_id, viewer)
 
 
 @guarded(failed)
-def delete(desk: Desk, case_id: str | None, model_name: str | None, viewer: Viewer) -> Update:
-    """Delete the case for good and return to the empty page."""
-    told = "The case was deleted: the file, its copies, its jobs and its results are gone."
-    try:
-        if case_id:
-            desk.workbench.seen_by(viewer).open(case_id).delete()
-    except CaseGoneError as error:
-        told = str(error)
-    return close(desk, model_name) | {"status": panels.status(told)}
+def refresh(desk: Desk, case_id: str | None, job_id: str | None, viewer: Viewer) -> Update:
+    """The tab was opened again: people may have judged the case meanwhile, and detectors may have been added."""
+    if not case_id:
+        return {}
+    seen = desk.workbench.seen_by(viewer)
+    return reading.told(desk, seen.open(case_id), seen.job(job_id) if job_id else None)
 
 
-def close(desk: Desk, model_name: str | None) -> Update:
+def closed() -> Update:
     """Back to the empty page. The case stays until its time is over, and what runs goes on."""
-    return cleared() | {
-        "case": "",
-        "facts": "",
-        "question": "",
-        "provenance": "",
-        "human": "",
-        "chooser": gr.update(visible=True),
-        "evidence": gr.update(visible=False),
-        "video": gr.update(value=None, visible=False),
-        "image": gr.update(value=None, visible=False),
-        "audio": gr.update(value=None, visible=False),
-        "verdict": panels.empty(),
-        "status": panels.status(""),
-        "models": gr.update(markup=picker.markup(desk.models(), model_name)),
-    }
+    return cleared() | Update(
+        case="",
+        example="",
+        notice="",
+        chooser=gr.update(visible=True),
+        desk=gr.update(visible=False),
+        player="",
+        facts="",
+        provenance="",
+        note="",
+        note_saved="",
+        delete="",
+    )
 
 
 def cleared() -> Update:
-    """The result side with nothing in it, and no job in the page's URL."""
-    return {
-        "job": "",
-        "stress_job": "",
-        "link": links.nothing("job"),
-        "verdict": "",
-        "timeline": "",
-        "faces": "",
-        "people": "",
-        "gallery_box": gr.update(visible=False),
-        "gallery": gr.update(value=[]),
-        "stress_box": gr.update(visible=False),
-        "stress": "",
-        "stress_status": panels.status(""),
-        "report_box": gr.update(visible=False),
-        "sentence": "",
-        "reports": downloads.markup(),
-        "custody": "",
-        "analyze": gr.update(interactive=True),
-        "stop": gr.update(visible=False),
-        "retry": gr.update(visible=False),
-        "stress_run": gr.update(visible=True),
-        "stress_stop": gr.update(visible=False),
-    }
+    """The page without an answer, and no job in its URL."""
+    return Update(
+        job="",
+        stress_job="",
+        link=links.nothing("job"),
+        answer="",
+        status=panels.status(""),
+        human="",
+        lines="",
+        chart="",
+        moments="",
+        details="",
+        keep=gr.update(visible=False),
+        reports=downloads.buttons(),
+        again_status="",
+        **running.quiet(),
+    )
 
 
-def facts(desk: Desk, opened: OpenCase, question: str, model_name: str | None, statuses: Sequence[ModelStatus]) -> str:
-    """The file's facts, whether the model fits it, and what a glance at it told."""
-    remark = shown.playback_remark(opened.media)
-    fits = picker.remarks(statuses, model_name, opened.media)
-    remarks = [*fits, *_effort(opened, model_name), *desk.remarks(opened)]
-    return panels.evidence(opened.media, [*remarks, *([remark] if remark else [])], question)
+@guarded(failed)
+def stop(desk: Desk, job_id: str | None, viewer: Viewer) -> Update:
+    """Ask the analysis to stop; whoever watches it writes the answer."""
+    if not job_id:
+        return {}
+    desk.workbench.seen_by(viewer).cancel(job_id)
+    return Update(stop=STOPPING)
 
 
-def _effort(opened: OpenCase, model_name: str | None) -> list[str]:
-    """What a run would take; nothing of a model that cannot run."""
-    if model_name is None:
-        return []
-    (model,) = opened.plan([model_name]).models
-    if model.obstacle is not None:
-        return []
-    time = "How long it takes here is not known yet"
-    if model.seconds is not None:
-        time = f"About {words.duration(model.seconds)}, as such files took here before"
-    loading = "" if model.state == "loaded" else ", to be loaded first"
-    return [f"{time}; its weights take {words.size(model.memory_bytes)} of memory{loading}."]
+@guarded(failed)
+def stop_stress(desk: Desk, job_id: str | None, viewer: Viewer) -> Update:
+    """The same for a stress test."""
+    if not job_id:
+        return {}
+    desk.workbench.seen_by(viewer).cancel(job_id)
+    return Update(stress_stop=STOPPING)
 
 
-def models(desk: Desk, case: CaseFile | None, selected: str | None) -> Any:
-    """The model list with its state now."""
-    media = case.media if case is not None else None
-    return gr.update(value=selected, markup=picker.markup(desk.models(), selected, media))
+@guarded(failed)
+def retry(desk: Desk, job_id: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Queue a stopped or failed job again, from where it was."""
+    if job_id and desk.workbench.seen_by(viewer).job(job_id).state in (JobState.FAILED, JobState.CANCELLED):
+        yield from running.watch(desk, desk.workbench.seen_by(viewer).retry(job_id), viewer)
+
+
+@guarded(lambda error: Update(stress_status=panels.status(failure_line(error))))
+def stress(desk: Desk, case_id: str | None, viewer: Viewer) -> Iterator[Update]:
+    """Queue a stress test of the detector that decides the answer, and watch it."""
+    if not case_id:
+        return
+    opened = desk.workbench.seen_by(viewer).open(case_id)
+    model = reading.deciding(opened.answer())
+    if model is None:
+        raise DrishtikshaError("No detector decided this answer, so that there is nothing to test.")
+    yield from running.watch_stress(desk, opened.submit([model], kind="stress"), viewer)

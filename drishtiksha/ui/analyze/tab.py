@@ -1,135 +1,123 @@
-"""The Analyze tab: evidence and detector on the left; where it comes from, the verdict and what led to it on the right."""
+"""The Analyze tab: drop a file; then the player with its timeline on the left, and the answer with its lines on the right."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import gradio as gr
 
-from drishtiksha.settings import ROOT
-from drishtiksha.ui.analyze import result as analyze_result
-from drishtiksha.ui.analyze.wiring import wire_analysis, wire_evidence, wire_result
-from drishtiksha.ui.shared import links, panels, picker
+from drishtiksha.ui.analyze import examples
+from drishtiksha.ui.analyze.state import Update
+from drishtiksha.ui.analyze.wiring import wire_answer, wire_case, wire_evidence
+from drishtiksha.ui.shared import choice, downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.parts import Parts
-from drishtiksha.ui.shared.templates import macro, script
+from drishtiksha.ui.shared.templates import script
 
-EXAMPLES = {
-    "portrait.jpg": "Portrait, untouched",
-    "portrait_altered.jpg": "Portrait, altered",
-    "clip_with_sound.mp4": "Clip with sound",
-    "clip_silent.mp4": "Silent clip",
-    "no_face.mp4": "Clip without a face",
-}
+SEEK = {"js_on_load": script("seek.js")}
 
 
-def build(desk: Desk, tab: gr.Tab, demo: gr.Blocks) -> None:
+def build(desk: Desk, tab: gr.Tab, demo: gr.Blocks) -> Parts:
     """Lay out and wire the tab inside the current `gr.Tab` of `demo`."""
-    parts = Parts()
-    for name in ("case", "job", "stress_job"):
+    parts = Parts(Update)
+    for name in ("case", "job", "stress_job", "example"):
         parts.add(name, gr.State(""))
-    with gr.Row(elem_classes="dk-columns"):
-        with gr.Column(scale=5, min_width=280, elem_classes="dk-left"):
-            examples = _evidence(parts, desk)
-            _detector(parts, desk)
-        with gr.Column(scale=7, min_width=280, elem_classes="dk-right"):
-            _verdict(parts)
-            analyze_result.build(parts)
-    wire_evidence(parts, desk, examples)
-    wire_analysis(parts, desk, tab, demo)
-    wire_result(parts, desk)
+    parts.add("notice", html("", js_on_load=script("undo.js"), elem_id="dk-notice"))
+    with parts.add("chooser", gr.Column(elem_classes="dk-chooser", elem_id="dk-chooser")):
+        _chooser(parts, desk)
+    with parts.add("desk", gr.Column(visible=False, elem_classes="dk-desk", elem_id="dk-desk")):
+        with gr.Column(elem_classes="dk-area-answer"):
+            _answer(parts)
+        with gr.Column(elem_classes="dk-area-player"):
+            parts.add(
+                "player", html("", js_on_load=script("player.js"), elem_id="dk-player", elem_classes="dk-player-block")
+            )
+            parts.add("chart", html("", elem_id="dk-timeline", **SEEK))
+        with gr.Column(elem_classes="dk-area-lines"):
+            parts.add("lines", html("", elem_id="dk-lines", js_on_load=script("seek.js", "lines.js")))
+            parts.add("moments", html("", elem_id="dk-moments", **SEEK))
+            parts.add("try_it", gr.Button("Examine this example here", size="sm", visible=False, elem_id="dk-try"))
+            _more(parts, desk)
+    taking = wire_evidence(parts, desk)
+    wire_case(parts, desk, tab, demo, taking)
+    wire_answer(parts, desk)
+    return parts
 
 
-def _evidence(parts: Parts, desk: Desk) -> list[tuple[Any, Path]]:
-    """The drop zone with its limits and examples; after a choice, the file's facts and a player of a copy."""
+def _chooser(parts: Parts, desk: Desk) -> None:
     limits = desk.settings.limits
-    examples = []
-    html(panels.step(1, "Evidence"))
-    with parts.add("chooser", gr.Column(elem_classes="dk-chooser")):
-        parts.add(
-            "question",
-            gr.Textbox(label="What do you want to know? (optional)", lines=1, max_lines=3, elem_id="dk-question"),
-        )
-        parts.add("drop", gr.File(type="filepath", label="Evidence file", show_label=False, height=150))
-        html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
-        present = [(name, title) for name, title in EXAMPLES.items() if (ROOT / "assets" / name).is_file()]
-        if present:
-            html(macro("shared/lines.html", "examples"))
-            with gr.Row(elem_classes="dk-examples"):
-                for name, title in present:
-                    button = gr.Button(title, size="sm", min_width=100)
-                    examples.append((button, ROOT / "assets" / name))
-    with parts.add("evidence", gr.Column(visible=False, elem_classes="dk-evidence-box")):
-        _players(parts)
-        parts.add("facts", html(elem_id="dk-facts"))
-        with gr.Row(elem_classes="dk-actions"):
-            parts.add("another", gr.Button("Choose another file", size="sm", elem_id="dk-another"))
-            parts.add("delete", gr.Button("Delete this case", size="sm", variant="stop", elem_id="dk-delete"))
-    return examples
+    parts.add("drop", gr.File(type="filepath", label="Evidence file", show_label=False, height=190, elem_id="dk-drop"))
+    html(panels.limits(limits.max_bytes, limits.max_duration_s, limits.max_image_pixels))
+    parts.add("examples", html(examples.cards(), js_on_load=script("examples.js"), elem_id="dk-examples"))
 
 
-def _players(parts: Parts) -> None:
-    """Each shows a copy as it is: nothing here may re-encode."""
-    parts.add(
-        "video",
-        gr.Video(
-            label="A copy of the video", show_label=False, interactive=False, visible=False, buttons=[], height=260
-        ),
-    )
-    parts.add(
-        "image",
-        gr.Image(
-            label="A copy of the picture",
-            show_label=False,
-            type="filepath",
-            image_mode=None,
-            interactive=False,
-            visible=False,
-            buttons=["fullscreen"],
-            height=260,
-            alt_text="The picture to be examined",
-        ),
-    )
-    parts.add(
-        "audio",
-        gr.Audio(
-            label="A copy of the recording",
-            type="filepath",
-            format=None,
-            interactive=False,
-            visible=False,
-            buttons=[],
-        ),
-    )
-
-
-def _detector(parts: Parts, desk: Desk) -> None:
-    statuses = desk.models()
-    selected = picker.choose(statuses, None, None)
-    html(panels.step(2, "Detector"), elem_id="dk-step-detector")
-    parts.add(
-        "models",
-        html(
-            selected,
-            html_template="${markup}",
-            markup=picker.markup(statuses, selected),
-            js_on_load=script("model_choice.js"),
-            elem_id="dk-models",
-        ),
-    )
-    with gr.Row(elem_classes="dk-run"):
-        parts.add("analyze", gr.Button("Analyze", variant="primary", size="lg", elem_id="dk-analyze"))
-        parts.add("stop", gr.Button("Stop", variant="secondary", size="lg", visible=False, elem_id="dk-stop"))
-
-
-def _verdict(parts: Parts) -> None:
-    """From where the file says it comes, what people say, what the detector says: in this order."""
-    parts.add("provenance", html("", elem_id="dk-provenance"))
-    html(panels.step(3, "Verdict"), elem_id="dk-result-top")
-    parts.add("status", html(panels.status(""), elem_id="dk-status", elem_classes="dk-told"))
-    parts.add("link", links.element("dk-link"))
+def _answer(parts: Parts) -> None:
+    """The head of the answer, how far it is, and what to keep of it."""
     parts.add("human", html("", elem_id="dk-human"))
-    parts.add("verdict", html(panels.empty(), elem_id="dk-verdict"))
-    parts.add("retry", gr.Button("Retry from where it was", visible=False, elem_id="dk-retry"))
+    parts.add("answer", html("", js_on_load=script("copy.js", "answer.js"), elem_id="dk-answer"))
+    parts.add("status", html(panels.status(""), elem_id="dk-status", elem_classes="dk-told"))
+    with gr.Row(elem_classes="dk-actions dk-stops"):
+        parts.add("stop", gr.Button("Stop", size="sm", visible=False, elem_id="dk-stop"))
+        parts.add("retry", gr.Button("Go on from where it was", size="sm", visible=False, elem_id="dk-retry"))
+    with parts.add("keep", gr.Column(visible=False, elem_classes="dk-keep")):
+        parts.add(
+            "reports",
+            html(downloads.buttons(), js_on_load=script("downloads.js", "fresh_link.js"), elem_id="dk-reports"),
+        )
+    parts.add("link", links.element("dk-link"))
+
+
+def _more(parts: Parts, desk: Desk) -> None:
+    """Below the lines: the note for the report, and everything that is folded."""
+    with parts.add("note_box", gr.Column(elem_classes="dk-note-box")):
+        parts.add(
+            "note",
+            gr.Textbox(
+                label="Note for the report (optional)", lines=1, max_lines=6, max_length=4000, elem_id="dk-note"
+            ),
+        )
+        parts.add("note_saved", html("", elem_id="dk-note-saved", elem_classes="dk-told"))
+    with parts.add(
+        "stress_box",
+        gr.Accordion("Would this answer survive recompression?", open=False, visible=False, elem_id="dk-stress-box"),
+    ):
+        html(
+            panels.heading(
+                "", "The same file is scored again after recompression, downscaling, cropping, noise and the like."
+            )
+        )
+        parts.add("stress_status", html("", elem_id="dk-stress-status", elem_classes="dk-told"))
+        parts.add("stress", html("", elem_id="dk-stress"))
+        with gr.Row(elem_classes="dk-actions"):
+            parts.add("stress_run", gr.Button("Run the stress test", size="sm", elem_id="dk-stress-run"))
+            parts.add("stress_stop", gr.Button("Stop", size="sm", visible=False, elem_id="dk-stress-stop"))
+    with gr.Accordion("Facts of the file", open=False, elem_id="dk-facts-box"):
+        parts.add("facts", html(elem_id="dk-facts"))
+    with gr.Accordion("What the file says of itself", open=False, elem_id="dk-provenance-box"):
+        parts.add("provenance", html("", elem_id="dk-provenance"))
+    with gr.Accordion("Details, detector by detector", open=False, elem_id="dk-details-box"):
+        parts.add("details", html("", elem_id="dk-details", **SEEK))
+    with parts.add("detectors", gr.Accordion("Detectors", open=False, elem_id="dk-detectors")):
+        _detectors(parts, desk)
+    with parts.add("manage", gr.Row(elem_classes="dk-actions dk-manage")):
+        parts.add("another", gr.Button("Choose another file", size="sm", elem_id="dk-another"))
+        parts.add("delete", html("", js_on_load=script("delete.js"), elem_id="dk-delete"))
+
+
+def _detectors(parts: Parts, desk: Desk) -> None:
+    html(panels.heading("Run again with …", "Results are added to the answer; experimental detectors never decide."))
+    parts.add(
+        "picks",
+        html(
+            "",
+            html_template="${markup}",
+            markup=choice.checkboxes(desk.models(), (), able_only=True),
+            js_on_load=script("choice.js"),
+            elem_id="dk-again-picks",
+        ),
+    )
+    parts.add("again_status", html("", elem_id="dk-again-status", elem_classes="dk-told"))
+    with gr.Row(elem_classes="dk-actions"):
+        parts.add("again", gr.Button("Run the chosen detectors", size="sm", elem_id="dk-again"))
+        gr.Button("Add detectors", size="sm", elem_id="dk-add").click(
+            None, None, None, js=script("open_models.js"), api_visibility="private"
+        )

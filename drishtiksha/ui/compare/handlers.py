@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import gradio as gr
 
@@ -19,20 +19,17 @@ from drishtiksha.results import MediaInfo
 from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.plan import RunPlan, fitting
 from drishtiksha.services.workbench import OpenCase
-from drishtiksha.ui.compare import choice as compare_picker
-from drishtiksha.ui.compare import sections as compare_panels
-from drishtiksha.ui.compare import setup as compare_setup
-from drishtiksha.ui.shared import downloads, links, panels, shown
-from drishtiksha.ui.shared import player as compare_player
+from drishtiksha.ui.compare import sections
+from drishtiksha.ui.compare.setup import plan
+from drishtiksha.ui.compare.state import Update
+from drishtiksha.ui.shared import choice, deleting, downloads, links, panels, player, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_sentence, guarded
-from drishtiksha.ui.shared.parts import Update
 
 Side = Literal["a", "b"]
 Mode = Literal["models", "files"]
 Quick = Literal["all", "each", "none"]
 PLAYERS = {"a": "dk-player-a", "b": "dk-player-b"}
-PARTS = ("board", "table", "chart", "segments", "seen")
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Setup:
     def of(cls, case_a: str | None, case_b: str | None, mode: str | None, picks: str | None) -> Setup:
         """From the values of the components."""
         kind: Mode = "files" if mode == "files" else "models"
-        return cls(case_a or "", case_b or "", kind, tuple(compare_picker.picked(picks)))
+        return cls(case_a or "", case_b or "", kind, tuple(choice.picked(picks)))
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -67,7 +64,7 @@ def failed(error: BaseException, title: str = "This could not be compared") -> U
     if isinstance(error, NotAllowedError):
         return {"status": panels.status(str(error))}
     message, reference = failure_sentence(error)
-    return dict.fromkeys(PARTS, "") | {
+    return emptied() | {
         "board": panels.problem(message, reference, title),
         "status": panels.status(f"{title}."),
         "run": gr.update(interactive=True),
@@ -96,7 +93,7 @@ def suited(desk: Desk, setup: Setup, media: MediaInfo) -> Setup:
     statuses = desk.models()
     able = {status.name for status in statuses if status.can_examine(media)}
     kept = tuple(name for name in setup.picks if name in able)
-    picks = kept or tuple(compare_picker.one_of_each(statuses, media))
+    picks = kept or tuple(choice.one_of_each(statuses, media))
     return Setup(setup.case_a, setup.case_b, setup.mode, picks)
 
 
@@ -104,14 +101,21 @@ def show_file(desk: Desk, side: Side, opened: OpenCase) -> Update:
     """Facts and player of a case in place of the drop zone. Raises: CaseGoneError, MediaError."""
     case = opened.read()
     copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
-    return {
-        f"case_{side}": case.case_id,
-        f"chooser_{side}": gr.update(visible=False),
-        f"box_{side}": gr.update(visible=True),
-        f"delete_{side}": gr.update(interactive=opened.may(Right.CHANGE)),
-        f"player_{side}": compare_player.player(case.media, copy, PLAYERS[side]),
-        f"facts_{side}": panels.evidence(case.media) + panels.origin(case),
-    }
+    return _of_side(
+        side,
+        case=case.case_id,
+        chooser=gr.update(visible=False),
+        box=gr.update(visible=True),
+        delete=deleting.button(case.case_id) if opened.may(Right.CHANGE) else "",
+        notice="",
+        player=player.player(case.media, copy, PLAYERS[side]),
+        facts=panels.evidence(case.media) + panels.origin(case),
+    )
+
+
+def _of_side(side: Side, **values: object) -> Update:
+    """The outputs of one of the two files, by their names without the side."""
+    return cast(Update, {f"{name}_{side}": value for name, value in values.items()})
 
 
 @guarded(failed)
@@ -121,7 +125,7 @@ def quick(desk: Desk, setup: Setup, which: Quick, viewer: Viewer) -> Update:
     media = desk.workbench.seen_by(viewer).open(setup.case_a).media if setup.case_a else None
     picks: Sequence[str] = ()
     if which == "each":
-        picks = compare_picker.one_of_each(statuses, media)
+        picks = choice.one_of_each(statuses, media)
     elif which == "all":
         picks = fitting(statuses, media) if media else [s.name for s in statuses if s.can_examine(None)]
     return refresh(desk, Setup(setup.case_a, setup.case_b, setup.mode, tuple(picks)), viewer)
@@ -134,19 +138,17 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     media = desk.workbench.seen_by(viewer).open(setup.case_a).media if setup.case_a else None
     statuses = desk.models()
     return {
-        "picks": gr.update(
-            value=compare_picker.value_of(picks), markup=compare_picker.checkboxes(statuses, picks, media, single)
-        ),
+        "picks": gr.update(value=choice.value_of(picks), markup=choice.checkboxes(statuses, picks, media, single)),
         "quick": gr.update(visible=not single),
         "second": gr.update(visible=single),
-        "plan": compare_setup.plan(_plans(desk, setup.cases, picks, statuses, viewer)),
+        "plan": plan(_plans(desk, setup.cases, picks, statuses, viewer)),
     }
 
 
 @guarded(failed)
 def planned(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """The plan after other detectors were picked; the list itself stays as it is."""
-    return {"plan": compare_setup.plan(_plans(desk, setup.cases, setup.picks, desk.models(), viewer))}
+    return {"plan": plan(_plans(desk, setup.cases, setup.picks, desk.models(), viewer))}
 
 
 @guarded(failed)
@@ -159,25 +161,42 @@ def change_mode(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
 def close(desk: Desk, setup: Setup, side: Side, viewer: Viewer, *, delete: bool = False) -> Update:
     """Back to the drop zone of one side; the case stays until its time is over unless it is deleted."""
     case_id = setup.case_a if side == "a" else setup.case_b
+    notice = ""
     if delete and case_id:
-        desk.workbench.seen_by(viewer).open(case_id).delete()
+        case = desk.workbench.seen_by(viewer).open(case_id)
+        case.delete_soon()
+        notice = deleting.deleted(case_id, case.media.name)
     left = setup.with_case(side, "")
-    told = "The case was deleted: the file, its copies and its results are gone." if delete else ""
-    empty: Update = {
-        f"case_{side}": "",
-        f"chooser_{side}": gr.update(visible=True),
-        f"box_{side}": gr.update(visible=False),
-        f"player_{side}": "",
-        f"facts_{side}": "",
-        "status": panels.status(told),
-    }
+    empty = _of_side(
+        side,
+        case="",
+        chooser=gr.update(visible=True),
+        box=gr.update(visible=False),
+        player="",
+        facts="",
+        delete="",
+        notice=notice,
+    )
     return cleared() | empty | refresh(desk, left, viewer)
+
+
+@guarded(failed)
+def undo(desk: Desk, setup: Setup, side: Side, case_id: str, viewer: Viewer) -> Update:
+    """Take a deletion back and show the file again on its side."""
+    case = desk.workbench.seen_by(viewer).restore(case_id)
+    setup = setup.with_case(side, case_id)
+    return cleared() | show_file(desk, side, case) | refresh(desk, setup, viewer)
+
+
+def emptied() -> Update:
+    """The result without anything in it."""
+    return {"board": "", "table": "", "chart": "", "segments": "", "seen": ""}
 
 
 def cleared() -> Update:
     """The result side with nothing in it, and no comparison in the address line."""
-    return dict.fromkeys(PARTS, "") | {
-        "board": compare_panels.empty(),
+    return emptied() | {
+        "board": sections.empty(),
         "status": panels.status(""),
         "link": links.nothing("compare"),
         "code": "",
@@ -185,7 +204,7 @@ def cleared() -> Update:
         "stop": gr.update(visible=False),
         "retry": gr.update(visible=False),
         "report": gr.update(visible=False),
-        "reports_a": downloads.markup(),
+        "reports_a": downloads.buttons(),
         "reports_b": gr.update(visible=False),
     }
 

@@ -5,9 +5,7 @@ Each answers dicts of output name -> new value; the tab maps names to its compon
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import gradio as gr
 from markupsafe import escape
@@ -18,18 +16,14 @@ from drishtiksha.errors import DrishtikshaError, JobGoneError
 from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
-from drishtiksha.ui.compare import pair as compare_pair
-from drishtiksha.ui.compare import sections as compare_panels
-from drishtiksha.ui.compare import setup as compare_setup
+from drishtiksha.ui.compare import pair, sections
 from drishtiksha.ui.compare.handlers import PLAYERS, Setup, Side, cleared, failed, refresh, show_file
-from drishtiksha.ui.shared import chart as compare_chart
-from drishtiksha.ui.shared import downloads, links, panels
+from drishtiksha.ui.compare.setup import code_of, jobs_of
+from drishtiksha.ui.compare.state import Update
+from drishtiksha.ui.shared import chart, downloads, links, panels, progress, watching
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.failure import failure_sentence, guarded
-from drishtiksha.ui.shared.parts import Update
 
-SEND_S = 0.5
-"""Progress is sent this often; a closed tab is noticed only when something is sent."""
 PAIR = (PLAYERS["a"], PLAYERS["b"])
 
 
@@ -56,7 +50,7 @@ def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
         for job in jobs:
             desk.workbench.seen_by(viewer).cancel(job)
         raise
-    code = compare_setup.code_of(tuple(jobs))
+    code = code_of(tuple(jobs))
     yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
     yield from follow(desk, code, viewer)
 
@@ -64,7 +58,7 @@ def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
 @guarded(_not_here)
 def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     """A page that was opened with a comparison in its address: show its files and follow it."""
-    jobs = compare_setup.jobs_of(code)
+    jobs = jobs_of(code)
     if not code:
         return
     if not jobs:
@@ -85,7 +79,7 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
 @guarded(failed)
 def again(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     """Go on with a stopped or failed comparison, from its last finished chunk."""
-    for job in compare_setup.jobs_of(code):
+    for job in jobs_of(code):
         if desk.workbench.seen_by(viewer).job(job).state in (JobState.FAILED, JobState.CANCELLED):
             desk.workbench.seen_by(viewer).retry(job)
     yield from follow(desk, code, viewer)
@@ -94,9 +88,9 @@ def again(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
 @guarded(failed)
 def stop(desk: Desk, code: str | None, viewer: Viewer) -> Update:
     """Ask the jobs to stop; what follows them writes the answer."""
-    for job in compare_setup.jobs_of(code):
+    for job in jobs_of(code):
         desk.workbench.seen_by(viewer).cancel(job)
-    return {"status": panels.status("Stopping...")}
+    return {"stop": gr.update(value="Stopping …", interactive=False)}  # the end of the jobs takes the button away
 
 
 def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
@@ -104,32 +98,19 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
 
     Raises: JobGoneError, CaseGoneError.
     """
-    jobs = compare_setup.jobs_of(code)
-    views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
-    told: tuple[Any, ...] = ()
-    at_work: tuple[Any, ...] = ()
-    for position, job in enumerate(jobs):
-        sent = 0.0
-        for view in desk.workbench.seen_by(viewer).watch(job):
-            views[position] = view
-            update: Update = {}
-            now = tuple((one.state, len(one.results), len(one.errors)) for one in views)
-            if now != told:
-                update = parts(desk, views, viewer) | _buttons(views) | {"spoken": escape(_spoken(views))}
-            elif len(views) == 1 and at_work != _at_work(view):
-                update = {"table": _table(desk, view, viewer)}
-            told, at_work = now, _at_work(view)
-            if not view.state.ended and (update or time.monotonic() - sent >= SEND_S):
-                update["status"] = compare_panels.progress(view)
-            if update:
-                sent = time.monotonic()
-                yield update
-    yield {"status": panels.status(_ending(views))} | _buttons(views) | _seen(desk, views, None, viewer)
-
-
-def _at_work(view: JobView) -> tuple[Any, ...]:
-    """Changes when another model is at work, or the first look of the one at work has an answer."""
-    return view.model_name, view.preview and (view.preview.model_name, view.preview.p_fake)
+    views: Sequence[JobView] = ()
+    for step in watching.follow(desk, jobs_of(code), viewer):
+        views, update = step.views, Update()
+        if step.answered:
+            update = parts(desk, views, viewer) | _buttons(views) | Update(spoken=escape(_spoken(views)))
+        elif len(views) == 1 and step.moved:
+            update = Update(table=_table(desk, views[0], viewer))
+        if not step.ended:
+            at_work = next(view for view in views if not view.state.ended)
+            update["status"] = progress.board(at_work)
+        if update:
+            yield update
+    yield Update(status=panels.status(_ending(views))) | _buttons(views) | _seen(desk, views, None, viewer)
 
 
 def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
@@ -144,23 +125,23 @@ def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
     found = compare(results)
     timed = case.media.kind is not MediaKind.IMAGE and results
     return {
-        "board": compare_panels.consensus(found, results, not view.state.ended, case),
+        "board": sections.consensus(found, results, not view.state.ended, case),
         "table": _table(desk, view, viewer),
-        "chart": compare_chart.chart(results, PLAYERS["a"], found.strip, found.segments),
-        "segments": compare_panels.segments(found.segments, PLAYERS["a"]) if timed else "",
+        "chart": chart.chart(results, PLAYERS["a"], found.strip, found.segments),
+        "segments": sections.segments(found.segments, PLAYERS["a"]) if timed else "",
     }
 
 
 def _table(desk: Desk, view: JobView, viewer: Viewer) -> str:
     plan = desk.workbench.seen_by(viewer).open(view.case_id).plan(view.models) if view.results else None
     memory = {model.model_name: model.memory_bytes for model in plan.models} if plan is not None else {}
-    return compare_panels.table(compare(view.results), view.results, view, memory, PLAYERS["a"])
+    return sections.table(compare(view.results), view.results, view, memory, PLAYERS["a"])
 
 
 @guarded(_no_pictures)
 def look(desk: Desk, code: str | None, time_s: float, viewer: Viewer) -> Update:
     """The same moment as each detector saw it."""
-    views = [desk.workbench.seen_by(viewer).job(job) for job in compare_setup.jobs_of(code)]
+    views = [desk.workbench.seen_by(viewer).job(job) for job in jobs_of(code)]
     return _seen(desk, views, time_s, viewer) if views else {}
 
 
@@ -169,11 +150,11 @@ def _pair(desk: Desk, views: Sequence[JobView], case: CaseFile, viewer: Viewer) 
     media = [one.media for one in cases]
     answers = [view.results[0] if view.results else None for view in views]
     known = [answer for answer in answers if answer is not None]
-    called = [name for name, answer in zip(compare_pair.file_names(media), answers, strict=True) if answer is not None]
+    called = [name for name, answer in zip(pair.file_names(media), answers, strict=True) if answer is not None]
     return {
-        "board": compare_pair.difference(answers),
-        "table": compare_pair.cards(views, cases, PAIR),
-        "chart": compare_chart.chart(known, " ".join(PAIR), names=called) if known else "",
+        "board": pair.difference(answers),
+        "table": pair.cards(views, cases, PAIR),
+        "chart": chart.chart(known, " ".join(PAIR), names=called) if known else "",
         "segments": "",
     }
 
@@ -193,10 +174,10 @@ def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Vi
         if time_s is None:
             best = max(offered, key=lambda one: (len(one.models), one.p_fake), default=None)
             time_s = best.time_s if best is not None else _highest_s(results)
-        buttons = compare_chart.moments(offered, PLAYERS["a"], time_s)
+        buttons = chart.moments(offered, PLAYERS["a"], time_s)
         title += f" at {words.fine_clock(time_s)}"
     seen = same_moment(evidence, results, time_s, desk.settings.limits)
-    return {"seen": compare_chart.side_by_side(seen, title, buttons, time_s=time_s)}
+    return {"seen": chart.side_by_side(seen, title, buttons, time_s=time_s)}
 
 
 def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
@@ -209,14 +190,12 @@ def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
         time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest_s(view.results)
         media.append(evidence.media)
         seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)
-    return compare_chart.side_by_side(
-        seen, "The highest-scoring moment of each file", names=compare_pair.file_names(media)
-    )
+    return chart.side_by_side(seen, "The highest-scoring moment of each file", names=pair.file_names(media))
 
 
 def _highest_s(results: Sequence[AnalysisResult]) -> float:
     """When the score was highest; the beginning where there is none."""
-    best = compare_panels.highest(results)
+    best = sections.highest(results)
     return best.time_s or 0.0 if best is not None else 0.0
 
 
@@ -236,11 +215,11 @@ def _buttons(views: Sequence[JobView]) -> Update:
     pair = len(views) == 2
     return {
         "run": gr.update(interactive=ended),
-        "stop": gr.update(visible=not ended),
+        "stop": gr.update(visible=not ended, value="Stop", interactive=True),
         "retry": gr.update(visible=broken),
         "report": gr.update(visible=answered),
-        "reports_a": downloads.markup(of="A" if pair else ""),
-        "reports_b": {**gr.update(visible=pair), "value": downloads.markup(of="B")},
+        "reports_a": downloads.buttons(of="A" if pair else ""),
+        "reports_b": {**gr.update(visible=pair), "value": downloads.buttons(of="B")},
     }
 
 

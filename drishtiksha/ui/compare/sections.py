@@ -41,32 +41,13 @@ def empty() -> str:
     return fill("compare/empty.html")
 
 
-def progress(view: JobView) -> str:
-    """How far a running job is: a bar over all its models, and what is done now."""
-    count = len(view.models)
-    done = len(view.results) + len(view.errors)
-    part = min(view.progress / view.total, 1.0) if view.total else 0.0
-    percent = 100 * min((done + part * (done < count)) / count, 1.0)
-    return fill(
-        "compare/progress.html", doing=doing(view), done=done, count=count, percent=percent, left_s=view.estimate_s
-    )
-
-
-def doing(view: JobView) -> str:
-    """One line on what a job does now."""
-    if view.state is JobState.QUEUED:
-        ahead = view.position or 0
-        return f"Waiting: {words.counted(ahead, 'job')} first." if ahead else "Waiting for its turn."
-    return view.message or (f"{view.model_name} is at work." if view.model_name else "Starting.")
-
-
 def consensus(
     found: Comparison, results: Sequence[AnalysisResult], running: bool = False, case: CaseFile | None = None
 ) -> str:
     """The consensus sentence, below a person's verdict where there is one."""
     return fill(
         "compare/consensus.html",
-        human=human.markup(case) if case is not None else "",
+        human=human.verdict_of_people(case) if case is not None else "",
         running=running,
         sentence=found.said,
         disclaimer=" ".join(words.disclaimers(results)),

@@ -10,14 +10,15 @@ import gradio as gr
 
 from drishtiksha.casefile import Viewer
 from drishtiksha.settings import ROOT
-from drishtiksha.ui.compare import choice, handlers, running, sections
+from drishtiksha.ui.compare import handlers, running, sections
 from drishtiksha.ui.compare.handlers import Setup, Side
 from drishtiksha.ui.compare.setup import jobs_of, plan
-from drishtiksha.ui.shared import downloads, links, panels
+from drishtiksha.ui.compare.state import Update
+from drishtiksha.ui.shared import choice, downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.failure import guarded
-from drishtiksha.ui.shared.parts import Parts, Update
+from drishtiksha.ui.shared.parts import Parts
 from drishtiksha.ui.shared.templates import fill, script
 
 EXAMPLES = {
@@ -31,9 +32,9 @@ MAX_WATCHING = 128
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(desk: Desk, tab: gr.Tab) -> None:
+def build(desk: Desk, tab: gr.Tab) -> Parts:
     """Lay out and wire the tab inside the current `gr.Blocks`; `tab` is the tab that is being filled."""
-    parts = Parts()
+    parts = Parts(Update)
     for name in ("case_a", "case_b", "code"):
         parts.add(name, gr.State(""))
     parts.add(
@@ -49,6 +50,7 @@ def build(desk: Desk, tab: gr.Tab) -> None:
     _wire_detectors(parts, desk, tab)
     _wire_run(parts, desk)
     _wire_result(parts, desk)
+    return parts
 
 
 def _files(parts: Parts, desk: Desk) -> list[tuple[Side, Any, Path]]:
@@ -66,6 +68,7 @@ def _files(parts: Parts, desk: Desk) -> list[tuple[Side, Any, Path]]:
 def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
     """A drop zone with examples; after a choice, the player and the facts."""
     found: list[tuple[Side, Any, Path]] = []
+    parts.add(f"notice_{side}", html("", js_on_load=script("undo.js"), elem_id=f"dk-notice-{side}"))
     label = "Evidence file to compare" if side == "a" else "Second evidence file"
     with parts.add(f"chooser_{side}", gr.Column(elem_classes="dk-chooser")):
         drop = gr.File(type="filepath", label=label, show_label=False, height=130, elem_id=f"dk-drop-{side}")
@@ -80,7 +83,7 @@ def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
             parts.add(f"facts_{side}", html())
         with gr.Row(elem_classes="dk-actions"):
             parts.add(f"another_{side}", gr.Button("Choose another file", size="sm"))
-            parts.add(f"delete_{side}", gr.Button("Delete this case", size="sm", variant="stop"))
+            parts.add(f"delete_{side}", html("", js_on_load=script("delete.js"), elem_id=f"dk-delete-{side}"))
     return found
 
 
@@ -98,7 +101,7 @@ def _detectors(parts: Parts, desk: Desk) -> None:
             choice.value_of(chosen),
             html_template="${markup}",
             markup=choice.checkboxes(statuses, chosen),
-            js_on_load=script("compare_choice.js"),
+            js_on_load=script("choice.js"),
             elem_id="dk-picks",
         ),
     )
@@ -125,7 +128,7 @@ def _result(parts: Parts) -> None:
         )
         for side in ("a", "b"):
             keep = html(
-                downloads.markup(),
+                downloads.buttons(),
                 js_on_load=script("downloads.js", "fresh_link.js"),
                 elem_id=f"dk-compare-reports-{side}",
             )
@@ -183,6 +186,14 @@ def _wire_side(parts: Parts, desk: Desk, side: Side) -> None:
         parts[f"{name}_{side}"].click(
             _handler(parts, desk, leave), _setup(parts), parts.outputs, queue=False, **PRIVATE
         )
+
+    def undo(
+        case_a: str, case_b: str, mode: str, picks: str, event: gr.EventData, request: gr.Request
+    ) -> dict[Any, Any]:
+        setup, viewer = Setup.of(case_a, case_b, mode, picks), desk.viewer(request)
+        return parts.update(handlers.undo(desk, setup, side, str(event.case_id), viewer))
+
+    parts[f"notice_{side}"].click(undo, _setup(parts), parts.outputs, **PRIVATE)
 
 
 def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:

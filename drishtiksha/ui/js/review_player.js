@@ -195,7 +195,7 @@ watch('value', () => setTimeout(() => {
   if (player) player.playbackRate = 1;
   if (rate) rate.textContent = '1×';
   read();
-  if (!document.activeElement?.closest('#dk-review-queue, input, textarea')) here.focus({preventScroll: true});
+  if (!document.activeElement?.closest('input, textarea, select')) here.focus({preventScroll: true});
   const seen = here.getBoundingClientRect();  // on a phone the case lies below the queue
   if (seen.top > window.innerHeight - 120 || seen.bottom < 60) document.querySelector('#dk-review-player').scrollIntoView({block: 'start'});
 }, 0));

@@ -9,8 +9,8 @@ from typing import Any
 from drishtiksha.registry import ModelStatus
 from drishtiksha.render import words
 from drishtiksha.scoring import EXPERIMENTAL
+from drishtiksha.ui.shared.choice import made_for
 from drishtiksha.ui.shared.desk import Desk
-from drishtiksha.ui.shared.picker import made_for
 from drishtiksha.ui.shared.templates import fill
 from drishtiksha.weights import Part, announced, bytes_of, fetchable, licences, origin, parts, sources
 
@@ -39,12 +39,13 @@ def recommended(desk: Desk) -> list[ModelStatus]:
     return [s for s in desk.models() if s.config.recommended and s.state == "missing" and fetchable(s.config.weights)]
 
 
-def markup(desk: Desk, asked: Offer | None = None, together: Sequence[Offer] = ()) -> str:
+def cards(desk: Desk, asked: Offer | None = None, together: Sequence[Offer] = ()) -> str:
     """All models as HTML: for each a line, and its card to unfold. `asked`: the download whose licence is to be accepted;
     `together`: those of the recommended models."""
     statuses = desk.models()
     usable = sum(status.state in ("ready", "loaded") for status in statuses)
-    cards = [_card(desk, s, asked if asked and asked.model == s.name else None) for s in statuses]
+    ordered = sorted(statuses, key=lambda s: (not s.can_examine(None), not s.config.recommended))
+    cards = [_card(desk, s, asked if asked and asked.model == s.name else None) for s in ordered]
     return fill("models/shelf.html", usable=usable, cards=cards, together=_together(desk, together))
 
 

@@ -25,18 +25,18 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 def build(desk: Desk, tab: gr.Tab) -> None:
     """Lay out and wire the tab inside the current `gr.Tab`."""
     told = html(panels.status(""), elem_id="dk-shelf-status", elem_classes="dk-told")
-    models = html(shelf.markup(desk), js_on_load=script("shelf.js"), elem_id="dk-shelf")
+    models = html(shelf.cards(desk), js_on_load=script("shelf.js"), elem_id="dk-shelf")
 
     def act(event: gr.EventData) -> Iterator[tuple[str, str]]:
         yield from act_on(desk, getattr(event, "model", None), getattr(event, "action", None))
 
     models.click(act, None, [told, models], show_progress_on=[told], **PRIVATE)
-    tab.select(lambda: shelf.markup(desk), None, models, **PRIVATE)
+    tab.select(lambda: shelf.cards(desk), None, models, **PRIVATE)
 
 
 def act_on(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[str, str]]:
     """What a button does: (what to tell, the shelf as HTML), again and again until it is done."""
-    yield from guarded(lambda error: (panels.status(failure_line(error)), shelf.markup(desk)))(_acting)(
+    yield from guarded(lambda error: (panels.status(failure_line(error)), shelf.cards(desk)))(_acting)(
         desk, name, action
     )
 
@@ -47,35 +47,35 @@ def _acting(desk: Desk, name: str | None, action: str | None) -> Iterator[tuple[
         return
     known = name in desk.manager.get_available_models() and desk.settings.manage_models
     if not isinstance(name, str) or not known or action not in ("ask", "load", "unload", "pull"):
-        yield panels.status(""), shelf.markup(desk)
+        yield panels.status(""), shelf.cards(desk)
         return
-    yield panels.status(f"{_DOING[action]} {name} …"), shelf.markup(desk)
+    yield panels.status(f"{_DOING[action]} {name} …"), shelf.cards(desk)
     if action == "ask":
         asked = shelf.offer(desk, name)
-        yield panels.status("Read the licence, then accept it."), shelf.markup(desk, asked)
+        yield panels.status("Read the licence, then accept it."), shelf.cards(desk, asked)
         return
     for progress in _in_thread(lambda report: _WORK[action](desk, name, report)):
-        yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.markup(desk)
-    yield panels.status(f"{name}: {_DONE[action]}"), shelf.markup(desk)
+        yield panels.status(f"{_DOING[action]} {name}: {progress}"), shelf.cards(desk)
+    yield panels.status(f"{name}: {_DONE[action]}"), shelf.cards(desk)
 
 
 def _recommended(desk: Desk, action: str) -> Iterator[tuple[str, str]]:
     """Sizes and licences of all recommended models, or their downloads one after the other; one that fails stops no other."""
     names = [status.name for status in shelf.recommended(desk)]
     if action == "ask":
-        yield panels.status("Asking what there is …"), shelf.markup(desk)
+        yield panels.status("Asking what there is …"), shelf.cards(desk)
         together = [shelf.offer(desk, name) for name in names]
-        yield panels.status("Read the licences, then accept them."), shelf.markup(desk, together=together)
+        yield panels.status("Read the licences, then accept them."), shelf.cards(desk, together=together)
         return
     failed: list[str] = []
     for number, name in enumerate(names, start=1):
         try:
             for progress in _in_thread(lambda report, name=name: _pull(desk, name, report)):  # type: ignore[misc]
-                yield panels.status(f"{number} of {len(names)}: downloading {name}: {progress}"), shelf.markup(desk)
+                yield panels.status(f"{number} of {len(names)}: downloading {name}: {progress}"), shelf.cards(desk)
         except DrishtikshaError as error:
             failed.append(f"{name}: {failure_line(error)}")
     told = " ".join(failed) or f"{words.counted(len(names), 'model')} downloaded and verified."
-    yield panels.status(told), shelf.markup(desk)
+    yield panels.status(told), shelf.cards(desk)
 
 
 Report = Callable[[str], None]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
-from drishtiksha.casefile import CaseFile, Viewer
+from drishtiksha.casefile import CaseFile, Right, Viewer
 from drishtiksha.comparison import compare
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.render import words
@@ -17,22 +18,38 @@ from drishtiksha.services.reviews import stats
 from drishtiksha.services.reviews_exchange import ALL_CASES, Format, export_reviews, import_reviews
 from drishtiksha.ui.review import form, player, sections
 from drishtiksha.ui.review.queue import Filter, case_list
-from drishtiksha.ui.shared import chart, human, panels, shown
+from drishtiksha.ui.review.state import Update
+from drishtiksha.ui.shared import chart, deleting, human, panels, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_line, guarded
-from drishtiksha.ui.shared.parts import Update
-
-CASE_PARTS = ("player", "form", "human", "machines", "origin", "history", "chart", "findings")
 
 
 def closed() -> Update:
     """No case open."""
-    return dict.fromkeys(CASE_PARTS, "") | {"case": "", "player": sections.empty()}
+    return {
+        "case": "",
+        "delete": "",
+        "player": sections.empty(),
+        "form": "",
+        "human": "",
+        "machines": "",
+        "origin": "",
+        "history": "",
+        "chart": "",
+        "findings": "",
+    }
 
 
-def failed(place: str = "status", also: Callable[[], Update] = dict) -> Callable[[Exception], Update]:
+def failed(
+    place: Literal["status", "moved"] = "status", also: Callable[[], Update] = Update
+) -> Callable[[Exception], Update]:
     """A sentence in that place, beside what else is then to be shown; what is written in the form stays."""
-    return lambda error: also() | {place: _told(error)}
+
+    def shown(error: Exception) -> Update:
+        told = _told(error)
+        return also() | (Update(status=told) if place == "status" else Update(moved=told))
+
+    return shown
 
 
 @guarded(failed())
@@ -64,13 +81,15 @@ def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
         "chart": "",
         "findings": "",
         "status": "",
+        "deleted": "",
+        "delete": deleting.button(case.case_id) if opened.may(Right.CHANGE) else "",
     }
 
 
 def opinions(case: CaseFile) -> Update:
     """What people and detectors say of a case."""
     return {
-        "human": human.markup(case),
+        "human": human.verdict_of_people(case),
         "machines": sections.answers(case),
         "history": sections.history(case),
     }
@@ -101,7 +120,7 @@ def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer
     opened = desk.workbench.seen_by(viewer).open(case.case_id)
     stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
     shots = shown.gallery(opened.evidence(), result, opened.derived(), stem, desk.settings.limits)
-    return sections.findings(shots, result, shown.gallery_caption(result))
+    return sections.telling_pictures(shots, result, shown.gallery_caption(result))
 
 
 @guarded(failed())
@@ -121,6 +140,22 @@ def save(desk: Desk, case_id: str | None, sent: str, filters: str | None, viewer
         )
     except CaseGoneError as error:
         return closed() | refresh(desk, "", filters, viewer) | {"status": _told(error)}
+
+
+@guarded(failed())
+def delete(desk: Desk, case_id: str, filters: str | None, viewer: Viewer) -> Update:
+    """Hide a case, with ten seconds to take that back."""
+    case = desk.workbench.seen_by(viewer).open(case_id)
+    case.delete_soon()
+    told = Update(deleted=deleting.deleted(case_id, case.media.name), status="")
+    return closed() | refresh(desk, "", filters, viewer) | told
+
+
+@guarded(failed())
+def undo(desk: Desk, case_id: str, filters: str | None, viewer: Viewer) -> Update:
+    """Take a deletion back and open the case again."""
+    desk.workbench.seen_by(viewer).restore(case_id)
+    return open_case(desk, case_id, viewer) | refresh(desk, case_id, filters, viewer)
 
 
 @guarded(failed("moved"))

@@ -34,7 +34,7 @@ def answers(case: CaseFile) -> str:
     return fill("review/answers.html", case=case, sentence=compare(case.results).said, disclaimer=below)
 
 
-def findings(shots: Sequence[tuple[str, str]], result: AnalysisResult, caption: tuple[str, str]) -> str:
+def telling_pictures(shots: Sequence[tuple[str, str]], result: AnalysisResult, caption: tuple[str, str]) -> str:
     """Pictures (path, title) of the moments that led to a detector's score. Empty without any."""
     if not shots:
         return ""

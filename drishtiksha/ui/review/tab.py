@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.ui.review import handlers, player, queue, sections
+from drishtiksha.ui.review.state import Update
 from drishtiksha.ui.shared import panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
@@ -16,9 +17,9 @@ from drishtiksha.ui.shared.templates import script
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
 
 
-def build(desk: Desk, tab: gr.Tab) -> None:
+def build(desk: Desk, tab: gr.Tab) -> Parts:
     """Lay out and wire the tab inside the current `gr.Blocks`; `tab` is the tab that is being filled."""
-    parts = Parts()
+    parts = Parts(Update)
     parts.add("case", gr.State(""))
     with gr.Row(elem_classes="dk-columns dk-review"):
         with gr.Column(scale=4, min_width=280, elem_classes="dk-left"):
@@ -41,6 +42,7 @@ def build(desk: Desk, tab: gr.Tab) -> None:
         parts.add("moved", html("", elem_id="dk-review-moved", js_on_load=script("fresh_link.js")))
     _wire_case(parts, desk)
     _wire_sum(parts, desk, tab)
+    return parts
 
 
 def _queue(parts: Parts, desk: Desk) -> None:
@@ -63,6 +65,7 @@ def _queue(parts: Parts, desk: Desk) -> None:
 def _case(parts: Parts) -> None:
     seek = {"js_on_load": script("seek.js")}
     html(panels.step(2, "Case"))
+    parts.add("deleted", html("", js_on_load=script("undo.js"), elem_id="dk-review-deleted"))
     parts.add("human", html("", elem_id="dk-review-human"))
     parts.add(
         "player", html(sections.empty(), js_on_load=script("player.js", "review_player.js"), elem_id="dk-review-player")
@@ -74,6 +77,7 @@ def _case(parts: Parts) -> None:
     parts.add("machines", html("", elem_id="dk-review-machines"))
     parts.add("chart", html("", elem_id="dk-review-chart", **seek))
     parts.add("findings", html("", elem_id="dk-review-findings"))
+    parts.add("delete", html("", js_on_load=script("delete.js"), elem_id="dk-review-delete"))
 
 
 def _wire_case(parts: Parts, desk: Desk) -> None:
@@ -87,6 +91,15 @@ def _wire_case(parts: Parts, desk: Desk) -> None:
         sent = (str(event.case_id), str(event.said))
         return parts.update(handlers.save(desk, *sent, filters, desk.viewer(request)))
 
+    def delete(filters: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        return parts.update(handlers.delete(desk, str(event.case_id), filters, desk.viewer(request)))
+
+    def undo(filters: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        return parts.update(handlers.undo(desk, str(event.case_id), filters, desk.viewer(request)))
+
+    parts["delete"].click(delete, parts["filters"], parts.outputs, **PRIVATE)
+    restored = parts["deleted"].click(undo, parts["filters"], parts.outputs, **PRIVATE)
+    restored.then(pictures, parts["case"], parts.outputs, **PRIVATE)
     opened = parts["queue"].select(open_case, None, parts.outputs, trigger_mode="multiple", **PRIVATE)
     opened.then(pictures, parts["case"], parts.outputs, trigger_mode="multiple", **PRIVATE)
     parts["form"].submit(save, parts["filters"], parts.outputs, trigger_mode="multiple", **PRIVATE)

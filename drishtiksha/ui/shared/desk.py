@@ -6,7 +6,6 @@ A browser knows cases and jobs only by random ids; no path from a user ever reac
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +15,10 @@ from gradio.utils import get_upload_folder
 from drishtiksha.casefile import Viewer
 from drishtiksha.errors import without_server_paths
 from drishtiksha.registry import ModelManager, ModelStatus
-from drishtiksha.report.files import write_whole
 from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
-
-_REMARKS = "remarks.json"
 
 
 class Desk:
@@ -45,15 +41,6 @@ class Desk:
         Raises: MediaError and its kinds; QuotaError.
         """
         return take_in(self.workbench, upload, original_name, viewer, question)
-
-    def remarks(self, case: OpenCase) -> list[str]:
-        """What a glance at the file told, as far as there was one."""
-        path = case.derived() / _REMARKS
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-
-    def keep_remarks(self, case: OpenCase, remarks: list[str]) -> None:
-        """Keep them with the case, so that they need not be found again. Others see all of them or none."""
-        write_whole(case.derived() / _REMARKS, json.dumps(remarks).encode())
 
     def models(self) -> list[ModelStatus]:
         """The model list, fit to be shown to visitors."""

@@ -12,15 +12,15 @@ from drishtiksha.ui.shared.failure import failure_line, guarded
 from drishtiksha.ui.shared.templates import fill
 
 FORMATS = {
-    "html": "Report (HTML)",
     "pdf": "Report (PDF)",
+    "html": "Report (HTML)",
     "zip": "Signed bundle (ZIP)",
     "json": "Everything (JSON)",
     "csv": "Scores (CSV)",
 }
 
 
-def markup(made: Path | None = None, told: str = "", of: str = "") -> str:
+def buttons(made: Path | None = None, told: str = "", of: str = "") -> str:
     """A button a format; `made` is downloaded at once. of: stands before them where there are several files."""
     return fill("shared/downloads.html", formats=FORMATS, made=made, told=told, of=of)
 
@@ -28,15 +28,15 @@ def markup(made: Path | None = None, told: str = "", of: str = "") -> str:
 def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "") -> str:
     """Write one and answer the buttons with its link, or with why there is none."""
     if not case_id or kind not in FORMATS:
-        return markup(of=of)
+        return buttons(of=of)
 
-    @guarded(lambda error: markup(told=failure_line(error), of=of))
+    @guarded(lambda error: buttons(told=failure_line(error), of=of))
     def made() -> str:
         opened = desk.workbench.seen_by(viewer).open(case_id)
         case = opened.read()
         target = opened.derived() / f"{_stem(case)}.{kind}"
         write(case, opened.evidence(), target, desk.settings.data_root, limits=desk.settings.limits)
-        return markup(target, "Saved as ", of)
+        return buttons(target, "Saved as ", of)
 
     return made()
 

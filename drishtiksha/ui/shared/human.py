@@ -13,6 +13,6 @@ HUMAN_WORDS = {
 """Verdict -> words, icon, tone."""
 
 
-def markup(case: CaseFile) -> str:
+def verdict_of_people(case: CaseFile) -> str:
     """The verdict of the reviewers with who said it; empty while nobody said a word."""
     return fill("shared/human.html", case=case, verdicts=HUMAN_WORDS) if case.human_verdict is not None else ""

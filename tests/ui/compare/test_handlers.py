@@ -92,7 +92,7 @@ def test_the_player_gets_the_copy_of_the_other_tabs_named_by_what_the_bytes_are(
     memo = write_audio(tmp_path / "memo.m4a", tone(2.0), 16_000)
     for path, name in ((film, "evidence.mkv"), (memo, "evidence.m4a")):
         update, case_id = taken(desk, path)
-        handlers.page_of(desk, desk.workbench.seen_by(LOCAL).open(case_id), None)
+        handlers.page_of(desk, desk.workbench.seen_by(LOCAL).open(case_id))
         review_handlers.open_case(desk, case_id, LOCAL)
         copies = [
             one.name
@@ -237,8 +237,8 @@ def test_deleting_a_case_empties_the_page_and_the_folder(desk: Desk, clip: Path)
     folder = desk.workbench.seen_by(LOCAL).open(case_id).derived()
     update = compare_handlers.close(desk, Setup(case_id, picks=(FACES,)), "a", LOCAL, delete=True)
     assert (update["case_a"], update["player_a"], update["code"]) == ("", "", "")
-    assert "deleted" in update["status"]
-    assert not folder.exists()
+    assert "deleted" in update["notice_a"]
+    assert folder.exists(), "it can be taken back"
     with pytest.raises(CaseGoneError):
         desk.workbench.seen_by(LOCAL).open(case_id).read()
     assert "not here" in last(running.reopen(desk, page["code"], LOCAL))["board"]

@@ -126,15 +126,6 @@ def test_segments_are_numbered_buttons_that_loop() -> None:
     assert "no stretch" in sections.segments([], "p")
 
 
-def test_progress_counts_models_and_says_what_waits() -> None:
-    running = view(model_name=VOICE, results=(FACE,), progress=1, total=2, message="Scoring", estimate_s=12.0)
-    markup = sections.progress(running)
-    assert 'aria-valuenow="50"' in markup
-    assert "1 of 3 detectors done, about 12.0 s left" in text_of(markup)
-    assert sections.doing(view(state=JobState.QUEUED, position=2)) == "Waiting: 2 jobs first."
-    assert sections.doing(view(state=JobState.QUEUED, position=0)) == "Waiting for its turn."
-
-
 def test_the_chart_is_one_drawing_and_a_slider_from_its_first_moment_to_its_last() -> None:
     found = compare([FACE, SOUND, UNSEEN])
     markup = chart.chart([FACE, SOUND, UNSEEN], "dk-player-a", found.strip, found.segments)

@@ -1,0 +1,65 @@
+"""The answer of a case, and all that the page shows of it."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from drishtiksha.answer import Answer, Glance, State
+from drishtiksha.casefile import CaseFile, JobView
+from drishtiksha.render.findings import findings
+from drishtiksha.results import AnalysisResult
+from drishtiksha.services.workbench import OpenCase
+from drishtiksha.ui.analyze import view
+from drishtiksha.ui.analyze.state import Update
+from drishtiksha.ui.shared import human, shown
+from drishtiksha.ui.shared.desk import Desk
+
+
+def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | None = None) -> Update:
+    """Everything that is known of a case by now. job: the analysis that the page is about; None: none was needed.
+
+    Raises: CaseGoneError.
+    """
+    case, answer = opened.read(), opened.answer(glance=glance)
+    update = written(case, answer, job.job_id if job else "")
+    tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
+    return update | Update(
+        human=human.verdict_of_people(case),
+        moments=moments(desk, opened, case, answer) if answer.complete else "",
+        stress_box=gr.update(visible=answer.complete and answer.stress),
+        stress=view.stress_test(tested) if tested else "",
+    )
+
+
+def written(case: CaseFile, answer: Answer, job_id: str) -> Update:
+    """What is written and drawn of an answer, from the case alone."""
+    return Update(
+        answer=view.head(answer, overruled=case.human_verdict is not None),
+        lines=view.lines(answer, job_id, case.case_id),
+        chart=view.timeline(case.results, answer),
+        details=view.details(case.results),
+    )
+
+
+def deciding(answer: Answer) -> str | None:
+    """The detector that the whole answer rests on; None where there is none."""
+    line = answer.strongest
+    return next((one.model_name for one in line.detectors if one.decides), None) if line is not None else None
+
+
+def moments(desk: Desk, opened: OpenCase, case: CaseFile, answer: Answer) -> str:
+    """Pictures of what the suspicious lines rest on, each with a button to its moment; "" where nothing is suspicious."""
+    if not answer.heatmaps:
+        return ""
+    decide = {
+        one.model_name for line in answer.lines if line.state is State.SIGNS for one in line.detectors if one.decides
+    }
+    shelves = [_shots(desk, opened, result) for result in case.results if result.model_name in decide]
+    return "".join(view.moments(*shelf) for shelf in shelves)
+
+
+def _shots(desk: Desk, opened: OpenCase, result: AnalysisResult) -> tuple[AnalysisResult, list[view.Shot]]:
+    stem = f"{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
+    pictures = shown.gallery(opened.evidence(), result, opened.derived(), stem, desk.settings.limits)
+    times = [finding.score.time_s for finding in findings(result)]
+    return result, [view.Shot(path, title, at) for (path, title), at in zip(pictures, times, strict=False)]

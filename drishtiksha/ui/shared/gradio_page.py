@@ -1,0 +1,57 @@
+"""What is changed of gradio 6.31 itself: a fault that empties `gr.HTML` components, and the head of its page.
+
+An event that leaves such a component as it is still sends `props: {"__type__": "update"}`. In a tab that was not opened
+yet these take the place of the component's own props, and its template fails when the tab is opened.
+
+The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import gradio.blocks
+import gradio.routes
+from jinja2 import BaseLoader, Environment
+
+from drishtiksha.ui.shared.templates import fill, script
+
+_original = gradio.blocks.postprocess_update_dict
+PAGE = "frontend/index.html"
+_PREVIEW = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
+_BEGIN = re.compile(r'<meta\s+charset="utf-8"\s*/>')
+
+
+def work_round() -> None:
+    """Let updates carry only the props that they change, and give the page a head of its own. Does nothing when called again."""
+    gradio.blocks.postprocess_update_dict = _without_empty_props
+    pages = gradio.routes.templates.env
+    if pages.loader is not None and not isinstance(pages.loader, _OwnHead):
+        pages.loader = _OwnHead(pages.loader)
+
+
+class _OwnHead(BaseLoader):
+    """Gradio's templates; in that of the page our head stands for its previews."""
+
+    def __init__(self, inner: BaseLoader) -> None:
+        self._inner = inner
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        source, path, fresh = self._inner.get_source(environment, template)
+        if template == PAGE:
+            head = fill("shared/head.html", scripts=script("early.js"))
+            source = _BEGIN.sub(
+                lambda begin: f"{begin[0]}\n{{% raw %}}{head}{{% endraw %}}", _PREVIEW.sub("", source), 1
+            )
+        return source, path, fresh
+
+
+def _without_empty_props(block: Any, update_dict: dict[str, Any], postprocess: bool = True) -> dict[str, Any]:
+    update = _original(block, update_dict, postprocess)
+    if "props" in update:
+        props = {name: value for name, value in update.pop("props").items() if name != "__type__"}
+        if props:
+            update["props"] = props
+    return update
