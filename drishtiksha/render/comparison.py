@@ -120,7 +120,7 @@ def _cell(axis: chart.Axis, cell: StripCell) -> chart.Band:
 
 def _points(result: AnalysisResult) -> tuple[np.ndarray, np.ndarray]:
     """Seconds and heights of a line, NaN in gaps; of one window alone its two ends, so that it is seen to last."""
-    only = result.scores[0] if len(result.scores) == 1 else None
+    only = result.scores[0] if len(result.scores) == 1 and not result.scores[0].curve else None
     if only is not None and only.time_s is not None and only.end_s is not None and only.p_fake is not None:
         times, p_fake = np.array([only.time_s, only.end_s]), np.array([only.p_fake] * 2)
     elif all(score.time_s is None for score in result.scores):

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,8 @@ GAP_WORDS = {
     GapReason.NOT_CALIBRATED: "measured, not judged",
     GapReason.DAMAGED: "damaged",
 }
+MAX_MOMENTS = 600
+"""On a line of a chart."""
 MAX_MARKERS = 60
 """On one line of the page's chart."""
 NEAR = 0.15
@@ -64,7 +67,8 @@ class Line:
 
 def has_timeline(result: AnalysisResult) -> bool:
     """False for a picture, and for a clip of which a single moment was sampled: there is no time to draw."""
-    return len({score.time_s for score in result.scores if score.time_s is not None}) > 1
+    times = {score.time_s for score in result.scores if score.time_s is not None}
+    return len(times) > 1 or any(score.curve for score in result.scores)
 
 
 def bounds(result: AnalysisResult) -> tuple[float, float]:
@@ -96,12 +100,12 @@ def gaps(result: AnalysisResult) -> list[Gap]:
 
 
 def lines(result: AnalysisResult) -> list[Line]:
-    """One line a person when several were followed (the most suspicious first), else one for the samples."""
+    """One line a person when several were followed (the most suspicious first), else one for the samples: through the
+    moments of those that were judged at every moment, and through the middles of the others."""
     timed = sorted((s for s in result.scores if s.time_s is not None), key=lambda s: s.time_s or 0.0)
-    times = np.array([_middle(score) for score in timed])
     if len(result.people) < 2:
-        values = np.array([np.nan if score.p_fake is None else score.p_fake for score in timed])
-        return [Line(None, times, values)]
+        return [Line(None, *_moments(timed))]
+    times = np.array([_middle(score) for score in timed])
     shown = sorted(result.people, key=lambda row: row.p_fake, reverse=True)[:MAX_LINES]
     by_person: dict[int, dict[int, float]] = defaultdict(dict)
     for position, score in enumerate(timed):
@@ -201,6 +205,29 @@ def describe(result: AnalysisResult) -> str:
         )
         parts.append(f"Not judged: {listed}{' and more' if len(missing) > 5 else ''}.")
     return " ".join(parts)
+
+
+def _moments(timed: Sequence[SampleScore]) -> tuple[np.ndarray, np.ndarray]:
+    """Times in s and p_fake, NaN for gaps. Of samples that overlap, each goes up to where the next one begins; neighbouring
+    moments are averaged where there are more than `MAX_MOMENTS`."""
+    together = -(-sum(len(score.curve) for score in timed) // MAX_MOMENTS)
+    times: list[float] = []
+    values: list[float] = []
+    for score, following in zip_longest(timed, timed[1:]):
+        start, end = score.time_s or 0.0, score.end_s
+        if not score.curve or end is None:
+            times.append(_middle(score))
+            values.append(np.nan if score.p_fake is None else score.p_fake)
+            continue
+        step = (end - start) / len(score.curve)
+        until = end if following is None else following.time_s or 0.0
+        for first in range(0, len(score.curve), together):
+            part = score.curve[first : first + together]
+            at = start + (first + len(part) / 2) * step
+            if at < until:
+                times.append(at)
+                values.append(float(np.mean(part)))
+    return np.array(times), np.array(values)
 
 
 def _middle(score: SampleScore) -> float:

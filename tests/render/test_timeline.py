@@ -10,7 +10,7 @@ import pytest
 from sample_results import clean_picture, media, no_face, recording, result, sample
 
 from drishtiksha.render import timeline
-from drishtiksha.results import FaceScore, GapReason, Grade, PersonScore
+from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Grade, PersonScore, SampleScore
 
 
 def test_gaps_of_one_reason_join_and_reach_half_way() -> None:
@@ -121,6 +121,36 @@ def test_a_recording_is_drawn_at_the_middle_of_its_windows_with_its_pauses() -> 
     described = timeline.describe(recording())
     assert "Highest score 0.90 at 00:06.0-00:10.0." in described
     assert "00:03-00:07 no speech" in described
+
+
+def judged_at_every_moment(*starts: float) -> AnalysisResult:
+    """Windows of 12 s, each 0.1 but for 0.9 from its 4th to its 6th second."""
+    curve = (0.1,) * 20 + (0.9,) * 10 + (0.1,) * 30
+    windows = [
+        SampleScore(index=i, time_s=start, end_s=start + 12, p_fake=0.3, curve=curve) for i, start in enumerate(starts)
+    ]
+    return recording().model_copy(update={"scores": tuple(windows)})
+
+
+def test_a_window_that_was_judged_at_every_moment_is_drawn_so() -> None:
+    alone = judged_at_every_moment(0.0)
+    assert timeline.has_timeline(alone)
+    (line,) = timeline.lines(alone)
+    assert (len(line.times_s), line.times_s[0], line.times_s[-1]) == (60, pytest.approx(0.1), pytest.approx(11.9))
+    suspicious = line.times_s[line.p_fake > 0.5]
+    assert (suspicious.min(), suspicious.max()) == (pytest.approx(4.1), pytest.approx(5.9))
+
+
+def test_windows_that_overlap_follow_each_other() -> None:
+    (line,) = timeline.lines(judged_at_every_moment(0.0, 9.0))
+    assert (np.diff(line.times_s) > 0).all()
+    assert line.times_s[-1] == pytest.approx(20.9)
+
+
+def test_a_long_recording_has_no_more_moments_than_can_be_seen() -> None:
+    (line,) = timeline.lines(judged_at_every_moment(*(12.0 * i for i in range(150))))
+    assert len(line.times_s) <= timeline.MAX_MOMENTS + 150
+    assert line.p_fake.max() > 0.6
 
 
 def test_pyplot_is_not_used() -> None:
