@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+import yaml
 
 from drishtiksha.errors import ConfigError
 from drishtiksha.settings import HOME, INSTALLED, ROOT, configure_logging, load_settings
@@ -88,3 +89,20 @@ def test_the_log_is_written_from_the_level_that_is_set(config, monkeypatch, caps
     monkeypatch.setenv("DRISHTIKSHA_LOG_LEVEL", "loud")
     with pytest.raises(ConfigError, match="log_level"):
         load_settings()
+
+
+def test_nothing_is_said_twice_in_the_shipped_configuration():
+    """YAML takes the later one without a word: of a model's two licences, say."""
+    twice: list[str] = []
+
+    class Reader(yaml.SafeLoader):
+        pass
+
+    def read(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
+        keys = [key.value for key, _ in node.value]
+        twice.extend(f"{key}, line {node.start_mark.line + 1}" for key in keys if keys.count(key) > 1)
+        return loader.construct_mapping(node, deep=True)
+
+    Reader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, read)
+    yaml.load((ROOT / "configs" / "config.yaml").read_text(encoding="utf-8"), Reader)
+    assert not twice
