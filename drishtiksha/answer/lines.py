@@ -147,8 +147,6 @@ def _notes(texts: Texts, decider: Reading, counted: Sequence[Reading]) -> tuple[
     steady = [row for row in result.people if row.samples >= MIN_PERSON_SAMPLES]
     if len(steady) > 1 and decider.state is not State.NOTHING_TO_JUDGE:
         found.append(texts("note.people", count=len(steady)))
-    if (track := result.decided_by) is not None and decider.state is not State.NOTHING_TO_JUDGE:
-        found.append(texts("note.track", label=track.label))
     if decider.state is State.SIGNS and not result.calibrated:
         found.append(texts("note.uncalibrated"))
     return (*found, *result.notes)

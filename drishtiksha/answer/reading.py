@@ -142,7 +142,8 @@ def error_rate(texts: Texts, reading: Reading) -> str:
 def _rate(texts: Texts, key: str, share: float, bound: float | None, **values: object) -> str:
     most = max(1, math.ceil(100 * (1.0 if bound is None else bound)))
     values["data"] = str(values["data"]).rstrip(".")
-    about = str(round(100 * share)) if round(100 * share) else texts("error.under_one")
+    count = round(100 * share)
+    about = texts("error.about", count=count) if count else texts("error.under_one")
     return texts(f"error.{key}.{'some' if share else 'none'}", about=about, most=most, **values)
 
 

@@ -34,13 +34,25 @@ class GradeLook:
 
 GRADE_LOOKS: dict[Grade, GradeLook] = {
     Grade.STRONG: GradeLook(
-        "Strong evidence of manipulation", "alert", "▲▲▲", "strong", "The score is far above this detector's threshold."
+        "Strong evidence of manipulation",
+        "alert",
+        "▲▲▲",
+        "strong",
+        "The highest of three grades: the score is far above this detector's threshold.",
     ),
     Grade.MODERATE: GradeLook(
-        "Moderate evidence of manipulation", "warning", "▲▲", "moderate", "The score is clearly above the threshold."
+        "Moderate evidence of manipulation",
+        "warning",
+        "▲▲",
+        "moderate",
+        "The middle of three grades: the score is clearly above the threshold.",
     ),
     Grade.WEAK: GradeLook(
-        "Weak evidence of manipulation", "notice", "▲", "weak", "The score is only just above the threshold."
+        "Weak evidence of manipulation",
+        "notice",
+        "▲",
+        "weak",
+        "The lowest of three grades: the score is only just above the threshold.",
     ),
     Grade.NONE_FOUND: GradeLook(
         "No evidence found", "search", "○", "neutral", "This detector found none of the traces that it looks for."

@@ -27,7 +27,6 @@ from drishtiksha.results import (
     Prediction,
     RunProvenance,
     Thresholds,
-    TrackScore,
 )
 from drishtiksha.settings import load_settings
 
@@ -225,6 +224,8 @@ def test_the_error_rate_is_the_one_that_bears_on_the_answer() -> None:
         "In its test this check missed about 34 of 100 fakes (up to 43 are possible), measured on 90 swaps into clips of 90 "
         "people."
     )
+    seldom = of(FACES, error_rates=rates(genuine_as_high=0.004))
+    assert "suspected fewer than 1 of 100" in line(answer_of(CLIP, [seldom]), LineKind.FACES).error_rate
     none = rates(genuine_as_high=0.0, missed=0.0)
     assert (
         "none of 100 genuine clips" in line(answer_of(CLIP, [of(FACES, error_rates=none)]), LineKind.FACES).error_rate
@@ -367,15 +368,6 @@ def test_a_detector_that_stopped_is_named() -> None:
     beside = answer_of(CLIP, [clean(VOICE, "VOICE-B")], failed=[(VOICE_CARD, "Its weights are missing.")])
     assert line(beside, LineKind.VOICE).state is State.NOTHING_FOUND
     assert "Voice: VOICE-A did not answer: Its weights are missing." in beside.not_judged
-
-
-def test_the_track_that_decides_is_named() -> None:
-    left = TrackScore(
-        label="left channel", p_fake=0.9, prediction=Prediction.FAKE, grade=Grade.MODERATE, coverage=1.0, decides=True
-    )
-    right = left.model_copy(update={"label": "right channel", "p_fake": 0.1, "decides": False})
-    told = line(answer_of(CLIP, [of(VOICE, "VOICE-A", tracks=(left, right))]), LineKind.VOICE)
-    assert "Judged by itself, and the strongest of what was: left channel." in told.notes
 
 
 def test_what_no_detector_looks_at_is_named() -> None:
