@@ -126,6 +126,10 @@ class MediaInfo(Frozen):
         default=None, description="as the container declares or the duration implies: an estimate"
     )
     variable_frame_rate: bool | None = None
+    interlaced: bool = Field(
+        default=False,
+        description="its pictures, as flagged or as the first ones show, hold two moments; they are deinterlaced",
+    )
     rotation_deg: int = Field(
         default=0, description="clockwise turn that the metadata asks for, already applied to width and height"
     )

@@ -18,6 +18,7 @@ from drishtiksha.media.container import decoder_options, demuxed, open_container
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
+from drishtiksha.media.interlace import deinterlaced, is_interlaced
 from drishtiksha.media.timeline import shift
 from drishtiksha.settings import MediaLimits
 
@@ -102,6 +103,28 @@ class Wanted:
         return taken
 
 
+def _whole(pictures: Iterator[_Picture], wanted: Wanted, report: DecodeReport) -> Iterator[tuple[_Picture, VideoFrame]]:
+    """The wanted pictures, each with a frame of one moment: interlaced ones wait for the next to be deinterlaced."""
+    before: VideoFrame | None = None
+    waiting: tuple[_Picture, VideoFrame | None] | None = None
+    for picture in pictures:
+        if waiting is not None:
+            yield waiting[0], deinterlaced(waiting[0].frame, waiting[1], picture.frame)
+            waiting = None
+        if wanted.done:
+            return
+        if wanted.takes(picture.index, report):
+            if is_interlaced(picture.frame):
+                waiting = picture, before
+            else:
+                yield picture, picture.frame
+                if wanted.done:
+                    return
+        before = picture.frame
+    if waiting is not None:
+        yield waiting[0], deinterlaced(waiting[0].frame, waiting[1], None)
+
+
 class Decoder:
     """One decode of one file, run in the guarded thread."""
 
@@ -119,19 +142,16 @@ class Decoder:
         for group, key in self._groups(there, seek):
             todo = Wanted(group)
             with contextlib.closing(self._from_key(group[0], key)) as pictures:
-                for picture in pictures:
-                    if todo.takes(picture.index, self._report):
-                        yield Frame(picture.index, picture.time_s, self._converted(to_rgb, picture))
-                    if todo.done:
-                        break
+                for picture, frame in _whole(pictures, todo, self._report):
+                    yield Frame(picture.index, picture.time_s, self._converted(to_rgb, frame, picture.pixel_aspect))
             self._report.missing.extend(todo.rest)
         self._report.missing.extend(i for i in wanted if i >= len(self._index))
         if there and not self._report.frames_decoded:
             raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
 
-    def _converted(self, to_rgb: RgbConverter, picture: _Picture) -> np.ndarray:
+    def _converted(self, to_rgb: RgbConverter, frame: VideoFrame, pixel_aspect: Fraction) -> np.ndarray:
         try:
-            return to_rgb(picture.frame, picture.pixel_aspect)
+            return to_rgb(frame, pixel_aspect)
         except av.error.FFmpegError as error:
             raise unreadable(self._name, "its colours are stored in a way that is not known here") from error
 

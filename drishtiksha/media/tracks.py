@@ -30,6 +30,7 @@ from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
+from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.timeline import TrackPackets, may_jump, read_timeline
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
@@ -44,6 +45,12 @@ FACT_LENGTH = 200
 
 MOST_OF_A_PACKET_S = 10.0
 """A packet of sound that lasts longer holds a pause."""
+
+COMB_LOOKS = 6
+"""Pictures after the first in which a comb is looked for."""
+
+LEAST_INTERLACED = 240
+"""Lines of the smallest pictures that come from interlaced recordings."""
 
 BRANDS = {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "3gp": "3gp", "3g2": "3gp"}
 """Major brands of the ISO family whose files go by another name than mp4."""
@@ -156,6 +163,7 @@ def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, vi
             raise unreadable(name, "it is made with a codec that is not known here")
         stream.codec_context.options = decoder_options(limits)
         frame = _first_frame(container, stream, name, limits, pulse)
+        interlaced = isinstance(frame, av.VideoFrame) and _any_interlaced(container, stream, frame, pulse)  # type: ignore[arg-type]
         aspect = pixel_aspect(container, stream) if video else SQUARE  # type: ignore[arg-type]
     if frame is None:
         raise unreadable(name, "it is damaged, or made with a codec that is not known here")
@@ -170,6 +178,7 @@ def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, vi
         "width": width,
         "height": height,
         "stored_size": stored if stored != square else None,
+        "interlaced": interlaced,
         "rotation_deg": turned,
         "pixel_format": frame.format.name,
     }
@@ -185,6 +194,25 @@ def _first_frame(
         except av.error.FFmpegError:
             continue
     return None
+
+
+def _any_interlaced(container: InputContainer, stream: VideoStream, first: av.VideoFrame, pulse: Pulse) -> bool:
+    """Of the first pictures: a scene that stands still has no comb."""
+    if is_interlaced(first):
+        return True
+    if first.height < LEAST_INTERLACED:
+        return False
+    looked = 0
+    try:
+        for packet in container.demux(stream):
+            pulse.beat()
+            for frame in packet.decode():
+                looked += 1
+                if is_interlaced(frame) or looked >= COMB_LOOKS:
+                    return is_interlaced(frame)
+    except av.error.FFmpegError:
+        return False
+    return False
 
 
 def _length_s(

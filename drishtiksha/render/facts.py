@@ -21,6 +21,8 @@ def media_facts(media: MediaInfo) -> Rows:
     if media.stored_size:
         width, height = media.stored_size
         rows.append(("Size as stored", f"{width} × {height} px; the pixels are not square"))
+    if media.interlaced:
+        rows.append(("Interlaced", "yes; each picture is deinterlaced before it is judged"))
     if media.fps:
         varying = ", varying" if media.variable_frame_rate else ""
         rows.append(("Frame rate", f"{media.fps:.2f} per second{varying}"))

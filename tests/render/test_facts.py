@@ -31,6 +31,11 @@ def test_both_sizes_are_told_where_pixels_are_not_square() -> None:
     assert "Size as stored" not in dict(media_facts(media()))
 
 
+def test_interlaced_pictures_are_told() -> None:
+    assert "deinterlaced" in dict(media_facts(media(interlaced=True)))["Interlaced"]
+    assert "Interlaced" not in dict(media_facts(media()))
+
+
 def test_a_picture_has_no_rows_about_sound() -> None:
     rows = dict(media_facts(media(kind=MediaKind.IMAGE, duration_s=None, fps=None, audio_codec=None)))
     assert "Sound" not in rows
