@@ -9,6 +9,7 @@ const put = () => {
   history.replaceState(history.state, '', page.href);
 };
 watch('value', () => setTimeout(put, 0));
+if (mark()?.dataset.value) setTimeout(put, 0);  // it is built with its value where a hidden part of the page is shown
 element.addEventListener('click', event => {
   if (!event.target.closest('button.dk-copy')) return;
   const {param, value} = mark().dataset, link = new URL(location.pathname, location.href);
