@@ -286,7 +286,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "NPRDetector": {"most_px": 256},
     "ScatteringWaveV1": {"hidden": (8, 8, 4)},
     "SelfBlendedImagesDetector": {"architecture": "tf_efficientnet_b0", "input_size": 96, "num_frames": 4},
-    "TruForDetector": {"depths": (1, 1, 1, 1), "decoder_width": 16, "tile_px": 128},
+    "TruForDetector": {"depths": (1, 1, 1, 1), "decoder_width": 16, "tile_px": 64},
     "WaveRepDetector": {"crop_px": 98, "depth": 1, "num_frames": 3},
     "SonicsDetector": {
         "window_s": 5,
