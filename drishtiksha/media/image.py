@@ -12,6 +12,7 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.bounds import check_blocks
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
 from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
@@ -23,6 +24,12 @@ EXIF_IFD = 0x8769
 ORIENTATION = 0x0112
 NEW_SUBFILE_TYPE = 254
 DNG_VERSION = 50706
+
+MAX_SIDE = 65_535
+"""px. No JPEG is wider or higher; a strip of millions of rows takes a pointer a row, and shows nothing."""
+
+STRIP_PIXELS = 4_000_000
+"""Of a larger picture, so many pixels are converted at a time."""
 
 PAPER = (255, 255, 255, 255)
 """What shows through transparent pixels: white, as on a page."""
@@ -52,7 +59,7 @@ def read_image(
     def work(_: object) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            return np.asarray(_to_rgb(_upright(decoded)))
+            return _in_strips(_upright(decoded))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
@@ -63,6 +70,7 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     Raises: PIL.UnidentifiedImageError when it is no picture; UnreadableMediaError, MediaLimitError.
     """
     _register_heif()
+    check_blocks(path, name)
     try:
         picture = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -72,6 +80,11 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     except BROKEN_PICTURE as error:
         raise unreadable(name, "the picture is damaged") from error
     width, height = picture.size
+    if max(width, height) > MAX_SIDE:
+        picture.close()
+        raise MediaLimitError(
+            f"{name} is {width} x {height}; at most {MAX_SIDE:,} pixels a side are taken. Cut out the part in question."
+        )
     if width * height > limits.max_image_pixels:
         picture.close()
         raise MediaLimitError(_too_large(name, limits, f" {width} x {height},"))
@@ -121,8 +134,25 @@ def exif_of(picture: Image.Image) -> Image.Exif:
     return exif
 
 
+def _in_strips(picture: Image.Image) -> np.ndarray:
+    """uint8 RGB (H, W, 3). A large picture is converted strip by strip: each step takes a copy of what it converts."""
+    width, height = picture.size
+    rows = max(1, STRIP_PIXELS // width)
+    if rows >= height or picture.mode.startswith(
+        ("I", "F")
+    ):  # deep ones are scaled by what is brightest in all of them
+        return np.asarray(_to_rgb(picture))
+    whole = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        whole[top:bottom] = np.asarray(_to_rgb(picture.crop((0, top, width, bottom))))
+    return whole
+
+
 def _upright(picture: Image.Image) -> Image.Image:
     """Turned as EXIF asks, where that can be read."""
+    if exif_of(picture).get(ORIENTATION, 1) == 1:
+        return picture  # transposing would copy it
     try:
         return ImageOps.exif_transpose(picture)
     except BROKEN_PICTURE:

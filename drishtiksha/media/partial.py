@@ -57,7 +57,10 @@ def recover(path: Path, form: str) -> Recovered | None:
 
     Raises: what Pillow raises.
     """
-    return _recover_jpeg(path.read_bytes()) if form in JPEGS else _recover_other(path, form)
+    if form not in JPEGS:
+        return _recover_other(path, form)
+    content = path.read_bytes()
+    return _recover_jpeg(content[: _end(content)[0]])
 
 
 @dataclass(frozen=True)

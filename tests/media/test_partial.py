@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from drishtiksha.analysis import analyze
 from drishtiksha.errors import UnreadableMediaError
+from drishtiksha.features.detail import detail_share
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import CUT_OFF, NO_END, probe
@@ -148,3 +150,73 @@ def test_coverage_counts_what_is_not_there(tmp_path: Path) -> None:
     assert any("could be decoded" in note for note in results[0.9].notes)
     assert results[0.15].prediction is Prediction.INCONCLUSIVE
     assert results[0.15].gap in (GapReason.DAMAGED, GapReason.LOW_COVERAGE)
+
+
+class TestFaults:
+    """JPEG files that decode without complaint, and of which parts are made up."""
+
+    def content(self, portrait: Image.Image, **options: object) -> tuple[bytes, int]:
+        made = io.BytesIO()
+        portrait.save(made, "JPEG", **options)
+        return made.getvalue(), made.getvalue().index(b"\xff\xda") + 14
+
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"quality": 100, "subsampling": 0}, {"quality": 10}, {"optimize": True}, {"restart_marker_blocks": 5}],
+    )
+    def test_data_that_end_early(self, portrait, tmp_path: Path, options: dict) -> None:
+        content, start = self.content(portrait, **options)
+        (tmp_path / "whole.jpg").write_bytes(content)
+        assert (facts(tmp_path / "whole.jpg").decoded_share, facts(tmp_path / "whole.jpg").damaged) == (1.0, False)
+        half = content[: start + (len(content) - start) // 2]
+        for end in (b"\xff\xd9", b"\xff\xd9" + b"\0" * 3000, b"\xff\x37\0\4ab\xff\xd9"):
+            (tmp_path / "half.jpg").write_bytes(half + end)
+            assert facts(tmp_path / "half.jpg").decoded_share == pytest.approx(0.5, abs=0.12)
+
+    def test_data_that_are_not_used(self, portrait, tmp_path: Path) -> None:
+        content, start = self.content(portrait)
+        quarter = start + (len(content) - start) // 4
+        (tmp_path / "zeros.jpg").write_bytes(content[:quarter] + bytes(len(content) - quarter - 2) + b"\xff\xd9")
+        media = facts(tmp_path / "zeros.jpg")
+        assert media.damaged or media.decoded_share < 0.9
+        assert media.notes
+        # As many bytes too many, of a sound picture: the decoder has finished before.
+        (tmp_path / "more.jpg").write_bytes(content[:-2] + content[quarter : quarter + 5000] + b"\xff\xd9")
+        assert facts(tmp_path / "more.jpg").damaged
+
+    def test_a_progressive_one_without_its_last_passes(self, portrait, tmp_path: Path) -> None:
+        content, _ = self.content(portrait, progressive=True)
+        (tmp_path / "whole.jpg").write_bytes(content)
+        assert facts(tmp_path / "whole.jpg").decoded_share == 1
+        (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+        assert facts(tmp_path / "half.jpg").decoded_share < 0.6
+
+    def test_what_follows_the_picture_is_no_fault(self, portrait, tmp_path: Path) -> None:
+        content, _ = self.content(portrait)
+        (tmp_path / "moving.jpg").write_bytes(content + b"\0\0\0\x18ftypmp42" + bytes(5000) + content)
+        assert facts(tmp_path / "moving.jpg").notes == ()
+
+
+def test_a_destroyed_picture_is_not_cleared(tmp_path: Path) -> None:
+    """Quantisation tables of zero: all is of one brightness, and a face is still found."""
+    model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")
+    content = bytearray(PORTRAIT.read_bytes())
+    at = content.index(b"\xff\xdb") + 5
+    content[at : at + 64] = bytes(64)
+    (tmp_path / "grey.jpg").write_bytes(content)
+    result = analyze(Evidence.open(tmp_path / "grey.jpg", MediaLimits()), model, explain=False)
+    assert result.prediction is Prediction.INCONCLUSIVE
+    if result.p_fake is not None:
+        assert "detail" in result.reason
+    assert any("shows any detail" in note for note in result.notes)
+    plain = analyze(Evidence.open(PORTRAIT, MediaLimits()), model, explain=False)
+    assert plain.notes == ()
+
+
+@pytest.mark.parametrize(("plain", "share"), [(0, 1.0), (255, 1.0), (90, 0.5)])
+def test_detail_counts_blocks_that_are_neither_black_nor_white(plain: int, share: float) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)
+    picture[80:] = plain
+    assert detail_share(picture) == pytest.approx(share)
+    assert detail_share(np.full((160, 160, 3), 90, np.uint8)) == 0
+    assert detail_share(np.zeros((4, 4, 3), np.uint8)) == 1
