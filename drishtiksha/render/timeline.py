@@ -32,6 +32,7 @@ GAP_WORDS = {
     GapReason.TOO_FEW: "too few frames",
     GapReason.NOT_CALIBRATED: "measured, not judged",
     GapReason.DAMAGED: "damaged",
+    GapReason.OUT_OF_TIME: "no time left",
 }
 MAX_MARKERS = 60
 """On one line of the page's chart."""
