@@ -52,21 +52,20 @@ class Outcome:
     bytes: int = 0
 
 
-def attack(count: int, seed: int, seconds: float = float("inf")) -> Iterator[Outcome]:
-    """Judge `count` mutants, or as many as `seconds` allow."""
-    started = time.monotonic()
+def attack(count: int, seed: int, seconds: float = float("inf"), *, compare: bool = True) -> Iterator[Outcome]:
+    """Judge `count` mutants, or as many as `seconds` allow. compare: judge the undamaged files too."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "plain").mkdir()
         plain = plain_files(folder / "plain")
-        judge = _Judge()
+        judge, started = _Judge(), time.monotonic()
         try:
             for mutant in mutants(plain, count, seed):
                 if time.monotonic() - started > seconds:
                     return
                 path = folder / mutant.name
                 path.write_bytes(mutant.content)
-                yield judge(mutant, path)
+                yield judge(mutant, path, compare=compare)
                 path.unlink()
         finally:
             judge.end()
@@ -127,9 +126,9 @@ class _Judge:
         theirs.close()
         self._pipe.recv()  # the models are loaded
 
-    def __call__(self, mutant: Mutant, path: Path) -> Outcome:
+    def __call__(self, mutant: Mutant, path: Path, *, compare: bool) -> Outcome:
         started = time.monotonic()
-        self._pipe.send((str(path), str(mutant.twin)))
+        self._pipe.send((str(path), str(mutant.twin) if compare else None))
         end = "hung"
         if self._pipe.poll(4 * MOST_S):
             try:
@@ -147,8 +146,6 @@ class _Judge:
 
 def _work(pipe: Connection) -> None:
     """Judge what comes through the pipe."""
-    import av.logging
-
     from drishtiksha.errors import DrishtikshaError
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.media.image import read_image
@@ -156,11 +153,10 @@ def _work(pipe: Connection) -> None:
     from drishtiksha.results import MediaKind
     from drishtiksha.settings import MediaLimits, load_settings
 
-    av.logging.set_level(av.logging.PANIC)
     limits, manager = MediaLimits(), ModelManager(load_settings(device="cpu"))
     models = {MediaKind.AUDIO: manager.get_model(VOICE)}
     models[MediaKind.IMAGE] = models[MediaKind.VIDEO] = manager.get_model(FACES)
-    twins: dict[str, tuple[float | None, Any]] = {}
+    twins: dict[str | None, tuple[float | None, Any]] = {}
     pipe.send("ready")
 
     def judged(path: Path) -> tuple[Any, Any]:
@@ -175,7 +171,9 @@ def _work(pipe: Connection) -> None:
 
     while True:
         name, twin = pipe.recv()
-        if twin not in twins:
+        if twin is None:
+            twins[twin] = None, None
+        elif twin not in twins:
             plain, pixels = judged(Path(twin))
             twins[twin] = plain.p_fake, pixels
         begins, base = time.monotonic(), _reset_peak()

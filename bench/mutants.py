@@ -72,7 +72,7 @@ def plain_files(folder: Path) -> list[Path]:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    portrait = Image.open(ASSETS / "portrait.jpg").convert("RGB").resize((320, 320))
+    portrait = Image.open(ASSETS / "portrait.jpg").convert("RGB")
     exif = Image.Exif()
     exif[0x010F], exif[0x0131] = "a maker", "a program"
     for name, (form, options) in PICTURES.items():

@@ -53,6 +53,7 @@ class GapReason(StrEnum):
     TOO_FEW = "too_few"
     NOT_CALIBRATED = "not_calibrated"
     DAMAGED = "damaged"
+    OUT_OF_TIME = "out_of_time"
     LOW_COVERAGE = "low_coverage"
     BETWEEN_THRESHOLDS = "between_thresholds"
 
@@ -68,6 +69,7 @@ GAP_TEXT: dict[GapReason, str] = {
     GapReason.TOO_FEW: "Too few of its frames could be used: this detector looks at sequences of them.",
     GapReason.NOT_CALIBRATED: "It was measured, but from which value on the number of this detector speaks for a fake is not known.",
     GapReason.DAMAGED: "The file is damaged from here on and could not be decoded.",
+    GapReason.OUT_OF_TIME: "There was no time left to judge it.",
     GapReason.LOW_COVERAGE: "Too little of it could be judged for a verdict.",
     GapReason.BETWEEN_THRESHOLDS: "The score lies between the two thresholds: too high to find nothing, too low to suspect manipulation.",
 }

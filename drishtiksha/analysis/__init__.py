@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
+from drishtiksha.analysis.budget import Budget
 from drishtiksha.analysis.chunks import continued
 from drishtiksha.analysis.fit import unfit
 from drishtiksha.analysis.parts import Part, parts_of, strongest
@@ -46,14 +47,17 @@ def analyze(
     model, file, configuration or version are passed over. The result is that of a run without interruption, its times added
     up.
 
+    After `limits.analysis_s` seconds the rest counts as not judged, for lack of time.
+
     Raises: ValueError when `shared` is of another file; WrongMediaKindError before anything is decoded; MediaError and its kinds; AnalysisCancelledError.
     """
     if reason := unfit(evidence.media, detector.config, detector.model_name):
         raise WrongMediaKindError(reason)
     if shared is not None and shared.evidence.media.sha256 != evidence.media.sha256:
         raise ValueError(f"{shared.evidence.media.name} was shared, but {evidence.media.name} is to be examined")
-    check = (cancel or CancelToken()).check
-    alone = SharedMedia.alone(evidence, limits or MediaLimits(), check) if shared is None else nullcontext(shared)
+    limits = shared.limits if shared is not None else limits or MediaLimits()
+    check = Budget(limits.analysis_s, detector.model_name, evidence.media.name, (cancel or CancelToken()).check).check
+    alone = SharedMedia.alone(evidence, limits, check) if shared is None else nullcontext(shared)
     plan = detector.sampling(evidence.media)
     reporter(ProgressEvent(detector.model_name, 0, None, "decode", "Opening the file"))
     recipe = recipe_of(detector, evidence.track)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from drishtiksha.analysis.chunks import Log, Piece, library_versions
 from drishtiksha.analysis.faces import looks, number_people
 from drishtiksha.analysis.sources import PictureSource, RunContext, SoundSource, open_source, place, where
 from drishtiksha.contract import CURVE, Detector, Sample, SamplingPlan
-from drishtiksha.errors import ModelFailedError, SkipSample
+from drishtiksha.errors import ModelFailedError, SkipSample, TimeUpError
 from drishtiksha.events import ProgressEvent, Reporter
 from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, MediaKind, RunProvenance, SampleScore
 
@@ -60,6 +60,8 @@ class Run:
         self.context.clock.seconds.update(before.stages)
         self.total = self.seen = 0
         self.detail = 1.0
+        self.late = ""
+        """Why the rest was not judged."""
         self.scores, self.looks = dict(before.scores), dict(before.looks)
         self.suspects: list[tuple[float, int, Sample | None]] = []
         """None stands for a sample that was scored before the interruption: its pixels are decoded once more."""
@@ -89,12 +91,15 @@ class Run:
                 self._score_all(source.samples(part, later))
             self._write_chunk()
             # Not in the midst of a pass after an interruption: sequences would be judged that nobody else needs.
-            if later and self.seen == sum(map(len, source.passes[:number])):
+            if later and not self.late and self.seen == sum(map(len, source.passes[:number])):
                 message = f"First answer from {self.seen} of {self.total} samples; looking closer"
-                self._report("score", self.seen, message, self._conclude(self._finish_scores(), ()))
-        scores = self._finish_scores()
+                self._report("score", self.seen, message, self._conclude(self._finish_in_time(), ()))
+            if self.late:
+                self._give_up([*part, *later])
+                break
+        scores = self._finish_in_time()
         self._write_chunk()
-        result = self._conclude(scores, self._explain(scores) if explain else ())
+        result = self._conclude(scores, self._explained(scores) if explain else ())
         self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
         return result
 
@@ -108,9 +113,39 @@ class Run:
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
 
+    def _give_up(self, indices: Sequence[int]) -> None:
+        """Time is up: what of these was not done is a gap, not kept for a later run."""
+        for index in indices:
+            if not self._is_done(index):
+                self.scores[index] = self.source.unseen(index, GapReason.OUT_OF_TIME)
+
+    def _finish_in_time(self) -> list[SampleScore]:
+        """The scores of what was done; where time ends meanwhile, they are finished all the same."""
+        try:
+            return self._finish_scores()
+        except TimeUpError as late:
+            self.late = str(late)
+            return self._finish_scores()
+
+    def _explained(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
+        if self.late:
+            return ()
+        try:
+            return self._explain(scores)
+        except TimeUpError:
+            return ()
+
     def _score_all(self, samples: Iterator[Sample | SampleScore]) -> None:
-        """Batch across samples, so that one face a frame still fills the processor."""
+        """Of all samples, or of those that come before time is up."""
         waiting: list[tuple[Sample, list[Tensor]]] = []
+        try:
+            self._score_each(samples, waiting)
+        except TimeUpError as late:
+            self.late = str(late)
+            self._forward(waiting)
+
+    def _score_each(self, samples: Iterator[Sample | SampleScore], waiting: list[tuple[Sample, list[Tensor]]]) -> None:
+        """Batch across samples, so that one face a frame still fills the processor. waiting: holds those not yet judged."""
         for sample in samples:
             self.context.check()
             if isinstance(sample, SampleScore):
@@ -119,13 +154,13 @@ class Run:
                 # Frames of a stream may change their size, and with it that of the tensors.
                 if waiting and waiting[0][1][0].shape != tensors[0].shape:
                     self._forward(waiting)
-                    waiting = []
+                    waiting.clear()
                 waiting.append((sample, tensors))
             self.seen += 1
             self._report("score", self.seen, place(sample))
             if sum(len(tensors) for _, tensors in waiting) >= self.detector.config.batch_size:
                 self._forward(waiting)
-                waiting = []
+                waiting.clear()
             # Between batches only: so a continued run makes the same batches, and the same scores to the last bit.
             if not waiting and self.log.due():
                 self._write_chunk()
@@ -262,6 +297,7 @@ class Run:
             heatmaps=heatmaps,
             metrics={**aggregate.metrics, **self.measured},
             notes=(
+                *((self.late,) if self.late else ()),
                 *self.media.notes,
                 *self._on_detail(),
                 *aggregate.notes,

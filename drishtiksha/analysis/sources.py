@@ -67,6 +67,10 @@ class Source(Protocol):
         """A Sample, or for one that cannot be judged at once a SampleScore with its gap."""
         ...
 
+    def unseen(self, i: int, gap: GapReason) -> SampleScore:
+        """The gap of a sample that is not looked at."""
+        ...
+
 
 def open_source(context: RunContext, plan: SamplingPlan) -> Source:
     """The source that serves this plan on this evidence.
@@ -100,6 +104,9 @@ class PictureSource:
         with self.context.clock("decode"):
             picture = self.context.shared.picture(self.context.check)
         yield with_faces(self.context, Sample(index=0, frame=picture), self.plan.faces)
+
+    def unseen(self, i: int, gap: GapReason) -> SampleScore:
+        return SampleScore(index=i, gap=gap)
 
 
 class FrameSource:
@@ -137,10 +144,13 @@ class FrameSource:
 
     def _sample(self, i: int, frame: Frame | None) -> Sample | SampleScore:
         if frame is None:
-            at = self.frames[i]
-            return SampleScore(index=i, time_s=self.index.time_s(at), frame_index=at, gap=GapReason.DAMAGED)
+            return self.unseen(i, GapReason.DAMAGED)
         sample = Sample(i, frame.time_s, None, frame.index, frame.image)
         return with_faces(self.context, sample, self.plan.faces)
+
+    def unseen(self, i: int, gap: GapReason) -> SampleScore:
+        at = self.frames[i]
+        return SampleScore(index=i, time_s=self.index.time_s(at), frame_index=at, gap=gap)
 
 
 class SoundSource:
@@ -178,6 +188,10 @@ class SoundSource:
             part = self.waveform[start:stop]
             padded = np.pad(part, (0, max(length - len(part), 0)))
             yield Sample(i, start / rate, stop / rate, waveform=padded, sample_rate=rate)
+
+    def unseen(self, i: int, gap: GapReason) -> SampleScore:
+        start, stop = self.windows[i]
+        return SampleScore(index=i, time_s=start / self.plan.sample_rate, end_s=stop / self.plan.sample_rate, gap=gap)
 
 
 class ClipSource:
@@ -226,10 +240,9 @@ class ClipSource:
             return next(stream, None)
 
     def _sample(self, i: int, run: list[Frame]) -> Sample | SampleScore:
-        first = self.starts[i]
-        middle = first + self.plan.places[len(self.plan.places) // 2]
         if len(run) < len(self.plan.places):
-            return SampleScore(index=i, time_s=self.index.time_s(first), frame_index=middle, gap=GapReason.DAMAGED)
+            return self.unseen(i, GapReason.DAMAGED)
+        middle = self.starts[i] + self.plan.places[len(self.plan.places) // 2]
         start, end = run[0].time_s, run[-1].time_s + (run[-1].time_s - run[0].time_s) / max(len(run) - 1, 1)
         sound = self._heard_between(max(start - self.plan.around_s, 0.0), end + self.plan.around_s)
         silent = self.plan.silent or (lambda _: False)
@@ -238,6 +251,11 @@ class ClipSource:
         frame = run[len(run) // 2]
         sample = Sample(i, start, end, frame.index, frame.image, frames=tuple(one.image for one in run), sound=sound)
         return with_faces(self.context, sample, self.plan.faces)
+
+    def unseen(self, i: int, gap: GapReason) -> SampleScore:
+        first = self.starts[i]
+        middle = first + self.plan.places[len(self.plan.places) // 2]
+        return SampleScore(index=i, time_s=self.index.time_s(first), frame_index=middle, gap=gap)
 
     def _heard_between(self, start_s: float, end_s: float) -> np.ndarray | None:
         """The part of the sound from `start_s` to `end_s`; empty where the track has ended before."""

@@ -33,6 +33,7 @@ GAP_WORDS = {
     GapReason.TOO_FEW: "too few frames",
     GapReason.NOT_CALIBRATED: "measured, not judged",
     GapReason.DAMAGED: "damaged",
+    GapReason.OUT_OF_TIME: "no time left",
 }
 MAX_MOMENTS = 600
 """On a line of a chart."""
