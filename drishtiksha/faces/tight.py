@@ -15,7 +15,8 @@ LOOK_PX = 128
 BORDER = 1.0
 """Width of the border as a fraction of the longer side. Of 830 portraits cut to the face box, with margins of 0, 10 and 20 %
 of it, BlazeFace finds 99.3, 99.8 and 99.6 % with it (29, 87 and 96 % of every twelfth without), and no further face in 2,715
-pieces of the same pictures beside the face. MTCNN finds all of 72 cut up to 12 % into the face box, 63 without it."""
+pieces of the same pictures beside the face. MTCNN finds 99.4 % of 167 at each margin, and all of 72 cut up to 12 % into the
+face box (63 without it)."""
 GREY = (127, 127, 127)
 """Of the border: what finders fill up pictures with that are not square."""
 LEAST_SIZE = 0.4

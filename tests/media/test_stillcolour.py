@@ -80,16 +80,14 @@ def bits(values: np.ndarray, depth: int) -> np.ndarray:
     return (values * (2**depth - 1)).round().astype(np.uint8 if depth == 8 else np.uint16)
 
 
-@pytest.mark.parametrize("depth", [8, 16])
-@pytest.mark.parametrize(("code", "transfer"), [(16, pq), (18, hlg)])
+@pytest.mark.parametrize(("code", "transfer", "depth"), [(16, pq, 16), (18, hlg, 8)])
 def test_hdr_in_png(tmp_path: Path, limits: MediaLimits, twin: np.ndarray, code: int, transfer, depth: int) -> None:
     stored = transfer(WHITE_NITS * in_primaries(twin, 9))
     path = write_png(tmp_path / "a.png", bits(stored, depth), (b"cICP", bytes([9, code, 0, 1])))
     assert_twin(path, twin, limits)
 
 
-@pytest.mark.parametrize(("code", "transfer"), [(16, pq), (18, hlg)])
-@pytest.mark.parametrize("suffix", [".heic", ".avif"])
+@pytest.mark.parametrize(("suffix", "code", "transfer"), [(".heic", 18, hlg), (".avif", 16, pq)])
 def test_hdr_by_nclx(tmp_path: Path, limits: MediaLimits, twin: np.ndarray, suffix: str, code: int, transfer) -> None:
     deep = bits(transfer(WHITE_NITS * in_primaries(twin, 9)), 16)
     path = tmp_path / f"a{suffix}"
