@@ -38,6 +38,9 @@ portraits saved by JPEG at quality 90 (0.72 or more), at 10 (0.20 or more) and l
 
 PLAIN = "Only {:.0%} of the picture shows any detail; the rest is of one brightness. It may be damaged, or a drawing."
 DESTROYED = "Only {:.1%} of the picture shows any detail: it is damaged, or next to nothing is in it to be judged."
+LEAST_DECODED = 0.5
+"""Share of a picture that must be there for a low score to say anything."""
+MOSTLY_GONE = "Less than half of the picture could be decoded, so a low score says nothing of the rest."
 OUT_OF_STEP = "The picture's data are damaged, so a low score says nothing: parts of it are not what was stored."
 
 
@@ -272,7 +275,11 @@ class Run:
             covered=covered,
             gap=gap,
             destroyed=DESTROYED.format(self.detail) if self.detail < LEAST_DETAIL else None,
-            damaged=OUT_OF_STEP if self.media.damaged else None,
+            damaged=OUT_OF_STEP
+            if self.media.damaged
+            else MOSTLY_GONE
+            if self.media.decoded_share < LEAST_DECODED
+            else None,
         )
         comparable = None if verdict.gap is GapReason.LOW_COVERAGE else aggregate.p_fake
         rates = scoring.error_rates(comparable, detector.reference(self.media), thresholds)

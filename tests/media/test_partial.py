@@ -220,3 +220,13 @@ def test_detail_counts_blocks_that_are_neither_black_nor_white(plain: int, share
     assert detail_share(picture) == pytest.approx(share)
     assert detail_share(np.full((160, 160, 3), 90, np.uint8)) == 0
     assert detail_share(np.zeros((4, 4, 3), np.uint8)) == 1
+
+
+def test_a_picture_of_which_most_is_gone_is_not_cleared(tmp_path: Path) -> None:
+    model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")
+    content = PORTRAIT.read_bytes()
+    for share in (0.3, 0.4):
+        (tmp_path / "face.jpg").write_bytes(content[: int(share * len(content))])
+        evidence = Evidence.open(tmp_path / "face.jpg", MediaLimits())
+        assert evidence.media.decoded_share < 0.5
+        assert analyze(evidence, model, explain=False).prediction is not Prediction.REAL
