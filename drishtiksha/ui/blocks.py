@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
 
 from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
@@ -79,6 +82,7 @@ def mount(
     authenticate: whether a name and a password belong together; with it everybody must log in. viewer: who that is.
     root_path: below which a proxy offers the page.
     """
+    app.router.routes.append(Route("/preview.png", preview))
     options = {name: value for name, value in launch_options(settings).items() if name not in ONLY_LAUNCHED}
     message = "Log in to examine media."
     return gr.mount_gradio_app(
@@ -91,6 +95,11 @@ def mount(
         root_path=root_path or None,
         **options,
     )
+
+
+async def preview(_: Request) -> FileResponse:
+    """The picture that stands beside a shared link, for everybody: it says nothing of any case."""
+    return FileResponse(theme.PREVIEW_PATH)
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
@@ -109,5 +118,8 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "enable_monitoring": False,
         "mcp_server": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [Middleware(SessionCookie)] if settings.public else []},
+        "app_kwargs": {
+            "middleware": [Middleware(SessionCookie)] if settings.public else [],
+            "routes": [Route("/preview.png", preview)],
+        },
     }

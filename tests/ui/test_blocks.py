@@ -135,7 +135,11 @@ def test_a_link_that_is_shared_says_drishtiksha_and_nothing_of_the_case(demo: gr
     from fastapi.testclient import TestClient
 
     app = blocks.mount(FastAPI(), desk.settings, desk.workbench)
-    page = TestClient(app).get("/?job=" + "a" * 32).text
+    client = TestClient(app)
+    page = client.get("/?job=" + "a" * 32).text
+    (picture,) = re.findall(r'<meta property="og:image" content="([^"]*)"', page)
+    assert picture == "http://testserver/preview.png"
+    assert client.get(picture).headers["content-type"] == "image/png"
     assert re.findall(r'<meta property="og:title" content="([^"]*)"', page) == ["Drishtiksha"]
     assert "Gradio" not in " ".join(re.findall(r"<meta[^>]*>", page))
     assert "{url}" not in page

@@ -42,9 +42,7 @@ class _OwnHead(BaseLoader):
         source, path, fresh = self._inner.get_source(environment, template)
         if template == PAGE:
             head = fill("shared/head.html", scripts=script("early.js"))
-            source = _BEGIN.sub(
-                lambda begin: f"{begin[0]}\n{{% raw %}}{head}{{% endraw %}}", _PREVIEW.sub("", source), 1
-            )
+            source = _BEGIN.sub(lambda begin: f"{begin[0]}\n{head}", _PREVIEW.sub("", source), 1)
         return source, path, fresh
 
 

@@ -10,6 +10,8 @@ STATIC = Path(__file__).parents[1] / "static"
 CSS_PATHS = sorted(STATIC.glob("*.css"), key=lambda path: (path.name != "style.css", path.name))
 """All style sheets: first the one with the colours, then those of single tabs."""
 FAVICON_PATH = STATIC / "favicon.svg"
+PREVIEW_PATH = STATIC / "preview.png"
+"""Shown where a link to the page is shared."""
 
 _INK = gr.themes.Color(
     name="ink",
