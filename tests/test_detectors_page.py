@@ -47,7 +47,7 @@ def test_the_page_is_linked():
 
 
 def test_evaluate_takes_the_recommended_ones():
-    from drishtiksha.cli import _with_the_recommended
+    from drishtiksha.cli.evaluate import _with_the_recommended
     from drishtiksha.registry import ModelManager
     from drishtiksha.settings import load_settings
 

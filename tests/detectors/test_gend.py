@@ -12,6 +12,7 @@ from open_shelf import array_error, noise, picture, preprocessing, published_net
 from safetensors.torch import save_file
 
 from drishtiksha.contract import Face, Sample
+from drishtiksha.detectors.device import keep_in_bfloat16
 from drishtiksha.detectors.gend import GenDDetector
 from drishtiksha.errors import WeightsMismatchError
 from drishtiksha.results import FaceScore, GapReason, MediaInfo, MediaKind, Prediction, SampleScore
@@ -83,6 +84,10 @@ def test_logits_are_those_of_the_published_network(name):
     assert logits[0].item() == pytest.approx(_margin(case["logits"][0]), abs=1e-3)
     assert linear.tolist() == pytest.approx(case["logits_if_head_is_linear_without_L2"][0], abs=2e-3)
     assert logits[1].item() == pytest.approx(_margin(portrait["logits"]), abs=1e-3) == told.item()
+    keep_in_bfloat16(network)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        halved = network(faces).float()
+    assert 0 < (halved.sigmoid() - logits.sigmoid()).abs().max() <= 0.01
 
 
 def _margin(pair: list[float]) -> float:
