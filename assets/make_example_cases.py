@@ -22,6 +22,7 @@ from drishtiksha.settings import ROOT, load_settings
 ASSETS = ROOT / "assets"
 FAINT = 0.35
 """Share of the altered portrait in the picture that detectors are unsure of."""
+IMAGE_DESCRIPTION = 0x010E
 TITLES = {
     "portrait_altered.jpg": "A portrait whose face was altered",
     "clip_with_sound.mp4": "A moving portrait with a computer voice",
@@ -35,7 +36,9 @@ def main() -> None:
     """Raises: RuntimeError for a file that no job ended on."""
     target = ASSETS / "examples"
     target.mkdir(exist_ok=True)
-    _touched().save(ASSETS / "portrait_touched.jpg", quality=90)
+    exif = Image.Exif()
+    exif[IMAGE_DESCRIPTION] = "Altered on purpose, as an example, by Drishtiksha"
+    _touched().save(ASSETS / "portrait_touched.jpg", quality=90, exif=exif)
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(data_dir=Path(folder))
         bench = Workbench(settings, ModelManager(settings))

@@ -152,7 +152,7 @@ CLIPS = {"clip_with_sound.mp4": True, "clip_silent.mp4": False, "no_face.mp4": F
 
 def test_examples_are_small_and_named_in_their_readme():
     examples = [path for path in ASSETS.iterdir() if path.suffix in (".jpg", ".mp4")]
-    assert {path.name for path in examples} == {"portrait.jpg", "portrait_altered.jpg", *CLIPS}
+    assert {path.name for path in examples} == {"portrait.jpg", "portrait_altered.jpg", "portrait_touched.jpg", *CLIPS}
     assert sum(path.stat().st_size for path in examples) < 1_500_000
     described = (ASSETS / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in examples if f"`{path.name}`" not in described] == []
