@@ -313,7 +313,7 @@ def test_what_cannot_be_read_is_called_by_its_own_name(tmp_path, by_hand):
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"PK" + bytes(5000))
     told = "".join(run("weights", "import", broken, "HAND").output.split())
-    assert "broken.pthcannotbereadasplainweights" in told
+    assert "broken.pthisdamaged:itsendismissing" in told
     assert "torch.load" not in told
     assert not by_hand.exists()
 
