@@ -344,6 +344,7 @@ class OpenCase:
 
         Raises: NotAllowedError, CaseGoneError, QueueFullError; ModelRegistryError where no detector that is ready fits.
         """
+        self.require(Right.RUN)
         names = proven_for(self._bench.manager, self.media)
         if not names:
             raise ModelRegistryError(f"No detector that is ready examines {self.media.name}. See the list of models.")

@@ -52,6 +52,8 @@ CASE: dict[str, tuple[Right | None, Act]] = {
     "jobs": (Right.READ, lambda case, _: case.jobs()),
     "reviews": (Right.READ, lambda case, _: case.reviews()),
     "submit": (Right.RUN, lambda case, _: case.submit(["BRIGHT"])),
+    "examine": (Right.RUN, lambda case, _: case.examine()),
+    "answer": (Right.READ, lambda case, _: case.answer()),
     "add_review": (Right.REVIEW, lambda case, _: case.add_review("eve", HumanVerdict.GENUINE, Confidence.LOW)),
     "set_provenance": (Right.CHANGE, lambda case, known: case.set_provenance(known.provenance)),
     "set_question": (Right.CHANGE, lambda case, _: case.set_question("Whose?")),
