@@ -157,7 +157,7 @@ def test_serve_gives_the_page_and_scores_what_is_sent(installed, page):
     answer = page.get("/")
     assert answer.status_code == 200
     assert "Drishtiksha" in answer.text
-    assert "or take an example" in page.get("/config").text, "the examples are there"
+    assert "or open a finished example" in page.get("/config").text, "the examples are there"
     picture = ROOT / "assets" / "portrait.jpg"
     result = page.post("/api/analyze", files={"file": (picture.name, picture.read_bytes())}, data={"wait": "true"})
     assert result.status_code == 200, result.text
