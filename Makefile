@@ -21,7 +21,7 @@ PINS := requirements.txt constraints.txt pyproject.toml
 help:
 	@echo "make run     start the app (http://127.0.0.1:7860)"
 	@echo "make test    run the tests"
-	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests"
+	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests, those with networks of full size too"
 	@echo "make bench   measure start-up, loading, decoding and scoring"
 	@echo "make attack  judge 2,000 damaged files within bounds of time and memory (ARGS='--files 200 --seed 3')"
 	@echo "make train   train the embedded detectors again (DATA=folder of training data; MODEL=name for one of them)"
@@ -33,7 +33,7 @@ run: $(VENV)/.run-stamp
 	$(PY) app.py
 
 test: $(VENV)/.dev-stamp chromium postgresql
-	$(TESTS) $(ARGS)
+	$(TESTS) -m "not large" $(ARGS)
 
 check: $(VENV)/.dev-stamp chromium postgresql
 	$(VENV)/bin/ruff check .

@@ -108,6 +108,7 @@ def heard(case) -> np.ndarray:
     return soundfile.read(path, dtype="float32", frames=case["shape"][1])[0]
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_a_full_network_gives_the_published_logits_in_bfloat16_too():
     """The large size, in the numbers that the configuration asks for; the small one is the same code."""

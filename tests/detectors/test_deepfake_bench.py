@@ -38,6 +38,7 @@ def test_every_published_key_finds_its_place_or_is_named_as_unused(name):
     assert (name == "DFB-UCF") == (left > 300)
 
 
+@pytest.mark.large
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_logits_and_the_whole_path_are_the_published_ones(name):

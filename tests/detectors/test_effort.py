@@ -52,6 +52,7 @@ def test_what_was_tuned_is_added_and_what_is_multiplied_out_is_left():
     assert set(plain(old)) == {"head.bias"}
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_logits_of_the_whole_path_are_the_published_ones():
     facts = golden.load(NAME)

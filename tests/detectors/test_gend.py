@@ -63,6 +63,7 @@ def test_pixels_are_the_published_ones(name, array):
     assert array_error(tensor, name, array) < 0.01
 
 
+@pytest.mark.large
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_logits_are_those_of_the_published_network(name):

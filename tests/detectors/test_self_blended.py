@@ -25,6 +25,7 @@ def test_every_published_key_finds_its_place(removed):
     assert wrong_keys(detector, NAME, lambda key: key.removeprefix(removed)) == []
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_logits_and_the_whole_path_are_the_published_ones():
     detector = unloaded(SelfBlendedImagesDetector)

@@ -36,6 +36,7 @@ def test_pixels_are_the_published_ones():
     assert pixels[0].mean(dim=(1, 2)).tolist() == pytest.approx(wanted, abs=1e-5)
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_maps_and_score_are_the_published_ones():
     network = published_network(unloaded(TruForDetector), golden.state_dict("TRUFOR"))

@@ -58,6 +58,7 @@ def test_openais_names_are_those_of_the_same_tower():
         assert torch.allclose(tower(pixel_values=pictures).image_embeds, openai(pictures), atol=1e-4)
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_logits_of_the_whole_path_are_those_of_the_published_head():
     facts = golden.load(NAME)

@@ -47,6 +47,7 @@ def test_of_a_lightning_file_only_the_network_is_taken():
     assert list(unloaded(WaveRepDetector).remap({"head.bias": torch.zeros(1)})) == ["vit.head.bias"]
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_logits_of_the_whole_path_are_the_published_ones():
     """At full size: a frame amid black for WAVEREP, a picture that is repeated for B-FREE."""

@@ -124,6 +124,7 @@ def test_speech_is_scored_window_by_window_and_silence_is_a_gap(small, tmp_path)
     assert (silent.prediction, silent.gap) == (Prediction.INCONCLUSIVE, GapReason.NO_SPEECH)
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_two_heads_on_one_full_encoder_give_the_published_logits(entries):
     """Both files name their encoder alike, so that its stand-in weights are the same."""
@@ -152,6 +153,7 @@ def test_two_heads_on_one_full_encoder_give_the_published_logits(entries):
     assert logits == pytest.approx(cases[1]["logits"], abs=1e-3)
 
 
+@pytest.mark.large
 @pytest.mark.slow
 def test_a_whole_network_with_its_own_encoder_gives_the_published_logits(entries):
     detector, facts = configured(entries, "SPECTRA-AASIST"), golden.load("SPECTRA-AASIST")
