@@ -22,6 +22,9 @@ from drishtiksha.ui.blocks import mount
 
 CLIP = ROOT / "assets" / "clip_with_sound.mp4"
 
+PORTRAIT = ROOT / "assets" / "portrait.jpg"
+AT_ONCE = 20
+
 
 def timeless(answer: dict[str, Any]) -> dict[str, Any]:
     """The time of the run stands in the technical sentence alone."""
@@ -55,3 +58,17 @@ def test_the_same_clip_gives_the_same_answer_everywhere(tmp_path: Path, monkeypa
     assert kept == sent.json()["answer"]
     assert timeless(asked) == alone
     assert Answer.model_validate(asked).complete
+
+
+def test_everybody_who_sends_the_same_file_at_once_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    settings = load_settings(data_dir=tmp_path / "data", device="cpu")
+    bench = Workbench(settings, ModelManager(settings))
+    app = create_app(settings, workbench=bench, mount=lambda inner: mount(inner, settings, bench))
+    with served(app) as client:
+        page = Client(str(client.base_url), verbose=False)
+        sent = [
+            page.submit(handle_file(str(PORTRAIT)), "FACE-BLEND-LITE-V1", api_name="/analyze") for _ in range(AT_ONCE)
+        ]
+        scores = {one.result(timeout=120)["p_fake"] for one in sent}
+    assert len(scores) == 1

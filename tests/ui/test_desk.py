@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ from drishtiksha import errors
 from drishtiksha.casefile import LOCAL, Right, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.services.sessions import COOKIE
+from drishtiksha.ui.shared import desk as shared_desk
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.viewer import viewer_of
 
@@ -78,6 +81,20 @@ def test_an_upload_is_discarded_with_its_folder(upload, desk: Desk) -> None:
     path = upload(b"x", "a.png")
     discard_upload(path)
     assert not path.parent.exists()
+
+
+def test_an_upload_stays_while_somebody_else_may_have_sent_the_same(upload, desk: Desk, monkeypatch) -> None:
+    monkeypatch.setattr(shared_desk, "UPLOAD_KEPT_S", 1.0)
+    before = time.time()
+    path = upload(b"x", "a.png")
+    discard_upload(path)
+    assert path.exists(), "gradio keeps equal uploads in one file"
+    os.utime(path)  # it arrived once more
+    until = time.monotonic() + 30
+    while path.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not path.parent.exists()
+    assert time.time() - before >= 1.0
 
 
 def test_nothing_outside_gradios_folder_is_discarded(desk: Desk, bright_picture: Path, tmp_path: Path) -> None:

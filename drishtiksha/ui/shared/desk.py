@@ -6,6 +6,8 @@ A browser knows cases and jobs only by random ids; no path from a user ever reac
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
+
+UPLOAD_KEPT_S = 120.0
+"""How long an upload stays in gradio's folder, from its arrival on. Its evidence is copied into the case at once."""
 
 
 class Desk:
@@ -51,11 +56,56 @@ class Desk:
 
 
 def discard_upload(upload: Path) -> None:
-    """Delete gradio's temporary copy of an upload, and its folder when it is empty; nothing outside gradio's folder."""
+    """Delete gradio's temporary copy of an upload once `UPLOAD_KEPT_S` is over; nothing outside gradio's folder.
+
+    Gradio keeps equal uploads in one file, so that it may be that of somebody else as well, who is not answered yet. What a
+    stopped server leaves, gradio's own sweep deletes.
+    """
     root = Path(get_upload_folder()).resolve()
     path = upload.resolve()
     if not path.is_relative_to(root) or path.parent == root:
         return
+    try:
+        left = UPLOAD_KEPT_S - (time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return
+    if left > 0:
+        _discards.later(left, path)
+        return
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         path.parent.rmdir()
+
+
+class _Discards:
+    """Uploads that are to be deleted later, by one thread for all of them."""
+
+    def __init__(self) -> None:
+        self._due: dict[Path, float] = {}
+        self._lock = threading.Lock()
+        self._at_work = False
+
+    def later(self, seconds: float, path: Path) -> None:
+        with self._lock:
+            self._due[path] = time.monotonic() + seconds
+            if not self._at_work:
+                self._at_work = True
+                threading.Thread(target=self._work, name="uploads", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._due:
+                    self._at_work = False
+                    return
+                path, due = min(self._due.items(), key=lambda one: one[1])
+                left = due - time.monotonic()
+                if left <= 0:
+                    del self._due[path]
+            if left > 0:
+                time.sleep(min(left, 1.0))
+            else:
+                discard_upload(path)
+
+
+_discards = _Discards()
