@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av.error
 import numpy as np
@@ -39,10 +39,9 @@ def is_combed(frame: VideoFrame) -> bool:
     form = frame.format
     if not form.name.startswith(LUMA) or form.components[0].bits != 8 or frame.height < 16:
         return False
-    plane = frame.planes[0]
+    plane: Any = frame.planes[0]  # a buffer, which PyAV's types tell from Python 3.12 on only
     step = max(frame.width // COLUMNS, 1)
-    # PyAV's planes are buffers, which their types do not tell.
-    whole = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+    whole = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     rows = whole[: frame.height, : frame.width : step]
     luma = rows.astype(np.int16)
     up, down = luma[1:-1] - luma[:-2], luma[1:-1] - luma[2:]
