@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         description="for every model whose own device is auto: auto, cpu, cuda, cuda:N or mps",
     )
     memory_budget_mb: int | None = Field(default=None, gt=0, description="for loaded models; None = no bound")
+    upload_kept_s: float = Field(
+        default=120.0,
+        ge=0,
+        description="how long gradio's copy of an upload stays; it may be that of somebody else who sent the same file",
+    )
     retention_hours: float = Field(default=24.0, gt=0, description="cases older than this are deleted")
     database_url: str | None = Field(default=None, description="any SQLAlchemy URL; None = SQLite in data_dir")
     disk_quota_mb: int | None = Field(default=None, gt=0, description="for all cases together; None = no bound")

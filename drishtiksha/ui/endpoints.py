@@ -18,19 +18,19 @@ from drishtiksha.ui.shared.failure import failure_line
 
 def examine(desk: Desk, file: str | None, viewer: Viewer) -> dict[str, Any]:
     """The `Answer` of all proven detectors that fit, as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
-    with _taken(file, lambda path, name: desk.take(path, name, viewer)) as case:
+    with _taken(desk, file, lambda path, name: desk.take(path, name, viewer)) as case:
         _ended(desk, case.examine(), viewer)
         return case.answer().model_dump(mode="json")
 
 
 def analyze(desk: Desk, file: str | None, model_name: str, viewer: Viewer) -> dict[str, Any]:
     """The `AnalysisResult` of one file as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
-    with _taken(file, desk.workbench.seen_by(viewer).take) as case:
+    with _taken(desk, file, desk.workbench.seen_by(viewer).take) as case:
         return _ended(desk, case.submit([model_name]), viewer).results[0].model_dump(mode="json")
 
 
 @contextlib.contextmanager
-def _taken(file: str | None, take: Callable[[Path, str], OpenCase]) -> Iterator[OpenCase]:
+def _taken(desk: Desk, file: str | None, take: Callable[[Path, str], OpenCase]) -> Iterator[OpenCase]:
     """A case that is deleted again, with the upload. Raises: gr.Error with a sentence for whatever goes wrong."""
     if file is None:
         raise gr.Error("No file was given. Send one with handle_file().")
@@ -44,7 +44,7 @@ def _taken(file: str | None, take: Callable[[Path, str], OpenCase]) -> Iterator[
     except Exception as error:
         raise gr.Error(failure_line(error), print_exception=False) from error
     finally:
-        discard_upload(path)
+        discard_upload(path, desk.settings.upload_kept_s)
         if case is not None:
             with contextlib.suppress(CaseGoneError):  # deleted meanwhile: the answer, or why there is none, still holds
                 case.delete()

@@ -78,6 +78,7 @@ def _start(folder: Path, port: int, command: Sequence[str], settings: Mapping[st
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
         "DRISHTIKSHA_DATA_DIR": str(folder / "data"),
+        "DRISHTIKSHA_UPLOAD_KEPT_S": "1",
     }
     with (folder / "app.log").open("a") as log:
         words = [str(port) if word == "PORT" else word for word in command]

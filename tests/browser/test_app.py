@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -236,7 +237,12 @@ def test_gradio_keeps_nothing_of_a_case(open_page, app: App) -> None:
     page = open_page()
     drop(page, asset("portrait.jpg"))
     answered(page)
-    assert [path for path in app.temp.rglob("*") if path.is_file() and path.stat().st_size] == []
+    until = time.monotonic() + 30
+    while (left := [path for path in app.temp.rglob("*") if path.is_file() and path.stat().st_size]) and (
+        time.monotonic() < until
+    ):
+        page.wait_for_timeout(100)
+    assert left == []
 
 
 def test_the_keyboard_alone_reads_an_example_moves_in_time_and_leaves_again(open_page) -> None:

@@ -13,7 +13,6 @@ from PIL import Image
 
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.workbench import Workbench
-from drishtiksha.ui.shared import desk as shared_desk
 from drishtiksha.ui.shared.desk import Desk
 
 OpenDesk = Callable[[ModelManager], Any]
@@ -21,7 +20,7 @@ OpenDesk = Callable[[ModelManager], Any]
 
 @pytest.fixture(autouse=True)
 def uploads_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_desk, "UPLOAD_KEPT_S", 0.0)
+    monkeypatch.setenv("DRISHTIKSHA_UPLOAD_KEPT_S", "0")
 
 
 @contextmanager

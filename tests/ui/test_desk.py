@@ -11,7 +11,6 @@ from drishtiksha import errors
 from drishtiksha.casefile import LOCAL, Right, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
 from drishtiksha.services.sessions import COOKIE
-from drishtiksha.ui.shared import desk as shared_desk
 from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.viewer import viewer_of
 
@@ -79,15 +78,14 @@ def test_a_browser_of_a_public_page_is_known_by_its_cookie_else_by_the_open_page
 
 def test_an_upload_is_discarded_with_its_folder(upload, desk: Desk) -> None:
     path = upload(b"x", "a.png")
-    discard_upload(path)
+    discard_upload(path, 0)
     assert not path.parent.exists()
 
 
-def test_an_upload_stays_while_somebody_else_may_have_sent_the_same(upload, desk: Desk, monkeypatch) -> None:
-    monkeypatch.setattr(shared_desk, "UPLOAD_KEPT_S", 1.0)
+def test_an_upload_stays_while_somebody_else_may_have_sent_the_same(upload, desk: Desk) -> None:
     before = time.time()
     path = upload(b"x", "a.png")
-    discard_upload(path)
+    discard_upload(path, 1)
     assert path.exists(), "gradio keeps equal uploads in one file"
     os.utime(path)  # it arrived once more
     until = time.monotonic() + 30
@@ -102,7 +100,7 @@ def test_nothing_outside_gradios_folder_is_discarded(desk: Desk, bright_picture:
     link = tmp_path / "gradio" / "link.png"
     link.symlink_to(bright_picture)
     for path in (bright_picture, tmp_path / "gradio" / ".." / "bright.png", link):
-        discard_upload(path)
+        discard_upload(path, 0)
     assert bright_picture.exists()
 
 

@@ -54,7 +54,7 @@ def take_upload(desk: Desk, upload: str | None, viewer: Viewer) -> Iterator[Upda
     try:
         yield from take(desk, path, viewer)
     finally:
-        discard_upload(path)
+        discard_upload(path, desk.settings.upload_kept_s)
 
 
 @guarded(refused)

@@ -85,7 +85,7 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
             return cleared() | shown | refresh(desk, setup, viewer)
     finally:
         if upload:
-            discard_upload(path)
+            discard_upload(path, desk.settings.upload_kept_s)
 
 
 def suited(desk: Desk, setup: Setup, media: MediaInfo) -> Setup:

@@ -182,7 +182,7 @@ def take_in(desk: Desk, upload: str | None, case_id: str | None, filters: str | 
             update |= opinions(desk.workbench.seen_by(viewer).open(case_id).read())
         return update | refresh(desk, case_id, filters, viewer) | numbers(desk, viewer)
     finally:
-        discard_upload(path)
+        discard_upload(path, desk.settings.upload_kept_s)
 
 
 def _told(error: BaseException) -> str:

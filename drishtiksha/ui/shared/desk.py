@@ -22,9 +22,6 @@ from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
 
-UPLOAD_KEPT_S = 120.0
-"""How long an upload stays in gradio's folder, from its arrival on. Its evidence is copied into the case at once."""
-
 
 class Desk:
     """The workbench as the page sees it."""
@@ -55,8 +52,8 @@ class Desk:
         ]
 
 
-def discard_upload(upload: Path) -> None:
-    """Delete gradio's temporary copy of an upload once `UPLOAD_KEPT_S` is over; nothing outside gradio's folder.
+def discard_upload(upload: Path, kept_s: float) -> None:
+    """Delete gradio's temporary copy of an upload, `kept_s` after it arrived; nothing outside gradio's folder.
 
     Gradio keeps equal uploads in one file, so that it may be that of somebody else as well, who is not answered yet. What a
     stopped server leaves, gradio's own sweep deletes.
@@ -66,11 +63,11 @@ def discard_upload(upload: Path) -> None:
     if not path.is_relative_to(root) or path.parent == root:
         return
     try:
-        left = UPLOAD_KEPT_S - (time.time() - path.stat().st_mtime)
+        left = kept_s - (time.time() - path.stat().st_mtime)
     except FileNotFoundError:
         return
     if left > 0:
-        _discards.later(left, path)
+        _discards.later(left, path, kept_s)
         return
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -81,13 +78,13 @@ class _Discards:
     """Uploads that are to be deleted later, by one thread for all of them."""
 
     def __init__(self) -> None:
-        self._due: dict[Path, float] = {}
+        self._due: dict[Path, tuple[float, float]] = {}
         self._lock = threading.Lock()
         self._at_work = False
 
-    def later(self, seconds: float, path: Path) -> None:
+    def later(self, seconds: float, path: Path, kept_s: float) -> None:
         with self._lock:
-            self._due[path] = time.monotonic() + seconds
+            self._due[path] = time.monotonic() + seconds, kept_s
             if not self._at_work:
                 self._at_work = True
                 threading.Thread(target=self._work, name="uploads", daemon=True).start()
@@ -98,14 +95,14 @@ class _Discards:
                 if not self._due:
                     self._at_work = False
                     return
-                path, due = min(self._due.items(), key=lambda one: one[1])
+                path, (due, kept_s) = min(self._due.items(), key=lambda one: one[1])
                 left = due - time.monotonic()
                 if left <= 0:
                     del self._due[path]
             if left > 0:
                 time.sleep(min(left, 1.0))
             else:
-                discard_upload(path)
+                discard_upload(path, kept_s)
 
 
 _discards = _Discards()
