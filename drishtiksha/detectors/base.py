@@ -125,6 +125,13 @@ class Detector(ABC):
 
         return occlusion(self.score_alone, tensor, batch_size=self.config.batch_size), "occlusion"
 
+    def attended(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
+        """`importance` of a transformer with a `grid` of patches: what its class token attended to."""
+        from drishtiksha.explain.attention import attention_map
+
+        network: Any = self.network
+        return self._work(lambda batch: attention_map(network, batch, network.grid), tensor[None]), "attention"
+
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         from drishtiksha.explain.maps import to_heatmap
 

@@ -70,7 +70,4 @@ class EffortDetector(AlignedFaceDetector):
         return [scaled(self.crop(sample, face), CLIP) for face in sample.faces]
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.attention import attention_map
-
-        network: Any = self.network
-        return self._work(lambda batch: attention_map(network, batch, network.grid), tensor[None]), "attention"
+        return self.attended(tensor)

@@ -72,10 +72,7 @@ class GenDDetector(AlignedFaceDetector):
         return [preprocess_face(self.crop(sample, face), self.config.backbone) for face in sample.faces]
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.attention import attention_map
-
-        network: Any = self.network
-        return self._work(lambda batch: attention_map(network, batch, network.grid), tensor[None]), "attention"
+        return self.attended(tensor)
 
     def _normalises(self) -> bool:
         """Raises: WeightsMismatchError for a config.json that names a head which is not known."""

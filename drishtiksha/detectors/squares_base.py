@@ -77,7 +77,4 @@ class SquaresDetector(Detector):
         return values
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.attention import attention_map
-
-        network: Any = self.network
-        return self._work(lambda batch: attention_map(network, batch, network.grid), tensor[None]), "attention"
+        return self.attended(tensor)

@@ -78,7 +78,4 @@ class WaveRepDetector(Detector):
         return middle_box(height, width, self.config.crop_px)
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.attention import attention_map
-
-        network: Any = self.network
-        return self._work(lambda batch: attention_map(network, batch, network.grid), tensor[None]), "attention"
+        return self.attended(tensor)
