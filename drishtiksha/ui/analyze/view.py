@@ -69,7 +69,7 @@ def timeline(results: Sequence[AnalysisResult], answer: Answer) -> str:
     chart = comparison_chart([result for _, result in drawn], names=[title for title, _ in drawn])
     told = replace(chart, title="All checks over time", lines=tuple(replace(one, detail="") for one in chart.lines))
     at = words.fine_clock(chart.axis.start_s)
-    return fill("analyze/timeline.html", chart=told, key="dk-answer-chart", player_id=PLAYER_ID, at=at)
+    return fill("analyze/timeline.html", chart=told, key="dk-answer-chart", players=PLAYER_ID, at=at)
 
 
 def moments(result: AnalysisResult, shots: Sequence[Shot]) -> str:
