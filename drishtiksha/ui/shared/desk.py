@@ -6,6 +6,7 @@ A browser knows cases and jobs only by random ids; no path from a user ever reac
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from dataclasses import replace
@@ -21,6 +22,11 @@ from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 0.5
+"""How often it is looked whether an upload is to be deleted."""
 
 
 class Desk:
@@ -63,11 +69,11 @@ def discard_upload(upload: Path, kept_s: float) -> None:
     if not path.is_relative_to(root) or path.parent == root:
         return
     try:
-        left = kept_s - (time.time() - path.stat().st_mtime)
+        age_s = time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return
-    if left > 0:
-        _discards.later(left, path, kept_s)
+    if age_s < kept_s:
+        _discards.later(path, kept_s)
         return
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
@@ -78,31 +84,30 @@ class _Discards:
     """Uploads that are to be deleted later, by one thread for all of them."""
 
     def __init__(self) -> None:
-        self._due: dict[Path, tuple[float, float]] = {}
+        self._waiting: dict[Path, float] = {}
         self._lock = threading.Lock()
         self._at_work = False
 
-    def later(self, seconds: float, path: Path, kept_s: float) -> None:
+    def later(self, path: Path, kept_s: float) -> None:
         with self._lock:
-            self._due[path] = time.monotonic() + seconds, kept_s
+            self._waiting[path] = kept_s
             if not self._at_work:
                 self._at_work = True
                 threading.Thread(target=self._work, name="uploads", daemon=True).start()
 
     def _work(self) -> None:
         while True:
+            time.sleep(EVERY_S)
             with self._lock:
-                if not self._due:
+                if not self._waiting:
                     self._at_work = False
                     return
-                path, (due, kept_s) = min(self._due.items(), key=lambda one: one[1])
-                left = due - time.monotonic()
-                if left <= 0:
-                    del self._due[path]
-            if left > 0:
-                time.sleep(min(left, 1.0))
-            else:
-                discard_upload(path, kept_s)
+                due, self._waiting = self._waiting, {}
+            for path, kept_s in due.items():
+                try:
+                    discard_upload(path, kept_s)  # which puts back what is not due
+                except OSError:
+                    log.exception("an upload could not be deleted; gradio's sweep tries again")
 
 
 _discards = _Discards()
