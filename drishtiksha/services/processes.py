@@ -35,9 +35,11 @@ HANG_S = 45.0
 """A worker that gives no sign of life for so long is killed. Reading a large library may hold everything up for a while."""
 SILENT_S = 10.0
 """After so long without a sign the health of the server says so."""
+LOOK_S = 0.5
+"""How often it is looked whether a worker hangs."""
 STOP_S = 15.0
 """How long a worker may take to put its job back and end, before it is killed."""
-WAITS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+WAITS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Before a worker is started again, by how many have died in a row."""
 WELL_S = 60.0
 """A worker that lived so long ends such a row."""
@@ -238,9 +240,12 @@ class _Keeper:
             others=None if self._others is None else list(self._others),
             parent=os.getpid(),
         )
-        reader = threading.Thread(target=self._listen, args=(lines,), name=f"ear {self.devices[0]}", daemon=True)
+        silent = threading.Event()
+        reader = threading.Thread(
+            target=self._listen, args=(lines, silent), name=f"lines {self.devices[0]}", daemon=True
+        )
         reader.start()
-        hung = self._watch(process)
+        hung = self._watch(process, silent)
         reader.join(STOP_S)
         worker, self._worker, self._lines, self.loaded = self._worker, "", None, {}
         stopped = self._stopping.is_set()
@@ -249,22 +254,14 @@ class _Keeper:
         self._bury(worker, process.returncode, hung=hung, stopped=stopped)
         self._refuse_the_rest()
 
-    def _watch(self, process: subprocess.Popen[str]) -> bool:
-        """Wait for the end of a worker, which comes at once when it hangs: whether it did."""
+    def _watch(self, process: subprocess.Popen[str], silent: threading.Event) -> bool:
+        """Wait for the end of a worker, which comes at once when it hangs: whether it did. silent: it closed its pipe."""
         stop_by: float | None = None
-        while True:
-            try:
-                process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                pass
-            else:
-                return False
+        while not silent.wait(LOOK_S):
             now = time.monotonic()
             if self._stopping.is_set():
-                if stop_by is None:
-                    stop_by = now + STOP_S
-                    assert self._lines is not None
-                    self._lines.close()
+                stop_by = stop_by or now + STOP_S
+                self.ask_to_stop()
                 hung = now > stop_by
             else:
                 hung = now - self._sign > (HANG_S if self._worker else START_S)
@@ -272,20 +269,34 @@ class _Keeper:
                 process.kill()
                 process.wait()
                 return True
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return False
 
-    def _listen(self, lines: Lines) -> None:
-        for message in lines.received():
-            self._sign = time.monotonic()
-            if "worker" in message:
-                self._worker, self._why = message["worker"], ""
-            elif "loaded" in message:
-                self.loaded = {name: LoadedFacts(**facts) for name, facts in message["loaded"].items()}
-                self._changed()
-            else:
-                with self._lock:
-                    asked = self._asked.get(message["reply"])
-                if asked is not None:
-                    asked.put(message)
+    def _listen(self, lines: Lines, silent: threading.Event) -> None:
+        try:
+            for message in lines.received():
+                self._sign = time.monotonic()
+                self._hear(message)
+        except ValueError:  # half a line of a worker that was killed
+            log.info("The worker of %s broke off in the middle of a line", self.devices[0])
+        finally:
+            silent.set()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "worker" in message:
+            self._worker, self._why = message["worker"], ""
+        elif "loaded" in message:
+            self.loaded = {name: LoadedFacts(**facts) for name, facts in message["loaded"].items()}
+            self._changed()
+        else:
+            with self._lock:
+                asked = self._asked.get(message["reply"])
+            if asked is not None:
+                asked.put(message)
 
     def _bury(self, worker: str, code: int, *, hung: bool, stopped: bool) -> None:
         """See to the job of a worker that has ended."""

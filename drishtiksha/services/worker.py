@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import logging
 import os
 import signal
@@ -41,6 +42,7 @@ def main() -> None:
     _die_with(first["parent"])
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the supervisor, too, which stops this process
         signal.signal(number, signal.SIG_IGN)
+    faulthandler.enable()  # where it crashed stands in the log of the server
     settings = Settings(**first["settings"])
     configure_logging(settings)
     try:

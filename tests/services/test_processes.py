@@ -44,6 +44,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     (folder / "config.yaml").write_text(yaml.safe_dump({"models": models, "device": "cpu"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRISHTIKSHA_CONFIG", str(folder / "config.yaml"))
+        patch.setattr(processes, "WAITS_S", (0.0, 0.1))
         settings = load_settings(
             workers="processes", data_dir=folder / "data", detectors_dir=folder / "detectors", max_queue=50
         )
