@@ -1,6 +1,7 @@
 """The app: `python app.py`, and the entry point of the Hugging Face Space."""
 
 import os
+import signal
 import sys
 
 from drishtiksha.errors import DrishtikshaError
@@ -30,10 +31,11 @@ if __name__ == "__main__":
 
         options["auth"] = authenticator(accounts)
         options["app_kwargs"]["middleware"].append(Middleware(SlowLogins))
-    workbench.start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl+C
     try:
+        workbench.start()
         demo.launch(**options)
-    except OSError as error:  # the port is taken, say
+    except (DrishtikshaError, OSError) as error:  # the port is taken, say
         sys.exit(f"Drishtiksha cannot start. {error}")
     finally:
         workbench.stop()

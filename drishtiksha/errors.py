@@ -117,7 +117,9 @@ class JobStateError(DrishtikshaError):
 
 
 class QueueFullError(DrishtikshaError):
-    """As many jobs wait as may wait."""
+    """As many jobs wait as may wait. `retry_s`: when one of them may have ended, where that is known."""
+
+    retry_s: float | None = None
 
 
 class QuotaError(DrishtikshaError):

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,17 @@ class ModelStatus:
         return self.state in ("ready", "loaded") and (media is None or self.config.accepts(media))
 
 
+@dataclass(frozen=True)
+class LoadedFacts:
+    """What is known of a model while it is loaded, in this process or in a worker."""
+
+    memory_bytes: int
+    parameters: int
+    device: str
+    dtype: str
+    load_seconds: float
+
+
 class ModelManager:
     """Lists the configured models and loads the asked one on first use. Safe to share between threads."""
 
@@ -76,6 +87,8 @@ class ModelManager:
         files = [part.path for config in self.model_configs.values() for part in parts(config)]
         hide_folders(*(file.parent.parent for file in files))
         self._models: dict[str, Detector] = {}
+        self.elsewhere: Mapping[str, LoadedFacts] = {}
+        """What the workers have loaded, where these are processes of their own."""
         self._used: dict[str, float] = {}
         self._pins: Counter[str] = Counter()
         self._changing = threading.Lock()
@@ -102,6 +115,23 @@ class ModelManager:
         """The detector while it is loaded; never loads. Raises: ModelRegistryError for a name that is not configured."""
         self._require(name)
         return self._models.get(name)
+
+    def loaded_facts(self, name: str) -> LoadedFacts | None:
+        """What is known of a model while it is loaded here or in a worker; never loads.
+
+        Raises: ModelRegistryError for a name that is not configured.
+        """
+        detector = self.loaded(name)
+        if detector is None:
+            return self.elsewhere.get(name)
+        facts = detector.run_facts()
+        return LoadedFacts(
+            memory_bytes=detector.memory_bytes,
+            parameters=detector.parameters,
+            device=facts["device"],
+            dtype=facts["dtype"],
+            load_seconds=detector.load_seconds or 0.0,
+        )
 
     def unloaded(self, name: str) -> Detector:
         """A new detector of this model without its weights: what it looks at is known before they are read.
@@ -223,7 +253,7 @@ class ModelManager:
         embedded = state(config.model_path, config.weights) is WeightsState.EMBEDDED
         absent = [part for part in self.missing(name) if not part.optional]
         cure: str | None = None
-        now: State = "loaded" if name in self._models else "ready"
+        now: State = "loaded" if name in self._models or name in self.elsewhere else "ready"
         if config.class_name not in self._registry:
             now, cure = "broken", self._unknown_class(name)
         elif now == "ready" and absent:

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         pattern=DEVICE,
         description="for every model whose own device is auto: auto, cpu, cuda, cuda:N or mps",
     )
+    workers: Literal["processes", "threads"] = Field(
+        default="processes",
+        description="where jobs run: in a process a device, which is started again when it crashes and leaves the page free to "
+        "answer, or in threads of the server itself, where inference must begin in the process of the page (ZeroGPU)",
+    )
     memory_budget_mb: int | None = Field(default=None, gt=0, description="for loaded models; None = no bound")
     upload_kept_s: float = Field(
         default=120.0,

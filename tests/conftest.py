@@ -14,6 +14,7 @@ for _name, _value in {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "OMP_NUM_THREADS": "1",
     "MPLBACKEND": "agg",
+    "DRISHTIKSHA_WORKERS": "threads",  # detectors that a test plants are in its process alone
 }.items():
     os.environ.setdefault(_name, _value)
 

@@ -26,6 +26,7 @@ from drishtiksha.cli.tracks import tracks
 from drishtiksha.cli.users import users_app
 from drishtiksha.cli.verify import verify
 from drishtiksha.cli.weights import weights_app
+from drishtiksha.cli.worker import worker
 
 __all__ = ["Exit", "app", "exit_code", "main"]
 
@@ -40,6 +41,7 @@ app.command()(tracks)
 app.command()(report)
 app.command()(verify)
 app.command()(serve)
+app.command()(worker)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")

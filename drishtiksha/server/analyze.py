@@ -18,7 +18,7 @@ from drishtiksha.errors import RequestError, WeightsMissingError
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.errors import in_words, public_job
-from drishtiksha.server.services import UPLOADS_AT_ONCE, Here, Services, as_json
+from drishtiksha.server.services import Here, Services, as_json
 from drishtiksha.server.upload import FILE, Upload, received
 from drishtiksha.services.intake import deleted_on_failure, take_in
 
@@ -111,16 +111,13 @@ def _answer(here: Services, viewer: Viewer, view: JobView) -> Answer:
 
 async def _receive(request: Request, viewer: Viewer, here: Services) -> tuple[AnalyzeForm, str]:
     """The fields and the id of the queued job."""
-    if here.uploading >= UPLOADS_AT_ONCE:
-        raise RequestError("busy", "Too many files arrive at once. Try again in a moment.", 503, retry_s=5)
-    here.uploading += 1
-    try:
+    stated = request.headers.get("content-length", "")
+    async with here.turns.one(int(stated) if stated.isdigit() else None):
+        await anyio.to_thread.run_sync(here.workbench.require_room)
         async with received(request, here.uploads_dir, here.settings.limits.max_bytes) as upload:
             form = read_form(upload.fields)
             here.metrics.upload_bytes.observe(upload.size)
             return form, await anyio.to_thread.run_sync(_queue, here, viewer, upload, form)
-    finally:
-        here.uploading -= 1
 
 
 def read_form(fields: Mapping[str, list[str]]) -> AnalyzeForm:
@@ -152,9 +149,11 @@ def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) ->
 async def _until_ended(request: Request, here: Services, job_id: str, viewer: Viewer, wait_s: float) -> JobView:
     """The job once it has ended, after `wait_s` as it then stands. A client that goes away leaves it running."""
     deadline = time.monotonic() + wait_s
+    seen = here.workbench.seen_by(viewer)
+    view = await anyio.to_thread.run_sync(seen.job, job_id)
     while True:
-        view = await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, job_id)
         left_s = deadline - time.monotonic()
         if view.state.ended or left_s <= 0 or await request.is_disconnected():
             return view
         await asyncio.sleep(min(TICK_S, left_s))
+        view = await anyio.to_thread.run_sync(seen.job_since, view)

@@ -84,11 +84,11 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     try:
-        await anyio.to_thread.run_sync(_start, services)
-    except DrishtikshaError as error:
-        app.state.failure = error
-        raise
-    try:
+        try:
+            await anyio.to_thread.run_sync(_start, services)
+        except DrishtikshaError as error:
+            app.state.failure = error
+            raise
         yield
     finally:
         await anyio.to_thread.run_sync(services.workbench.stop)
@@ -97,11 +97,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _start(services: Services) -> None:
     """Raises: ModelRegistryError when a model that is ready cannot be loaded."""
     _remove_abandoned(services)
+    services.workbench.start()
     if services.settings.eager_models:
         ready = [status.name for status in services.manager.describe() if status.state == "ready"]
         log.info("Loading %s", ", ".join(ready) or "no model: none is ready")
-        services.manager.preload(ready)
-    services.workbench.start()
+        services.workbench.preload(ready)
 
 
 def _remove_abandoned(services: Services) -> None:

@@ -117,10 +117,11 @@ class CaseSummary(_Body):
 
 
 class Alive(_Body):
-    """The process answers."""
+    """The process answers, and how its workers are."""
 
     alive: bool = True
     version: str
+    workers: str = Field(description="`ok`, or what is wrong; jobs wait meanwhile")
 
 
 class Readiness(_Body):

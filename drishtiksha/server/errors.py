@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from drishtiksha import errors
 from drishtiksha.casefile import JobView
-from drishtiksha.errors import DrishtikshaError, RequestError, without_server_paths
+from drishtiksha.errors import DrishtikshaError, QueueFullError, RequestError, without_server_paths
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ STATUS: dict[type[DrishtikshaError], tuple[str, int]] = {
 
 RETRY_S = {503: 10, 507: 600}
 """What `Retry-After` says where nothing better is known."""
+MAX_RETRY_S = 60.0
+"""What it says at most of a full queue: jobs may be stopped, and other workers may come."""
 
 INTERNAL = "Something went wrong on the server; nothing was concluded. Try again, and tell whoever runs the server."
 NO_DATABASE = "The server's database does not answer. Nothing was concluded. Try again in a minute."
@@ -70,7 +72,8 @@ def answer_to(error: DrishtikshaError) -> JSONResponse:
     for cls in type(error).__mro__:
         if cls in STATUS:
             kind, status = STATUS[cls]
-            return refusal(kind, str(error), status)
+            after = min(error.retry_s or RETRY_S[status], MAX_RETRY_S) if isinstance(error, QueueFullError) else None
+            return refusal(kind, str(error), status, after)
     log.error("Unexpected error", exc_info=error)
     return refusal("internal", INTERNAL, 500)
 

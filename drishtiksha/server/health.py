@@ -14,9 +14,9 @@ from drishtiksha import __version__
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import Alive, ModelCard, Readiness
 from drishtiksha.server.services import Here, as_json, list_as_json
+from drishtiksha.services.workers import OK
 from drishtiksha.store.db import Store
 
-OK = "ok"
 log = logging.getLogger(__name__)
 router = APIRouter()
 
@@ -28,16 +28,16 @@ def models(_: Admitted, here: Here) -> Response:
 
 
 @router.get("/healthz", response_model=Alive)
-async def healthz() -> Response:
-    """The process answers; nothing else is looked at."""
-    return as_json(Alive(version=__version__))
+async def healthz(here: Here) -> Response:
+    """The process answers, and how its workers are; the database is not asked."""
+    return as_json(Alive(version=__version__, workers=here.workbench.workers_state))
 
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "not ready"}})
 def readyz(here: Here) -> Response:
     """Whether the database can be written and the workers live."""
     database = _database(here.workbench.store)
-    workers = OK if here.workbench.working else "a worker has stopped; restart the server"
+    workers = here.workbench.workers_state
     ready = database == workers == OK
     return as_json(Readiness(ready=ready, database=database, workers=workers), 200 if ready else 503)
 

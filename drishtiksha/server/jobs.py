@@ -57,7 +57,7 @@ async def events(job_id: JobId, viewer: Admitted, here: Here) -> StreamingRespon
     """
     if here.watching >= WATCHERS_AT_ONCE:
         raise RequestError("busy", "Too many connections watch jobs. Ask for the job itself instead.", 503)
-    first = public_job(await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, job_id))
+    first = await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, job_id)
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(
         _counted(here, _events(here, first, viewer)), media_type="text/event-stream", headers=headers
@@ -98,10 +98,10 @@ async def _counted(here: Services, stream: AsyncIterator[bytes]) -> AsyncIterato
 
 
 async def _events(here: Services, view: JobView, viewer: Viewer) -> AsyncIterator[bytes]:
-    """Asks again each tick: no thread is held for a client that only listens."""
-    sent, sent_at = "", 0.0
+    """Looks again each tick: no thread is held for a client that only listens, and the database is asked for what is new."""
+    seen, sent, sent_at = here.workbench.seen_by(viewer), "", 0.0
     while not view.state.ended:
-        shown = view.model_dump_json(exclude=LATER)
+        shown = public_job(view).model_dump_json(exclude=LATER)
         if shown != sent:
             sent, sent_at = shown, time.monotonic()
             yield _event("progress", shown)
@@ -110,11 +110,11 @@ async def _events(here: Services, view: JobView, viewer: Viewer) -> AsyncIterato
             yield b": still here\n\n"
         await asyncio.sleep(TICK_S)
         try:
-            view = public_job(await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, view.job_id))
+            view = await anyio.to_thread.run_sync(seen.job_since, view)
         except DrishtikshaError as error:
             yield _event("gone", bytes(answer_to(error).body).decode())
             return
-    yield _event("ended", view.model_dump_json())
+    yield _event("ended", public_job(view).model_dump_json())
 
 
 def _event(name: str, data: str) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
+from drishtiksha.errors import RequestError
 from drishtiksha.registry import ModelManager
 from drishtiksha.server.access import Gate
 from drishtiksha.server.metrics import Metrics
@@ -19,18 +22,57 @@ from drishtiksha.settings import Settings
 
 REPORTS_AT_ONCE = 2
 UPLOADS_AT_ONCE = 8
+SMALL_BYTES = 8_000_000
+"""A body up to so long waits for its turn where as many arrive as may; a longer one is refused."""
+WAITING_AT_ONCE, WAIT_S = 200, 30.0
+"""How many wait for their turn, and for how long."""
+BUSY_RETRY_S = 5.0
 WATCHERS_AT_ONCE = 200
+
+
+class Turns:
+    """Lets so many bodies in at once. Used by the event loop alone."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def one(self, stated_bytes: int | None) -> AsyncIterator[None]:
+        """A turn for the time of the block. stated_bytes: None where the client does not say how long its body is.
+
+        Raises: RequestError with the time to try again, where there is no room to wait either.
+        """
+        small = stated_bytes is not None and stated_bytes <= SMALL_BYTES
+        if self._free.locked() and (not small or self._waiting >= WAITING_AT_ONCE):
+            raise _busy()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise _busy() from error
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+def _busy() -> RequestError:
+    return RequestError("busy", "Too many files arrive at once. Try again in a moment.", 503, retry_s=BUSY_RETRY_S)
 
 
 @dataclass
 class Services:
-    """One for an app. `uploading` and `watching` count what is open now; only the event loop touches them."""
+    """One for an app. `watching` counts what is open now; only the event loop touches it."""
 
     settings: Settings
     workbench: Workbench
     gate: Gate
     metrics: Metrics
-    uploading: int = 0
+    turns: Turns = field(default_factory=lambda: Turns(UPLOADS_AT_ONCE))
     watching: int = 0
     reports: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(REPORTS_AT_ONCE))
 

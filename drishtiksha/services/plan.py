@@ -74,7 +74,7 @@ def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float
     from drishtiksha.analysis.fit import misfit  # here, because a list of models need not wait for it
 
     status = manager.status(name)
-    detector = manager.loaded(name)
+    loaded = manager.loaded_facts(name)
     held = sum(bytes_of(part.path, part.source) for part in parts(status.config))
     obstacle = misfit(media, status.config, name) or (None if status.can_examine(None) else status.remedy)
     return ModelPlan(
@@ -82,6 +82,6 @@ def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float
         evidence=status.config.evidence,
         state=status.state,
         obstacle=obstacle,
-        memory_bytes=held if detector is None else detector.memory_bytes,
+        memory_bytes=held if loaded is None else loaded.memory_bytes,
         seconds=seconds,
     )

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,8 @@ from drishtiksha.results import MediaInfo, Prediction
 from drishtiksha.services.answers import answer_to, proven_for
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.plan import RunPlan, plan
-from drishtiksha.services.workers import Workers
+from drishtiksha.services.processes import WorkerProcesses
+from drishtiksha.services.workers import OK, Crew, Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
 from drishtiksha.store.db import Store, open_store
@@ -77,11 +78,16 @@ class Workbench:
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
         self._reviews = Reviews(self.store)
         self._timer = threading.Timer(0, self._delete_marked)
-        self._workers = Workers(manager, self._jobs, self._cases, self.sweep, SWEEP_S)
+        sweep = (self.sweep, SWEEP_S)
+        self._workers: Crew = (
+            WorkerProcesses(manager, self._jobs, sweep)
+            if settings.workers == "processes"
+            else Workers(manager, self._jobs, self._cases, sweep)
+        )
 
     def start(self) -> None:
-        """Start the workers, one thread a device, and the retention sweep; interrupted jobs are taken up from their
-        last chunk. Without it jobs only queue up."""
+        """Start the workers, one a device, and the retention sweep; interrupted jobs are taken up from their last chunk.
+        Without it jobs only queue up."""
         self._workers.start()
 
     def stop(self) -> None:
@@ -92,7 +98,29 @@ class Workbench:
     @property
     def working(self) -> bool:
         """Whether the workers of this process run."""
-        return self._workers.alive
+        return self.workers_state == OK
+
+    @property
+    def workers_state(self) -> str:
+        """`ok`, or in a sentence what is wrong with the workers."""
+        return self._workers.state
+
+    def require_room(self) -> None:
+        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued."""
+        self._jobs.require_room(self.settings.max_queue)
+
+    def load_model(self, name: str) -> None:
+        """Load a model now where it will run. Raises: ModelRegistryError."""
+        self._workers.load(name)
+
+    def unload_model(self, name: str) -> None:
+        """Forget a loaded model; nothing happens when it is not loaded. Raises: ModelRegistryError while it is at work."""
+        self._workers.unload(name)
+
+    def preload(self, names: Iterable[str]) -> None:
+        """Load these now. Raises: ModelRegistryError at the first that fails."""
+        for name in names:
+            self.load_model(name)
 
     def seen_by(self, viewer: Viewer) -> Seen:
         """The cases and jobs that this viewer may see, with what they may do with them."""
@@ -226,17 +254,25 @@ class Seen:
             raise JobGoneError(JOB_GONE)
         return view
 
+    def job_since(self, view: JobView) -> JobView:
+        """The job as it stands: the same view where nothing has changed, which costs next to nothing.
+
+        Raises: JobGoneError.
+        """
+        return view if self._bench._jobs.is_as_told(view) else self.job(view.job_id)
+
     def watch(self, job_id: str, *, tick_s: float = 0.25) -> Iterator[JobView]:
         """The job now, then at every tick; last the view of the ended job.
 
         Raises: JobGoneError, also when the case is deleted meanwhile. Closing the iterator leaves the job running.
         """
+        view = self.job(job_id)
         while True:
-            view = self.job(job_id)
             yield view
             if view.state.ended:
                 return
             time.sleep(tick_s)
+            view = self.job_since(view)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop, wherever it runs; nothing happens to one that has ended.
@@ -300,6 +336,10 @@ class OpenCase:
         """What running these models would take: time, memory, what must be loaded."""
         bench = self._bench
         return plan(self.media, models, bench.manager, bench._jobs.seconds_seen("analyze", self.media))
+
+    def glance(self) -> Glance:
+        """What is seen and heard of the file before any analysis. Raises: DrishtikshaError where that cannot be told."""
+        return self._bench._workers.glance(self.case_id)
 
     def jobs(self) -> list[JobView]:
         """All jobs of the case, oldest first. Raises: CaseGoneError."""

@@ -1,17 +1,21 @@
-"""The threads that run jobs: one a device, and one that gives signs of life, takes over from the dead and tidies up."""
+"""The threads that run jobs, one a device, and those that repeat a chore beside them."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from drishtiksha.answer import Glance
 from drishtiksha.casefile import JobState
-from drishtiksha.errors import AnalysisCancelledError, ConfigError, DrishtikshaError
-from drishtiksha.registry import ModelManager
+from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
+from drishtiksha.registry import LoadedFacts, ModelManager
+from drishtiksha.services.devices import by_device
+from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.running import JobRun, LostError
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
@@ -22,18 +26,100 @@ LOOK_S = 0.5
 BEAT_S = 2.0
 STOP_S = 20.0
 """How long `stop` waits for a job to put itself back; one that is loading a network may take longer and is taken over."""
+OK = "ok"
+
+Chore = tuple[str, Callable[[], None], float]
+"""Name of its thread, what is done, and every how many seconds."""
 
 log = logging.getLogger(__name__)
 
 
+class Crew(Protocol):
+    """Whatever works on the jobs of a workbench: threads of this process, or processes of their own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None:
+        """Running jobs go back to the queue and keep their chunks."""
+
+    @property
+    def state(self) -> str:
+        """`OK`, or in a sentence what is wrong."""
+        ...
+
+    def wake(self) -> None:
+        """There is a new job."""
+
+    def interrupt(self, job_id: str) -> None:
+        """Stop a job at its next check, without waiting for the heartbeat to tell it."""
+
+    def load(self, name: str) -> None:
+        """Raises: ModelRegistryError."""
+
+    def unload(self, name: str) -> None:
+        """Raises: ModelRegistryError."""
+
+    def glance(self, case_id: str) -> Glance:
+        """What is seen and heard of a case's file. Raises: DrishtikshaError where that cannot be told."""
+        ...
+
+
+class Repeated:
+    """Threads that each repeat a chore. One that raises is tried again."""
+
+    def __init__(self, chores: Iterable[Chore]) -> None:
+        self._chores = list(chores)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        stopping = self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._again, args=(stopping, do, every_s), name=name, daemon=True)
+            for name, do, every_s in self._chores
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, patience_s: float = STOP_S) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(patience_s)
+        self._threads = []
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
+    def _again(self, stopping: threading.Event, do: Callable[[], None], every_s: float) -> None:
+        while not stopping.is_set():
+            try:
+                do()
+            except Exception:
+                log.exception("%s failed; it is tried again", threading.current_thread().name)
+            stopping.wait(every_s)
+
+
 class Workers:
-    """The workers of one process."""
+    """The workers of one process, as threads. A `Crew`."""
 
     def __init__(
-        self, manager: ModelManager, jobs: Jobs, cases: Cases, sweep: Callable[[], None], every_s: float
+        self,
+        manager: ModelManager,
+        jobs: Jobs,
+        cases: Cases,
+        sweep: tuple[Callable[[], None], float] | None = None,
+        share: tuple[Sequence[str], Sequence[str] | None] | None = None,
     ) -> None:
-        """sweep: called at the start and every `every_s` seconds."""
-        self._manager, self._jobs, self._cases, self._sweep, self._every_s = manager, jobs, cases, sweep, every_s
+        """sweep: called at the start and every so many seconds. share: the devices of the one thread of this process, and
+        those of others, as for `Queue.claim`; without it this process serves every device and takes over from the dead."""
+        self._manager, self._jobs, self._cases, self._share = manager, jobs, cases, share
+        chores: list[Chore] = [("heartbeat", self._beat, BEAT_S)]
+        if share is None:
+            chores.append(("takeover", jobs.queue.take_over, DEAD_S / 3))
+        if sweep is not None:
+            chores.append(("retention", *sweep))
+        self._chores = Repeated(chores)
         self._stopping, self._news = threading.Event(), threading.Condition()
         """The event is another for each start: a thread that outlived its stop must not go on beside the new ones."""
         self._running: dict[str, JobRun] = {}
@@ -45,23 +131,22 @@ class Workers:
         if self._threads:
             return
         stopping = self._stopping = threading.Event()
-        self._jobs.queue.take_over()
-        groups = _by_device({config.device for config in self._manager.model_configs.values()})
-        self._jobs.queue.groups = groups
-        work = []
-        for number, names in enumerate(groups):
-            others = None if number else [name for other in groups[1:] for name in other]
-            work.append(threading.Thread(target=self._work, args=(stopping, names, others), name=f"worker {names[0]}"))
-        keep = [("heartbeat", self._beat, BEAT_S), ("takeover", self._jobs.queue.take_over, DEAD_S / 3)]
-        keep.append(("retention", self._sweep, self._every_s))
-        work += [threading.Thread(target=self._again, args=(stopping, do, s), name=name) for name, do, s in keep]
-        for thread in work:
-            thread.daemon = True
-            thread.start()
-        self._threads = work
+        for devices, others in [self._share] if self._share else self._everything():
+            work = threading.Thread(
+                target=self._work, args=(stopping, devices, others), name=f"worker {devices[0]}", daemon=True
+            )
+            self._threads.append(work)
+            work.start()
+        self._chores.start()
 
-    def stop(self) -> None:
-        """Running jobs go back to the queue and keep their chunks."""
+    def _everything(self) -> list[tuple[Sequence[str], Sequence[str] | None]]:
+        self._jobs.queue.take_over()
+        groups = by_device(config.device for config in self._manager.model_configs.values())
+        self._jobs.queue.groups = groups
+        return shares(groups)
+
+    def stop(self, patience_s: float | None = None) -> None:
+        """Running jobs go back to the queue and keep their chunks; each thread is waited for at most `patience_s`."""
         self._stopping.set()
         with self._lock:
             running = list(self._running.values())
@@ -70,27 +155,27 @@ class Workers:
             run.cancel.cancel()
         self.wake()
         for thread in self._threads:
-            thread.join(STOP_S)
+            thread.join(STOP_S if patience_s is None else patience_s)
         self._threads = []
+        self._chores.stop(STOP_S if patience_s is None else patience_s)
 
     @property
-    def alive(self) -> bool:
-        """Whether every thread that was started still runs."""
-        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+    def state(self) -> str:
+        """`OK` while every thread that was started still runs, else a sentence."""
+        alive = bool(self._threads) and all(thread.is_alive() for thread in self._threads) and self._chores.alive
+        return OK if alive else "a worker has stopped; restart the server"
 
     def wake(self) -> None:
-        """There is a new job."""
         with self._news:
             self._news.notify_all()
 
     def interrupt(self, job_id: str) -> None:
-        """Stop a job of this process at its next check, without waiting for the heartbeat to tell it."""
         with self._lock:
             run = self._running.get(job_id)
         if run is not None:
             run.cancel.cancel()
 
-    def _work(self, stopping: threading.Event, devices: list[str], others: list[str] | None) -> None:
+    def _work(self, stopping: threading.Event, devices: Sequence[str], others: Sequence[str] | None) -> None:
         while not stopping.is_set():
             try:
                 claim = self._jobs.queue.claim(devices, others)
@@ -146,26 +231,28 @@ class Workers:
         for run in running:
             run.beat()
 
-    def _again(self, stopping: threading.Event, do: Callable[[], None], every_s: float) -> None:
-        while not stopping.is_set():
-            try:
-                do()
-            except Exception:
-                log.exception("%s failed; it is tried again", threading.current_thread().name)
-            stopping.wait(every_s)
+    def load(self, name: str) -> None:
+        self._manager.load_model(name)
+
+    def unload(self, name: str) -> None:
+        self._manager.unload(name)
+
+    def glance(self, case_id: str) -> Glance:
+        from drishtiksha.services.glance import look  # here, because a list of models need not wait for it
+
+        evidence = CaseFolders(self._manager.settings).evidence(case_id, self._cases.place(case_id))
+        return look(evidence, self._manager.settings.limits)
+
+    @property
+    def loaded(self) -> Mapping[str, LoadedFacts]:
+        """The models that are in memory now."""
+        facts = {name: self._manager.loaded_facts(name) for name in self._manager.get_loaded_model_names()}
+        return {name: known for name, known in facts.items() if known is not None}
 
 
-def _by_device(names: set[str]) -> list[list[str]]:
-    """The configured names of devices, those of one device together: "auto" is one of the others too."""
-    if len(names) < 2:
-        return [sorted(names)] if names else []
-    from drishtiksha.detectors.device import resolve_device
-
-    groups: dict[str, list[str]] = {}
-    for name in sorted(names):
-        try:
-            real = str(resolve_device(name))
-        except ConfigError:  # its models say so when they are loaded
-            real = name
-        groups.setdefault(real, []).append(name)
-    return list(groups.values())
+def shares(groups: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], Sequence[str] | None]]:
+    """What each worker claims, as for `Queue.claim`: the first one also what was queued for a device that is no more."""
+    return [
+        (names, None if number else [name for other in groups[1:] for name in other])
+        for number, names in enumerate(groups)
+    ]

@@ -34,6 +34,8 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.writes = 0
+        """Grows with each writing session of this process that has ended; what was read before may be out of date."""
         self._writer = engine.execution_options(write=True)
 
     @contextmanager
@@ -45,8 +47,11 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that is committed at the end of the block, and rolled back when the block raises."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        try:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            self.writes += 1
 
     def one_at_a_time(self, session: Session) -> None:
         """Until the end of this writing transaction no other one gets past the same call. SQLite has one writer anyway."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from drishtiksha.casefile import JobState, JobView, Kind, Outcome, StressResult
-from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError
+from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, QueueFullError
 from drishtiksha.results import AnalysisResult, MediaInfo
+from drishtiksha.store.board import ActiveJob, Board, ahead_of
 from drishtiksha.store.db import Store
-from drishtiksha.store.queue import Queue, ahead_of, require_room
-from drishtiksha.store.results import ResultReader, columns_of, expected, only, runs_seen
+from drishtiksha.store.queue import Queue, full, require_room
+from drishtiksha.store.results import ResultReader, RunsSeen, columns_of, expected, only, runs_seen
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
 from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, is_id, names, storable, to_json, utc, utc_or_none
 
@@ -25,6 +25,7 @@ class Jobs:
 
     def __init__(self, store: Store, queue: Queue, reader: ResultReader) -> None:
         self.store, self.queue, self.reader = store, queue, reader
+        self._board, self._runs = Board(store), RunsSeen()
 
     def add(
         self,
@@ -46,12 +47,15 @@ class Jobs:
             state=JobState.QUEUED, created=now, queued=now, cancel_asked=False, errors=to_json(dict(errors)),
             model_name="", phase="", message="", progress=0,
         )  # fmt: skip
-        with self.store.write() as session:
-            self.store.one_at_a_time(session)
-            require_room(session, max_queue)
-            if session.get(CaseRow, case_id, with_for_update=True) is None:
-                raise CaseGoneError(CASE_GONE)
-            session.add(row)
+        try:
+            with self.store.write() as session:
+                self.store.one_at_a_time(session)
+                require_room(session, max_queue)
+                if session.get(CaseRow, case_id, with_for_update=True) is None:
+                    raise CaseGoneError(CASE_GONE)
+                session.add(row)
+        except QueueFullError as error:
+            raise self._timed(error) from None
 
     def retry(self, job_id: str, errors: Mapping[str, str], max_queue: int) -> None:
         """Queue an ended job again; `errors` replaces what went wrong before. Raises as `Workbench.retry` does."""
@@ -82,19 +86,51 @@ class Jobs:
             return row.case_id, names(row.models)
 
     def view(self, job_id: str) -> tuple[str, JobView]:
-        """Whose case it is about, and the job. Raises: JobGoneError."""
+        """Whose case it is about, and the job. One query and a look at the board; of one that has ended two queries.
+
+        Raises: JobGoneError.
+        """
         with self.store.read() as session:
-            row, case = _job_and_case(session, job_id)
-            return case.owner, self._view(session, row, case)
+            first = session.execute(_with_case(JobRow.id == job_id)).first() if is_id(job_id) else None
+        if first is None:
+            raise JobGoneError(JOB_GONE)
+        row, owner, newest = first
+        active = {} if JobState(row.state).ended else self._board.jobs()  # with no connection held meanwhile
+        with self.store.read() as session:
+            return owner, self._view(session, row, newest, active)
+
+    def is_as_told(self, view: JobView) -> bool:
+        """Whether a view still holds, by the board alone."""
+        active = self._board.jobs()
+        job = active.get(view.job_id)
+        if job is None or not job.is_told_by(view):
+            return False
+        return job.state is JobState.RUNNING or len(ahead_of(job, active, self.queue.groups)) == view.position
+
+    def require_room(self, max_queue: int) -> None:
+        """Raises: QueueFullError, by the board; whoever adds a job is asked once more."""
+        waiting = sum(job.state is JobState.QUEUED for job in self._board.jobs().values())
+        if waiting >= max_queue:
+            raise self._timed(full(waiting, max_queue))
+
+    def _timed(self, error: QueueFullError) -> QueueFullError:
+        """The refusal, with the time until one of the active jobs may have ended."""
+        jobs = self._board.jobs().values()
+        with self.store.read() as session:
+            newest = session.scalar(_NEWEST) or 0
+            left = [_seconds_left(job, self._expected(session, job, newest)) for job in jobs]
+        error.retry_s = min((seconds for seconds in left if seconds is not None), default=None)
+        return error
 
     def of_case(self, case_id: str) -> list[JobView]:
         """Oldest first. Raises: CaseGoneError."""
+        active = self._board.jobs()
         with self.store.read() as session:
             case = session.get(CaseRow, case_id) if is_id(case_id) else None
             if case is None:
                 raise CaseGoneError(CASE_GONE)
-            rows = session.scalars(select(JobRow).where(JobRow.case_id == case_id).order_by(JobRow.created, JobRow.id))
-            return [self._view(session, row, case) for row in rows]
+            found = session.execute(_with_case(JobRow.case_id == case_id).order_by(JobRow.created, JobRow.id)).all()
+            return [self._view(session, row, newest, active) for row, _, newest in found]
 
     def unended(self, case_id: str) -> list[str]:
         """The jobs of a case that wait or run."""
@@ -149,25 +185,30 @@ class Jobs:
         held = self.queue.mine(job_id).values(beat=self.store.clock(), deaths=0).returning(JobRow.id)
         return session.execute(held).first() is not None
 
-    def _view(self, session: Session, row: JobRow, case: CaseRow) -> JobView:
-        answers = self.reader.of_job(session, row.id, names(row.models))
-        media = MediaInfo.model_validate_json(case.media)
-        ahead = ahead_of(session, row, self.queue.groups) if row.state == JobState.QUEUED else None
+    def _view(self, session: Session, row: JobRow, newest: int, active: Mapping[str, ActiveJob]) -> JobView:
+        """newest: number of the newest result in the database."""
+        state = JobState(row.state)
+        job = None if state.ended else active.get(row.id)
+        ahead: list[ActiveJob] = []
+        if job is not None and state is JobState.QUEUED:
+            ahead = ahead_of(job, active, self.queue.groups)
+        none_yet = job is not None and not job.finished
+        answers = [] if none_yet else self.reader.of_job(session, row.id, names(row.models))
         return JobView(
             job_id=row.id,
             case_id=row.case_id,
             kind=cast(Kind, row.kind),
             models=names(row.models),
             track=row.track,
-            state=JobState(row.state),
+            state=state,
             batch=row.batch,
             model_name=row.model_name,
             phase=row.phase,
             message=row.message,
             progress=row.progress,
             total=row.total,
-            position=None if ahead is None else len(ahead),
-            estimate_s=_estimate(session, row, media, ahead or []),
+            position=len(ahead) if state is JobState.QUEUED else None,
+            estimate_s=None if job is None else self._estimate(session, [job, *ahead], newest),
             preview=AnalysisResult.model_validate_json(row.preview) if row.preview else None,
             results=only(AnalysisResult, answers),
             stress=next(iter(only(StressResult, answers)), None),
@@ -176,6 +217,25 @@ class Jobs:
             started_utc=utc_or_none(row.started),
             ended_utc=utc_or_none(row.ended),
         )
+
+    def _estimate(self, session: Session, jobs: Sequence[ActiveJob], newest: int) -> float | None:
+        """Seconds until all of these are done, from what their models took before; None where one of them has not run on
+        such media yet."""
+        left = [_seconds_left(job, self._expected(session, job, newest)) for job in jobs]
+        known = [seconds for seconds in left if seconds is not None]
+        return sum(known) if len(known) == len(left) else None
+
+    def _expected(self, session: Session, job: ActiveJob, newest: int) -> dict[str, float]:
+        return expected(self._runs.of(session, job.kind, job.media.kind, newest, job.models), job.media)
+
+
+_NEWEST = select(func.max(ResultRow.id))
+
+
+def _with_case(which: Any) -> Any:
+    """Job, owner of its case, and the number of the newest result: all that a view is made from."""
+    newest = func.coalesce(_NEWEST.scalar_subquery(), 0)
+    return select(JobRow, CaseRow.owner, newest).join(CaseRow, CaseRow.id == JobRow.case_id).where(which)
 
 
 def _job_and_case(session: Session, job_id: str) -> tuple[JobRow, CaseRow]:
@@ -190,33 +250,13 @@ def _in_state(job_id: str, state: JobState) -> Any:
     return update(JobRow).where(JobRow.id == job_id, JobRow.state == state)
 
 
-def _estimate(session: Session, row: JobRow, media: MediaInfo, ahead: Sequence[tuple[JobRow, str]]) -> float | None:
-    """Seconds until a job is done, from what its models and those of the jobs ahead took before; None where one of them
-    has not run on such media yet. The number of queries does not depend on that of the jobs."""
-    if JobState(row.state).ended:
-        return None
-    jobs = [(row, media), *((other, MediaInfo.model_validate_json(facts)) for other, facts in ahead)]
-    finished: defaultdict[str, set[str]] = defaultdict(set)
-    answered = select(ResultRow.job_id, ResultRow.model).where(ResultRow.job_id.in_([job.id for job, _ in jobs]))
-    for job_id, model in session.execute(answered):
-        finished[job_id].add(model)
-    runs = {alike: runs_seen(session, *alike) for alike in {(job.kind, facts.kind) for job, facts in jobs}}
-    total = 0.0
-    for job, facts in jobs:
-        left = _seconds_left(job, expected(runs[job.kind, facts.kind], facts), finished[job.id])
-        if left is None:
-            return None
-        total += left
-    return total
-
-
-def _seconds_left(row: JobRow, seen: Mapping[str, float], finished: Collection[str]) -> float | None:
+def _seconds_left(job: ActiveJob, seen: Mapping[str, float]) -> float | None:
     left = 0.0
-    for model in names(row.models):
-        if model in finished or model in by_name(row.errors):
+    for model in job.models:
+        if model in job.finished or model in job.errors:
             continue
         if model not in seen:
             return None
-        at_work = row.state == JobState.RUNNING and model == row.model_name and row.total
-        left += seen[model] * (1 - min(row.progress / row.total, 1.0) if at_work and row.total else 1)
+        at_work = job.state is JobState.RUNNING and model == job.model_name and job.total
+        left += seen[model] * (1 - min(job.progress / job.total, 1.0) if at_work and job.total else 1)
     return left

@@ -19,17 +19,18 @@ from sqlalchemy.orm import Session
 from drishtiksha.casefile import JobState, Kind
 from drishtiksha.errors import QueueFullError
 from drishtiksha.store.db import Store
-from drishtiksha.store.tables import CaseRow, JobRow, ResultRow
+from drishtiksha.store.tables import JobRow, ResultRow
 from drishtiksha.store.values import by_name, names, to_json
 
 DEAD_S = 15.0
 """A process that gave no sign of life for so long has died, and its jobs are taken over."""
 
-MAX_DEATHS = 3
-"""Processes that may die at one job without a step forward; most likely it is what they die of."""
+MAX_DEATHS, CRASH = 4, 2
+"""Processes that may die at one job without a step forward, most likely of it; and for how many of them one counts that
+crashed or hung by itself, and was not ended from outside: such a job is tried once more."""
 
-_DIED = (
-    f"The program stopped {MAX_DEATHS} times while it worked on this file, most likely for want of memory. It is not tried "
+DIED = (
+    "The program stopped again and again while it worked on this file, most likely for want of memory. It is not tried "
     "again by itself. Choose fewer models or a shorter part of the file."
 )
 
@@ -127,12 +128,24 @@ class Queue:
             workers = session.scalars(select(JobRow.worker).where(JobRow.state == JobState.RUNNING).distinct()).all()
         gone = [worker for worker in workers if worker and _process_gone(worker)]
         left = or_(JobRow.beat < self.store.clock() - DEAD_S, JobRow.worker.in_(gone))
+        self._bury(left, 1, DIED)
+
+    def died(self, worker: str, weight: int, why: str) -> None:
+        """As `take_over`, for a process of which it is known that it has died. why: told of a job that is given up."""
+        self._bury(JobRow.worker == worker, weight, why)
+
+    def release(self, worker: str) -> None:
+        """Put back what a process held that was stopped on purpose."""
+        with self.store.write() as session:
+            _release(session, JobRow.worker == worker)
+
+    def _bury(self, left: Any, weight: int, why: str) -> None:
         with self.store.write() as session:
             rows = session.scalars(select(JobRow).where(JobRow.state == JobState.RUNNING, left).with_for_update()).all()
             for row in rows:
-                row.deaths += 1
+                row.deaths += weight
                 if row.deaths >= MAX_DEATHS and not row.cancel_asked:
-                    _give_up(session, row)
+                    _give_up(session, row, why)
             session.flush()
             _release(session, JobRow.id.in_([row.id for row in rows]))
 
@@ -145,29 +158,14 @@ def require_room(session: Session, max_queue: int) -> None:
     """Raises: QueueFullError. To be asked within the transaction that adds to the queue."""
     waiting = session.scalar(select(func.count()).select_from(JobRow).where(JobRow.state == JobState.QUEUED)) or 0
     if waiting >= max_queue:
-        raise QueueFullError(
-            f"{waiting} analyses are waiting and at most {max_queue} may. Try again when one of them has ended."
-        )
+        raise full(waiting, max_queue)
 
 
-def ahead_of(session: Session, row: JobRow, groups: Sequence[Sequence[str]]) -> list[tuple[JobRow, str]]:
-    """The jobs that the thread of a waiting one does first, each with the facts of its file as JSON."""
-    earlier = or_(JobRow.queued < row.queued, and_(JobRow.queued == row.queued, JobRow.id < row.id))
-    before = and_(JobRow.batch.is_(row.batch), earlier)
-    if row.batch:
-        before = or_(before, JobRow.batch.is_(False))
-    active = or_(JobRow.state == JobState.RUNNING, and_(JobRow.state == JobState.QUEUED, before))
-    query = select(JobRow, CaseRow.media).join(CaseRow, CaseRow.id == JobRow.case_id)
-    return [(job, media) for job, media in session.execute(query.where(_same_thread(row.device, groups), active))]
-
-
-def _same_thread(device: str, groups: Sequence[Sequence[str]]) -> Any:
-    """Jobs that wait for the same thread as those of this device."""
-    first = groups[0] if groups else [device]
-    group = next((names for names in groups if device in names), first)
-    if groups and group is first:
-        return JobRow.device.not_in([name for other in groups[1:] for name in other])
-    return JobRow.device.in_(group)
+def full(waiting: int, max_queue: int) -> QueueFullError:
+    """The refusal of another job."""
+    return QueueFullError(
+        f"{waiting} analyses are waiting and at most {max_queue} may. Try again when one of them has ended."
+    )
 
 
 def _release(session: Session, which: Any) -> None:
@@ -178,10 +176,10 @@ def _release(session: Session, which: Any) -> None:
     session.execute(update(JobRow).where(running).values(**gone, state=JobState.QUEUED))
 
 
-def _give_up(session: Session, row: JobRow) -> None:
+def _give_up(session: Session, row: JobRow, why: str) -> None:
     answered = set(session.scalars(select(ResultRow.model).where(ResultRow.job_id == row.id)))
     open_names = [name for name in names(row.models) if name not in answered]
-    row.errors = to_json(dict.fromkeys(open_names, _DIED) | by_name(row.errors))
+    row.errors = to_json(dict.fromkeys(open_names, why) | by_name(row.errors))
     row.state = (JobState.DONE if answered else JobState.FAILED).value
     row.worker = row.beat = row.preview = None
     row.phase = row.message = ""

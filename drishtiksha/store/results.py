@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,6 +26,7 @@ a second, a list of cases for those of all."""
 
 LOOKED_BACK, ALIKE = 300, 3
 """Runs that an estimate looks at, and of each model those it is made from."""
+RUNS_FRESH_S = 5.0
 
 One = TypeVar("One", AnalysisResult, StressResult)
 
@@ -107,6 +109,26 @@ def only(kind: type[One], answers: Iterable[Outcome]) -> tuple[One, ...]:
 
 Runs = dict[str, list[tuple[float, float]]]
 """Model name -> (seconds that it took, length of the file in seconds) of its last runs, newest first."""
+
+
+class RunsSeen:
+    """The last runs by kind of job and of media, read again when there are new ones. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, MediaKind], tuple[int, float, Runs]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, session: Session, kind: str, media_kind: MediaKind, newest: int, wanted: Collection[str]) -> Runs:
+        """newest: number of the newest result; where that has grown, what is known still does for `RUNS_FRESH_S`, unless a
+        wanted model is not in it."""
+        with self._lock:
+            then, read_at, runs = self._known.get((kind, media_kind), (-1, 0.0, {}))
+        recent = time.monotonic() - read_at < RUNS_FRESH_S and all(model in runs for model in wanted)
+        if then != newest and not recent:
+            runs = runs_seen(session, kind, media_kind)
+            with self._lock:
+                self._known[kind, media_kind] = (newest, time.monotonic(), runs)
+        return runs
 
 
 def runs_seen(session: Session, kind: str, media_kind: MediaKind) -> Runs:

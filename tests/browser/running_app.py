@@ -73,6 +73,7 @@ def serving(
 
 def _start(folder: Path, port: int, command: Sequence[str], settings: Mapping[str, str]) -> subprocess.Popen:
     environment = os.environ | {
+        "DRISHTIKSHA_WORKERS": "processes",
         **settings,
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,8 +17,9 @@ from server_kit import ABSENT, BRIGHT, SLOW, refused, served, until_ended, until
 from drishtiksha.answer import Answer
 from drishtiksha.casefile import JobView
 from drishtiksha.results import Grade
-from drishtiksha.server import analyze
+from drishtiksha.server import services
 from drishtiksha.server import upload as upload_module
+from drishtiksha.server.services import Turns
 from drishtiksha.settings import MediaLimits
 
 
@@ -287,12 +289,49 @@ def test_the_server_answers_others_while_it_receives(client, picture):
         assert json.loads(done.content)["state"] == "done"
 
 
-def test_only_so_many_uploads_arrive_at_once(client, picture, monkeypatch):
-    monkeypatch.setattr(analyze, "UPLOADS_AT_ONCE", 1)
-    with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
-        head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
-        raw.sendall((head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n").encode())
-        time.sleep(0.3)
-        refused(client.post("/api/analyze", files={"file": ("w.png", picture)}), 503, "busy")
-    time.sleep(0.3)
-    assert client.post("/api/analyze", files={"file": ("w.png", picture)}).status_code == 202
+def slow_upload(app, client) -> socket.socket:
+    """A body that takes the one turn there is, and does not come to its end."""
+    app.state.services.turns = Turns(1)
+    raw = socket.create_connection(("127.0.0.1", client.base_url.port))
+    head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
+    raw.sendall((head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n").encode())
+    until(app.state.services.turns._free.locked)
+    return raw
+
+
+def until(met) -> None:
+    deadline = time.monotonic() + 60
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_small_body_waits_for_its_turn(app_of, picture):
+    app = app_of()
+    with served(app) as client, ThreadPoolExecutor(1) as pool:
+        with slow_upload(app, client):
+            sent = pool.submit(client.post, "/api/analyze", files={"file": ("w.png", picture)})
+            until(lambda: app.state.services.turns._waiting)
+            assert not sent.done()
+        assert sent.result(60).status_code == 202
+
+
+def test_a_large_body_is_told_when_to_come_back(app_of, picture, monkeypatch):
+    monkeypatch.setattr(services, "SMALL_BYTES", 100)
+    app = app_of()
+    with served(app) as client:
+        with slow_upload(app, client):
+            response = client.post("/api/analyze", files={"file": ("w.png", picture)})
+            refused(response, 503, "busy")
+            assert int(response.headers["retry-after"]) > 0
+        until(lambda: not app.state.services.turns._free.locked())
+        assert client.post("/api/analyze", files={"file": ("w.png", picture)}).status_code == 202
+
+
+def test_a_small_body_does_not_wait_for_ever(app_of, picture, monkeypatch):
+    monkeypatch.setattr(services, "WAIT_S", 0.1)
+    app = app_of()
+    with served(app) as client, slow_upload(app, client):
+        response = client.post("/api/analyze", files={"file": ("w.png", picture)})
+        refused(response, 503, "busy")
+        assert int(response.headers["retry-after"]) > 0

@@ -17,9 +17,10 @@ import gradio_client
 import httpx
 import pytest
 import yaml
-from detector_kit import entry, plain_weights
+from detector_kit import BRIGHTNESS, entry, plain_weights
 from prefix_proxy import proxied
-from server_kit import BRIGHT, SLOW, until_ended, until_running
+from server_kit import BRIGHT, SLOW, SLOWNESS, until_ended, until_running
+from sqlalchemy import text
 
 from drishtiksha.cli import Exit
 from drishtiksha.settings import ROOT
@@ -27,8 +28,6 @@ from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
 
 pytestmark = pytest.mark.slow
-
-LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @pytest.fixture
@@ -41,7 +40,17 @@ def environment(tmp_path):
     }
     config = {"models": models, "data_dir": str(tmp_path / "data"), "device": "cpu"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    return {**os.environ, "DRISHTIKSHA_CONFIG": str(tmp_path / "config.yaml"), "PYTHONUNBUFFERED": "1"}
+    (tmp_path / "more").mkdir()
+    for name, code in {"brightness": BRIGHTNESS, "slowness": SLOWNESS}.items():
+        (tmp_path / "more" / f"{name}.py").write_text(code)
+    own = {
+        "DRISHTIKSHA_CONFIG": str(tmp_path / "config.yaml"),
+        "DRISHTIKSHA_DETECTORS_DIR": str(tmp_path / "more"),
+        "DRISHTIKSHA_WORKERS": "processes",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**os.environ, **own}
 
 
 def free_port() -> int:
@@ -66,7 +75,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, wo
 @contextmanager
 def serving(environment, tmp_path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     port = free_port()
-    command = [sys.executable, LAUNCHER, tmp_path / "more", "serve", "--port", str(port), *arguments]
+    command = [sys.executable, "-m", "drishtiksha", "serve", "--port", str(port), *arguments]
     log = (tmp_path / "log").open("ab")
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:
@@ -87,6 +96,28 @@ def serving(environment, tmp_path, *arguments: str) -> Iterator[tuple[subprocess
         log.close()
 
 
+def children_of(process: int) -> list[int]:
+    """The processes that it started, where /proc tells."""
+    stats = [path.read_text().rpartition(")") for path in Path("/proc").glob("[0-9]*/stat")]
+    return [int(head.split()[0]) for head, _, rest in stats if int(rest.split()[1]) == process]
+
+
+def until_gone(processes: list[int]) -> None:
+    for _ in range(600):
+        if not any(alive(number) for number in processes):
+            return
+        time.sleep(0.05)
+    raise AssertionError("a worker outlives its server")
+
+
+def alive(process: int) -> bool:
+    """Not one that has ended and that nobody asked for its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def told(view: dict) -> list[tuple]:
     """What a result says, without the times that it took."""
     [result] = view["results"]
@@ -104,8 +135,11 @@ def test_a_killed_server_goes_on_with_the_job_and_ends_with_the_same_result(envi
         until_running(client, job_id)
         while not diary.exists() or len(diary.read_text().split()) < frames // 2:
             time.sleep(0.05)
+        workers = children_of(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait(30)
+        assert workers
+        until_gone(workers)
     before = len(diary.read_text().split())
     assert before < frames
     with serving(environment, tmp_path, "--no-ui") as (_, client):
@@ -125,8 +159,14 @@ def test_a_server_that_is_told_to_stop_does_though_somebody_watches(environment,
         until_running(client, job_id)
         with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
             next(response.iter_lines())
+            workers = children_of(process.pid)
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+    assert not any(map(alive, workers))
+    store = open_store(None, tmp_path / "data")
+    with store.read() as session:
+        assert session.scalar(text("SELECT state FROM jobs")) == "queued", "it was put back"
+    store.close()
     with serving(environment, tmp_path, "--no-ui") as (_, client):
         assert until_ended(client, job_id)["state"] == "done"
 
@@ -172,7 +212,7 @@ def test_with_login_the_page_asks_for_a_password(environment, tmp_path):
 
 def test_a_model_that_cannot_be_loaded_is_named_and_nothing_is_served(environment, tmp_path):
     (tmp_path / "w.pt").write_bytes(b"this is no checkpoint")
-    command = [sys.executable, LAUNCHER, tmp_path / "more", "serve", "--no-ui", "--port", str(free_port())]
+    command = [sys.executable, "-m", "drishtiksha", "serve", "--no-ui", "--port", str(free_port())]
     ran = subprocess.run(
         command,
         env={**environment, "DRISHTIKSHA_EAGER_MODELS": "true"},
@@ -188,6 +228,6 @@ def test_a_model_that_cannot_be_loaded_is_named_and_nothing_is_served(environmen
 def test_a_port_that_is_taken_is_no_unreadable_file(environment, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, LAUNCHER, tmp_path / "more", "serve", "--no-ui", "--port", port]
+        command = [sys.executable, "-m", "drishtiksha", "serve", "--no-ui", "--port", port]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == Exit.FAILED

@@ -17,7 +17,7 @@ from drishtiksha.settings import ROOT
 from drishtiksha.store import queue as queue_module
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
-from drishtiksha.store.queue import DEAD_S, MAX_DEATHS, Progress, Queue, new_worker
+from drishtiksha.store.queue import CRASH, DEAD_S, MAX_DEATHS, Progress, Queue, new_worker
 from drishtiksha.store.results import ResultReader
 
 
@@ -209,6 +209,30 @@ def test_what_processes_die_of_again_and_again_is_given_up(jobs, store):
     late(jobs)
     jobs.queue.take_over()
     assert seen(jobs, job_id).state is JobState.QUEUED, "counted anew"
+
+
+def test_a_job_that_crashes_its_process_is_tried_once_more(jobs, store):
+    job_id, other = add(jobs, 1), jobs_of(store)
+    for _ in range(MAX_DEATHS // CRASH):
+        assert seen(jobs, job_id).state is JobState.QUEUED
+        assert jobs.queue.claim(["cpu"]).job_id == job_id
+        other.queue.died("another worker", CRASH, "not this one")
+        assert seen(jobs, job_id).state is JobState.RUNNING
+        other.queue.died(jobs.queue.worker, CRASH, "It crashed.")
+    assert MAX_DEATHS // CRASH == 2
+    view = seen(jobs, job_id)
+    assert (view.state, view.errors) == (JobState.FAILED, {"M": "It crashed.", "N": "It crashed."})
+
+
+def test_a_job_whose_process_is_killed_three_times_or_stopped_ever_so_often_is_not_given_up(jobs):
+    job_id = add(jobs, 1)
+    for _ in range(3):
+        jobs.queue.claim(["cpu"])
+        jobs.queue.died(jobs.queue.worker, 1, "It was killed.")
+    for _ in range(5):
+        jobs.queue.claim(["cpu"])
+        jobs.queue.release(jobs.queue.worker)
+    assert seen(jobs, job_id).state is JobState.QUEUED
 
 
 def test_a_job_that_comes_forward_is_not_given_up(jobs):

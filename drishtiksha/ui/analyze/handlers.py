@@ -12,7 +12,6 @@ from drishtiksha.answer import Glance
 from drishtiksha.casefile import JobState, Right, Viewer
 from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, NotAllowedError
 from drishtiksha.services.answers import proven_for
-from drishtiksha.services.glance import look
 from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import reading, running, view
@@ -66,16 +65,16 @@ def take(desk: Desk, path: Path, viewer: Viewer) -> Iterator[Update]:
         fit = bool(proven_for(desk.manager, case.media))
         job = desk.workbench.seen_by(viewer).job(case.examine()) if fit else None
     if job is None:
-        yield page | reading.told(desk, case, None, _glance(desk, case)) | running.idle()
+        yield page | reading.told(desk, case, None, _glance(case)) | running.idle()
         return
     yield page | reading.told(desk, case, job) | running.begun(job)
     yield from guarded(failed)(running.watch)(desk, job.job_id, viewer)
 
 
-def _glance(desk: Desk, case: OpenCase) -> Glance | None:
+def _glance(case: OpenCase) -> Glance | None:
     """What is seen and heard of a file that no detector looks at; None where that cannot be told."""
     try:
-        return look(case.evidence(), desk.settings.limits)
+        return case.glance()
     except DrishtikshaError as error:
         log.info("no glance: %s", error)
         return None

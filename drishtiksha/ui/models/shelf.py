@@ -82,7 +82,7 @@ def _card(desk: Desk, status: ModelStatus, asked: Offer | None) -> dict[str, Any
 
 def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
     """What the card says, as (what, value); an empty value is left out."""
-    config, detector = status.config, desk.manager.loaded(status.name)
+    config, loaded = status.config, desk.manager.loaded_facts(status.name)
     caution = [text for text, on in ((RETIRED, config.retired), (EXPERIMENTAL, config.experimental)) if on]
     rows = [
         ("Caution", " ".join(caution)),
@@ -96,15 +96,14 @@ def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
         ("Size", _sizes(parts(config))),
         ("To get it", status.remedy or ""),
     ]
-    if detector is None:
+    if loaded is None:
         return [*rows, ("Parameters", "known once it is loaded")]
-    device = detector.run_facts()
     return [
         *rows,
-        ("Parameters", f"{detector.parameters / 1e6:.1f} million"),
-        ("Device", f"{device['device']}, {device['dtype']}"),
-        ("Memory", f"{detector.memory_bytes / 1e6:.0f} MB"),
-        ("Loaded in", f"{detector.load_seconds or 0.0:.2f} s"),
+        ("Parameters", f"{loaded.parameters / 1e6:.1f} million"),
+        ("Device", f"{loaded.device}, {loaded.dtype}"),
+        ("Memory", f"{loaded.memory_bytes / 1e6:.0f} MB"),
+        ("Loaded in", f"{loaded.load_seconds:.2f} s"),
     ]
 
 

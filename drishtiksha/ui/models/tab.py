@@ -84,11 +84,11 @@ _DONE = {"load": "loaded.", "unload": "no longer in memory.", "pull": "downloade
 
 
 def _load(desk: Desk, name: str, _: Report) -> None:
-    desk.manager.load_model(name)
+    desk.workbench.load_model(name)
 
 
 def _unload(desk: Desk, name: str, _: Report) -> None:
-    desk.manager.unload(name)
+    desk.workbench.unload_model(name)
 
 
 def _pull(desk: Desk, name: str, report: Report) -> None:

@@ -1,0 +1,341 @@
+"""Worker processes, one a device, and their supervision: what crashes, is killed or hangs is started again.
+
+A job survives the worker: it is tried again, and given up with the reason when workers die of it. The process that
+supervises never imports torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import queue as queues
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from drishtiksha.answer import Glance
+from drishtiksha.errors import DrishtikshaError, ModelRegistryError
+from drishtiksha.registry import LoadedFacts, ModelManager
+from drishtiksha.services.devices import by_device_elsewhere, environment
+from drishtiksha.services.lines import Lines, raised
+from drishtiksha.services.workers import OK, Chore, Repeated, shares
+from drishtiksha.store.jobs import Jobs
+from drishtiksha.store.queue import CRASH, DEAD_S, DIED
+
+START_S = 180.0
+"""How long a worker may take to begin: a cold disk reads Python's libraries slowly."""
+HANG_S = 45.0
+"""A worker that gives no sign of life for so long is killed. Reading a large library may hold everything up for a while."""
+SILENT_S = 10.0
+"""After so long without a sign the health of the server says so."""
+LOOK_S = 0.5
+"""How often it is looked whether a worker hangs."""
+STOP_S = 15.0
+"""How long a worker may take to put its job back and end, before it is killed."""
+WAITS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Before a worker is started again, by how many have died in a row."""
+WELL_S = 60.0
+"""A worker that lived so long ends such a row."""
+GLANCE_S = 60.0
+
+_CRASHED = (
+    "The program crashed again and again while it worked on this file ({why}). It is not tried again by itself. Most likely "
+    "the file is damaged in a way that a decoder cannot bear, or a detector is at fault. Choose fewer models, or convert "
+    "the file to another format and examine that."
+)
+
+log = logging.getLogger(__name__)
+
+
+class WorkerProcesses:
+    """The workers of a server, each a process of its own. A `Crew`."""
+
+    def __init__(
+        self, manager: ModelManager, jobs: Jobs, sweep: tuple[Callable[[], None], float] | None = None
+    ) -> None:
+        """sweep: called at the start and every so many seconds."""
+        self._manager, self._jobs = manager, jobs
+        chores: list[Chore] = [("takeover", jobs.queue.take_over, DEAD_S / 3)]
+        if sweep is not None:
+            chores.append(("retention", *sweep))
+        self._chores = Repeated(chores)
+        self._keepers: list[_Keeper] = []
+
+    def start(self) -> None:
+        """Does nothing when they run already. Raises: DrishtikshaError where the devices of this machine cannot be told."""
+        if self._keepers:
+            return
+        groups = by_device_elsewhere(config.device for config in self._manager.model_configs.values())
+        self._jobs.queue.groups = groups
+        self._chores.start()
+        self._keepers = [_Keeper(share, self._manager, self._jobs, self._gather) for share in shares(groups)]
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self) -> None:
+        for keeper in self._keepers:
+            keeper.ask_to_stop()
+        for keeper in self._keepers:
+            keeper.join()
+        self._keepers = []
+        self._chores.stop()
+        self._gather()
+
+    @property
+    def state(self) -> str:
+        if not self._keepers:
+            return "no worker runs; restart the server"
+        faults = [fault for keeper in self._keepers if (fault := keeper.fault)]
+        if not self._chores.alive:
+            faults.append("the server's own upkeep has stopped; restart the server")
+        return "; ".join(faults) or OK
+
+    def wake(self) -> None:
+        for keeper in self._keepers:
+            keeper.tell(do="wake")
+
+    def interrupt(self, job_id: str) -> None:
+        for keeper in self._keepers:
+            keeper.tell(do="interrupt", job=job_id)
+
+    def load(self, name: str) -> None:
+        self._of(name).ask(f"{name} could not be loaded", do="load", model=name)
+
+    def unload(self, name: str) -> None:
+        self._of(name).ask(f"{name} could not be unloaded", do="unload", model=name)
+
+    def glance(self, case_id: str) -> Glance:
+        if not self._keepers:
+            raise DrishtikshaError("Nothing is seen or heard of this file: no worker runs.")
+        return Glance.model_validate(
+            self._keepers[0].ask("The file could not be looked at", GLANCE_S, do="glance", case=case_id)
+        )
+
+    def _of(self, name: str) -> _Keeper:
+        """Whose worker runs a model. Raises: ModelRegistryError for a name that is not configured, and without workers."""
+        device = self._manager.status(name).config.device
+        if not self._keepers:
+            raise ModelRegistryError(f"{name} cannot be loaded: no worker runs.")
+        return next((keeper for keeper in self._keepers if device in keeper.devices), self._keepers[0])
+
+    def _gather(self) -> None:
+        """Let the list of models know what the workers have in memory."""
+        self._manager.elsewhere = {name: facts for keeper in self._keepers for name, facts in keeper.loaded.items()}
+
+
+class _Keeper:
+    """Keeps one worker alive, from a thread that lives as long as the worker does: on Linux a worker ends with the thread
+    that started it."""
+
+    def __init__(
+        self,
+        share: tuple[Sequence[str], Sequence[str] | None],
+        manager: ModelManager,
+        jobs: Jobs,
+        changed: Callable[[], None],
+    ) -> None:
+        self.devices, self._others = share
+        self.loaded: dict[str, LoadedFacts] = {}
+        self._settings, self._jobs, self._changed = manager.settings, jobs, changed
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"keeper {self.devices[0]}", daemon=True)
+        self._lines: Lines | None = None
+        self._worker = ""
+        self._sign = 0.0
+        self._why = ""
+        """Why the last one ended; empty while one works."""
+        self._numbers, self._asked = itertools.count(), dict[int, queues.SimpleQueue[dict[str, Any]]]()
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stopping.set()
+        if (lines := self._lines) is not None:
+            lines.close()
+
+    def join(self) -> None:
+        self._thread.join(STOP_S + 5)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong, as a part of a sentence; empty where nothing is."""
+        name = f"the worker of {self.devices[0]}"
+        if not self._thread.is_alive():
+            return f"{name} has stopped; restart the server"
+        if self._why:
+            return f"{name} stopped ({self._why}) and is started again"
+        if not self._worker:
+            return f"{name} is starting"
+        silent_s = time.monotonic() - self._sign
+        return f"{name} has not answered for {silent_s:.0f} s" if silent_s > SILENT_S else ""
+
+    def tell(self, **message: Any) -> None:
+        """Nothing is told to a worker that has not begun: it sees for itself."""
+        if self._worker and (lines := self._lines) is not None:
+            lines.send(**message)
+
+    def ask(self, failure: str, patience_s: float | None = None, **message: Any) -> Any:
+        """The answer to a request; patience_s: None waits for a worker to start and as long as it lives.
+
+        Raises: what the worker raised; ModelRegistryError, begun with `failure`, when it does not answer or ends meanwhile.
+        """
+        answer: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
+        deadline = time.monotonic() + (patience_s or START_S)
+        while not self._worker and not self._why and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with self._lock:
+            number, lines = next(self._numbers), self._lines
+            self._asked[number] = answer
+        try:
+            if not self._worker or lines is None or not lines.send(id=number, **message):
+                raise ModelRegistryError(f"{failure}: {self.fault or 'its worker has stopped'}. Try again in a moment.")
+            reply = answer.get(timeout=patience_s)
+        except queues.Empty as error:
+            raise ModelRegistryError(f"{failure}: its worker does not answer. Try again in a moment.") from error
+        finally:
+            with self._lock:
+                self._asked.pop(number, None)
+        if reply["error"] is not None:
+            raise raised(reply["error"])
+        return reply["value"]
+
+    def _keep(self) -> None:
+        died = 0
+        while not self._stopping.wait(WAITS_S[min(died, len(WAITS_S) - 1)]):
+            began = time.monotonic()
+            try:
+                self._one_life()
+            except OSError:  # no memory for another process, say
+                log.exception("The worker of %s could not be started; it is tried again", self.devices[0])
+                self._why = "it could not be started"
+            died = 1 if time.monotonic() - began > WELL_S else died + 1
+
+    def _one_life(self) -> None:
+        """Start a worker, and see to what it leaves when it has ended."""
+        command = [sys.executable, "-P", "-m", "drishtiksha.services.worker"]
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        lines = Lines(process.stdout, process.stdin)
+        self._lines, self._sign = lines, time.monotonic()
+        lines.send(
+            settings=self._settings.model_dump(mode="json"),
+            devices=list(self.devices),
+            others=None if self._others is None else list(self._others),
+            parent=os.getpid(),
+        )
+        silent = threading.Event()
+        reader = threading.Thread(
+            target=self._listen, args=(lines, silent), name=f"lines {self.devices[0]}", daemon=True
+        )
+        reader.start()
+        hung = self._watch(process, silent)
+        reader.join(STOP_S)
+        worker, self._worker, self._lines, self.loaded = self._worker, "", None, {}
+        stopped = self._stopping.is_set()
+        self._why = "" if stopped else _why_it_ended(process.returncode, hung=hung)
+        self._changed()
+        self._bury(worker, process.returncode, hung=hung, stopped=stopped)
+        self._refuse_the_rest()
+
+    def _watch(self, process: subprocess.Popen[str], silent: threading.Event) -> bool:
+        """Wait for the end of a worker, which comes at once when it hangs: whether it did. silent: it closed its pipe."""
+        stop_by: float | None = None
+        while not silent.wait(LOOK_S):
+            now = time.monotonic()
+            if self._stopping.is_set():
+                stop_by = stop_by or now + STOP_S
+                self.ask_to_stop()
+                hung = now > stop_by
+            else:
+                hung = now - self._sign > (HANG_S if self._worker else START_S)
+            if hung:
+                process.kill()
+                process.wait()
+                return True
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return False
+
+    def _listen(self, lines: Lines, silent: threading.Event) -> None:
+        try:
+            for message in lines.received():
+                self._sign = time.monotonic()
+                self._hear(message)
+        except ValueError:  # half a line of a worker that was killed
+            log.info("The worker of %s broke off in the middle of a line", self.devices[0])
+        finally:
+            silent.set()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "worker" in message:
+            self._worker, self._why = message["worker"], ""
+        elif "loaded" in message:
+            self.loaded = {name: LoadedFacts(**facts) for name, facts in message["loaded"].items()}
+            self._changed()
+        else:
+            with self._lock:
+                asked = self._asked.get(message["reply"])
+            if asked is not None:
+                asked.put(message)
+
+    def _bury(self, worker: str, code: int, *, hung: bool, stopped: bool) -> None:
+        """See to the job of a worker that has ended."""
+        if stopped or code == 0:
+            done: Callable[[], None] = lambda: self._jobs.queue.release(worker)  # noqa: E731
+        else:
+            log.warning("The worker of %s ended: %s", self.devices[0], self._why)
+            outside = code == -getattr(signal, "SIGKILL", 9) and not hung
+            weight, why = (1, DIED) if outside else (CRASH, _CRASHED.format(why=self._why))
+            done = lambda: self._jobs.queue.died(worker, weight, why)  # noqa: E731
+        try:
+            if worker:
+                done()
+        except SQLAlchemyError:  # it is taken over once the database is back
+            log.exception("The job of a worker that ended could not be put back")
+
+    def _refuse_the_rest(self) -> None:
+        """Nobody waits for an answer of a worker that has ended."""
+        text = f"The worker stopped ({self._why or 'the server stops'}) before it was done. Try again in a moment."
+        with self._lock:
+            asked = list(self._asked.values())
+        for one in asked:
+            one.put({"value": None, "error": {"kind": "ModelRegistryError", "text": text, "cause": None}})
+
+
+def _why_it_ended(code: int, *, hung: bool) -> str:
+    """In plain words."""
+    if hung:
+        return "it no longer answered"
+    if code >= 0:
+        return f"it ended with code {code}"
+    known = {
+        "SIGSEGV": "a fault in its memory",
+        "SIGBUS": "a fault in its memory",
+        "SIGABRT": "a library gave up",
+        "SIGILL": "this processor lacks an instruction",
+        "SIGFPE": "a fault in its arithmetic",
+        "SIGKILL": "it was killed, most likely for want of memory",
+        "SIGTERM": "it was told to end",
+    }
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+    return f"{known.get(name, 'it was ended')}, {name}"

@@ -1,0 +1,128 @@
+"""The process that runs the jobs of one device. `services.processes` starts it and tells it what to do, through `lines`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.registry import ModelManager
+from drishtiksha.services.lines import Lines, to_supervisor, told
+from drishtiksha.services.workers import BEAT_S, Repeated, Workers
+from drishtiksha.settings import Settings, configure_logging
+from drishtiksha.store.cases import Cases
+from drishtiksha.store.db import open_store
+from drishtiksha.store.jobs import Jobs
+from drishtiksha.store.queue import Queue, new_worker
+from drishtiksha.store.results import ResultReader
+
+PATIENCE_S = 5.0
+"""How long a job may take to put itself back when the worker stops; one that loads a network is put back as it is."""
+_PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Work until the supervisor closes the pipe, or dies."""
+    lines = to_supervisor()
+    messages = lines.received()
+    first = next(messages, None)
+    if first is None:
+        return
+    _die_with(first["parent"])
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the supervisor, too, which stops this process
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.enable()  # where it crashed stands in the log of the server
+    settings = Settings(**first["settings"])
+    configure_logging(settings)
+    try:
+        worker = _Worker(settings, lines, (first["devices"], first["others"]))
+    except DrishtikshaError as error:
+        log.error("A worker cannot start. %s", error)
+        sys.exit(1)
+    worker.begin()
+    for message in messages:
+        worker.obey(message)
+    worker.end()
+
+
+def _die_with(parent: int) -> None:
+    """No worker outlives its supervisor, whatever this process is busy with: on Linux the kernel sees to it. Elsewhere the
+    closed pipe is seen as soon as Python code runs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if hasattr(os, "getppid") and os.getppid() != parent:  # it died before that was set
+        os._exit(1)
+
+
+class _Worker:
+    def __init__(self, settings: Settings, lines: Lines, share: tuple[list[str], list[str] | None]) -> None:
+        self._lines = lines
+        store, reader = open_store(settings.database_url, settings.data_root), ResultReader()
+        self._queue = Queue(store, new_worker())
+        jobs = Jobs(store, self._queue, reader)
+        self._workers = Workers(ModelManager(settings), jobs, Cases(store, reader), share=share)
+        self._signs = Repeated([("signs of life", self._tell, BEAT_S)])
+
+    def begin(self) -> None:
+        self._lines.send(worker=self._queue.worker)
+        self._workers.start()
+        self._signs.start()
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+    def obey(self, message: dict[str, Any]) -> None:
+        """Do what is asked. What takes long does so in a thread of its own and is answered later."""
+        match message["do"]:
+            case "wake":
+                self._workers.wake()
+            case "interrupt":
+                self._workers.interrupt(message["job"])
+            case "load":
+                self._later(message["id"], lambda: self._workers.load(message["model"]))
+            case "unload":
+                self._later(message["id"], lambda: self._workers.unload(message["model"]))
+            case "glance":
+                self._later(message["id"], lambda: self._workers.glance(message["case"]).model_dump(mode="json"))
+
+    def end(self) -> None:
+        """Jobs go back to the queue. Threads that do not stop end with the process."""
+        self._workers.stop(PATIENCE_S)
+        with contextlib.suppress(Exception):  # without a database the jobs are taken over when it is back
+            self._queue.release(self._queue.worker)
+        os._exit(0)
+
+    def _tell(self) -> None:
+        self._lines.send(loaded={name: asdict(facts) for name, facts in self._workers.loaded.items()})
+
+    def _later(self, number: int, work: Callable[[], Any]) -> None:
+        def run() -> None:
+            try:
+                value, error = work(), None
+            except Exception as failure:
+                log.info("A request failed", exc_info=failure)
+                value, error = None, told(failure)
+            self._tell()
+            self._lines.send(reply=number, value=value, error=error)
+
+        threading.Thread(target=run, name="request", daemon=True).start()
+
+
+def _warm_up() -> None:
+    """What every analysis imports, so that the first one need not wait for it."""
+    import torch  # noqa: F401
+
+    import drishtiksha.analysis.run  # noqa: F401
+
+
+if __name__ == "__main__":
+    main()

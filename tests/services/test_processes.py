@@ -1,0 +1,181 @@
+"""Workers as processes of their own: what crashes, is killed or hangs costs one job at most, and never the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from fragile_detector import FRAGILE
+
+from drishtiksha.casefile import LOCAL, JobState, JobView
+from drishtiksha.errors import ModelRegistryError, WeightsMissingError
+from drishtiksha.registry import ModelManager
+from drishtiksha.services import processes
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import ROOT, load_settings
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
+
+PORTRAIT = ROOT / "assets" / "portrait.jpg"
+PATIENCE_S = 240.0
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """One for all tests of this file, since a process takes seconds to start."""
+    folder = tmp_path_factory.mktemp("processes")
+    (folder / "detectors").mkdir()
+    (folder / "detectors" / "fragile.py").write_text(FRAGILE)
+    torch.save({"gain": torch.ones(1)}, folder / "gain.pt")
+    same = {"class_name": "FragileDetector", "description": "for tests", "isImage": True}
+    sound = {**same, "model_path": str(folder / "gain.pt")}
+    models = {
+        "STURDY": {**sound, "slow_s": 0.1},
+        "FRAGILE": {**sound, "fault": str(folder / "fault")},
+        "ABSENT": {**same, "model_path": str(folder / "absent.pt")},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump({"models": models, "device": "cpu"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRISHTIKSHA_CONFIG", str(folder / "config.yaml"))
+        patch.setattr(processes, "WAITS_S", (0.0, 0.1))
+        settings = load_settings(
+            workers="processes", data_dir=folder / "data", detectors_dir=folder / "detectors", max_queue=50
+        )
+        bench = Workbench(settings, ModelManager(settings))
+        bench.start()
+        yield bench
+        bench.stop()
+        bench.store.close()
+
+
+@pytest.fixture
+def fault(bench: Workbench) -> Iterator[Path]:
+    """Write the name of a signal into it, and FRAGILE sends that to its own process."""
+    path = Path(bench.manager.model_configs["FRAGILE"].fault)  # type: ignore[attr-defined]
+    yield path
+    path.unlink(missing_ok=True)
+    Path(f"{path}.noted").unlink(missing_ok=True)
+
+
+def until(met: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not met():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def worker_of(bench: Workbench) -> int:
+    """The process of the worker, once it works."""
+    keeper = bench._workers._keepers[0]  # type: ignore[attr-defined]
+    until(lambda: keeper._worker, "the worker did not begin")
+    return int(keeper._worker.split(":")[1])
+
+
+def submitted(bench: Workbench, *models: str) -> str:
+    return bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg").submit(models)
+
+
+def ended(bench: Workbench, job_id: str) -> JobView:
+    deadline = time.monotonic() + PATIENCE_S
+    for view in bench.seen_by(LOCAL).watch(job_id, tick_s=0.02):
+        assert view.state.ended or time.monotonic() < deadline, (view, bench.workers_state)
+    return view
+
+
+def test_a_crash_takes_the_job_to_a_retry_and_then_to_a_failure_with_a_reason(bench, fault):
+    fault.write_text("SIGSEGV")
+    broken, sound = submitted(bench, "FRAGILE"), submitted(bench, "STURDY")
+    last = ended(bench, broken)
+    assert last.state is JobState.FAILED
+    assert "crashed again and again" in last.errors["FRAGILE"]
+    assert "a fault in its memory" in last.errors["FRAGILE"]
+    assert Path(f"{fault}.noted").read_text() == "xx", "once, and once again"
+    assert ended(bench, sound).state is JobState.DONE
+    fault.unlink()
+    assert ended(bench, bench.seen_by(LOCAL).retry(broken)).state is JobState.DONE
+    until(lambda: bench.working, "the state stays bad")
+
+
+def test_a_worker_that_hangs_is_replaced_and_the_state_says_so(bench, fault, monkeypatch):
+    monkeypatch.setattr(processes, "SILENT_S", 3.0)
+    monkeypatch.setattr(processes, "HANG_S", 8.0)
+    first = worker_of(bench)
+    fault.write_text("SIGSTOP")
+    job_id = submitted(bench, "FRAGILE")
+    until(lambda: "has not answered" in bench.workers_state, "nobody noticed")
+    fault.unlink()
+    assert ended(bench, job_id).state is JobState.DONE
+    assert worker_of(bench) != first
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
+
+
+@pytest.mark.slow
+def test_kill_9_amid_ten_queued_jobs_three_times_loses_and_repeats_nothing(bench):
+    whole = ended(bench, submitted(bench, "STURDY")).results[0]
+    jobs = [submitted(bench, "STURDY") for _ in range(10)]
+    for left in (9, 6, 3):
+        until(lambda n=left: sum(not ended_now(bench, job) for job in jobs) <= n, f"{left} should be left")  # type: ignore[misc]
+        os.kill(worker_of(bench), signal.SIGKILL)
+    views = [ended(bench, job) for job in jobs]
+    assert [(view.state, view.errors, len(view.results)) for view in views] == [(JobState.DONE, {}, 1)] * 10
+    assert {view.results[0].p_fake for view in views} == {whole.p_fake}
+    until(lambda: bench.working, "the state stays bad")
+
+
+def ended_now(bench: Workbench, job_id: str) -> bool:
+    return bench.seen_by(LOCAL).job(job_id).state.ended
+
+
+def test_what_is_loaded_is_known_without_loading_it_here(bench):
+    bench.load_model("STURDY")
+    facts = bench.manager.loaded_facts("STURDY")
+    assert (facts.parameters, facts.device) == (1, "cpu")
+    assert bench.manager.status("STURDY").state == "loaded"
+    assert bench.manager.loaded("STURDY") is None
+    assert bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg").plan(["STURDY"]).to_load == ()
+    bench.unload_model("STURDY")
+    assert bench.manager.status("STURDY").state == "ready"
+
+
+def test_a_model_that_cannot_be_loaded_says_why_as_in_this_process(bench):
+    with pytest.raises(ModelRegistryError, match=r"ABSENT could not be loaded.*absent\.pt") as caught:
+        bench.load_model("ABSENT")
+    assert isinstance(caught.value.__cause__, WeightsMissingError)
+
+
+def test_a_glance_at_a_file_is_taken_by_a_worker(bench):
+    glance = bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg").glance()
+    assert (glance.frames, glance.faces) == (1, 1)
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_told(bench):
+    first = worker_of(bench)
+    os.kill(first, signal.SIGSTOP)
+    keeper = bench._workers._keepers[0]
+    threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+    with pytest.raises(ModelRegistryError, match="killed"):
+        keeper.ask("STURDY could not be loaded", do="load", model="STURDY")
+    assert worker_of(bench) != first
+
+
+def test_when_the_server_stops_jobs_go_back_and_no_process_stays(bench):
+    process = worker_of(bench)
+    jobs = [submitted(bench, "STURDY") for _ in range(6)]
+    until(lambda: bench.seen_by(LOCAL).job(jobs[0]).state is not JobState.QUEUED, "nothing began")
+    bench.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert "no worker" in bench.workers_state
+    states = {bench.seen_by(LOCAL).job(job).state for job in jobs}
+    assert states <= {JobState.QUEUED, JobState.DONE}
+    assert JobState.QUEUED in states
+    bench.start()
+    assert {ended(bench, job).state for job in jobs} == {JobState.DONE}
