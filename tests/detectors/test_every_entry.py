@@ -214,8 +214,15 @@ TABLE: dict[tuple[str, ...], tuple[str, str, str, str, str]] = {
         SHARED_PIXELS,
         "test_a_clip_is_measured_and_not_judged_until_it_is_calibrated",
     ),
+    ("D3-XCLIP-16",): (
+        "d3_video",
+        "test_of_x_clips_file_only_the_vision_tower_is_taken",
+        "test_the_number_of_x_clip_is_the_published_one",
+        SHARED_PIXELS,
+        "test_frames_are_described_in_groups_of_eight",
+    ),
     ("SELF-BLENDED-IMAGES",): ("self_blended", SHARED_KEYS, WHOLE_PATH, SHARED_PIXELS, CONTRACT),
-    ("EFFORT",): (
+    ("EFFORT", "EFFORT-GENIMAGE"): (
         "effort",
         SHARED_KEYS,
         "test_logits_of_the_whole_path_are_the_published_ones",
