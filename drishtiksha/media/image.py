@@ -127,12 +127,12 @@ def _opened(path: Path, name: str) -> Image.Image:
     """
     try:
         return Image.open(path, formats=FORMATS)
-    except UnidentifiedImageError:
+    except BROKEN_PICTURE:  # an UnidentifiedImageError among them
         if not missing_bytes(path):
             raise
     try:
         return Image.open(cutoff.completed(path), formats=cutoff.FORMATS)
-    except BROKEN_PICTURE as error:  # an UnidentifiedImageError among them
+    except BROKEN_PICTURE as error:
         raise unreadable(name, CUT_TOO_EARLY, WHOLE_FILE) from error
 
 
