@@ -7,7 +7,7 @@ import timeit
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import long, page, shared, shelf
+from bench import firstload, long, page, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
@@ -68,6 +68,7 @@ def main() -> None:
         versions(),
         start_up(manager, repeats),
         page.table(repeats),
+        firstload.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
     ]
     if shelf.CLIPS.is_dir():

@@ -25,8 +25,8 @@ from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import Settings
 from drishtiksha.weights import (
+    DownloadProgress,
     Part,
-    Progress,
     WeightsState,
     bytes_of,
     fetchable,
@@ -194,7 +194,7 @@ class ModelManager:
             self._models.pop(name, None)
             self._used.pop(name, None)
 
-    def pull(self, name: str, progress: Progress | None = None) -> None:
+    def pull(self, name: str, progress: DownloadProgress | None = None) -> None:
         """Fetch every file of a model that is not on this machine yet; `progress` is told of one after the other.
 
         Raises: ModelRegistryError for a name that is not configured; DownloadError, WeightsMismatchError.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from drishtiksha.analysis.budget import Budget
 from drishtiksha.analysis.chunks import continued
 from drishtiksha.analysis.fit import unfit
-from drishtiksha.analysis.parts import Part, parts_of, strongest
+from drishtiksha.analysis.parts import MediaPart, parts_of, strongest
 from drishtiksha.analysis.recipe import recipe_of
 from drishtiksha.analysis.run import Run
 from drishtiksha.analysis.sequences import SequenceRun
@@ -67,7 +67,7 @@ def analyze(
         with clock("decode"):
             parts, notes = opened.enter_context(parts_of(media, plan, check))
         results: list[AnalysisResult] = []
-        judged: list[Part] = []
+        judged: list[MediaPart] = []
         for part in parts:
             spent_s = 0.0 if results else time.perf_counter() - started
             context = RunContext(part.shared, check, clock, part.sound, spent_s, recipe)
@@ -90,7 +90,7 @@ def analyze(
     return strongest(judged, results, notes)
 
 
-def _of_part(reporter: Reporter, part: Part, *, last: bool) -> Reporter:
+def _of_part(reporter: Reporter, part: MediaPart, *, last: bool) -> Reporter:
     """Tells which part is at work; there is no first answer before all are done."""
 
     def told(event: ProgressEvent) -> None:

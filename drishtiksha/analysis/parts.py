@@ -25,7 +25,7 @@ RANK = {Prediction.FAKE: 3, Prediction.INCONCLUSIVE: 2, Prediction.REAL: 1}
 
 
 @dataclass(frozen=True)
-class Part:
+class MediaPart:
     """label: in words; empty for the whole of an ordinary file. track: its number; None: the main one."""
 
     shared: SharedMedia
@@ -40,7 +40,7 @@ class Part:
 
 
 @contextmanager
-def parts_of(shared: SharedMedia, plan: SamplingPlan, check: Check) -> Iterator[tuple[list[Part], list[str]]]:
+def parts_of(shared: SharedMedia, plan: SamplingPlan, check: Check) -> Iterator[tuple[list[MediaPart], list[str]]]:
     """What to judge, the main part first, and sentences on what is not judged.
 
     Raises: WrongMediaKindError when a track was chosen that the plan does not look at; MediaError and its kinds of the main
@@ -57,7 +57,7 @@ def parts_of(shared: SharedMedia, plan: SamplingPlan, check: Check) -> Iterator[
         others = (
             [track for kind in TrackKind for track in _others(evidence, kind)] if isinstance(plan, ClipPlan) else []
         )
-        part = Part(shared, _label(evidence, evidence.track), evidence.track)
+        part = MediaPart(shared, _label(evidence, evidence.track), evidence.track)
         yield [part], [f"{_name(track).capitalize()} was not judged by this model." for track in others]
 
 
@@ -73,23 +73,23 @@ def _refuse_other_kind(evidence: Evidence, plan: SamplingPlan) -> None:
         )
 
 
-def _pictures(shared: SharedMedia, opened: ExitStack) -> list[Part]:
+def _pictures(shared: SharedMedia, opened: ExitStack) -> list[MediaPart]:
     several = _main_first(shared.evidence.media.several(TrackKind.PICTURE))
     if not several:
-        return [Part(shared)]
-    parts = [Part(shared, _name(several[0]), several[0].number)]
+        return [MediaPart(shared)]
+    parts = [MediaPart(shared, _name(several[0]), several[0].number)]
     for track in several[1:]:
         own = SharedMedia.alone(replace(shared.evidence, track=track.number), shared.limits, shared.check)
-        parts.append(Part(opened.enter_context(own), _name(track), track.number))
+        parts.append(MediaPart(opened.enter_context(own), _name(track), track.number))
     return parts
 
 
-def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[Part], list[str]]:
+def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[MediaPart], list[str]]:
     evidence = shared.evidence
     tracks = _main_first(evidence.media.several(TrackKind.SOUND))
     if evidence.track is not None:
         tracks = [track for track in tracks if track.number == evidence.track]
-    parts: list[Part] = []
+    parts: list[MediaPart] = []
     notes: list[str] = []
     for place, track in enumerate(tracks or [None]):
         whole = MIXTURE if track is None else SoundPart(track.number - 1)
@@ -107,7 +107,9 @@ def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[Part], l
         found = _spoken(shared, rate, sound, check)
         if len(found) == 1 and min(found[0].weights or (0,)) < 0:
             notes.append("Its channels are in opposite phase and cancel out when added: one of them was turned round.")
-        parts += [Part(shared, ", ".join(filter(None, (name, one.label))), number, one) for one in found or [whole]]
+        parts += [
+            MediaPart(shared, ", ".join(filter(None, (name, one.label))), number, one) for one in found or [whole]
+        ]
     return parts, notes
 
 
@@ -139,7 +141,7 @@ def _label(evidence: Evidence, number: int | None) -> str:
     return next((_name(track) for track in evidence.media.tracks if track.number == number), "")
 
 
-def strongest(parts: Sequence[Part], results: Sequence[AnalysisResult], notes: Sequence[str]) -> AnalysisResult:
+def strongest(parts: Sequence[MediaPart], results: Sequence[AnalysisResult], notes: Sequence[str]) -> AnalysisResult:
     """The result of the part that shows most, with what was found in the others."""
     best = max(range(len(results)), key=lambda i: _strength(results[i]))
     tracks = tuple(

@@ -108,8 +108,12 @@ def history_line(texts: Texts, provenance: Provenance) -> Line:
 
 
 def _undecided(texts: Texts, kind: LineKind, readings: Sequence[Reading]) -> Line:
-    line = _empty(texts, kind, texts("why.nothing_to_judge.experimental"))
-    return line.model_copy(update={"detectors": tuple(_behind(texts, one, False) for one in readings)})
+    measured = [one.result for one in readings if told.unscaled(one.result)]
+    key = "uncalibrated" if len(measured) == len(readings) else "experimental"
+    line = _empty(texts, kind, texts(f"why.nothing_to_judge.{key}"))
+    notes = dict.fromkeys(note for result in measured for note in result.notes)
+    behind = tuple(_behind(texts, one, False) for one in readings)
+    return line.model_copy(update={"notes": tuple(notes), "detectors": behind})
 
 
 def _empty(texts: Texts, kind: LineKind, why: str) -> Line:

@@ -13,16 +13,17 @@ from drishtiksha.errors import ConfigError
 from drishtiksha.report.files import draft_of, require_writable
 
 Document = dict[str, Any]
-"""An `AnalysisResult` as JSON, with the path that was given; or `path`, `file`, `model_name` and `error`."""
+"""An `AnalysisResult` as JSON, with the path that was given; or an `Answer`, with `path` and `recipe`; or `path`, `file`,
+`model_name` and `error`."""
 
 NAME = "results.jsonl"
 ENDINGS = (".jsonl", ".ndjson")
 
 
-def lines_at(out: Path) -> Path:
-    """The file for the results: `out` itself, or one in the folder `out`. Raises: ConfigError for another ending."""
+def lines_at(out: Path, name: str = NAME) -> Path:
+    """The file for the results: `out` itself, or `name` in the folder `out`. Raises: ConfigError for another ending."""
     if out.is_dir() or not out.suffix:
-        return out / NAME
+        return out / name
     if out.suffix.lower() not in ENDINGS:
         raise ConfigError(
             f"--out {out}: results are written as JSON Lines; wanted a folder or a file that ends in .jsonl."
@@ -123,7 +124,7 @@ class ResultLines:
             start,
             length,
             (document.get("media") or {}).get("sha256"),
-            made.get("recipe", ""),
+            document.get("recipe") or made.get("recipe", ""),
             not scored or "explain" in document.get("stage_seconds", {}),
         )
 

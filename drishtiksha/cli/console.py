@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,10 +25,11 @@ from drishtiksha.errors import (
 )
 from drishtiksha.events import ProgressEvent, Reporter
 from drishtiksha.registry import ModelManager
+from drishtiksha.render.console import PlainConsole
 from drishtiksha.report.files import write_whole
 from drishtiksha.settings import Settings, load_settings
 
-out, err = Console(), Console(stderr=True)
+out, err = PlainConsole(), PlainConsole(stderr=True)
 STDOUT = Path("-")
 """In place of a file: the standard output."""
 

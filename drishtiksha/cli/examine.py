@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from drishtiksha.answer import Answer
-from drishtiksha.cli.console import (
-    STDOUT,
-    Exit,
-    err,
-    exit_code,
-    failures_as_exit_codes,
-    out,
-    reported,
-    settings_on,
-    write_json,
-)
+from drishtiksha.answer import Answer, State
+from drishtiksha.answer.objects import GRADES
+from drishtiksha.batch.lines import Document, ResultLines
+from drishtiksha.batch.sources import Sources, files_of
+from drishtiksha.cli.batches import Done, FileByFile, Targets
+from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import require_writable
 
+LINES = "answers.jsonl"
+STATES = {
+    State.SIGNS: "with signs of manipulation",
+    State.UNCLEAR: "unclear",
+    State.NOTHING_FOUND: "without signs",
+    State.NOTHING_TO_JUDGE: "with nothing to judge",
+}
+
 
 def examine(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Pictures, videos or recordings.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures, videos or recordings; folders, with all below them; patterns such as 'a/*.mp4'."
+        ),
+    ],
     json_path: Annotated[
         Path | None,
         typer.Option(
             "--json",
             help="Write the answer, or why there is none, there (- for standard output); a list for several files.",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR|FILE",
+            help="Write each answer, as soon as it is known, as a line of DIR/answers.jsonl or FILE.jsonl; what is there "
+            "already of the same files and detectors is not done again.",
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
@@ -39,57 +57,71 @@ def examine(
 
     A file that cannot be examined does not stop the others.
     """
-    answers: list[tuple[dict[str, Any], Exit]] = []
     with failures_as_exit_codes():
-        if json_path is not None and json_path != STDOUT:
+        targets = Targets.of(folder, json_path, LINES)
+        sources = files_of(files, targets.own)
+        if json_path is not None and not targets.quiet:
             require_writable(json_path)
         manager = ModelManager(settings_on(device))
-        try:
-            for file in files:
-                answers.append(_told(file, manager, printed=json_path != STDOUT))
-        finally:  # what is known of the files so far is kept, whatever happens at the next one
-            if json_path is not None and answers:
-                write_json(json_path, [document for document, _ in answers], single=len(files) == 1)
-    raise typer.Exit(max(code for _, code in answers))
+        code = targets.run(Examining(manager, sources, targets.kept(), quiet=targets.quiet))
+    raise typer.Exit(code)
 
 
-def _told(file: Path, manager: ModelManager, *, printed: bool) -> tuple[dict[str, Any], Exit]:
-    """What stands in the JSON for a file: its answer, or why it has none."""
-    from drishtiksha.services.runs import failure_of
+class Examining(FileByFile):
+    """All proven detectors that fit each file."""
 
-    try:
-        answer, code = _answer(file, manager)
-    except OSError:
-        raise
-    except Exception as raised:  # noqa: BLE001 - told and logged by `failure_of`
-        error = failure_of(f"The examination of {file.name}", raised)
-        err.print(f"[bold]{escape(f'{file.name}: {error}')}[/bold]")
-        return {"file": file.name, "error": str(error)}, exit_code(error)
-    if printed:
-        show(answer)
-    return answer.model_dump(mode="json"), code
+    kinds = tuple(STATES.values())
+    remarkable = "show signs"
+
+    def __init__(self, manager: ModelManager, sources: Sources, kept: ResultLines | None, *, quiet: bool) -> None:
+        super().__init__(sources, kept, quiet=quiet)
+        self._manager = manager
+        self._recipes: dict[tuple[str, ...], str] = {}
+
+    def examine(self, file: Path, path: str, label: str) -> Done:
+        """The exit code tells where a detector stopped."""
+        from drishtiksha.services.answers import examine_alone, missing_for, proven_for
+
+        evidence = Evidence.open(file, self._manager.settings.limits)
+        recipe = self._recipe(proven_for(self._manager, evidence.media)) if self.kept is not None else ""
+        if self.kept is not None:
+            before = self.kept.find(path, evidence.media.sha256, "", recipe, explained=False)
+            if before is not None:
+                return Done(before, known=True)
+        with reported(label) as report:
+            answer, failures = examine_alone(evidence, self._manager, report)
+        absent = missing_for(self._manager, evidence.media)
+        for text in (*(f"{name} has no result: {why}" for name, why in failures.items()), *absent):
+            err.print(f"{label}: {text}", markup=False, highlight=False)
+        code = max([Exit.DONE, *map(exit_code, failures.values()), *([Exit.WEIGHTS_MISSING] if absent else [])])
+        whole = recipe if code is Exit.DONE else ""  # else it is done again by the same command
+        document = {"path": path, "recipe": whole, **answer.model_dump(mode="json")}
+        return Done(document, code, show=partial(show, answer, label))
+
+    def kind(self, document: Document) -> str:
+        return STATES[State(document["state"])]
+
+    def remark(self, document: Document) -> tuple[float, str] | None:
+        if document["state"] != State.SIGNS:
+            return None
+        return float([grade.value for grade in GRADES].index(document["grade"])), document["headline"]
+
+    def told(self, document: Document) -> Document:
+        """As other surfaces give an answer; of several files with the path, and of none with what tells how it was made."""
+        left_out = {"recipe", "path"} if self.sources.single else {"recipe"}
+        return document if "error" in document else {k: v for k, v in document.items() if k not in left_out}
+
+    def _recipe(self, names: list[str]) -> str:
+        from drishtiksha.services.answers import recipe_of_all
+
+        if (key := tuple(names)) not in self._recipes:
+            self._recipes[key] = recipe_of_all(self._manager, names)
+        return self._recipes[key]
 
 
-def _answer(file: Path, manager: ModelManager) -> tuple[Answer, Exit]:
-    """The answer, and the code for scripts where a detector stopped. Raises: MediaError and its kinds."""
-    from drishtiksha.media.evidence import Evidence
-    from drishtiksha.services.answers import examine_alone, missing_for
-
-    evidence = Evidence.open(file, manager.settings.limits)
-    with reported(file.name) as report:
-        answer, failures = examine_alone(evidence, manager, report)
-    for name, why in failures.items():
-        err.print(f"{file.name}: {name} has no result: {why}", markup=False, highlight=False)
-    absent = missing_for(manager, evidence.media)
-    for text in absent:
-        err.print(f"{file.name}: {text}", markup=False, highlight=False)
-    codes = [exit_code(why) for why in failures.values()]
-    return answer, max([*codes, Exit.WEIGHTS_MISSING if absent else Exit.DONE])
-
-
-def show(answer: Answer) -> None:
-    """The answer, its lines, and what to do next."""
-    out.print(f"[bold]{escape(answer.media.name)}[/bold]: {escape(answer.headline)}")
+def show(answer: Answer, label: str) -> None:
+    """The answer, its lines, and what to do next. label: what the file is called."""
+    out.print(f"[bold]{escape(label)}[/bold]: {escape(answer.headline)}")
     for text in (answer.why, answer.scale, answer.disclaimer):
         if text:
             out.print(f"  {text}", markup=False)

@@ -47,7 +47,7 @@ def _print_table(statuses: list[ModelStatus]) -> None:
     widths = {title: max((len(title), *(len(cell(s)) for s in statuses))) for title, cell in columns.items()}
     if sum(widths.values()) + 2 * len(widths) > out.width:
         del columns["takes"]
-    table = Table(box=None, pad_edge=False, expand=True)
+    table = Table(box=None, pad_edge=False, expand=out.is_terminal)
     for title in columns:
         table.add_column(title, no_wrap=True, width=widths[title])
     table.add_column("looks at", no_wrap=True, ratio=1)

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from drishtiksha.batch.lines import ResultLines, lines_at
 from drishtiksha.batch.sources import files_of
-from drishtiksha.cli.console import STDOUT, failures_as_exit_codes, settings_on, write_json
+from drishtiksha.cli.batches import Targets
+from drishtiksha.cli.console import failures_as_exit_codes, settings_on
 from drishtiksha.cli.predicting import Predicting
 from drishtiksha.errors import ConfigError
 from drishtiksha.registry import ModelManager
-from drishtiksha.report.files import is_stream, require_writable
+from drishtiksha.report.files import require_writable
 
 
 def predict(
@@ -59,42 +59,14 @@ def predict(
 ) -> None:
     """Examine files with one detector. A file that cannot be examined does not stop the others."""
     with failures_as_exit_codes():
-        lines = lines_at(folder) if folder is not None else None
-        part = _part_of(json_path) if lines is None else None
-        own = [path for path in (lines, part, json_path, explain) if path is not None]
-        sources = files_of(files, own)
+        targets = Targets.of(folder, json_path)
+        sources = files_of(files, [*targets.own, *([explain] if explain else [])])
         manager = _manager(model, fields or [], device, pitch=pitch)
-        for target in (None if json_path == STDOUT else json_path, explain and explain / "picture"):
+        for target in (None if targets.quiet else json_path, explain and explain / "picture"):
             if target is not None:
                 require_writable(target)
-        path = lines or part
-        kept = None if path is None else ResultLines(path)
-        run = Predicting(manager, model, track, explain, kept, quiet=json_path == STDOUT, sources=sources)
-        try:
-            code = run.all()
-        finally:
-            run.tell_end()
-            if json_path is not None:
-                _write_json(json_path, run, part)
+        code = targets.run(Predicting(manager, model, track, explain, sources, targets.kept(), quiet=targets.quiet))
     raise typer.Exit(code)
-
-
-def _part_of(target: Path | None) -> Path | None:
-    """Where results are kept until all are known; None where they are kept in memory."""
-    if target is None or target == STDOUT or is_stream(target):
-        return None
-    return target.with_name(f"{target.name}.part")
-
-
-def _write_json(path: Path, run: Predicting, part: Path | None) -> None:
-    """What is finished. After a stop an older file stays as it is, and what is finished stays in `part`."""
-    documents = list(run.documents())
-    if not documents:
-        return
-    if path == STDOUT or run.complete or not path.exists():
-        write_json(path, documents, single=run.sources.single)
-    if part is not None and run.holds_all():
-        part.unlink()
 
 
 def _manager(model: str | None, fields: list[str], device: str | None, *, pitch: bool) -> ModelManager:

@@ -132,6 +132,14 @@ class Detector(ABC):
         network: Any = self.network
         return self._work(lambda batch: attention_map(network, batch, network.grid), tensor[None]), "attention"
 
+    def raised(
+        self, tensor: Tensor, maps: Callable[[Tensor], Tensor], judge: Callable[[Tensor], Tensor]
+    ) -> tuple[np.ndarray, Any]:
+        """`importance` of a network in two halves, (B, C, H, W) to feature maps to fake logits: Grad-CAM."""
+        from drishtiksha.explain.gradcam import gradcam
+
+        return gradcam(maps, judge, tensor[None].to(self._device()))[0], "gradcam"
+
     def explain(self, sample: Sample, score: SampleScore) -> list[Heatmap]:
         from drishtiksha.explain.maps import to_heatmap
 

@@ -1,4 +1,4 @@
-"""D3-RESNET-18: how evenly the frames of a video move; generated ones move too evenly. Nothing was trained for it."""
+"""D3-RESNET-18 and -XCLIP-16: how evenly a video's frames move; generated ones move too evenly. Nothing was trained for it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,18 @@ class D3VideoConfig(DetectorConfig):
     runs: PositiveInt = Field(default=5, description="stretches of 2 s, spread over the clip; published is one")
     channels: Literal["bgr", "rgb"] = Field(default="bgr", description="bgr as in the authors' loader")
     batch_size: int = Field(default=1, gt=0, description="runs at a time")
+    embedder: Literal["resnet-18", "xclip"] = Field(default="resnet-18", description="what describes each frame")
+    width: PositiveInt = Field(default=768, description="of X-CLIP base, as published")
+    layers: PositiveInt = Field(default=12)
+    heads: PositiveInt = Field(default=12)
 
 
 class D3VideoDetector(Detector):
     """The standard deviation of how the steps between the embeddings of frames change.
 
-    Zheng et al., ICCV 2025, arXiv:2508.00701. Checkpoint: torchvision's ResNet-18, trained on ImageNet. Polarity: the number is
-    low for generated clips, so that its negative is the logit. No threshold and no probability is published: as long as no
+    Zheng et al., ICCV 2025, arXiv:2508.00701. Checkpoint: torchvision's ResNet-18, trained on ImageNet, or `model.safetensors` of
+    huggingface.co/microsoft/xclip-base-patch16, which is the authors' default. Polarity: the number is low
+    for generated clips, so that its negative is the logit. No threshold and no probability is published: as long as no
     calibration lies beside the checkpoint (`calibration` in its .json), the number is told and nothing is concluded.
     """
 
@@ -48,14 +53,19 @@ class D3VideoDetector(Detector):
         return ClipPlan(self.config.runs, offsets[-1] + 1, offsets=offsets)
 
     def build(self) -> nn.Module:
-        from drishtiksha.networks.d3 import FrameEmbedder
+        from drishtiksha.networks.d3 import FrameEmbedder, GroupEmbedder
 
-        return FrameEmbedder()
+        config = self.config
+        return (
+            FrameEmbedder()
+            if config.embedder == "resnet-18"
+            else GroupEmbedder(config.width, config.layers, config.heads)
+        )
 
     def remap(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        from drishtiksha.networks.d3 import renamed
+        from drishtiksha.networks.d3 import renamed, vision_alone
 
-        return renamed(state_dict)
+        return renamed(state_dict) if self.config.embedder == "resnet-18" else vision_alone(state_dict)
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (N, 3, 224, 224): the frames of a run."""

@@ -61,7 +61,5 @@ class DeepfakeBenchDetector(AlignedFaceDetector):
         return [scaled(self.crop(sample, face), HALVES) for face in sample.faces]
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.gradcam import gradcam
-
         network: Any = self.network
-        return gradcam(network.maps, network.judge, tensor[None].to(self._device()))[0], "gradcam"
+        return self.raised(tensor, network.maps, network.judge)

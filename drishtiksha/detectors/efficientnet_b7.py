@@ -91,10 +91,8 @@ class EfficientNetB7Detector(Detector):
         return None if face is None else square_around(self._box(sample, face), margin=0)
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.gradcam import gradcam
-
         network: Any = self.network
-        return gradcam(network.encoder.forward_features, network.judge, tensor[None].to(self._device()))[0], "gradcam"
+        return self.raised(tensor, network.encoder.forward_features, network.judge)
 
     def _box(self, sample: Sample, face: int) -> tuple[int, int, int, int]:
         from drishtiksha.networks.dfdc_efficientnet import wide_box

@@ -69,10 +69,8 @@ class NPRDetector(Detector):
         return None if self.config.resize_to else (float(x0), float(y0), float(x1), float(y1))
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.gradcam import gradcam
-
         network: Any = self.network
-        return gradcam(network.maps, network.judge, tensor[None].to(self._device()))[0], "gradcam"
+        return self.raised(tensor, network.maps, network.judge)
 
     def _box(self, sample: Sample) -> tuple[int, int, int, int]:
         """The part that is looked at, xyxy px: the middle, of even sides where the picture has two rows and columns."""

@@ -91,10 +91,8 @@ class SelfBlendedImagesDetector(Detector):
         return (float(x0), float(y0), float(x1), float(y1))
 
     def importance(self, tensor: Tensor) -> tuple[np.ndarray, Any]:
-        from drishtiksha.explain.gradcam import gradcam
-
         network: Any = self.network
-        return gradcam(network.forward_features, self._judge, tensor[None].to(self._device()))[0], "gradcam"
+        return self.raised(tensor, network.forward_features, self._judge)
 
     def _judge(self, maps: Tensor) -> Tensor:
         network: Any = self.network

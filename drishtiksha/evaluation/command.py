@@ -11,7 +11,7 @@ from drishtiksha import __version__
 from drishtiksha.evaluation import report as words
 from drishtiksha.evaluation.manifest import drawn, read_manifest
 from drishtiksha.evaluation.report import EvaluationReport, ModelReport
-from drishtiksha.evaluation.run import UNREADABLE, Note, score_files
+from drishtiksha.evaluation.run import UNREADABLE, ScoreNote, score_files
 from drishtiksha.evaluation.scores import Score, ScoreFile
 from drishtiksha.evaluation.shortcuts import shortcuts
 from drishtiksha.evaluation.summary import summarize
@@ -42,7 +42,7 @@ def evaluate(
     manifest: Path,
     names: Sequence[str],
     manager: ModelManager,
-    note: Note,
+    note: ScoreNote,
     *,
     out: Path | None = None,
     limit: int | None = None,
@@ -57,14 +57,11 @@ def evaluate(
     items = drawn(read_manifest(manifest), limit, seed)
     manager.preload(names)
     kept = ScoreFile(out / SCORES) if out else None
-    scores: list[Score] = []
-    failures: list[str] = []
-    models: dict[str, ModelReport] = {}
-    for name in dict.fromkeys(names):
-        rows, failed = score_files(items, name, manager, note, kept)
-        scores += rows
-        failures += failed
-        models[name] = _model_report(manager, name, rows, seed)
+    scores, failures = score_files(items, names, manager, note, kept)
+    models = {
+        name: _model_report(manager, name, [score for score in scores if score.model == name], seed)
+        for name in dict.fromkeys(names)
+    }
     report = EvaluationReport(
         manifest=manifest.name,
         manifest_sha256=sha256_of(manifest),

@@ -15,9 +15,7 @@ from rich.text import Text
 from drishtiksha.evaluation import report as words
 from drishtiksha.evaluation.command import Evaluation, evaluate
 from drishtiksha.registry import ModelManager
-
-WIDTH = 150
-"""Columns of the tables where no terminal says how wide it is."""
+from drishtiksha.render.console import PlainConsole
 
 
 def show_evaluation(
@@ -34,7 +32,7 @@ def show_evaluation(
 
     Raises: as `evaluate`, and KeyboardInterrupt after saying what was kept.
     """
-    err = Console(stderr=True)
+    err = PlainConsole(stderr=True)
     done = _with_progress(manifest, names, manager, err, out, limit, seed)
     for problem in (*(f"{file} could not be read." for file in done.unreadable), *done.failures):
         err.print(problem, style="bold", markup=False, highlight=False)
@@ -82,9 +80,7 @@ def _print(done: Evaluation) -> None:
 
 def print_tables(tables: Iterable[words.Table]) -> None:
     """Numbers to the right, their intervals below them."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = PlainConsole()
     for table in tables:
         first, *rest = table.header
         shown = Table(

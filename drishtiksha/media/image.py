@@ -12,11 +12,13 @@ import pillow_heif
 from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError
+from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
+from drishtiksha.media.cutoff import missing_bytes, recover_cut
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
 from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
-from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_png, profile_to_srgb, tagged_to_srgb
+from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_pixels, profile_to_srgb, tagged_to_srgb
 from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
@@ -50,6 +52,13 @@ STRIP_PIXELS = 4_000_000
 
 PAPER = (255, 255, 255, 255)
 """What shows through transparent pixels: white, as on a page."""
+
+CUT_TOO_EARLY = "its file ends before the first row of its pixels"
+CUT = {
+    "JPEG2000": "its file ends too early, and JPEG 2000 spreads the detail of the whole picture over all of it, so that no part "
+    "stands by itself"
+}
+WHOLE_FILE = "Ask for the whole file."
 
 BROKEN_PICTURE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
 """What Pillow's and libheif's readers raise on damaged files."""
@@ -89,7 +98,7 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     _register_heif()
     check_blocks(path, name)
     try:
-        picture = Image.open(path, formats=FORMATS)
+        picture = _opened(path, name)
     except Image.DecompressionBombError as error:
         raise MediaLimitError(_too_large(name, limits)) from error
     except UnidentifiedImageError:
@@ -111,9 +120,30 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     return picture
 
 
+def _opened(path: Path, name: str) -> Image.Image:
+    """Also a picture whose file ends too early for its reader; its pixels are `load_pixels`'s to decode.
+
+    Raises: PIL.UnidentifiedImageError when it is none; UnreadableMediaError when not even its size is there.
+    """
+    try:
+        return Image.open(path, formats=FORMATS)
+    except BROKEN_PICTURE:  # an UnidentifiedImageError among them
+        if not missing_bytes(path):
+            raise
+    try:
+        return Image.open(cutoff.completed(path), formats=cutoff.FORMATS)
+    except BROKEN_PICTURE as error:
+        raise unreadable(name, CUT_TOO_EARLY, WHOLE_FILE) from error
+
+
 def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Image, float | None]:
     """The picture at `path`, opened as `picture`, decoded, and the share of it that is there; None: it decodes without a
     fault. Raises: UnreadableMediaError when nothing of it can be decoded."""
+    if missing_bytes(path):
+        cut = recover_cut(path, str(picture.format)) if picture.format in cutoff.FORMATS else None
+        if cut is None:
+            raise unreadable(name, CUT.get(str(picture.format), CUT_TOO_EARLY), WHOLE_FILE)
+        return cut.picture, cut.share
     if _is_plain_ycbcr(picture) and (decoded := _plain_ycbcr(picture, path)) is not None:
         return decoded, None
     try:
@@ -216,7 +246,7 @@ def _colour_tags(picture: Image.Image, path: Path) -> ColourTags | None:
 
 
 def _to_rgb(picture: Image.Image, path: Path, tags: ColourTags | None) -> Image.Image:
-    deep = deep_png(path) if tags is not None and picture.format == "PNG" and picture.mode == "RGB" else None
+    deep = deep_pixels(picture, path) if tags is not None and picture.mode == "RGB" else None
     if picture.mode.startswith(("I", "F")):
         flat = _deep_grey_to_rgb(picture)
     elif picture.has_transparency_data:

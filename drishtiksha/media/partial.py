@@ -34,6 +34,9 @@ MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 TAILS = (16, 600)
 """Bytes at the end of the data that are exchanged: some plain blocks' worth, then one block of the finest detail."""
 
+BROKEN_DECODE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError)
+"""What decoders raise on data that end too early."""
+
 LAST_ROWS = 6
 """Of 8 px each: what so few bytes may hold in a sound file."""
 
@@ -134,7 +137,7 @@ def _recover_jpeg(content: bytes) -> Recovered | None:
     if not shape.complete or rows < MCU:
         return None
     there[rows // MCU * MCU if rows < one.height else rows :] = False
-    return Recovered(_greyed(one, there), float(there.mean()))
+    return Recovered(greyed(one, there), float(there.mean()))
 
 
 def _recover_other(path: Path, form: str) -> Recovered | None:
@@ -145,7 +148,7 @@ def _recover_other(path: Path, form: str) -> Recovered | None:
         return Recovered(one, 1.0) if form in STREAMED else None
     if not there.any():
         return None
-    return Recovered(_greyed(one, there), float(there.mean()))
+    return Recovered(greyed(one, there), float(there.mean()))
 
 
 def _decoded(source: Path | io.BytesIO, form: str, fill: int | None = None) -> Image.Image:
@@ -169,7 +172,7 @@ def _same(one: Image.Image, other: Image.Image) -> np.ndarray:
     return np.asarray(same.all(axis=2))
 
 
-def _greyed(picture: Image.Image, there: np.ndarray) -> Image.Image:
+def greyed(picture: Image.Image, there: np.ndarray) -> Image.Image:
     """The picture, upright or not as it was, with grey for what is not there."""
     if there.all():
         return picture

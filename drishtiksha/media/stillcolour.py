@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 import pillow_heif
+from av.video.reformatter import ColorRange, VideoReformatter
 from PIL import Image, ImageCms
 
 from drishtiksha.media.colour import HDR_TRANSFERS, RgbConverter
@@ -41,6 +42,12 @@ XY_SLACK = 0.01
 PNG_START = 8
 LONGEST_CHUNK = 1 << 20
 """What is read of a PNG chunk before the pixels, bytes: tags are shorter."""
+
+SAME_PICTURE = 4.0
+"""Of 255, on average: two readers of one picture round its colours by less, and a turned one is further off."""
+
+UNREADABLE = (RuntimeError, ValueError, OSError, EOFError, SyntaxError)
+"""What pillow-heif raises of a picture that it does not know, such as a sequence."""
 
 SAME_COLOURS = 3
 """Of 255: a profile that moves no colour further is that of sRGB, whatever its name."""
@@ -103,12 +110,42 @@ def tagged_to_srgb(picture: Image.Image, tags: ColourTags, deep: np.ndarray | No
     return Image.fromarray(result)
 
 
-def deep_png(path: Path) -> np.ndarray | None:
-    """uint16 (H, W, 3) RGB of a PNG with 16 bits and no transparency, which Pillow reads with 8; None of others."""
+def deep_pixels(picture: Image.Image, path: Path) -> np.ndarray | None:
+    """uint16 (H, W, 3) of an opened RGB picture whose file has more than the 8 bits that Pillow reads; None of others, and
+    where the reader of all bits gives another picture."""
+    read = {"PNG": _deep_png, "HEIF": _deep_heif, "AVIF": _deep_avif}.get(str(picture.format))
+    try:
+        deep = read(path) if read is not None else None
+    except (*UNREADABLE, av.FFmpegError):
+        return None
+    if deep is None or deep.shape[:2] != picture.size[::-1]:
+        return None
+    apart = np.abs((deep >> 8).astype(np.int16) - np.asarray(picture)).mean()
+    return deep if apart < SAME_PICTURE else None
+
+
+def _deep_png(path: Path) -> np.ndarray | None:
+    """RGB of a PNG with 16 bits and no transparency."""
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] != 3:
         return None
     return np.ascontiguousarray(pixels[:, :, ::-1])
+
+
+def _deep_heif(path: Path) -> np.ndarray | None:
+    """RGB of 10 or 12 bits."""
+    opened = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    return np.asarray(opened) if opened.mode == "RGB;16" else None
+
+
+def _deep_avif(path: Path) -> np.ndarray | None:
+    """RGB of 10 or 12 bits, as it is stored: Pillow leaves the turn to EXIF's orientation as well."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    if max(component.bits for component in frame.format.components) <= 8:
+        return None
+    rgb = VideoReformatter().reformat(frame, format="rgb48le", dst_color_range=ColorRange.JPEG.value)
+    return np.asarray(rgb.to_ndarray())
 
 
 def profile_to_srgb(picture: Image.Image) -> Image.Image:
@@ -142,9 +179,8 @@ def _nclx(picture: Image.Image, path: Path) -> tuple[int, int]:
     if nclx is None and picture.format == "AVIF":
         try:
             nclx = pillow_heif.open_heif(path).info.get("nclx_profile")
-        except (RuntimeError, ValueError, OSError, EOFError, SyntaxError):
-            # A picture that this reader does not know, such as a sequence: taken for sRGB.
-            nclx = None
+        except UNREADABLE:
+            nclx = None  # taken for sRGB
     return (nclx["color_primaries"], nclx["transfer_characteristics"]) if nclx else (2, 2)
 
 

@@ -58,7 +58,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreLine:
     """Scores of one person (or of the whole sample: person None). NaN breaks the line at a gap."""
 
     person: int | None
@@ -100,12 +100,12 @@ def gaps(result: AnalysisResult) -> list[Gap]:
     return found
 
 
-def lines(result: AnalysisResult) -> list[Line]:
+def lines(result: AnalysisResult) -> list[ScoreLine]:
     """One line a person when several were followed (the most suspicious first), else one for the samples: through the
     moments of those that were judged at every moment, and through the middles of the others."""
     timed = sorted((s for s in result.scores if s.time_s is not None), key=lambda s: s.time_s or 0.0)
     if len(result.people) < 2:
-        return [Line(None, *_moments(timed))]
+        return [ScoreLine(None, *_moments(timed))]
     times = np.array([_middle(score) for score in timed])
     shown = sorted(result.people, key=lambda row: row.p_fake, reverse=True)[:MAX_LINES]
     by_person: dict[int, dict[int, float]] = defaultdict(dict)
@@ -114,7 +114,7 @@ def lines(result: AnalysisResult) -> list[Line]:
             if face.person is not None:
                 by_person[face.person][position] = face.p_fake
     return [
-        Line(row.person, times, np.array([by_person[row.person].get(i, np.nan) for i in range(len(timed))]))
+        ScoreLine(row.person, times, np.array([by_person[row.person].get(i, np.nan) for i in range(len(timed))]))
         for row in sorted(shown, key=lambda row: row.person)
     ]
 
@@ -159,7 +159,7 @@ def _band(axis: chart.Axis, gap: Gap) -> chart.Band:
     return chart.band(axis, gap.start_s, gap.end_s, told, gap_words(gap.reason)) if full.room else full
 
 
-def _hidden(result: AnalysisResult, drawn: list[Line]) -> int:
+def _hidden(result: AnalysisResult, drawn: list[ScoreLine]) -> int:
     """How many people have no line."""
     return len(result.people) - len(drawn) if len(result.people) > 1 else 0
 
@@ -311,7 +311,7 @@ def _draw_legend(axes: Axes, look: Ground, hidden: int) -> None:
         text.set_color(look.text)
 
 
-def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:
+def _draw_line(axes: Axes, line: ScoreLine, colour: str, marker: str) -> None:
     label = None if line.person is None else f"Person {line.person}"
     axes.plot(
         line.times_s,

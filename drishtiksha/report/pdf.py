@@ -21,7 +21,7 @@ from drishtiksha.report.pdf_parts import (
     WIDTH,
     CountedCanvas,
     Document,
-    Parts,
+    Typesetter,
     kept_with_text,
 )
 from drishtiksha.report.pieces import Content, ModelSection, Origin, ReviewEntry
@@ -43,56 +43,56 @@ def render(report: Content) -> bytes:
 
 def _render(report: Content) -> bytes:
     buffer = io.BytesIO()
-    parts = Parts()
-    document = Document(buffer, report, parts)
-    story = [*_front(report, parts), PageBreak(), *kept_with_text(_annex(report, parts))]
-    if parts.incomplete:
-        story.append(parts.text(INCOMPLETE, NOTE))
+    typeset = Typesetter()
+    document = Document(buffer, report, typeset)
+    story = [*_front(report, typeset), PageBreak(), *kept_with_text(_annex(report, typeset))]
+    if typeset.incomplete:
+        story.append(typeset.text(INCOMPLETE, NOTE))
     document.build(story, canvasmaker=CountedCanvas)
     return buffer.getvalue()
 
 
-def _front(report: Content, parts: Parts) -> list[Flowable]:
+def _front(report: Content, typeset: Typesetter) -> list[Flowable]:
     """Page one, for the editor: its picture is as large as there is room for."""
     above: list[Flowable] = [
-        parts.text("Drishtiksha · report for the editor", KICKER),
-        parts.heading(report.title, 0),
-        parts.text(f"Made {report.made_utc}", NOTE),
+        typeset.text("Drishtiksha · report for the editor", KICKER),
+        typeset.heading(report.title, 0),
+        typeset.text(f"Made {report.made_utc}", NOTE),
     ]
     if report.question:
-        above += [parts.heading("What was asked", 2, bookmark=False), parts.text(report.question, QUOTE)]
-    above.append(parts.heading("What was found", 2, bookmark=False))
+        above += [typeset.heading("What was asked", 2, bookmark=False), typeset.text(report.question, QUOTE)]
+    above.append(typeset.heading("What was found", 2, bookmark=False))
     if report.human:
-        above += [parts.card(report.human, "What people who looked at it conclude", large=True), Spacer(1, 5)]
-    above.append(parts.card(report.machine, "What the detectors found", large=report.human is None))
+        above += [typeset.card(report.human, "What people who looked at it conclude", large=True), Spacer(1, 5)]
+    above.append(typeset.card(report.machine, "What the detectors found", large=report.human is None))
     above.append(Spacer(1, 5))
-    above += [_line(line, parts) for line in report.answer.lines]
-    above += [parts.text(remark, SMALL) for remark in report.remarks]
-    above.append(parts.named("What to do next.", " ".join(report.answer.next), SMALL))
+    above += [_line(line, typeset) for line in report.answer.lines]
+    above += [typeset.text(remark, SMALL) for remark in report.remarks]
+    above.append(typeset.named("What to do next.", " ".join(report.answer.next), SMALL))
     if report.answer.disclaimer:
-        above.append(parts.text(report.answer.disclaimer, BOLD))
+        above.append(typeset.text(report.answer.disclaimer, BOLD))
     below: list[Flowable] = []
     if report.strip and report.answer.judged:
-        below.append(parts.figure(report.strip, max_height=9 * mm))
-    below.append(parts.heading("Where the file says that it comes from", 2, bookmark=False))
-    below += _origin_in_short(report.origin, parts)
-    below += [parts.heading("The file", 2, bookmark=False), parts.columns(report.media)]
-    return [*above, *_key_picture(report, parts, [*above, *below]), *below]
+        below.append(typeset.figure(report.strip, max_height=9 * mm))
+    below.append(typeset.heading("Where the file says that it comes from", 2, bookmark=False))
+    below += _origin_in_short(report.origin, typeset)
+    below += [typeset.heading("The file", 2, bookmark=False), typeset.columns(report.media)]
+    return [*above, *_key_picture(report, typeset, [*above, *below]), *below]
 
 
-def _line(line: Line, parts: Parts) -> Flowable:
+def _line(line: Line, typeset: Typesetter) -> Flowable:
     """A line of the answer as one paragraph: state, why, judged part, error rate, blind spots."""
     told = filter(None, (line.why, line.judged, line.error_rate, line.misses, *line.notes))
-    return parts.named(f"{line.title}: {line.says.lower()}.", " ".join(told), SMALL)
+    return typeset.named(f"{line.title}: {line.says.lower()}.", " ".join(told), SMALL)
 
 
-def _key_picture(report: Content, parts: Parts, others: Sequence[Flowable]) -> list[Flowable]:
+def _key_picture(report: Content, typeset: Typesetter, others: Sequence[Flowable]) -> list[Flowable]:
     if report.key_picture is None:
         return []
-    caption = parts.text(report.key_picture.caption, NOTE)
+    caption = typeset.text(report.key_picture.caption, NOTE)
     left = HEIGHT - sum(_height(one) for one in (*others, caption)) - 6 * mm
     least, most = KEY_HEIGHT
-    return [parts.figure(report.key_picture, max_height=min(left, most))] if left >= least else []
+    return [typeset.figure(report.key_picture, max_height=min(left, most))] if left >= least else []
 
 
 def _height(flowable: Flowable) -> float:
@@ -102,88 +102,92 @@ def _height(flowable: Flowable) -> float:
     return flowable.wrap(WIDTH, HEIGHT)[1] + flowable.getSpaceBefore() + flowable.getSpaceAfter()
 
 
-def _origin_in_short(origin: Origin | None, parts: Parts) -> list[Flowable]:
+def _origin_in_short(origin: Origin | None, typeset: Typesetter) -> list[Flowable]:
     if origin is None:
-        return [parts.text("This was not examined.")]
+        return [typeset.text("This was not examined.")]
     notable = [finding for finding in origin.findings if finding.notable]
-    return [parts.text(origin.credentials), *(parts.named(f"{one.title}.", one.tells) for one in notable)]
+    return [typeset.text(origin.credentials), *(typeset.named(f"{one.title}.", one.tells) for one in notable)]
 
 
-def _annex(report: Content, parts: Parts) -> list[Flowable]:
+def _annex(report: Content, typeset: Typesetter) -> list[Flowable]:
     story: list[Flowable] = [
-        parts.text("Drishtiksha · for whoever checks the work", KICKER),
-        parts.heading("Technical annex", 1),
+        typeset.text("Drishtiksha · for whoever checks the work", KICKER),
+        typeset.heading("Technical annex", 1),
     ]
     if report.pictures_left_out:
-        story.append(parts.text(report.pictures_left_out, NOTE))
+        story.append(typeset.text(report.pictures_left_out, NOTE))
     if report.agreement:
-        story += [parts.heading("Agreement of the detectors", 2), parts.text(report.consensus)]
-        story += parts.table(report.agreement)
-        story += [parts.figure(report.strip, max_height=9 * mm)] if report.strip else []
-        story += parts.table(report.segments) if report.segments else []
+        story += [typeset.heading("Agreement of the detectors", 2), typeset.text(report.consensus)]
+        story += typeset.table(report.agreement)
+        story += [typeset.figure(report.strip, max_height=9 * mm)] if report.strip else []
+        story += typeset.table(report.segments) if report.segments else []
     for model in report.models:
-        story += _model(model, parts)
+        story += _model(model, typeset)
     if report.stress:
-        story.append(parts.heading("Stress test: would the verdict survive?", 2))
+        story.append(typeset.heading("Stress test: would the verdict survive?", 2))
         for stress in report.stress:
-            story += [parts.heading(stress.model_name, 3), *parts.bullets(stress.sentences), *parts.table(stress.table)]
+            story += [
+                typeset.heading(stress.model_name, 3),
+                *typeset.bullets(stress.sentences),
+                *typeset.table(stress.table),
+            ]
     if report.origin:
-        story += _origin(report.origin, parts)
+        story += _origin(report.origin, typeset)
     if report.reviews:
-        story.append(parts.heading("Reviews, the newest first", 2))
+        story.append(typeset.heading("Reviews, the newest first", 2))
         for review in report.reviews:
-            story += _review(review, parts)
-    story += [parts.heading("Custody", 2), parts.facts(report.custody)]
-    return [*story, *(parts.table(report.derived) if report.derived else [])]
+            story += _review(review, typeset)
+    story += [typeset.heading("Custody", 2), typeset.facts(report.custody)]
+    return [*story, *(typeset.table(report.derived) if report.derived else [])]
 
 
-def _model(model: ModelSection, parts: Parts) -> list[Flowable]:
+def _model(model: ModelSection, typeset: Typesetter) -> list[Flowable]:
     name = f"{model.name} (experimental)" if model.experimental else model.name
     facts = (("Score", model.score), ("Judged", model.judged), ("Kind of evidence", model.evidence))
     story: list[Flowable] = [
-        parts.heading(name, 2),
-        parts.card(model.verdict, "Finding", large=False),
+        typeset.heading(name, 2),
+        typeset.card(model.verdict, "Finding", large=False),
         Spacer(1, 3),
-        parts.facts(facts),
+        typeset.facts(facts),
     ]
     if model.reasons:
-        story += [parts.heading("Why", 3), *parts.bullets(model.reasons)]
+        story += [typeset.heading("Why", 3), *typeset.bullets(model.reasons)]
     if model.odds:
-        story += [parts.heading("How often it errs", 3), *(parts.text(one) for one in model.odds)]
+        story += [typeset.heading("How often it errs", 3), *(typeset.text(one) for one in model.odds)]
     if model.timeline:
-        story.append(parts.figure(model.timeline, title="Score over time"))
-    story += parts.table(model.people) if model.people else []
+        story.append(typeset.figure(model.timeline, title="Score over time"))
+    story += typeset.table(model.people) if model.people else []
     if model.moments:
-        story += parts.gallery(model.moments, "Moments with the highest scores")
-    story += [parts.heading("The detector", 3), parts.facts(model.card)] if model.card else []
-    story += [parts.heading("To quote", 3), parts.text(model.sentence, QUOTE)]
-    story += [parts.heading("To repeat the run", 3), parts.facts(model.custody)]
-    return story + ([parts.heading("Configuration", 3), parts.facts(model.config)] if model.config else [])
+        story += typeset.gallery(model.moments, "Moments with the highest scores")
+    story += [typeset.heading("The detector", 3), typeset.facts(model.card)] if model.card else []
+    story += [typeset.heading("To quote", 3), typeset.text(model.sentence, QUOTE)]
+    story += [typeset.heading("To repeat the run", 3), typeset.facts(model.custody)]
+    return story + ([typeset.heading("Configuration", 3), typeset.facts(model.config)] if model.config else [])
 
 
-def _origin(origin: Origin, parts: Parts) -> list[Flowable]:
+def _origin(origin: Origin, typeset: Typesetter) -> list[Flowable]:
     caution = "Anyone can change what a file says of itself; nothing here is proof by itself."
     story: list[Flowable] = [
-        parts.heading("Provenance: what the file says of itself", 2),
-        parts.text(f"{origin.credentials} {caution}"),
+        typeset.heading("Provenance: what the file says of itself", 2),
+        typeset.text(f"{origin.credentials} {caution}"),
     ]
     for finding in origin.findings:
         story += [
-            parts.heading(finding.title + (" (worth a look)" if finding.notable else ""), 3),
-            parts.text(finding.detail, BODY),
-            parts.named("This tells:", finding.tells),
-            parts.named("This does not tell:", finding.does_not_tell),
+            typeset.heading(finding.title + (" (worth a look)" if finding.notable else ""), 3),
+            typeset.text(finding.detail, BODY),
+            typeset.named("This tells:", finding.tells),
+            typeset.named("This does not tell:", finding.does_not_tell),
         ]
     if origin.fields:
-        story += [parts.heading("Fields as they stand in the file", 3), parts.facts(origin.fields)]
+        story += [typeset.heading("Fields as they stand in the file", 3), typeset.facts(origin.fields)]
     return story
 
 
-def _review(review: ReviewEntry, parts: Parts) -> list[Flowable]:
+def _review(review: ReviewEntry, typeset: Typesetter) -> list[Flowable]:
     replaced = "" if review.current else " (replaced by a later word)"
     tags = f" · {', '.join(review.tags)}" if review.tags else ""
     return [
-        parts.heading(f"{review.reviewer}: {review.verdict}{replaced}", 3),
-        parts.text(f"{review.when} · {review.confidence} confidence{tags}", NOTE),
-        *(parts.named(f"{note.place}:", note.text) for note in review.notes),
+        typeset.heading(f"{review.reviewer}: {review.verdict}{replaced}", 3),
+        typeset.text(f"{review.when} · {review.confidence} confidence{tags}", NOTE),
+        *(typeset.named(f"{note.place}:", note.text) for note in review.notes),
     ]

@@ -100,7 +100,7 @@ def register_fonts() -> None:
     )
 
 
-class Parts:
+class Typesetter:
     """Makes flowables; remembers whether some text cannot be shown as it is written."""
 
     def __init__(self) -> None:
@@ -228,7 +228,7 @@ def _widths(table: pieces.Table) -> list[float]:
 class Document(BaseDocTemplate):
     """A4 with the case on every page and bookmarks of its headings."""
 
-    def __init__(self, target: io.BytesIO, report: Content, parts: Parts) -> None:
+    def __init__(self, target: io.BytesIO, report: Content, typeset: Typesetter) -> None:
         super().__init__(
             target,
             pagesize=A4,
@@ -239,7 +239,7 @@ class Document(BaseDocTemplate):
             lang="en",
         )
         self.left_head = f"Drishtiksha · case {report.case_id}"
-        self.right_head = parts.shown(_cut(report.file_name, 46))
+        self.right_head = typeset.shown(_cut(report.file_name, 46))
         self.foot = f"Made {report.made_utc} with Drishtiksha {report.version}"
         frame = Frame(MARGIN, BOTTOM, WIDTH, HEIGHT, 0, 0, 0, 0)
         self.addPageTemplates(PageTemplate("page", [frame], onPage=self._decorate))

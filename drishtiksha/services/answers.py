@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from drishtiksha.answer import Answer, Glance, answer_of
@@ -66,6 +67,17 @@ def examine_alone(
     found = runs.examine(evidence, names, manager, reporter, cancel, explain=False) if names else runs.Answers()
     failed = [(manager.model_configs[n], without_server_paths(str(why))) for n, why in found.failures.items()]
     return answer_of(evidence.media, found.results, provenance, failed=failed), found.failures
+
+
+def recipe_of_all(manager: ModelManager, names: Iterable[str]) -> str:
+    """Hex digits that change with whatever the answer of these detectors depends on beside the file. They are loaded."""
+    from drishtiksha.analysis.recipe import DIGITS, code_sha256, recipe_of
+
+    parts = [code_sha256()]
+    for name in names:
+        with manager.use(name) as detector:
+            parts.append(f"{name} {recipe_of(detector)}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:DIGITS]
 
 
 def _at_work(views: Iterable[JobView]) -> Iterator[str]:

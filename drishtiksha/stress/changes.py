@@ -11,9 +11,9 @@ import numpy as np
 
 from drishtiksha.stress.encode import SOUND_RATE
 
-Picture = Callable[[np.ndarray], np.ndarray]
+PictureFunction = Callable[[np.ndarray], np.ndarray]
 """uint8 RGB (H, W, 3) to the same, of another size perhaps."""
-Sound = Callable[[np.ndarray], np.ndarray]
+SoundFunction = Callable[[np.ndarray], np.ndarray]
 """float32 (n,) at SOUND_RATE Hz to the same."""
 
 NOISE_SEED = 20_241
@@ -30,7 +30,7 @@ class PictureChange:
     kind: str
     label: str
     strength: float
-    apply: Picture
+    apply: PictureFunction
     jpeg: int | None = None
     crf: int = 18
 
@@ -42,7 +42,7 @@ class SoundChange:
     kind: str
     label: str
     strength: float
-    apply: Sound
+    apply: SoundFunction
     encoder: str = "pcm_s16le"
     suffix: str = "wav"
     bit_rate: int | None = None

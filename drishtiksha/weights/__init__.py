@@ -30,14 +30,14 @@ from drishtiksha.weights.importing import accept, copy_in, unpacked
 from drishtiksha.weights.layout import fitted
 from drishtiksha.weights.loading import differences, load_content, load_into, load_state_dict
 from drishtiksha.weights.lock import Pin, fingerprint, pin, pin_parts, pinned, prove, prove_parts, unpin
-from drishtiksha.weights.plain import Progress
+from drishtiksha.weights.plain import DownloadProgress
 
 __all__ = [
     "Calibration",
     "Canary",
+    "DownloadProgress",
     "Part",
     "Pin",
-    "Progress",
     "Reference",
     "Sidecar",
     "WeightsState",

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from pathlib import Path
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
 from drishtiksha.weights import archive, drive, hub, plain
-from drishtiksha.weights.files import bytes_of, fetchable, files_of, is_lfs_pointer, md5_of, unlike
-from drishtiksha.weights.lock import fingerprint, pin, pinned
-from drishtiksha.weights.plain import Progress
+from drishtiksha.weights.files import bytes_of, fetchable, files_of, is_commit, is_lfs_pointer, md5_of, origin, unlike
+from drishtiksha.weights.lock import Pin, fingerprint, pin, pinned
+from drishtiksha.weights.plain import DownloadProgress
 
-_COMMIT = re.compile("[0-9a-f]{40}")
 _PLAIN = (".safetensors", ".json", ".txt", ".model")
 """What may be fetched into a model folder: nothing that could run code when it is read."""
 GITHUB, GITHUB_RAW = "https://github.com", "https://raw.githubusercontent.com"
@@ -39,22 +37,22 @@ def announced(source: WeightsSource, destination: Path) -> Announced:
     """
     files = _files(source, destination)
     if source.hf_repo:
-        return _announced_by_hub(source, files)
+        return _announced_by_hub(source, files, _revision(source, pinned(destination)))
     size = None if source.drive_id or source.drive_folder else plain.ask(_addresses(source)[0])
     return Announced(size or source.bytes)
 
 
-def _announced_by_hub(source: WeightsSource, files: list[tuple[Path, str]]) -> Announced:
+def _announced_by_hub(source: WeightsSource, files: list[tuple[Path, str]], revision: str) -> Announced:
     assert source.hf_repo
     try:
-        asked = [hub.ask(source.hf_repo, name, source.revision) for _, name in files]
+        asked = [hub.ask(source.hf_repo, name, revision) for _, name in files]
     except DownloadError:  # the download itself will say it
         return Announced(source.bytes)
     sizes = [file.bytes for file in asked]
     return Announced(sum(size or 0 for size in sizes) if all(sizes) else source.bytes, asked[0].commit)
 
 
-def pull(source: WeightsSource, destination: Path, progress: Progress | None = None) -> str:
+def pull(source: WeightsSource, destination: Path, progress: DownloadProgress | None = None) -> str:
     """Fetch the checkpoint to `destination`, unless it is there already, pin it and return its SHA-256.
 
     What has arrived is kept in `<name>.part`, so that a later call goes on from there. An exception that `progress`
@@ -72,7 +70,7 @@ def pull(source: WeightsSource, destination: Path, progress: Progress | None = N
     if there and (found := fingerprint(destination, source)) and wanted in (None, found):
         return found
     files = _files(source, destination)
-    commit = _commit(source, files[0][1])
+    commit = _commit(source, files[0][1], _revision(source, before))
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(destination, ".lock"), timeout=0):
@@ -134,17 +132,24 @@ def _addresses(source: WeightsSource) -> tuple[str, ...]:
     return (source.url, *source.mirrors) if source.url else ()
 
 
-def _commit(source: WeightsSource, name: str) -> str | None:
+def _revision(source: WeightsSource, before: Pin | None) -> str:
+    """What to ask a repository for: the commit that is stated, or was fetched from it before, else its branch."""
+    if not is_commit(source.revision) and before and before.revision and before.source == origin(source):
+        return before.revision
+    return source.revision
+
+
+def _commit(source: WeightsSource, name: str, revision: str) -> str | None:
     """The commit that a repository's revision stands for now; None elsewhere, and where the hub does not say.
 
     Raises: DownloadError.
     """
-    if _COMMIT.fullmatch(source.revision):
-        return source.revision
-    return hub.ask(source.hf_repo, name, source.revision).commit if source.hf_repo else None
+    if is_commit(revision):
+        return revision
+    return hub.ask(source.hf_repo, name, revision).commit if source.hf_repo else None
 
 
-Fetch = Callable[[bool, Path, Progress], None]
+Fetch = Callable[[bool, Path, DownloadProgress], None]
 """Fetches one file: whether a hash will prove it, the place of what has arrived, who is told."""
 
 
@@ -172,7 +177,7 @@ def _pull_folder(
     commit: str | None,
     wanted: str | None,
     folder: Path,
-    progress: Progress,
+    progress: DownloadProgress,
 ) -> str:
     """Fetch what is missing of a folder; its SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -187,7 +192,7 @@ def _pull_folder(
 
 
 def _pull_member(
-    source: WeightsSource, commit: str | None, wanted: str | None, destination: Path, progress: Progress
+    source: WeightsSource, commit: str | None, wanted: str | None, destination: Path, progress: DownloadProgress
 ) -> str:
     """Fetch the archive beside `destination`, take the member out and delete the archive; the member's SHA-256."""
     assert source.member
@@ -218,7 +223,7 @@ def _beside(destination: Path, suffix: str) -> Path:
     return destination.with_name(destination.name + suffix)
 
 
-def _pull(fetch: Fetch, sha256: str | None, md5: str | None, destination: Path, progress: Progress) -> str:
+def _pull(fetch: Fetch, sha256: str | None, md5: str | None, destination: Path, progress: DownloadProgress) -> str:
     """Fetch one file and prove it; its SHA-256."""
     part = _beside(destination, ".part")
     provable = bool(sha256 or md5)

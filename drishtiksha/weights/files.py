@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -144,7 +145,8 @@ def origin(source: WeightsSource) -> str | None:
     place = source.url or source.by_hand
     if source.hf_repo:
         file = f"/{source.hf_file}" if source.hf_file else ""
-        place = f"{source.hf_repo}{file} at {source.revision}"
+        at = f" at {source.revision}" if is_commit(source.revision) else ", revision pinned at first fetch"
+        place = f"{source.hf_repo}{file}{at}"
     elif source.github_repo:
         place = f"github.com/{source.github_repo}/{source.github_file} at {source.release or source.revision}"
     elif source.drive_id:
@@ -152,6 +154,11 @@ def origin(source: WeightsSource) -> str | None:
     elif source.drive_folder:
         place = f"{source.drive_file} in https://drive.google.com/drive/folders/{source.drive_folder}"
     return f"{source.member} in {place}" if source.member and place else place
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision always stands for the same files; a branch does not."""
+    return re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
 def sources(config: DetectorConfig) -> list[str]:

@@ -13,7 +13,7 @@ from drishtiksha.weights.files import bytes_of, require_room
 if TYPE_CHECKING:
     import httpx
 
-Progress = Callable[[int, int | None], None]
+DownloadProgress = Callable[[int, int | None], None]
 """Gets the bytes that are there, and how many it will be (None: the server does not say)."""
 
 ATTEMPTS = 5
@@ -46,7 +46,7 @@ def ask(url: str) -> int | None:
     return int(size) if size.isdigit() and int(size) else None
 
 
-def fetch(addresses: Sequence[str], part: Path, progress: Progress, *, provable: bool) -> None:
+def fetch(addresses: Sequence[str], part: Path, progress: DownloadProgress, *, provable: bool) -> None:
     """Fetch the file to `part` from the first address that gives it, or what is missing there.
 
     provable: a hash will tell whether a beginning that lies there and the rest are of one file.
@@ -65,7 +65,7 @@ def fetch(addresses: Sequence[str], part: Path, progress: Progress, *, provable:
     raise refused
 
 
-def _fetch_in_attempts(url: str, part: Path, progress: Progress, provable: bool) -> None:
+def _fetch_in_attempts(url: str, part: Path, progress: DownloadProgress, provable: bool) -> None:
     import httpx
 
     timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
@@ -97,7 +97,7 @@ def _wait(seconds: float, meanwhile: Callable[[], None]) -> None:
         time.sleep(min(1.0, left))
 
 
-def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress, provable: bool) -> None:
+def _fetch(client: httpx.Client, url: str, part: Path, progress: DownloadProgress, provable: bool) -> None:
     have, etag_file = bytes_of(part), part.with_name(part.name + ".etag")
     headers = {"Accept-Encoding": "identity"}
     # Without a hash to prove the seam, only an ETag tells that the rest belongs to this beginning.
@@ -121,7 +121,7 @@ def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress, prova
     _fetch(client, url, part, progress, provable)
 
 
-def _receive(response: httpx.Response, file: BinaryIO, done: int, progress: Progress) -> None:
+def _receive(response: httpx.Response, file: BinaryIO, done: int, progress: DownloadProgress) -> None:
     length = response.headers.get("Content-Length")
     total = done + int(length) if length else None
     if total is not None:

@@ -334,6 +334,7 @@ def test_examine_gives_one_answer_about_each_file(tmp_path):
     done = run("examine", ASSETS / "portrait_altered.jpg", bad, "--json", tmp_path / "a.json", "--device", "cpu")
     assert done.exit_code == Exit.UNREADABLE
     told, refused = json.loads((tmp_path / "a.json").read_text())
+    assert told.pop("path") == str(ASSETS / "portrait_altered.jpg")
     answer = Answer.model_validate(told)
     assert answer.state is State.SIGNS
     assert [one.title for one in answer.lines] == ["File history", "Faces"]

@@ -21,7 +21,7 @@ from drishtiksha.detectors.discovery import discover
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError, WrongMediaKindError, without_server_paths
 from drishtiksha.media.audio import read_audio
 from drishtiksha.results import AnalysisResult, GapReason, Prediction
-from drishtiksha.settings import ROOT, MediaLimits
+from drishtiksha.settings import ROOT, MediaLimits, load_settings
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +81,10 @@ def subjects(detector: Detector, spoken: Path) -> list[Path]:
         (takes["isAudio"] or takes["isMultiModal"], ASSETS / "clip_with_sound.mp4"),
     ]
     return [path for taken, path in found if taken]
+
+
+def test_every_class_of_the_configuration_is_tried():
+    assert {entry["class_name"] for entry in load_settings().models.values()} == set(DETECTORS) | set(OWN_CHECKPOINTS)
 
 
 def test_it_documents_itself(detector):

@@ -1,4 +1,4 @@
-"""D3-RESNET-18: the published number of given frames, which frames are taken, and no verdict without calibration."""
+"""D3-RESNET-18 and D3-XCLIP-16: the published number of given frames, which frames are taken, and no verdict without calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from drishtiksha.results import GapReason, MediaInfo, MediaKind, Prediction, Sam
 from drishtiksha.settings import ROOT
 from drishtiksha.weights.files import sha256_of
 
-NAME = "D3-RESNET-18"
+NAME, XCLIP = "D3-RESNET-18", "D3-XCLIP-16"
+TINY = {"embedder": "xclip", "width": 64, "layers": 2, "heads": 4}
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,47 @@ def test_every_published_key_finds_its_place_and_torchvisions_too():
     assert set(detector.remap(own)) == set(detector.build().state_dict())
 
 
+@pytest.mark.parametrize("prefix", ["", "encoder."])
+def test_of_x_clips_file_only_the_vision_tower_is_taken(prefix):
+    detector = unloaded(D3VideoDetector, embedder="xclip")
+    assert wrong_keys(detector, XCLIP, lambda key: prefix + key.removeprefix("encoder.")) == []
+    beside = ("text_model.final_layer_norm.bias", "mit.position_embedding", "prompts_visual_projection", "logit_scale")
+    assert detector.remap(dict.fromkeys(beside, torch.zeros(1))) == {}
+    assert list(detector.remap({"strange.bias": torch.zeros(1)})) == ["vision.strange.bias"], "told as not fitting"
+
+
+@pytest.mark.large
+@pytest.mark.slow
+def test_the_number_of_x_clip_is_the_published_one():
+    detector = unloaded(D3VideoDetector, embedder="xclip")
+    check_numbers(with_network(detector, published_network(detector, golden.state_dict(XCLIP))), XCLIP)
+
+
+def test_frames_are_described_in_groups_of_eight(tmp_path):
+    """With a tiny X-CLIP: a frame's description depends on the seven others of its group alone."""
+    torch.manual_seed(0)
+    path = tmp_path / "xclip.pt"
+    torch.save(unloaded(D3VideoDetector, **TINY).build().state_dict(), path)
+    detector = golden.detector(D3VideoDetector, XCLIP, path, **TINY, runs=1, isVideo=True)
+    frames = noise([16, 3, 224, 224])
+    changed = frames.clone()
+    changed[0] = 0
+    with torch.inference_mode():
+        first, second = detector.network(frames), detector.network(changed)
+    moved = (first - second).abs().amax(dim=1) > 1e-6
+    assert moved.tolist() == [True] * 8 + [False] * 8
+    result = detector.analyze(ROOT / "assets" / "clip_silent.mp4")
+    assert (result.gap, result.metrics["runs"]) == (GapReason.NOT_CALIBRATED, 1)
+
+
 def test_the_number_is_the_published_one(published):
-    noisy, faded = golden.load(NAME)["cases"]
+    check_numbers(published, NAME)
+
+
+def check_numbers(published: D3VideoDetector, name: str) -> None:
+    noisy, faded = golden.load(name)["cases"]
     frames = noise(noisy["shape"]) * torch.linspace(0.2, 1, 16)[None, :, None, None, None]
-    ends = [preprocess_frame(picture(case["picture"]), bgr=True) for case in preprocessing(NAME).values()]
+    ends = [preprocess_frame(picture(case["picture"]), bgr=True) for case in preprocessing(name).values()]
     weights = (1 - torch.cos(torch.pi * torch.arange(8) / 7)) / 2
     fade = torch.stack([ends[0] * (1 - weight) + ends[1] * weight for weight in weights])[None]
     for batch, case in ((frames, noisy), (fade, faded)):

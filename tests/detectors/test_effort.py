@@ -11,9 +11,9 @@ from open_shelf import array_error, noise, picture, preprocessing, published_net
 from drishtiksha.contract import Face, Sample
 from drishtiksha.detectors.effort import EffortDetector
 from drishtiksha.networks.effort import FROZEN, plain
-from drishtiksha.settings import ROOT
+from drishtiksha.settings import ROOT, load_settings
 
-NAME = "EFFORT"
+NAME, PICTURES = "EFFORT", "EFFORT-GENIMAGE"
 SMALL = {"width": 64, "layers": 2, "heads": 4}
 POINTS = [37, 44, 30, 49, 55]
 
@@ -73,12 +73,23 @@ def test_pixels_are_the_published_ones(array):
     assert array_error(tensor_of(array), NAME, array) < 0.01
 
 
+def test_the_entry_for_whole_pictures_asks_for_no_face():
+    config = EffortDetector.Config(**load_settings().models[PICTURES])
+    assert (config.input, config.isVideo) == ("picture", False)
+    assert EffortDetector(config).sampling(None).faces is None
+    own, other = (
+        {getattr(config, size) for size in SMALL}
+        for config in (config, EffortDetector.Config(**load_settings().models[NAME]))
+    )
+    assert own == other, "one layout"
+
+
 def test_faces_or_whole_pictures(tmp_path):
     torch.manual_seed(0)
     torch.save(unloaded(EffortDetector, **SMALL).build().state_dict(), tmp_path / "effort.pt")
     fields = SMALL | {"isImage": True, "isVideo": True, "num_frames": 3}
-    for kind in ("face", "picture"):
-        detector = golden.detector(EffortDetector, NAME, tmp_path / "effort.pt", **fields, input=kind)
+    for kind, name in (("face", NAME), ("picture", PICTURES)):
+        detector = golden.detector(EffortDetector, name, tmp_path / "effort.pt", **fields, input=kind)
         result = detector.analyze(ROOT / "assets" / "portrait.jpg")
         assert result.coverage == 1
         assert bool(result.scores[0].faces) == (kind == "face")

@@ -15,6 +15,10 @@ from transformers import (
     ASTFeatureExtractor,
     ASTForAudioClassification,
     CLIPImageProcessor,
+    SwinConfig,
+    SwinForImageClassification,
+    Swinv2Config,
+    Swinv2ForImageClassification,
     ViTConfig,
     ViTForImageClassification,
     ViTImageProcessor,
@@ -26,6 +30,7 @@ from transformers import (
 
 from drishtiksha.contract import Face, Sample
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.discovery import discover
 from drishtiksha.detectors.hf_audio import HFAudioClassifier
 from drishtiksha.detectors.hf_image import HFImageClassifier
 from drishtiksha.errors import ConfigError, SkipSample, WeightsMismatchError, WeightsMissingError
@@ -33,7 +38,7 @@ from drishtiksha.explain.occlusion import PIECES
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.image import read_image
 from drishtiksha.results import AnalysisResult, Prediction, SampleScore
-from drishtiksha.settings import ROOT, MediaLimits
+from drishtiksha.settings import ROOT, MediaLimits, load_settings
 
 ASSETS = ROOT / "assets"
 TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -48,6 +53,17 @@ def vit(folder: Path, *names: str, **processing) -> Path:
     network = ViTForImageClassification(ViTConfig(**TINY, image_size=32, patch_size=8, **labels(*names)))
     network.save_pretrained(folder)
     ViTImageProcessor(**({"size": {"height": 32, "width": 32}} | processing)).save_pretrained(folder)
+    return folder
+
+
+def swin(folder: Path, *names: str, second: bool = False) -> Path:
+    torch.manual_seed(0)
+    config, network = (
+        (Swinv2Config, Swinv2ForImageClassification) if second else (SwinConfig, SwinForImageClassification)
+    )
+    sizes = {"embed_dim": 8, "depths": (1, 1), "num_heads": (2, 2), "window_size": 4, "image_size": 32, "patch_size": 4}
+    network(config(**sizes, **labels(*names))).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder
 
 
@@ -234,6 +250,30 @@ def test_pictures_and_videos_end_to_end(three, look_at, name):
     assert result.heatmaps[0].method == "occlusion"
     assert (result.heatmaps[0].face_box is None) == (look_at == "frame")
     assert str(ROOT) not in result.model_dump_json()
+
+
+PUBLISHERS = {
+    "HF-SDXL-DETECTOR": lambda folder: swin(folder, "artificial", "human"),
+    "HF-AI-IMAGE-DETECTOR": lambda folder: swin(folder, "artificial", "real", second=True),
+    "HF-DEEPFAKE-VIT-V2": lambda folder: vit(folder, "Realism", "Deepfake"),
+    "HF-DEEPFAKE-VS-REAL-VIT": lambda folder: vit(folder, "Real", "Fake"),
+    "HF-DEEPFAKE-AUDIO-V2": wav2vec2,
+    "HF-DEEPFAKE-AUDIO": wav2vec2,
+}
+"""The entries of configs/config.yaml, and a tiny network of the kind and with the labels that their publishers have."""
+
+
+@pytest.mark.parametrize("name", PUBLISHERS)
+def test_each_entry_judges_a_network_of_its_publishers_kind(name, tmp_path, spoken):
+    entry = load_settings().models[name]
+    cls = discover()[entry["class_name"]]
+    own = {"model_path": PUBLISHERS[name](tmp_path / "owner--model"), "device": "cpu", "model_name": name}
+    detector = cls(cls.Config(**entry | own)).load()
+    hears = entry.get("isAudio", False)
+    file = write_audio(tmp_path / "a.flac", spoken, 16_000) if hears else ASSETS / "portrait.jpg"
+    result = detector.analyze(file, explain=False)
+    assert (result.model_name, result.coverage > 0.5) == (name, True)
+    assert bool(result.scores[0].faces) == (entry.get("look_at") == "faces")
 
 
 def test_without_a_face_it_says_so_where_it_looks_at_faces(two):

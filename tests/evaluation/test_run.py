@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from drishtiksha.cli import Exit, app
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.command import Evaluation, evaluate
 from drishtiksha.evaluation.scores import ScoreFile, read_scores
+from drishtiksha.media.decode import Decoder
+from drishtiksha.media.reader import Reader
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import ROOT
 from drishtiksha.weights import sha256_of
@@ -155,6 +158,32 @@ def test_a_stopped_run_goes_on_where_it_was(manager, manifest, tmp_path, monkeyp
     assert counted.files == ["fake1.png", "fake2.png", "clip.mp4", "tone.wav"]
     assert numbers(resumed) == numbers(whole)
     assert len(read_scores(tmp_path / "out/scores.csv")) == len(resumed.scores) == 9
+
+
+@pytest.mark.parametrize("budget_mb", [None, 1])
+def test_each_file_is_decoded_once_for_all_models(manager, manifest, tmp_path, monkeypatch, budget_mb):
+    """Model by model where they do not fit into memory together; the scores are the same."""
+    alone = [evaluate(manifest, [name], manager, silent) for name in ("BRIGHT", "FACES")]
+    decoded: Counter[tuple[str, int]] = Counter()
+    run_decoder, read_picture = Decoder.run, Reader.picture
+
+    def frames(self, *rest, **more):
+        for frame in run_decoder(self, *rest, **more):
+            decoded[self._path.name, frame.index] += 1
+            yield frame
+
+    monkeypatch.setattr(Decoder, "run", frames)
+    monkeypatch.setattr(Reader, "picture", lambda self: decoded.update([(self.path.name, 0)]) or read_picture(self))
+    if budget_mb:
+        monkeypatch.setattr(ModelManager, "is_model_loaded", lambda self, name: False)
+    done = evaluate(manifest, ["BRIGHT", "FACES"], manager, silent, out=tmp_path / "out")
+    assert {name for name, _ in decoded} >= {"clip.mp4", "real0.png", "fake2.png"}
+    assert set(decoded.values()) == {1 if budget_mb is None else 2}
+    for name, one in zip(("BRIGHT", "FACES"), alone, strict=True):
+        assert done.report.models[name] == one.report.models[name]
+    assert [(score.model, score.file) for score in done.scores] == [
+        (score.model, score.file) for one in alone for score in one.scores
+    ]
 
 
 def numbers(done: Evaluation) -> dict:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from media_factory import cut_short
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from drishtiksha.analysis import analyze
 from drishtiksha.errors import UnreadableMediaError
 from drishtiksha.features.detail import detail_share
+from drishtiksha.media.cutoff import _band, missing_bytes
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import CUT_OFF, NO_END, probe
@@ -99,14 +101,54 @@ def test_of_a_progressive_picture_the_detail_that_is_there_counts(portrait, tmp_
     assert shares[0] < 0.2 < shares[1] < shares[3] < 1
 
 
-@pytest.mark.parametrize("suffix", ["webp", "heic", "avif", "jp2"])
-def test_formats_that_are_coded_as_one_piece_are_refused(portrait, tmp_path: Path, suffix: str) -> None:
-    import pillow_heif
+PIECES = {"a.webp": {"quality": 80}, "exact.webp": {"lossless": True}, "a.heic": {}, "a.avif": {}}
 
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.9])
+@pytest.mark.parametrize("file", PIECES)
+def test_formats_whose_readers_take_a_whole_file_are_read_as_far_as_they_go(
+    portrait, tmp_path: Path, file: str, share: float
+) -> None:
     pillow_heif.register_heif_opener()
+    portrait.save(tmp_path / file, **PIECES[file])
+    cut = cut_short(tmp_path / file, tmp_path / f"cut-{file}", share)
+    media = facts(cut)
+    # A lossy WebP holds how its blocks are predicted before the first of them.
+    assert media.decoded_share == pytest.approx(share, abs=0.15)
+    assert media.notes == (CUT_OFF.format(media.decoded_share),)
+    full, part = (read_image(path, limits=MediaLimits()).astype(int) for path in (tmp_path / file, cut))
+    rows = round(media.decoded_share * len(full))
+    assert np.array_equal(full[:rows], part[:rows]), "what is there is as in the whole file, to the last bit"
+    assert np.unique(part[-8:]).tolist() == [128]
+
+
+def test_of_a_turned_picture_columns_are_there_and_chance_does_not_count() -> None:
+    same = np.zeros((6, 8), bool)
+    same[:, 5:] = True  # a quarter turn: stored rows are columns from the right
+    same[0] = True  # alike by chance
+    assert np.array_equal(np.argwhere(_band(same).all(axis=0)).ravel(), [5, 6, 7])
+    assert _band(same).sum() == 18
+    assert not _band(np.zeros((4, 4), bool)).any()
+
+
+@pytest.mark.parametrize(("suffix", "reason"), [("jp2", "no part stands by itself"), ("webp", "before the first row")])
+def test_what_cannot_be_read_in_part_is_refused_with_the_reason(
+    portrait, tmp_path: Path, suffix: str, reason: str
+) -> None:
     portrait.save(tmp_path / f"whole.{suffix}")
-    with pytest.raises(UnreadableMediaError, match=r"cut off|damaged"):
-        facts(cut_short(tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}", 0.6))
+    cut = cut_short(tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}", 0.6 if suffix == "jp2" else 0.004)
+    with pytest.raises(UnreadableMediaError, match=f"{reason}.*Ask for the whole file"):
+        facts(cut)
+
+
+def test_a_header_that_claims_gigabytes_costs_nothing(portrait, tmp_path: Path) -> None:
+    portrait.save(tmp_path / "a.webp")
+    content = bytearray((tmp_path / "a.webp").read_bytes())
+    content[4:8] = (4_000_000_000).to_bytes(4, "little")
+    (tmp_path / "a.webp").write_bytes(content[: len(content) // 2])
+    assert missing_bytes(tmp_path / "a.webp") == 0
+    with pytest.raises(UnreadableMediaError):
+        facts(tmp_path / "a.webp")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.001])

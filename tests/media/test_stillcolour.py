@@ -5,12 +5,14 @@ import struct
 import zlib
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
+from drishtiksha.media import image as still_image
 from drishtiksha.media.image import read_image
 from drishtiksha.media.stillcolour import PRIMARIES, SRGB_PRIMARIES
 from drishtiksha.settings import MediaLimits
@@ -103,6 +105,47 @@ def test_hdr_by_nclx(tmp_path: Path, limits: MediaLimits, twin: np.ndarray, suff
         place = content.index(b"colrnclx") + 8
         path.write_bytes(content[:place] + struct.pack(">HH", 9, code) + content[place + 4 :])
     assert_twin(path, twin, limits)
+
+
+def write_deep_avif(path: Path, stored: np.ndarray, code: int) -> None:
+    """uint16 RGB to AVIF of 10 bits with nclx, chroma at half its size."""
+    with av.open(str(path), "w", format="avif") as container:
+        stream = container.add_stream("libsvtav1", rate=1, options={"crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = stored.shape[1], stored.shape[0], "yuv420p10le"
+        frame = av.VideoFrame.from_ndarray(stored, format="rgb48le")
+        frame = frame.reformat(format="yuv420p10le", dst_colorspace=9, dst_color_range=1)
+        for told in (frame, stream.codec_context):
+            told.color_trc, told.color_primaries, told.colorspace = code, 9, 9
+        frame.pts = 0
+        container.mux([*stream.encode(frame), *stream.encode()])
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".avif"])
+def test_hdr_of_10_bits_is_tone_mapped_with_all_of_them(
+    tmp_path: Path, limits: MediaLimits, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grey ramp in the shadows, where PQ of 8 bits has steps: against its SDR twin."""
+    twin = np.repeat(np.tile(np.linspace(8, 72, 256), (64, 1))[..., None], 3, axis=2)
+    stored = bits(pq(WHITE_NITS * in_primaries(twin, 9)), 16)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".heic":
+        picture = pillow_heif.from_bytes("RGB;16", stored.shape[1::-1], stored.tobytes())
+        picture.save(
+            path, quality=100, chroma=444, color_primaries=9, transfer_characteristics=16, matrix_coefficients=9
+        )
+    else:
+        write_deep_avif(path, stored, 16)
+
+    def error_and_levels() -> tuple[float, int]:
+        image = read_image(path, limits=limits).astype(int)
+        return float(np.abs(image - twin).mean()), len(np.unique(image))
+
+    error, levels = error_and_levels()
+    monkeypatch.setattr(still_image, "deep_pixels", lambda picture, path: None)
+    coarse, coarse_levels = error_and_levels()
+    assert error < 0.4
+    assert error < 0.75 * coarse
+    assert levels == len(np.unique(twin.round())) > coarse_levels
 
 
 @pytest.mark.parametrize("primaries", [9, 12])

@@ -20,6 +20,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
 from drishtiksha.weights import WeightsState, announced, pinned, plain, pull, state
 from drishtiksha.weights.fetching import Announced
+from drishtiksha.weights.files import origin
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -576,6 +577,20 @@ def test_a_commit_that_is_asked_for_is_fetched_whatever_the_branch_is_now(hub, d
     assert destination.read_bytes() == CONTENT
     assert pinned(destination).revision == wanted
     assert all(f"/resolve/{wanted}/" in path for _, path, _ in hub.seen)
+
+
+@pytest.mark.parametrize("source", [FILE, FOLDER], ids=["file", "folder"])
+def test_what_was_pinned_at_first_is_fetched_again_though_the_branch_went_on(hub, destination, source):
+    assert origin(source).endswith("revision pinned at first fetch")
+    first = pull(source, destination)
+    for file in [destination] if destination.is_file() else list(destination.iterdir()):
+        file.unlink()
+    hub.commit = 40 * "d"
+    del hub.seen[:]
+    announced(source, destination)
+    assert pull(source, destination) == first
+    assert pinned(destination).revision == COMMIT
+    assert all(f"/resolve/{COMMIT}/" in path for _, path, _ in hub.seen if "/resolve/" in path)
 
 
 def test_a_commit_that_nobody_tells_is_not_made_up(hub, destination):
