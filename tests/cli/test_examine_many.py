@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import drishtiksha.analysis
 from drishtiksha.answer import Answer, State
 from drishtiksha.cli import Exit, app
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import ROOT
 
 LEVELS = {"a/1.png": 200, "a/2.png": 240, "b/1.png": 20}
@@ -94,14 +95,14 @@ def test_one_file_is_told_as_everywhere_else(media, tmp_path):
 
 @pytest.mark.parametrize("command", ["examine", "predict"])
 def test_an_unforeseen_error_is_told_alike_and_stops_no_other_file(media, monkeypatch, command):
-    real = Image.open
+    real = Evidence.open
 
-    def failing(file, *rest, **options):
-        if str(getattr(file, "name", file)).endswith("a/1.png"):
+    def failing(path, *rest, **options):
+        if str(path).endswith("a/1.png"):
             raise RuntimeError("nobody foresaw this")
-        return real(file, *rest, **options)
+        return real(path, *rest, **options)
 
-    monkeypatch.setattr(Image, "open", failing)
+    monkeypatch.setattr(Evidence, "open", failing)
     done = CliRunner().invoke(app, [command, str(media / "a")])
     assert done.exit_code == Exit.FAILED
     assert "stopped at an error of this program" in done.output
@@ -116,7 +117,12 @@ def test_lines_in_a_pipe_are_not_broken(media, tmp_path):
     long.write_bytes((media / "a/1.png").read_bytes())
     second = long.with_name("second.png")
     second.write_bytes((media / "b/1.png").read_bytes())
-    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "COLUMNS": "80",
+        "TERM": "xterm",
+        "PYTHONPATH": str(ROOT),
+        "DRISHTIKSHA_DETECTORS_DIR": str(tmp_path / "extra"),
+    }
 
     def piped(*arguments: object) -> tuple[list[str], list[str]]:
         command = [sys.executable, "-m", "drishtiksha", *map(str, arguments)]
