@@ -98,10 +98,10 @@ def _band(same: np.ndarray) -> np.ndarray:
     """bool (H, W): the widest band from one side on in which all is the same; elsewhere it may be so by chance."""
     best = np.zeros_like(same)
     for axis in (1, 0):
-        lines = same.all(axis=axis)
+        lines = np.asarray(same.all(axis=axis))
         for backwards in (False, True):
             run = lines[::-1] if backwards else lines
-            count = int(np.argmin(run)) if not run.all() else len(run)
+            count = len(run) if run.all() else int(np.argmin(run))
             band = np.zeros_like(same)
             view = band if axis == 1 else band.T
             view[len(run) - count :] |= backwards
