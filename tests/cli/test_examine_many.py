@@ -87,6 +87,16 @@ def test_folders_and_patterns_give_a_line_for_each_file_and_a_stop_goes_on(media
     assert seen[2:] == [str(media / "a/1.png")], "other bytes alone are examined anew"
 
 
+def test_a_detector_that_cannot_be_loaded_is_told_and_the_file_is_done_again(media, tmp_path):
+    (tmp_path / "bright.pt").write_bytes(b"no checkpoint")
+    for _ in range(2):
+        done = run(media / "a/1.png", "--out", tmp_path / "r.jsonl")
+        assert done.exit_code == Exit.FAILED
+        assert "BRIGHT has no result" in done.stderr
+        (line,) = (json.loads(text) for text in (tmp_path / "r.jsonl").read_text().splitlines())
+        assert (line["state"], line["recipe"]) == ("nothing_to_judge", "")
+
+
 def test_one_file_is_told_as_everywhere_else(media, tmp_path):
     done = run(media / "a/1.png", "--json", "-")
     assert done.exit_code == Exit.DONE
