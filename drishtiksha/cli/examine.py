@@ -15,6 +15,7 @@ from drishtiksha.batch.lines import Document, ResultLines
 from drishtiksha.batch.sources import Sources, files_of
 from drishtiksha.cli.batches import Done, FileByFile, Targets
 from drishtiksha.cli.console import Exit, err, exit_code, failures_as_exit_codes, out, reported, settings_on
+from drishtiksha.errors import DrishtikshaError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import require_writable
@@ -84,7 +85,7 @@ class Examining(FileByFile):
 
         evidence = Evidence.open(file, self._manager.settings.limits)
         recipe = self._recipe(proven_for(self._manager, evidence.media)) if self.kept is not None else ""
-        if self.kept is not None:
+        if self.kept is not None and recipe:
             before = self.kept.find(path, evidence.media.sha256, "", recipe, explained=False)
             if before is not None:
                 return Done(before, known=True)
@@ -112,10 +113,14 @@ class Examining(FileByFile):
         return document if "error" in document else {k: v for k, v in document.items() if k not in left_out}
 
     def _recipe(self, names: list[str]) -> str:
+        """Empty where a detector cannot be loaded, which the examination tells."""
         from drishtiksha.services.answers import recipe_of_all
 
         if (key := tuple(names)) not in self._recipes:
-            self._recipes[key] = recipe_of_all(self._manager, names)
+            try:
+                self._recipes[key] = recipe_of_all(self._manager, names)
+            except DrishtikshaError:
+                self._recipes[key] = ""
         return self._recipes[key]
 
 

@@ -21,6 +21,8 @@ BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 JP2 = b"\x00\x00\x00\x0cjP  "
 MOST_BYTES = 100_000_000
 """No whole file of these is longer: a header that says so lies."""
+PLAIN = (5, 10, 3, 12, 17, 20, 9, 6, 85, 255)
+"""What a lossless WebP is filled with: its decoder stops at most of the others, noise among them."""
 FILLS = 3
 """So many fillings that decode are compared."""
 
@@ -79,8 +81,8 @@ def _fills(missing: int) -> Iterator[bytes]:
     yield bytes(missing)
     for seed in (0, 1):
         yield np.random.default_rng(seed).integers(0, 256, missing, np.uint8).tobytes()
-    for byte in (b"\xff", b"\x55", b"\xaa"):
-        yield byte * missing
+    for byte in PLAIN:
+        yield bytes([byte]) * missing
 
 
 def _decoded(content: bytes, form: str) -> Image.Image | None:
@@ -96,10 +98,10 @@ def _band(same: np.ndarray) -> np.ndarray:
     """bool (H, W): the widest band from one side on in which all is the same; elsewhere it may be so by chance."""
     best = np.zeros_like(same)
     for axis in (1, 0):
-        lines = same.all(axis=axis)
+        lines = np.asarray(same.all(axis=axis))
         for backwards in (False, True):
             run = lines[::-1] if backwards else lines
-            count = int(np.argmin(run)) if not run.all() else len(run)
+            count = len(run) if run.all() else int(np.argmin(run))
             band = np.zeros_like(same)
             view = band if axis == 1 else band.T
             view[len(run) - count :] |= backwards

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import drishtiksha.analysis
 from drishtiksha.answer import Answer, State
 from drishtiksha.cli import Exit, app
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import ROOT
 
 LEVELS = {"a/1.png": 200, "a/2.png": 240, "b/1.png": 20}
@@ -86,6 +87,16 @@ def test_folders_and_patterns_give_a_line_for_each_file_and_a_stop_goes_on(media
     assert seen[2:] == [str(media / "a/1.png")], "other bytes alone are examined anew"
 
 
+def test_a_detector_that_cannot_be_loaded_is_told_and_the_file_is_done_again(media, tmp_path):
+    (tmp_path / "bright.pt").write_bytes(b"no checkpoint")
+    for _ in range(2):
+        done = run(media / "a/1.png", "--out", tmp_path / "r.jsonl")
+        assert done.exit_code == Exit.FAILED
+        assert "BRIGHT has no result" in done.stderr
+        (line,) = (json.loads(text) for text in (tmp_path / "r.jsonl").read_text().splitlines())
+        assert (line["state"], line["recipe"]) == ("nothing_to_judge", "")
+
+
 def test_one_file_is_told_as_everywhere_else(media, tmp_path):
     done = run(media / "a/1.png", "--json", "-")
     assert done.exit_code == Exit.DONE
@@ -94,14 +105,14 @@ def test_one_file_is_told_as_everywhere_else(media, tmp_path):
 
 @pytest.mark.parametrize("command", ["examine", "predict"])
 def test_an_unforeseen_error_is_told_alike_and_stops_no_other_file(media, monkeypatch, command):
-    real = Image.open
+    real = Evidence.open
 
-    def failing(file, *rest, **options):
-        if str(getattr(file, "name", file)).endswith("a/1.png"):
+    def failing(path, *rest, **options):
+        if str(path).endswith("a/1.png"):
             raise RuntimeError("nobody foresaw this")
-        return real(file, *rest, **options)
+        return real(path, *rest, **options)
 
-    monkeypatch.setattr(Image, "open", failing)
+    monkeypatch.setattr(Evidence, "open", failing)
     done = CliRunner().invoke(app, [command, str(media / "a")])
     assert done.exit_code == Exit.FAILED
     assert "stopped at an error of this program" in done.output
@@ -116,7 +127,12 @@ def test_lines_in_a_pipe_are_not_broken(media, tmp_path):
     long.write_bytes((media / "a/1.png").read_bytes())
     second = long.with_name("second.png")
     second.write_bytes((media / "b/1.png").read_bytes())
-    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "COLUMNS": "80",
+        "TERM": "xterm",
+        "PYTHONPATH": str(ROOT),
+        "DRISHTIKSHA_DETECTORS_DIR": str(tmp_path / "extra"),
+    }
 
     def piped(*arguments: object) -> tuple[list[str], list[str]]:
         command = [sys.executable, "-m", "drishtiksha", *map(str, arguments)]

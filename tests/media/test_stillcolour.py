@@ -138,7 +138,7 @@ def test_hdr_of_10_bits_is_tone_mapped_with_all_of_them(
 
     def error_and_levels() -> tuple[float, int]:
         image = read_image(path, limits=limits).astype(int)
-        return float(np.abs(image - twin).mean()), len(np.unique(image))
+        return float(np.abs(image - twin).mean()), len(np.unique(image[..., 1]))
 
     error, levels = error_and_levels()
     monkeypatch.setattr(still_image, "deep_pixels", lambda picture, path: None)
