@@ -42,7 +42,10 @@ def by_device_elsewhere(names: Iterable[str]) -> list[list[str]]:
     if len(known) < 2:
         return by_device(known)
     command = [sys.executable, "-P", "-m", __name__, *known]
-    ran = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=ASK_S, check=False)  # noqa: S603
+    try:
+        ran = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=ASK_S, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise DrishtikshaError("The devices of this machine cannot be told: asking for them took too long.") from error
     if ran.returncode:
         last = ran.stderr.strip().splitlines()[-1:] or [f"exit code {ran.returncode}"]
         raise DrishtikshaError(f"The devices of this machine cannot be told: {last[0]}")

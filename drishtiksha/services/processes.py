@@ -179,8 +179,8 @@ class _Keeper:
         return f"{name} has not answered for {silent_s:.0f} s" if silent_s > SILENT_S else ""
 
     def tell(self, **message: Any) -> None:
-        """Nothing is told to a worker that has not begun: it sees for itself."""
-        if self._worker and (lines := self._lines) is not None:
+        """Nothing is told to a worker that has not begun, which sees for itself, nor to one that hangs: its pipe may be full."""
+        if not self.fault and (lines := self._lines) is not None:
             lines.send(**message)
 
     def ask(self, failure: str, patience_s: float | None = None, **message: Any) -> Any:
@@ -247,6 +247,8 @@ class _Keeper:
         reader.start()
         hung = self._watch(process, silent)
         reader.join(STOP_S)
+        lines.close()
+        process.stdout.close()
         worker, self._worker, self._lines, self.loaded = self._worker, "", None, {}
         stopped = self._stopping.is_set()
         self._why = "" if stopped else _why_it_ended(process.returncode, hung=hung)
@@ -300,7 +302,7 @@ class _Keeper:
 
     def _bury(self, worker: str, code: int, *, hung: bool, stopped: bool) -> None:
         """See to the job of a worker that has ended."""
-        if stopped or code == 0:
+        if stopped:
             done: Callable[[], None] = lambda: self._jobs.queue.release(worker)  # noqa: E731
         else:
             log.warning("The worker of %s ended: %s", self.devices[0], self._why)

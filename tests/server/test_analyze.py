@@ -280,6 +280,25 @@ def test_a_full_queue_leaves_no_case_behind(app_of, video, picture):
         assert len(client.get("/api/cases").json()) == 2
 
 
+def test_a_full_queue_is_told_before_the_body_is_read_with_the_time_that_the_next_job_takes(app_of, video, picture):
+    with served(app_of(max_queue=1)) as client:
+        known = client.post(
+            "/api/analyze", files={"file": ("v.mp4", video)}, data={"model": SLOW, "wait": "true"}
+        ).json()
+        took_s = known["results"][0]["processing_time"]
+        running = client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": SLOW}).json()
+        until_running(client, running["job_id"])
+        client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": SLOW}).raise_for_status()
+        with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
+            head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
+            raw.sendall((head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n").encode())
+            raw.settimeout(60)
+            answer = raw.recv(65536).decode().lower()
+    assert answer.startswith("http/1.1 503")
+    after_s = int(answer.partition("retry-after: ")[2].split()[0])
+    assert 1 <= after_s <= took_s + 1
+
+
 def test_the_server_answers_others_while_it_receives(client, picture):
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
         head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"

@@ -22,7 +22,8 @@ def samples(client) -> dict[tuple[str, ...], float]:
 
 
 def test_health(client):
-    assert client.get("/healthz").json()["alive"] is True
+    alive = client.get("/healthz").json()
+    assert (alive["alive"], alive["workers"]) == (True, "ok")
     assert client.get("/readyz").json() == {"ready": True, "database": "ok", "workers": "ok"}
 
 
@@ -54,8 +55,10 @@ def test_not_ready_without_workers(app_of):
     with served(app) as client:
         app.state.services.workbench.stop()
         response = client.get("/readyz")
+        alive = client.get("/healthz").json()
     assert response.status_code == 503
     assert "worker" in response.json()["workers"]
+    assert alive["workers"] == response.json()["workers"]
 
 
 def test_metrics_count_jobs_time_bytes_and_requests(client, picture):

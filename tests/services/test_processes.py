@@ -18,6 +18,7 @@ from drishtiksha.casefile import LOCAL, JobState, JobView
 from drishtiksha.errors import ModelRegistryError, WeightsMissingError
 from drishtiksha.registry import ModelManager
 from drishtiksha.services import processes
+from drishtiksha.services.devices import by_device, by_device_elsewhere
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT, load_settings
 
@@ -164,6 +165,12 @@ def test_a_worker_that_dies_while_it_is_asked_is_told(bench):
     with pytest.raises(ModelRegistryError, match="killed"):
         keeper.ask("STURDY could not be loaded", do="load", model="STURDY")
     assert worker_of(bench) != first
+
+
+@pytest.mark.slow
+def test_devices_are_told_apart_without_torch_here():
+    assert by_device_elsewhere(["cpu"]) == [["cpu"]]
+    assert by_device_elsewhere(["cuda:7", "cpu", "cpu"]) == by_device(["cuda:7", "cpu"]) == [["cpu"], ["cuda:7"]]
 
 
 def test_when_the_server_stops_jobs_go_back_and_no_process_stays(bench):
