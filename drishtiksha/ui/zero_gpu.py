@@ -14,12 +14,11 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gradio as gr
 from gradio.context import LocalContext
 
 from drishtiksha.casefile import Kind, Outcome
@@ -40,12 +39,26 @@ START_S, MODEL_S, STRESS_TIMES, MOST_S = 15, 12, 6, 120
 NO_GPU = (
     "No GPU was to be had ({}), so the CPU judged this file: the scores are the same within 0.01, and it takes longer."
 )
+REASONS = {
+    "ZeroGPU quota exceeded": "the visitor's quota of GPU time is used up",
+    "ZeroGPU pending credits exceeded": "other analyses of this visitor hold the quota of GPU time",
+    "ZeroGPU illegal duration": "this file needs more GPU time than a visitor may ask for",
+    "ZeroGPU queue timeout": "none was free",
+    "ZeroGPU client error": "none was free",
+}
+"""By the titles of the errors of `spaces` 0.51."""
+BROKE_OFF = "its work broke off"
 
 Step = tuple[str, tuple[Any, ...]]
 """What a run tells: the name of a method of its sink, and what it is called with."""
-Lend = Callable[..., Callable[[Callable[..., Iterator[Step]]], Callable[..., Iterator[Step]]]]
+Steps = Generator[Step, None, None]
+Lend = Callable[..., Callable[[Callable[..., Steps]], Callable[..., Steps]]]
 
 log = logging.getLogger(__name__)
+
+
+class NoGpuError(DrishtikshaError):
+    """The GPU was not lent, or was taken back. The text is the reason, as a part of a sentence."""
 
 
 class LentGpu:
@@ -65,7 +78,7 @@ class LentGpu:
         # A generator of its own, since what decorates it looks whether it is one. The fork knows the manager.
         def examined(
             names: Sequence[str], evidence: Evidence, kept: Mapping[str, Sequence[bytes]], kind: Kind
-        ) -> Iterator[Step]:
+        ) -> Steps:
             yield from steps(names, evidence, kept, kind, manager)
 
         self._examined = lend(duration=gpu_seconds)(examined)
@@ -87,19 +100,35 @@ class LentGpu:
         with self._lock:
             token = self._visitors.pop(job.claim.job_id, None)
         try:
-            with _as_visitor(token), closing(self._examined(tuple(left), evidence, kept, job.claim.kind)) as told:
+            with _as_visitor(token), closing(self._borrowed(left, evidence, kept, job.claim.kind)) as told:
                 for call, values in told:
                     job.cancel.check()
                     getattr(job, call)(*values)
                     if call in ("answered", "failed"):
                         left.pop(values[0], None)
-        except gr.Error as refused:
-            log.warning("No GPU for job %s: %s", job.claim.job_id, refused.message)
-            reason = "the visitor's quota is used up" if "quota" in str(refused).lower() else "none is free"
+        except NoGpuError as refused:
+            log.warning("Job %s goes on without a GPU: %s", job.claim.job_id, refused, exc_info=refused.__cause__)
             if self._on_cpu is None:
                 self._on_cpu = ModelManager(self._manager.settings.model_copy(update={"device": "cpu"}))
-            sink = _Noting(job, NO_GPU.format(reason))
+            sink = _Noting(job, NO_GPU.format(refused))
             run_models(evidence, list(left), self._on_cpu, sink, job.cancel, kind=job.claim.kind)
+
+    def _borrowed(
+        self, names: Iterable[str], evidence: Evidence, kept: Mapping[str, Sequence[bytes]], kind: Kind
+    ) -> Steps:
+        """The steps of a run on the GPU. Raises: NoGpuError for whatever stops it."""
+        told = self._examined(tuple(names), evidence, kept, kind)
+        try:
+            while True:
+                try:
+                    step = next(told)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    raise NoGpuError(REASONS.get(getattr(error, "title", ""), BROKE_OFF)) from error
+                yield step
+        finally:
+            told.close()
 
 
 def gpu_seconds(names: Sequence[str], evidence: Evidence, kept: Mapping[str, Sequence[bytes]], kind: Kind) -> int:
@@ -110,7 +139,7 @@ def gpu_seconds(names: Sequence[str], evidence: Evidence, kept: Mapping[str, Seq
 
 def steps(
     names: Sequence[str], evidence: Evidence, kept: Mapping[str, Sequence[bytes]], kind: Kind, manager: ModelManager
-) -> Iterator[Step]:
+) -> Steps:
     """A run, step by step as it tells them. Closing the iterator cancels it."""
     told: queue.SimpleQueue[Step | Exception | None] = queue.SimpleQueue()
     cancel = CancelToken()
