@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         description="for every model whose own device is auto: auto, cpu, cuda, cuda:N or mps",
     )
     workers: Literal["processes", "threads"] = Field(
-        default="processes",
+        default_factory=lambda: "threads" if platform.on_zero_gpu() else "processes",
         description="where jobs run: in a process a device, which is started again when it crashes and leaves the page free to "
         "answer, or in threads of the server itself, where inference must begin in the process of the page (ZeroGPU)",
     )

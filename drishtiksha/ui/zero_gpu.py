@@ -25,9 +25,10 @@ from drishtiksha.casefile import Kind, Outcome
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError, ModelFailedError
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.platform import on_zero_gpu
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
-from drishtiksha.services.running import JobRun
+from drishtiksha.services.running import JobRun, Runner
 from drishtiksha.services.runs import Sink, run_models
 
 TOKEN = "x-ip-token"  # noqa: S105 - the name of a header
@@ -55,6 +56,19 @@ Steps = Generator[Step, None, None]
 Lend = Callable[..., Callable[[Callable[..., Steps]], Callable[..., Steps]]]
 
 log = logging.getLogger(__name__)
+
+
+def runner_here(manager: ModelManager) -> Runner | None:
+    """What runs jobs on ZeroGPU, with the recommended detectors that are ready placed on the GPU; None anywhere else.
+
+    To be called before the app is launched. Raises: ModelRegistryError for one that cannot be loaded.
+    """
+    if not on_zero_gpu():
+        return None
+    runner = LentGpu(manager)
+    ready = [status for status in manager.describe() if status.config.recommended and status.can_examine(None)]
+    manager.preload(status.name for status in ready)
+    return runner
 
 
 class NoGpuError(DrishtikshaError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -109,12 +110,14 @@ def address(api: DeviceApi, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     log = folder / "app.log"
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-c", APP], cwd=ROOT, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-c", APP], cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
     try:
         wait_until_up(f"http://127.0.0.1:{port}", process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)  # the forked process that had the GPU waits for the next call
         process.wait(30)
 
 
