@@ -16,13 +16,14 @@ PIP := $(PY) -m pip --disable-pip-version-check install --constraint constraints
 PINS := requirements.txt constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench attack detectors train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
+.PHONY: help run test check bench gpu-check attack detectors train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
 
 help:
 	@echo "make run     start the app (http://127.0.0.1:7860)"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests, those with networks of full size too"
 	@echo "make bench   measure start-up, loading, decoding and scoring"
+	@echo "make gpu-check  every detector on the CPU and on the accelerator of this machine, in 8 minutes (ARGS='--only Gen')"
 	@echo "make attack  judge 2,000 damaged files within bounds of time and memory (ARGS='--files 200 --seed 3')"
 	@echo "make train   train the embedded detectors again (DATA=folder of training data; MODEL=name for one of them)"
 	@echo "make reports measure them on data kept out and write models/reports and the cards (DATA, MODEL as above)"
@@ -48,6 +49,9 @@ detectors: $(VENV)/.run-stamp
 
 bench: $(VENV)/.run-stamp
 	$(PY) -m bench $(ARGS)
+
+gpu-check: $(VENV)/.dev-stamp
+	$(PY) -m bench.gpu_check $(ARGS)
 
 attack: $(VENV)/.dev-stamp
 	OMP_NUM_THREADS=1 $(PY) -m bench.attack $(ARGS)

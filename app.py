@@ -10,12 +10,14 @@ from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import configure_logging, load_settings
 from drishtiksha.store.accounts import Accounts
 from drishtiksha.ui.blocks import build, launch_options
+from drishtiksha.ui.zero_gpu import runner_here
 
 try:
     host, proxied = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), "GRADIO_ROOT_PATH" in os.environ
     settings = load_settings().reached_at(host, proxied=proxied)
     configure_logging(settings)
-    workbench = Workbench(settings, ModelManager(settings))
+    manager = ModelManager(settings)
+    workbench = Workbench(settings, manager, runner=runner_here(manager))
 except (DrishtikshaError, OSError) as error:
     sys.exit(f"Drishtiksha cannot start. {error}")
 accounts = Accounts(workbench.store) if settings.login else None
@@ -24,13 +26,9 @@ demo = build(workbench, accounts.viewer if accounts else None)
 if __name__ == "__main__":
     options = launch_options(settings)
     if accounts:
-        from starlette.middleware import Middleware
+        from drishtiksha.server.login import protect
 
-        from drishtiksha.server.login import authenticator
-        from drishtiksha.server.middleware import SlowLogins
-
-        options["auth"] = authenticator(accounts)
-        options["app_kwargs"]["middleware"].append(Middleware(SlowLogins))
+        protect(options, accounts)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl+C
     try:
         workbench.start()

@@ -273,6 +273,20 @@ class Detector(Protocol):
         """Heatmaps for one suspicious sample: of its highest face, or of the whole frame or window."""
         ...
 
+    def elsewhere(self, error: Exception) -> Detector | None:
+        """This detector on the CPU, where `error` says that its own device has not enough memory for one sample; None for
+        another error, and on the CPU."""
+        ...
+
+    def batch_size_after(self, judged: int) -> int:
+        """How many samples at a time are best, now that a batch of `judged` is done: more on a GPU with room for them."""
+        ...
+
+    @property
+    def remark(self) -> str:
+        """What a reader of its results must know of where it runs; empty: nothing."""
+        ...
+
     def run_facts(self) -> dict[str, Any]:
         """device, dtype, checkpoint_sha256 for the run's provenance."""
         ...

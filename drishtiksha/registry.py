@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from drishtiksha.contract import DetectorConfig
 from drishtiksha.detector_config import LicenceClass
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.device import give_back_memory, out_of_memory
 from drishtiksha.detectors.discovery import discover, plugins
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError, hide_folders
 from drishtiksha.results import MediaInfo, MediaKind
@@ -288,7 +289,7 @@ class ModelManager:
     def _load(self, name: str) -> Detector:
         detector = self.unloaded(name)
         try:
-            return detector.load()
+            return self._where_it_fits(detector)
         except DrishtikshaError as error:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error
         except Exception as error:  # its network and the libraries that build it may raise anything
@@ -296,6 +297,23 @@ class ModelManager:
             raise ModelRegistryError(
                 f"{name} could not be loaded ({why}). Check its fields in configs/config.yaml and its files."
             ) from error
+
+    def _where_it_fits(self, detector: Detector) -> Detector:
+        """It, loaded. Where its device has no room, what is idle makes room; where that is not enough, the CPU takes it."""
+        try:
+            return detector.load()
+        except Exception as error:
+            if detector.runs_on.type == "cpu" or not out_of_memory(error):
+                raise
+        with self._changing:
+            self._drop_idle(detector.model_name, lambda: False)
+        give_back_memory(detector.runs_on)
+        try:
+            return detector.load()
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        return detector.on_cpu()
 
     def _file_bytes(self, name: str) -> int:
         return sum(bytes_of(part.path, part.source) for part in parts(self.model_configs[name]))
@@ -306,13 +324,15 @@ class ModelManager:
             return
         budget = self.settings.memory_budget_mb * 1_000_000
         with self._changing:
-            idle = sorted((n for n in self._models if n != newcomer and not self._pins[n]), key=self._used.__getitem__)
-            held = sum(detector.memory_bytes for detector in self._models.values())
-            for name in idle:
-                if held + needed <= budget:
-                    return
-                held -= self._models.pop(name).memory_bytes
-                del self._used[name]
+            self._drop_idle(newcomer, lambda: sum(d.memory_bytes for d in self._models.values()) + needed <= budget)
+
+    def _drop_idle(self, newcomer: str, enough: Callable[[], bool]) -> None:
+        """Forget models that nobody works with, the longest unused first, until there is enough room."""
+        for name in sorted(self._models, key=self._used.__getitem__):
+            if enough():
+                return
+            if name != newcomer and not self._pins[name]:
+                del self._models[name], self._used[name]
 
 
 def _permitted(settings: Settings, kind: LicenceClass) -> bool:

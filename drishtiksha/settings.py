@@ -21,6 +21,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from drishtiksha import platform
 from drishtiksha.detector_config import DEVICE, LicenceClass
 from drishtiksha.errors import ConfigError, hide_folders
 
@@ -72,8 +73,14 @@ class Settings(BaseSettings):
         env_prefix="DRISHTIKSHA_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
 
-    data_dir: Path = Field(default=Path("data"), description="cases and the database; never in the repository")
-    models_dir: Path = Field(default=Path("models"), description="checkpoints, embedded and downloaded")
+    data_dir: Path = Field(
+        default_factory=lambda: platform.kept_on_space() / "data" if platform.on_space() else Path("data"),
+        description="cases and the database; never in the repository. On a Space, on its persistent storage if it has any",
+    )
+    models_dir: Path = Field(
+        default_factory=lambda: platform.kept_on_space() / "models" if platform.on_space() else Path("models"),
+        description="downloaded checkpoints; those that ship are found beside the program, too. On a Space as data_dir",
+    )
     detectors_dir: Path | None = Field(
         default=None, description="a folder of further detectors, whose Python files are run; None = none"
     )
@@ -83,7 +90,7 @@ class Settings(BaseSettings):
         description="for every model whose own device is auto: auto, cpu, cuda, cuda:N or mps",
     )
     workers: Literal["processes", "threads"] = Field(
-        default="processes",
+        default_factory=lambda: "threads" if platform.on_zero_gpu() else "processes",
         description="where jobs run: in a process a device, which is started again when it crashes and leaves the page free to "
         "answer, or in threads of the server itself, where inference must begin in the process of the page (ZeroGPU)",
     )
@@ -98,12 +105,12 @@ class Settings(BaseSettings):
     disk_quota_mb: int | None = Field(default=None, gt=0, description="for all cases together; None = no bound")
     active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
     public: bool = Field(
-        default_factory=lambda: "SPACE_ID" in os.environ,
+        default_factory=platform.on_space,
         description="strangers use it: a case is its owner's, others read it by its link, and nobody without login or key "
         "sees a list of cases. True on a Hugging Face Space, and where others than this machine reach a server without login",
     )
     manage_models: bool = Field(
-        default_factory=lambda: "SPACE_ID" not in os.environ,
+        default_factory=lambda: not platform.on_space(),
         description="whether the page may load, unload and download models; off where strangers use it",
     )
     licences: list[LicenceClass] | None = Field(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, M
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 FIRST_ALONE = "Only the first of the {} pictures in this file was judged. To have another judged, save it by itself."
 CURVE_DIGITS = 4
@@ -58,6 +61,7 @@ class Run:
     ) -> None:
         self.context, self.detector, self.reporter, self.plan = context, detector, reporter, plan
         self.media, self.log = context.media, log
+        self.batch_size = detector.config.batch_size
         self.started, self.seconds_before = time.perf_counter(), before.seconds + context.spent_s
         self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
         self.context.clock.seconds.update(before.stages)
@@ -161,7 +165,7 @@ class Run:
                 waiting.append((sample, tensors))
             self.seen += 1
             self._report("score", self.seen, place(sample))
-            if sum(len(tensors) for _, tensors in waiting) >= self.detector.config.batch_size:
+            if sum(len(tensors) for _, tensors in waiting) >= self.batch_size:
                 self._forward(waiting)
                 waiting.clear()
             # Between batches only: so a continued run makes the same batches, and the same scores to the last bit.
@@ -192,12 +196,14 @@ class Run:
             return
         tensors = [tensor for _, group in waiting for tensor in group]
         # Of one size, since small ones waste time.
-        size = math.ceil(len(tensors) / math.ceil(len(tensors) / self.detector.config.batch_size))
+        size = math.ceil(len(tensors) / math.ceil(len(tensors) / self.batch_size))
         judged: list[tuple[float, dict[str, float], tuple[float, ...]]] = []
         for start in range(0, len(tensors), size):
             self.context.check()
+            batch = torch.stack(tensors[start : start + size])
             with self.context.clock("forward"):
-                p_fakes, further = self.detector.judge(torch.stack(tensors[start : start + size]))
+                p_fakes, further = self._at_work(lambda detector, these: detector.judge(these), batch)
+            self.batch_size = self.detector.batch_size_after(len(batch))
             curves = further.get(CURVE, np.zeros((len(p_fakes), 0))).round(CURVE_DIGITS).tolist()
             numbers = {name: values for name, values in further.items() if name != CURVE}
             judged += [
@@ -212,6 +218,18 @@ class Run:
             _, measures, curve = own[foremost]
             sample.measures.update(measures)
             self._note(sample, of_faces, foremost, curve)
+
+    def _at_work(self, work: Callable[[Detector, *Given], T], *given: *Given) -> T:
+        """`work(detector, *given)`; once its device has no room for a single sample, another on the CPU goes on with this
+        file."""
+        try:
+            return work(self.detector, *given)
+        except Exception as error:
+            on_cpu = self.detector.elsewhere(error)
+            if on_cpu is None:
+                raise
+        self.detector, self.batch_size = on_cpu, on_cpu.config.batch_size
+        return work(on_cpu, *given)
 
     def _note(self, sample: Sample, p_fakes: list[float], foremost: int, curve: tuple[float, ...]) -> None:
         if gap := self.detector.unjudged():
@@ -259,7 +277,7 @@ class Run:
             sample.measures.update(by_index[index].measures)
             self._report("explain", done, f"Heatmap of {place(sample).lower()}", total=len(self.suspects))
             with self.context.clock("explain"):
-                maps.extend(self.detector.explain(sample, by_index[index]))
+                maps.extend(self._at_work(lambda detector, *these: detector.explain(*these), sample, by_index[index]))
         return tuple(maps)
 
     def _conclude(self, scores: list[SampleScore], heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
@@ -304,7 +322,7 @@ class Run:
             heatmaps=heatmaps,
             metrics={**aggregate.metrics, **self.measured},
             notes=(
-                *((self.late,) if self.late else ()),
+                *(note for note in (self.late, detector.remark) if note),
                 *self.media.notes,
                 *self._on_detail(),
                 *aggregate.notes,

@@ -55,7 +55,9 @@ class SequenceRun(Run):
             return
         self.context.check()
         with self.context.clock("forward"):
-            features = self.detector.encode(torch.stack([tensors[0] for _, tensors in waiting]))
+            batch = torch.stack([tensors[0] for _, tensors in waiting])
+            features = self._at_work(lambda detector, these: detector.encode(these), batch)
+        self.batch_size = self.detector.batch_size_after(len(batch))
         for (sample, _), own in zip(waiting, features, strict=True):
             assert sample.frame_index is not None
             box = sample.faces[0].box if sample.faces else None
@@ -106,8 +108,8 @@ class SequenceRun(Run):
             left = left[len(group) :]
             self.context.check()
             with self.context.clock("forward"):
-                batch = [torch.stack([frames[m].features for m in windows[i].members]) for i in group]
-                p_fakes = self.detector.score(torch.stack(batch)).tolist()
+                batch = torch.stack([torch.stack([frames[m].features for m in windows[i].members]) for i in group])
+                p_fakes = self._at_work(lambda detector, these: detector.score(these), batch).tolist()
             fresh = {names[i]: p_fake for i, p_fake in zip(group, p_fakes, strict=True)}
             self.windows |= fresh
             self.log.piece.windows |= fresh
@@ -152,7 +154,7 @@ class SequenceRun(Run):
             self._report("explain", len(found), "Heatmaps", total=len(chosen))
             score = chosen[sample.index]
             with self.context.clock("explain"):
-                maps = self.detector.explain(sample, score)
+                maps = self._at_work(lambda detector, *these: detector.explain(*these), sample, score)
             found += [(score.p_fake or 0.0, one.model_copy(update={"sample_index": score.index})) for one in maps]
         return tuple(heatmap for _, heatmap in sorted(found, key=lambda pair: -pair[0]))
 

@@ -13,7 +13,16 @@ import numpy as np
 from drishtiksha import scoring
 from drishtiksha.contract import CURVE, Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
 from drishtiksha.detector_config import SCORELESS_FIELDS
-from drishtiksha.detectors.device import has_bfloat16, keep_freed_memory, keep_in_bfloat16, resolve_device
+from drishtiksha.detectors.device import (
+    batch_that_fits,
+    forget_peak,
+    give_back_memory,
+    has_bfloat16,
+    keep_freed_memory,
+    keep_in_bfloat16,
+    out_of_memory,
+    resolve_device,
+)
 from drishtiksha.errors import ConfigError, ModelFailedError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
 from drishtiksha.results import AnalysisResult, FaceBox, GapReason, Heatmap, MediaInfo, SampleScore, Thresholds
@@ -39,6 +48,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+NO_ROOM = (
+    "The memory of {} was not enough for {}, so the CPU judged this file or the rest of it: the scores are the same within 0.01, "
+    "and it takes longer."
+)
+
+
 class Detector(ABC):
     """A recipe: what to decode, which network, how a sample becomes tensors. Not changed by anything after `load`."""
 
@@ -55,6 +70,8 @@ class Detector(ABC):
         self._hashes: dict[str, str] = {}
         self._dtype = "float32"
         self.load_seconds: float | None = None
+        self.remark = ""
+        """What a reader of its results must know of where it runs."""
 
     @abstractmethod
     def sampling(self, media: MediaInfo) -> SamplingPlan: ...
@@ -228,7 +245,7 @@ class Detector(ABC):
 
         started = time.perf_counter()
         keep_freed_memory()
-        device = resolve_device(self.config.device)
+        device = self.runs_on
         path = Path(self.config.model_path)
         require(path, remedy(self.model_name, path, self.config.weights), self.config.weights)
         self._sidecar = read_sidecar(path)
@@ -325,11 +342,44 @@ class Detector(ABC):
     def encode(self, batch: Tensor) -> Tensor:
         return self._work(self.features, batch).float().cpu()
 
+    def elsewhere(self, error: Exception) -> Detector | None:
+        """This detector on the CPU, where `error` says that its own device has not enough memory; None otherwise.
+
+        Raises: as `load`.
+        """
+        if self.runs_on.type == "cpu" or not out_of_memory(error):
+            return None
+        return self.on_cpu()
+
+    def on_cpu(self) -> Detector:
+        """Another detector of this model, loaded on the CPU, since the device of this one has no room. Raises: as `load`."""
+        give_back_memory(self.runs_on)
+        twin = type(self)(self.config.model_copy(update={"device": "cpu"}))
+        twin.remark = NO_ROOM.format(self.runs_on, self.model_name)
+        return twin.load()
+
+    def batch_size_after(self, judged: int) -> int:
+        """How many samples at a time are best from now on: those of the configuration, or as many as a GPU has room for."""
+        return max(self.config.batch_size, batch_that_fits(self._device(), judged))
+
     def _work(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
+        """`work(batch)` without gradients; where memory is not enough for all of it, for each half by itself."""
+        try:
+            return self._work_at_once(work, batch)
+        except Exception as error:
+            if len(batch) < 2 or not out_of_memory(error):
+                raise
+        # Outside of the handler: until then the error holds on to the tensors that were too many.
+        give_back_memory(self._device())
+        middle = len(batch) // 2
+        return _joined(self._work(work, batch[:middle]), self._work(work, batch[middle:]))
+
+    def _work_at_once(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
         """`work(batch)` on the detector's device and in its dtype, without gradients."""
         import torch
 
         device = self._device()
+        forget_peak(device)
         layout = torch.channels_last if batch.ndim == 4 else torch.contiguous_format
         batch = batch.to(device=device, memory_format=layout)
         half = self._dtype == "bfloat16"
@@ -377,5 +427,21 @@ class Detector(ABC):
             "config": {name: value for name, value in fields.items() if name not in SCORELESS_FIELDS},
         }
 
+    @property
+    def runs_on(self) -> torch.device:
+        """The device of its configuration. Raises: ConfigError for one that this machine does not have."""
+        return resolve_device(self.config.device)
+
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
+
+
+def _joined(first: Any, second: Any) -> Any:
+    """What `work` gave for two halves of a batch, as for the whole: tensors (B, ...), by name or in a tuple too."""
+    import torch
+
+    if isinstance(first, Mapping):
+        return {name: _joined(values, second[name]) for name, values in first.items()}
+    if isinstance(first, tuple):
+        return tuple(_joined(one, other) for one, other in zip(first, second, strict=True))
+    return torch.cat([first, second])

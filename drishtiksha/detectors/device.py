@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
-from drishtiksha.errors import ConfigError
+from drishtiksha.errors import ConfigError, DrishtikshaError
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +18,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt`, by its malloc.h."""
 KEPT_BYTES, KEPT_BLOCK_BYTES = 256 << 20, 128 << 20
 """How much freed memory the process keeps at most, and the largest block that is kept."""
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
+"""How torch on each kind of device, and OpenCV, say it; neither raises MemoryError."""
+MOST_AT_ONCE = 64
+"""Samples of one batch on a GPU: more gain nothing there."""
+SHARE_OF_FREE = 0.6
+"""How much of a GPU's free memory a batch is planned to fill; the rest is for its fragments and for others."""
 
 
 @cache
@@ -48,6 +55,46 @@ def resolve_device(wanted: str) -> torch.device:
     if not present.get(device.type, False):
         raise ConfigError(f"This machine has no {wanted}; choose device: auto or cpu.")
     return device
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether a library ran out of memory, that of the computer or that of an accelerator."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    foreign = error is not None and not isinstance(error, DrishtikshaError)
+    return foreign and any(words in str(error).lower() for words in NO_MEMORY)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Return what the allocator of an accelerator keeps for later use; nothing on the CPU."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def forget_peak(device: torch.device) -> None:
+    """Begin to measure the memory that `batch_that_fits` asks for."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def batch_that_fits(device: torch.device, judged: int) -> int:
+    """How many samples at a time fill a GPU's free memory well, by the peak of a batch of `judged` since `forget_peak`: a
+    power of two up to `MOST_AT_ONCE`; 1 where the peak is not known or there is no GPU."""
+    import torch
+
+    if device.type != "cuda":
+        return 1
+    per_sample = (torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)) / judged
+    free, _ = torch.cuda.mem_get_info(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    fitting = int(SHARE_OF_FREE * (free + kept) / per_sample) if per_sample > 0 else 1
+    return min(1 << max(fitting, 1).bit_length() - 1, MOST_AT_ONCE)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -20,8 +20,7 @@ def try_out(detector: Detector) -> None:
 
     Raises: WeightsMismatchError when it computes no number or fails.
     """
-    own = detector.sampling
-    detector.sampling = lambda media: _short(own(media))  # type: ignore[method-assign]
+    shortened(detector)
     try:
         detector.analyze(_example(detector.config), explain=False)
     except MediaError:  # the example does not suit it: nothing is known
@@ -33,6 +32,13 @@ def try_out(detector: Detector) -> None:
         ) from error
     finally:
         del detector.sampling
+
+
+def shortened(detector: Detector) -> Detector:
+    """It, looking at little of a file, until its `sampling` is deleted again."""
+    own = detector.sampling
+    detector.sampling = lambda media: _short(own(media))  # type: ignore[method-assign]
+    return detector
 
 
 def _example(config: DetectorConfig) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from drishtiksha.casefile import JobState, Outcome
 from drishtiksha.errors import DrishtikshaError, JobGoneError, without_server_paths
 from drishtiksha.events import CancelToken, ProgressEvent
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.runs import run_models
@@ -25,6 +26,29 @@ class LostError(JobGoneError):
     """The job was deleted, or another process works on it by now."""
 
 
+class Runner(Protocol):
+    """Where the models of a job run."""
+
+    def queued(self, job_id: str) -> None:
+        """A job is about to be queued; called in the thread of the request that asks for it."""
+
+    def run(self, job: JobRun, evidence: Evidence, names: Sequence[str]) -> None:
+        """Have these models examine the file, and tell `job`, which is the sink of the run.
+
+        Raises: AnalysisCancelledError; what the sink raises.
+        """
+
+
+class Here:
+    """In the thread that works on the job. A `Runner`."""
+
+    def queued(self, job_id: str) -> None:
+        """Nothing is to be kept of the request."""
+
+    def run(self, job: JobRun, evidence: Evidence, names: Sequence[str]) -> None:
+        run_models(evidence, names, job.manager, job, job.cancel, kind=job.claim.kind)
+
+
 @dataclass
 class JobRun:
     """A claimed job at work, and the sink of its run. `cancel` stops it at its next check; it waits for another start where `put_back` is set."""
@@ -33,6 +57,7 @@ class JobRun:
     manager: ModelManager
     jobs: Jobs
     cases: Cases
+    runner: Runner = field(default_factory=Here)
     cancel: CancelToken = field(default_factory=CancelToken)
     put_back: bool = False
     keeps_chunks: ClassVar[bool] = True
@@ -55,7 +80,7 @@ class JobRun:
             evidence = evidence.only(self.claim.track)
         answered = self.jobs.finished(self.claim.job_id)
         left = [name for name in self.claim.models if name not in answered and name not in self.errors]
-        run_models(evidence, left, self.manager, self, self.cancel, kind=self.claim.kind)
+        self.runner.run(self, evidence, left)
         return JobState.DONE if self.jobs.finished(self.claim.job_id) else JobState.FAILED
 
     def fail(self, why: str) -> JobState:

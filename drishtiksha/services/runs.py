@@ -6,7 +6,6 @@ page. It tells its caller what happens through a `Sink`, and stops when a `Cance
 
 from __future__ import annotations
 
-import errno
 import logging
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, Self, TypeVar
 
 from drishtiksha.casefile import Kind, Outcome
+from drishtiksha.detectors.device import out_of_memory
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError, ModelFailedError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from drishtiksha.analysis.shared import SharedMedia
     from drishtiksha.contract import SamplingPlan
     from drishtiksha.detectors.base import Detector
-
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
-"""How torch on each kind of device, and OpenCV, say it; neither raises MemoryError."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -141,7 +138,7 @@ def run_models(
 def failure_of(subject: str, error: Exception) -> DrishtikshaError:
     """Any error as one that a user may read; `subject` is who or what stopped at it. Errors that nobody foresaw are logged
     under a reference that the message names."""
-    if _out_of_memory(error) or _out_of_memory(error.__cause__):
+    if out_of_memory(error) or out_of_memory(error.__cause__):
         log.warning("%s ran out of memory", subject, exc_info=error)
         return ModelFailedError(
             f"{subject} stopped, since the memory of this computer was not enough. Close other programs, choose fewer models "
@@ -155,13 +152,6 @@ def failure_of(subject: str, error: Exception) -> DrishtikshaError:
     return ModelFailedError(
         f"{subject} stopped at an error of this program. The log has the details under the reference {reference}."
     )
-
-
-def _out_of_memory(error: BaseException | None) -> bool:
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return True
-    foreign = error is not None and not isinstance(error, DrishtikshaError)
-    return foreign and any(words in str(error).lower() for words in NO_MEMORY)
 
 
 @dataclass

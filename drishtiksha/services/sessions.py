@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drishtiksha.casefile import SESSION, Role, Viewer
+from drishtiksha.platform import on_space
 
 COOKIE = "drishtiksha_session"
 KEPT_S = 30 * 24 * 3600
@@ -48,7 +48,7 @@ class SessionCookie:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._where = "SameSite=None; Secure; Partitioned" if "SPACE_ID" in os.environ else "SameSite=Lax"
+        self._where = "SameSite=None; Secure; Partitioned" if on_space() else "SameSite=Lax"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or secret_in(HTTPConnection(scope).cookies):

@@ -31,6 +31,7 @@ from drishtiksha.services.answers import answer_to, proven_for
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.processes import WorkerProcesses
+from drishtiksha.services.running import Here, Runner
 from drishtiksha.services.workers import OK, Crew, Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
@@ -68,9 +69,12 @@ class Workbench:
     settings: Settings
     store: Store
 
-    def __init__(self, settings: Settings, manager: ModelManager, store: Store | None = None) -> None:
-        """Opens the store of the settings unless one is given. Raises: StoreError."""
-        self.settings, self.manager = settings, manager
+    def __init__(
+        self, settings: Settings, manager: ModelManager, store: Store | None = None, runner: Runner | None = None
+    ) -> None:
+        """Opens the store of the settings unless one is given. runner: where workers that are threads run the models; None:
+        in themselves. Raises: StoreError."""
+        self.settings, self.manager, self._runner = settings, manager, runner or Here()
         self.store = store or open_store(settings.database_url, settings.data_root)
         self._folders = CaseFolders(settings)
         reader = ResultReader()
@@ -82,7 +86,7 @@ class Workbench:
         self._workers: Crew = (
             WorkerProcesses(manager, self._jobs, sweep)
             if settings.workers == "processes"
-            else Workers(manager, self._jobs, self._cases, sweep)
+            else Workers(manager, self._jobs, self._cases, sweep, runner=self._runner)
         )
 
     def start(self) -> None:
@@ -289,6 +293,7 @@ class Seen:
         """
         bench = self._bench
         case, models = self._changeable(job_id)
+        bench._runner.queued(job_id)
         bench._jobs.retry(job_id, bench._misfits(case.media, models), bench.settings.max_queue)
         bench._workers.wake()
         return job_id
@@ -373,6 +378,7 @@ class OpenCase:
         job_id = secrets.token_hex(16)
         device = bench.manager.model_configs[next(name for name in names if name not in misfits)].device
         room = bench.settings.max_queue
+        bench._runner.queued(job_id)
         bench._jobs.add(
             job_id, self.case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room, track=track
         )

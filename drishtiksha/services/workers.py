@@ -16,7 +16,7 @@ from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
 from drishtiksha.registry import LoadedFacts, ModelManager
 from drishtiksha.services.devices import by_device
 from drishtiksha.services.folders import CaseFolders
-from drishtiksha.services.running import JobRun, LostError
+from drishtiksha.services.running import Here, JobRun, LostError, Runner
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S, Claim
@@ -110,10 +110,13 @@ class Workers:
         cases: Cases,
         sweep: tuple[Callable[[], None], float] | None = None,
         share: tuple[Sequence[str], Sequence[str] | None] | None = None,
+        runner: Runner | None = None,
     ) -> None:
         """sweep: called at the start and every so many seconds. share: the devices of the one thread of this process, and
-        those of others, as for `Queue.claim`; without it this process serves every device and takes over from the dead."""
+        those of others, as for `Queue.claim`; without it this process serves every device and takes over from the dead.
+        runner: where the models run; None: in the thread that works on the job."""
         self._manager, self._jobs, self._cases, self._share = manager, jobs, cases, share
+        self._runner = runner or Here()
         chores: list[Chore] = [("heartbeat", self._beat, BEAT_S)]
         if share is None:
             chores.append(("takeover", jobs.queue.take_over, DEAD_S / 3))
@@ -190,7 +193,7 @@ class Workers:
                     self._news.wait(LOOK_S)
 
     def _run(self, claim: Claim, stopping: threading.Event) -> None:
-        run = JobRun(claim, self._manager, self._jobs, self._cases)
+        run = JobRun(claim, self._manager, self._jobs, self._cases, self._runner)
         with self._lock:
             self._running[claim.job_id] = run
             if stopping.is_set():
