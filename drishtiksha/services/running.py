@@ -55,7 +55,7 @@ class JobRun:
             evidence = evidence.only(self.claim.track)
         answered = self.jobs.finished(self.claim.job_id)
         left = [name for name in self.claim.models if name not in answered and name not in self.errors]
-        run_models(evidence, left, self.manager, self, self.cancel, kind=self.claim.kind)
+        run_models(evidence, left, self.manager, self, self.cancel, kind=self.claim.kind, explain="suspicious")
         return JobState.DONE if self.jobs.finished(self.claim.job_id) else JobState.FAILED
 
     def fail(self, why: str) -> JobState:
