@@ -47,8 +47,8 @@ AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.09, 0.84, 0.22, 0.86
 SIZE_IN, DPI = (7.2, 2.6), 160
 TEXT_PT = 9.0
 """20 px of a PNG of 1152 px: 11 px where a report shows it at `report.css`'s least width of 640 px."""
-WIDE_GAP = 0.14
-"""Of the axis: a gap that is wider says why in the PNG."""
+LETTER = 0.0113
+"""Width of a letter of the PNG, of the axis: a gap says why where its words fit in."""
 
 
 @dataclass(frozen=True)
@@ -263,15 +263,16 @@ def _style(axes: Axes, result: AnalysisResult, look: Ground, ticks: int) -> None
 
 
 def _draw_gaps(axes: Axes, result: AnalysisResult, look: Ground) -> None:
-    """Hatched spans; those wider than `WIDE_GAP` of the axis say why."""
+    """Hatched spans, which say why where they are wide enough."""
     start, end = bounds(result)
     for gap in gaps(result):
         axes.axvspan(gap.start_s, gap.end_s, facecolor="none", edgecolor=look.gap, hatch="////", linewidth=0, zorder=1)
-        if (gap.end_s - gap.start_s) / (end - start) > WIDE_GAP:
+        why, room = gap_words(gap.reason), (gap.end_s - gap.start_s) / (end - start) / LETTER
+        if text := next((text for text in (f"not judged: {why}", why) if len(text) <= room), ""):
             axes.text(
                 (gap.start_s + gap.end_s) / 2,
                 0.1,
-                f"not judged: {gap_words(gap.reason)}",
+                text,
                 color=look.text,
                 fontsize=TEXT_PT,
                 ha="center",

@@ -146,9 +146,7 @@ def test_a_guess_is_wide_and_grows_with_what_is_looked_at(slow_and_quick: Callab
     config = slow_and_quick().model_configs["LARGE"]
     assert estimates.guess(config, PICTURE) == pytest.approx((15, 240))
     assert estimates.guess(config, CLIP) == pytest.approx((15 * 16, 240 * 16)), "16 frames"
-    shelf = load_settings().models["GEND-CLIP-L14"]
-    gend = DetectorConfig.model_validate({n: v for n, v in shelf.items() if n in DetectorConfig.model_fields})
-    gend = gend.model_copy(update={"model_name": "GEND-CLIP-L14"})
+    gend = configured("GEND-CLIP-L14", isImage=True, device="cpu")
     assert estimates.guess(gend, PICTURE) == pytest.approx((2.78 / 2, 2.78 * 2)), "as the bench measured it"
 
 
