@@ -44,6 +44,7 @@ NEAR = 0.15
 SCALE = (0, 0.25, 0.5, 0.75, 1)
 AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.09, 0.84, 0.22, 0.86
 """Fractions of the PNG; to the right of the axes stand the thresholds, where no line runs."""
+LEGEND_COLUMNS, TOP_OF_TWO_ROWS = 4, 0.79
 SIZE_IN, DPI = (7.2, 2.6), 160
 TEXT_PT = 9.0
 """20 px of a PNG of 1152 px: 11 px where a report shows it at `report.css`'s least width of 640 px."""
@@ -177,14 +178,16 @@ def draw_timeline(result: AnalysisResult) -> Figure:
     look = LIGHT
     figure = Figure(figsize=SIZE_IN, dpi=DPI, facecolor=look.background)
     drawn = lines(result)
-    axes = figure.add_axes((AXES_LEFT, AXES_BOTTOM, AXES_RIGHT - AXES_LEFT, AXES_TOP - AXES_BOTTOM))
+    hidden = _hidden(result, drawn)
+    top = AXES_TOP if len(drawn) + bool(hidden) <= LEGEND_COLUMNS else TOP_OF_TWO_ROWS
+    axes = figure.add_axes((AXES_LEFT, AXES_BOTTOM, AXES_RIGHT - AXES_LEFT, top - AXES_BOTTOM))
     _style(axes, result, look, ticks=8)
     _draw_gaps(axes, result, look)
     _draw_thresholds(axes, result, look)
     for number, line in enumerate(drawn):
         _draw_line(axes, line, look.people[number % MAX_LINES], MARKERS[number % MAX_LINES])
     if len(drawn) > 1:
-        _draw_legend(axes, look, _hidden(result, drawn))
+        _draw_legend(axes, look, hidden)
     return figure
 
 
@@ -311,7 +314,7 @@ def _draw_legend(axes: Axes, look: Ground, hidden: int) -> None:
     if hidden:
         axes.plot([], [], linestyle="none", label=f"and {hidden} more in the list")
     legend = axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=MAX_LINES + 1, frameon=False, fontsize=TEXT_PT
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=LEGEND_COLUMNS, frameon=False, fontsize=TEXT_PT
     )
     for text in legend.get_texts():
         text.set_color(look.text)
