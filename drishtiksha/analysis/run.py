@@ -143,7 +143,7 @@ class Run:
         """Whether heatmaps are wanted of such scores: where nothing is suspected they show but the brightest spot."""
         if explain == "suspicious":
             return self._conclude(scores, ()).prediction is Prediction.FAKE
-        return explain
+        return explain is True
 
     def _explained(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
         if self.late:
