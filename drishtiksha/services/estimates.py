@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from drishtiksha.detector_config import DetectorConfig
-from drishtiksha.errors import ConfigError
+from drishtiksha.errors import DrishtikshaError
 from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.settings import ROOT
 from drishtiksha.store.estimates import Seconds
 from drishtiksha.weights import bytes_of, parts
@@ -53,7 +54,8 @@ def middle(seconds: Seconds) -> float:
 
 
 def on_processor(device: str) -> bool:
-    """Whether a device, as it is configured, is this machine's processor. torch is asked only where there may be a GPU."""
+    """Whether a device, as it is configured, is this machine's processor. torch is asked only where there may be a GPU, and not
+    in this process."""
     return device == "cpu" or (device == "auto" and _no_accelerator())
 
 
@@ -61,11 +63,9 @@ def on_processor(device: str) -> bool:
 def _no_accelerator() -> bool:
     if sys.platform == "linux" and not any(Path(path).exists() for path in ACCELERATORS):
         return True
-    from drishtiksha.detectors.device import resolve_device
-
     try:
-        return resolve_device("auto").type == "cpu"
-    except ConfigError:
+        return any({"auto", "cpu"} <= set(names) for names in by_device_elsewhere(["auto", "cpu"]))
+    except DrishtikshaError:
         return True
 
 

@@ -124,8 +124,8 @@ class Jobs:
         jobs = self._board.jobs().values()
         with self.store.read() as session:
             newest = session.scalar(_NEWEST) or 0
-            left = [_seconds_left(job, self._expected(session, job, newest)) for job in jobs]
-        error.retry_s = min((seconds for seconds in left if seconds is not None), default=None)
+            left = [self._estimate(session, [job], newest) for job in jobs]
+        error.retry_s = min((seconds[0] for seconds in left if seconds is not None), default=None)
         return error
 
     def of_case(self, case_id: str) -> list[JobView]:
