@@ -13,6 +13,7 @@ from setuptools.command.build_py import build_py
 HERE = Path(__file__).parent
 PATTERNS = (
     "configs/config.yaml",
+    "configs/detectors.json",
     "assets/*.jpg",
     "assets/*.mp4",
     "assets/examples/*.json",

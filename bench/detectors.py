@@ -1,7 +1,7 @@
 """Writes docs/DETECTORS.md: every detector of the configuration, what it costs and what others measured on it.
 
 `python -m bench.detectors` writes the page; `--golden ../shared/golden` reads sizes and seconds anew into
-`bench/detectors.json` first.
+`configs/detectors.json` first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.settings import ROOT, load_settings
 
 PAGE = ROOT / "docs" / "DETECTORS.md"
-FACTS = Path(__file__).with_suffix(".json")
+FACTS = ROOT / "configs" / "detectors.json"
 TITLES = {
     "whole picture": "Whole pictures",
     "faces": "Faces",
@@ -30,7 +30,7 @@ TITLES = {
 HEAD = """\
 # Detectors
 
-*This page is made by `python -m bench.detectors` from `configs/config.yaml` and `bench/detectors.json`; a test fails where it
+*This page is made by `python -m bench.detectors` from `configs/config.yaml` and `configs/detectors.json`; a test fails where it
 is out of date.*
 
 **No number on this page was measured here on published weights.** Figures under *Measured* are those of the authors or of the

@@ -272,6 +272,9 @@ class JobView(Frozen):
     total: int | None = None
     position: int | None = Field(default=None, description="jobs that go first; None once it runs")
     estimate_s: float | None = Field(default=None, description="until it is done; None where nothing is known")
+    estimate_range_s: tuple[float, float] | None = Field(
+        default=None, description="the same as a range: at least and at most so long"
+    )
     preview: AnalysisResult | None = Field(default=None, description="the answer of the quick first pass")
     results: tuple[AnalysisResult, ...] = ()
     stress: StressResult | None = None

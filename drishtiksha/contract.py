@@ -24,6 +24,7 @@ __all__ = [
     "Detector",
     "DetectorConfig",
     "EncodedFrame",
+    "Explain",
     "Face",
     "FaceRequest",
     "FramePlan",
@@ -35,6 +36,8 @@ __all__ = [
     "Window",
 ]
 
+Explain = bool | Literal["suspicious"]
+"""Whether heatmaps are made: always, never, or only of a file that the detector suspects."""
 CURVE = "curve"
 """Name of what a detector measures at every moment of a window: see `Detector.judge`."""
 

@@ -106,6 +106,7 @@ class TrackInfo(Frozen):
     language: str | None = None
     title: str | None = None
     channels: int | None = None
+    duration_s: float | None = Field(default=None, description="as the file states it; None where it states none")
     main: bool = Field(default=False, description="the one that players take")
 
 

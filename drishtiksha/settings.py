@@ -118,6 +118,15 @@ class Settings(BaseSettings):
         description="offer only models whose weights have a licence of these classes (open, non-commercial, nonprofit, not "
         "stated); None = all",
     )
+    slow_from_s: float | None = Field(
+        default=30.0,
+        gt=0,
+        description="on a processor, a detector that is expected to take longer than this on a file does not start by itself, "
+        "but when it is asked for; None = every one starts by itself, as on a GPU",
+    )
+    slow_when_idle: bool = Field(
+        default=False, description="start those by themselves, too, once no other analysis waits"
+    )
     max_queue: int = Field(default=16, gt=0, description="jobs that may wait")
     api_keys_required: bool = Field(default=False, description="whether every /api route asks for a key")
     rate_limit_per_minute: int | None = Field(

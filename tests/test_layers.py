@@ -30,6 +30,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha.networks": 1,
     "drishtiksha.scoring": 1,
     "drishtiksha.comparison": 1,
+    "drishtiksha.people": 1,
     "drishtiksha.faces": 2,
     "drishtiksha.features": 2,
     "drishtiksha.provenance": 2,

@@ -16,7 +16,7 @@ from drishtiksha.analysis.run import Run
 from drishtiksha.analysis.sequences import SequenceRun
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.analysis.sources import RunContext, Stopwatch
-from drishtiksha.contract import Detector, SequencePlan
+from drishtiksha.contract import Detector, Explain, SequencePlan
 from drishtiksha.errors import MediaError, WrongMediaKindError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
 from drishtiksha.media.evidence import Evidence
@@ -32,7 +32,7 @@ def analyze(
     reporter: Reporter = silent,
     cancel: CancelToken | None = None,
     *,
-    explain: bool = True,
+    explain: Explain = True,
     limits: MediaLimits | None = None,
     shared: SharedMedia | None = None,
     resume: Sequence[bytes] = (),
@@ -41,7 +41,8 @@ def analyze(
     """Examine `evidence` with one loaded detector.
 
     reporter: called after every sample, with a preview of the result after the sparse first pass of long media.
-    cancel: checked while decoding and between batches. explain: whether to make heatmaps. shared: what other models on
+    cancel: checked while decoding and between batches. explain: whether to make heatmaps, or only
+    where the result is FAKE ("suspicious"). shared: what other models on
     this file use too, with its own limits. on_chunk: given what is finished, as bytes to keep, every few seconds and after
     every pass; called from this thread. resume: such bytes of an interrupted run, in order, to go on from; those of another
     model, file, configuration or version are passed over. The result is that of a run without interruption, its times added

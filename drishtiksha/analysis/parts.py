@@ -58,7 +58,8 @@ def parts_of(shared: SharedMedia, plan: SamplingPlan, check: Check) -> Iterator[
             [track for kind in TrackKind for track in _others(evidence, kind)] if isinstance(plan, ClipPlan) else []
         )
         part = MediaPart(shared, _label(evidence, evidence.track), evidence.track)
-        yield [part], [f"{_name(track).capitalize()} was not judged by this model." for track in others]
+        told = [f"{_name(track).capitalize()} was not judged by this model." for track in others]
+        yield [part], [*_chosen(evidence), *told]
 
 
 def _refuse_other_kind(evidence: Evidence, plan: SamplingPlan) -> None:
@@ -90,7 +91,7 @@ def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[MediaPar
     if evidence.track is not None:
         tracks = [track for track in tracks if track.number == evidence.track]
     parts: list[MediaPart] = []
-    notes: list[str] = []
+    notes = _chosen(evidence)
     for place, track in enumerate(tracks or [None]):
         whole = MIXTURE if track is None else SoundPart(track.number - 1)
         name, number = (_name(track), track.number) if track is not None else ("", None)
@@ -120,6 +121,13 @@ def _spoken(shared: SharedMedia, rate: int, sound: Sound, check: Check) -> list[
     from drishtiksha.features.speech import speech_spans
 
     return [part for part in sound.parts if speech_spans(shared.heard(rate, part, check).waveform.copy(), rate)]
+
+
+def _chosen(evidence: Evidence) -> list[str]:
+    """A sentence on the track that alone is judged; none where nobody chose."""
+    if evidence.track is None:
+        return []
+    return [f"Of its tracks this one was chosen, and no other was judged: {_label(evidence, evidence.track)}."]
 
 
 def _main_first(tracks: Sequence[TrackInfo]) -> list[TrackInfo]:

@@ -15,10 +15,19 @@ from drishtiksha import scoring
 from drishtiksha.analysis.chunks import Log, Piece, library_versions
 from drishtiksha.analysis.faces import looks, number_people
 from drishtiksha.analysis.sources import PictureSource, RunContext, SoundSource, open_source, place, where
-from drishtiksha.contract import CURVE, Detector, Sample, SamplingPlan
+from drishtiksha.contract import CURVE, Detector, Explain, Sample, SamplingPlan
 from drishtiksha.errors import ModelFailedError, SkipSample, TimeUpError
 from drishtiksha.events import ProgressEvent, Reporter
-from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Heatmap, MediaKind, RunProvenance, SampleScore
+from drishtiksha.results import (
+    AnalysisResult,
+    FaceScore,
+    GapReason,
+    Heatmap,
+    MediaKind,
+    Prediction,
+    RunProvenance,
+    SampleScore,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +86,7 @@ class Run:
         self.measured: dict[str, float | int | str | None] = {}
         self.whole: float | None = None
 
-    def execute(self, explain: bool) -> AnalysisResult:
+    def execute(self, explain: Explain) -> AnalysisResult:
         self.source = source = open_source(self.context, self.plan)
         if isinstance(source, PictureSource):
             self.detail = source.detail()
@@ -106,7 +115,7 @@ class Run:
                 break
         scores = self._finish_in_time()
         self._write_chunk()
-        result = self._conclude(scores, self._explained(scores) if explain else ())
+        result = self._conclude(scores, self._explained(scores) if self._to_explain(explain, scores) else ())
         self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
         return result
 
@@ -133,6 +142,12 @@ class Run:
         except TimeUpError as late:
             self.late = str(late)
             return self._finish_scores()
+
+    def _to_explain(self, explain: Explain, scores: list[SampleScore]) -> bool:
+        """Whether heatmaps are wanted of such scores: where nothing is suspected they show but the brightest spot."""
+        if explain == "suspicious":
+            return self._conclude(scores, ()).prediction is Prediction.FAKE
+        return explain is True
 
     def _explained(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
         if self.late:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from drishtiksha.answer.build import answer_of
+from drishtiksha.answer.build import NotRun, answer_of
 from drishtiksha.answer.looks import Look, look_of
-from drishtiksha.answer.objects import Answer, Behind, Glance, Line, Pending, Place, Span, State
+from drishtiksha.answer.objects import Answer, Behind, Glance, LeftOut, Line, Pending, Place, Span, State
 from drishtiksha.answer.texts import GradeStep, Texts, grade_scale
 
 __all__ = [
@@ -12,8 +12,10 @@ __all__ = [
     "Behind",
     "Glance",
     "GradeStep",
+    "LeftOut",
     "Line",
     "Look",
+    "NotRun",
     "Pending",
     "Place",
     "Span",

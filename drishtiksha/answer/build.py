@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from drishtiksha import __version__
 from drishtiksha.answer import lines as line
 from drishtiksha.answer import reading as told
-from drishtiksha.answer.objects import Answer, Glance, Line, Pending, State, rank
+from drishtiksha.answer.objects import Answer, Glance, LeftOut, Line, Pending, State, rank
 from drishtiksha.answer.reading import Reading
 from drishtiksha.answer.texts import ENGLISH, Texts
 from drishtiksha.casefile import LineKind, Provenance
@@ -22,6 +22,9 @@ MOST_NAMED = 2
 Failure = tuple[DetectorConfig, str]
 """The configuration of a detector that stopped, and why, in words for people."""
 
+NotRun = tuple[DetectorConfig, tuple[float, float] | None]
+"""The configuration of a detector that nobody asked, and between how many seconds it would take."""
+
 
 def answer_of(
     media: MediaInfo,
@@ -30,12 +33,14 @@ def answer_of(
     *,
     waiting: Iterable[DetectorConfig] = (),
     failed: Iterable[Failure] = (),
+    not_run: Iterable[NotRun] = (),
     glance: Glance | None = None,
     language: str = ENGLISH,
 ) -> Answer:
     """What is told of a file. Nothing is computed anew, and the same input gives the same words.
 
     results: the newest of each model. waiting: detectors that have not ended. failed: detectors that stopped.
+    not_run: detectors that fit the file and that nobody asked.
     glance: what was seen of the file before any detector ran; it speaks only where no detector has answered.
 
     Raises: ConfigError for a language without a catalogue.
@@ -47,6 +52,7 @@ def answer_of(
         provenance=provenance,
         waiting=waiting,
         failed=failed,
+        not_run=not_run,
         glance=glance,
     ).answer()
 
@@ -62,6 +68,7 @@ class _Builder:
         provenance: Provenance | None,
         waiting: Iterable[DetectorConfig],
         failed: Iterable[Failure],
+        not_run: Iterable[NotRun],
         glance: Glance | None,
     ) -> None:
         self.texts, self.media, self.provenance, self.glance = texts, media, provenance, glance
@@ -75,6 +82,7 @@ class _Builder:
         self.failed: dict[LineKind, list[Failure]] = defaultdict(list)
         for failure in failed:
             self.failed[failure[0].counts_in].append(failure)
+        self.left_out = tuple(self._left_out(*one) for one in not_run)
         self.lines = tuple(self._lines())
         self.strongest = max(self._deciding(), key=lambda one: rank(one.state, one.grade), default=None)
 
@@ -93,6 +101,7 @@ class _Builder:
             disclaimer=disclaimer,
             lines=self.lines,
             pending=self._pending(),
+            left_out=self.left_out,
             disagreements=tuple(self._disagreements()),
             not_judged=tuple(self._not_judged()),
             asides=tuple(self._asides()),
@@ -116,6 +125,16 @@ class _Builder:
                     yield known
             elif self.failed[kind]:
                 yield line.failed_line(self.texts, kind, self.failed[kind][0][1])
+
+    def _left_out(self, config: DetectorConfig, seconds: tuple[float, float] | None) -> LeftOut:
+        title = told.title(self.texts, config.counts_in)
+        values = {"title": title, "model": config.model_name}
+        text = (
+            self.texts("left_out", **values)
+            if seconds is None
+            else self.texts("left_out.time", **values, time=words.between(*seconds))
+        )
+        return LeftOut(model_name=config.model_name, kind=config.counts_in, title=title, text=text, seconds=seconds)
 
     def _deciding(self) -> list[Line]:
         """The lines that the whole answer may rest on: a file's history never clears it."""
@@ -151,7 +170,7 @@ class _Builder:
         """ "There is no face and no speech in this file.", or why else no detector could look."""
         own = [one for one in self.lines if one.kind is not LineKind.HISTORY]
         if not own:
-            return self.texts("why.nothing_to_judge.unfit")
+            return self.texts("why.nothing_to_judge.left_out" if self.left_out else "why.nothing_to_judge.unfit")
         blank = [
             reading.result
             for readings in self.readings.values()
@@ -218,6 +237,7 @@ class _Builder:
                 for config, why in failures:
                     failed = self.texts("behind.failed", model=config.model_name, why=why)
                     yield self.texts("not_judged.failed", title=told.title(self.texts, kind), why=failed)
+        yield from (one.text for one in self.left_out)
         if missing := self._missing():
             titles = self.texts.listed([told.subject(self.texts, kind) for kind in missing])
             yield self.texts("not_judged.missing", titles=titles)
@@ -236,7 +256,7 @@ class _Builder:
 
     def _missing(self) -> list[LineKind]:
         """The lines that such a file would have, if a detector for them was ready."""
-        there = {one.kind for one in self.lines} | {kind for kind, names in self.waiting.items() if names}
+        there = {one.kind for one in (*self.lines, *self.left_out)} | {kind for kind, n in self.waiting.items() if n}
         return [kind for kind in fitting_lines(self.media) if kind not in there]
 
     def _asides(self) -> Iterator[str]:

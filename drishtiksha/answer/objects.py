@@ -47,7 +47,7 @@ class Place(Frozen):
     time_s: float | None = Field(default=None, description="where to set the player: the highest score of the stretch")
     start_s: float | None = None
     end_s: float | None = None
-    person: int | None = Field(default=None, description="as the detector `model_name` numbers them")
+    person: int | None = Field(default=None, description="as all results of the case number them")
     region: FaceBox | None = None
     frame_index: int | None = None
     model_name: str
@@ -99,6 +99,18 @@ class Pending(Frozen):
     models: tuple[str, ...]
 
 
+class LeftOut(Frozen):
+    """A detector that could look at the file and was not asked."""
+
+    model_name: str
+    kind: LineKind
+    title: str = Field(description="of the line that it counts in")
+    text: str
+    seconds: tuple[float, float] | None = Field(
+        default=None, description="it takes at least and at most so long here; null where nothing is known"
+    )
+
+
 class Answer(Frozen):
     """What is told of a file: the strongest line, every line, and what to do next."""
 
@@ -111,6 +123,9 @@ class Answer(Frozen):
     disclaimer: str = Field(default="", description="what the answer does not prove; empty where nothing was judged")
     lines: tuple[Line, ...] = ()
     pending: tuple[Pending, ...] = Field(default=(), description="lines that are not complete yet")
+    left_out: tuple[LeftOut, ...] = Field(
+        default=(), description="detectors that have not run: slow ones wait until somebody asks for them"
+    )
     disagreements: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = Field(
         default=(), description="what was left out beside the lines with nothing to judge, and why"

@@ -53,10 +53,14 @@ def examine(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run the detectors, too, that are slow on this machine.")
+    ] = False,
 ) -> None:
     """Examine files with all proven detectors that fit, and give one answer about each.
 
-    A file that cannot be examined does not stop the others.
+    A file that cannot be examined does not stop the others. Without a GPU, detectors that would take longer than the setting
+    slow_from_s are named and not run, unless --all is given.
     """
     with failures_as_exit_codes():
         targets = Targets.of(folder, json_path, LINES)
@@ -64,7 +68,7 @@ def examine(
         if json_path is not None and not targets.quiet:
             require_writable(json_path)
         manager = ModelManager(settings_on(device))
-        code = targets.run(Examining(manager, sources, targets.kept(), quiet=targets.quiet))
+        code = targets.run(Examining(manager, sources, targets.kept(), everything=everything, quiet=targets.quiet))
     raise typer.Exit(code)
 
 
@@ -74,24 +78,33 @@ class Examining(FileByFile):
     kinds = tuple(STATES.values())
     remarkable = "show signs"
 
-    def __init__(self, manager: ModelManager, sources: Sources, kept: ResultLines | None, *, quiet: bool) -> None:
+    def __init__(
+        self, manager: ModelManager, sources: Sources, kept: ResultLines | None, *, everything: bool, quiet: bool
+    ) -> None:
+        """everything: run slow detectors, too."""
         super().__init__(sources, kept, quiet=quiet)
-        self._manager = manager
+        self._manager, self._everything = manager, everything
         self._recipes: dict[tuple[str, ...], str] = {}
 
     def examine(self, file: Path, path: str, label: str) -> Done:
         """The exit code tells where a detector stopped."""
-        from drishtiksha.services.answers import examine_alone, missing_for, proven_for
+        from drishtiksha.services.answers import examine_alone, missing_for, started_for
 
         evidence = Evidence.open(file, self._manager.settings.limits)
-        recipe = self._recipe(proven_for(self._manager, evidence.media)) if self.kept is not None else ""
+        recipe = ""
+        if self.kept is not None:
+            names = started_for(self._manager, evidence.media, everything=self._everything)
+            recipe = self._recipe(names)
         if self.kept is not None and recipe:
             before = self.kept.find(path, evidence.media.sha256, "", recipe, explained=False)
             if before is not None:
                 return Done(before, known=True)
         with reported(label) as report:
-            answer, failures = examine_alone(evidence, self._manager, report)
+            answer, failures = examine_alone(evidence, self._manager, report, everything=self._everything)
         absent = missing_for(self._manager, evidence.media)
+        if answer.left_out:
+            slow = ", ".join(one.model_name for one in answer.left_out)
+            err.print(f"{label}: not run, since slow here: {slow}. Run them with --all.", markup=False, highlight=False)
         for text in (*(f"{name} has no result: {why}" for name, why in failures.items()), *absent):
             err.print(f"{label}: {text}", markup=False, highlight=False)
         code = max([Exit.DONE, *map(exit_code, failures.values()), *([Exit.WEIGHTS_MISSING] if absent else [])])

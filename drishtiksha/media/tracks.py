@@ -28,7 +28,7 @@ from drishtiksha.media.container import (
 )
 from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.formats import unreadable
-from drishtiksha.media.frameindex import FrameIndex, index_stream, too_many_frames
+from drishtiksha.media.frameindex import STATED_LENGTH, FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.timeline import TrackPackets, may_jump, read_timeline
@@ -38,6 +38,7 @@ from drishtiksha.settings import MediaLimits
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 FACT_LENGTH = 200
@@ -114,6 +115,7 @@ def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
                 language=fact(stream.language) if stream.language != "und" else None,
                 title=fact(stream.metadata.get("title")),
                 channels=sound.channels if sound is not None else None,  # type: ignore[attr-defined]
+                duration_s=_stated_s(stream),
                 main=any(main is not None and main.index == stream.index for main in (video, audio)),
             )
         )
@@ -237,6 +239,17 @@ def _length_s(
         return track.end_s() - begin * track.tick_s, timeline.breaks
     end = max(pts + length for pts, length in zip(track.pts, track.durations, strict=True) if pts is not None)
     return float((end - begin) * (audio.time_base or 0)), 0
+
+
+def _stated_s(stream: Stream) -> float | None:
+    """How long a track is by its own header."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    stated = STATED_LENGTH.fullmatch(stream.metadata.get("DURATION", ""))
+    if stated is None:
+        return None
+    hours, minutes, seconds = map(float, stated.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _sound_end_s(container: InputContainer) -> float:

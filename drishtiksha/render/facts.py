@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drishtiksha.render import words
-from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind, TrackInfo, TrackKind
+from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind, TrackInfo, TrackKind, clock
 
 KIND_NAMES = {MediaKind.IMAGE: "Picture", MediaKind.VIDEO: "Video", MediaKind.AUDIO: "Sound"}
 
@@ -45,7 +45,8 @@ def track_words(track: TrackInfo, *, number: bool = True) -> str:
     channels = {None: None, 1: "mono", 2: "stereo"}.get(track.channels, f"{track.channels} channels")
     main = "the one that players take" if track.main else None
     codec = track.codec or ("not known here" if track.kind is not TrackKind.EMBEDDED else None)
-    parts = filter(None, (kinds[track.kind], codec, channels, track.language, track.title, main))
+    length = None if track.duration_s is None else clock(track.duration_s)
+    parts = filter(None, (kinds[track.kind], codec, channels, track.language, track.title, length, main))
     return (f"Track {track.number}: " if number else "") + ", ".join(parts)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from drishtiksha.render import words
 from drishtiksha.render.heatmap import blend
-from drishtiksha.render.overlay import crop_around, draw_faces, most_suspicious_face
+from drishtiksha.render.overlay import crop_around, draw_faces, legend, most_suspicious_face
 from drishtiksha.results import AnalysisResult, Heatmap, SampleScore
 
 HEIGHT = 480
@@ -43,7 +43,8 @@ class Finding:
         if face is not None and face.person is not None:
             parts.append(f"Person {face.person}")
         value = self.score.p_fake if face is None else face.p_fake
-        return ", ".join([*parts, f"score {value:.2f}"])
+        listed = legend(self.score.faces)
+        return ", ".join([*parts, f"score {value:.2f}"]) + (f"; faces {listed}" if listed else "")
 
 
 def findings(result: AnalysisResult, count: int = 4) -> list[Finding]:

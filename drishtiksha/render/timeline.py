@@ -42,10 +42,14 @@ MAX_MARKERS = 60
 NEAR = 0.15
 """Thresholds nearer than this have their labels on either side."""
 SCALE = (0, 0.25, 0.5, 0.75, 1)
-AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.075, 0.97, 0.2, 0.88
-"""Fractions of the PNG."""
-WIDE_GAP = 0.14
-"""Of the axis: a gap that is wider says why in the PNG."""
+AXES_LEFT, AXES_RIGHT, AXES_BOTTOM, AXES_TOP = 0.09, 0.84, 0.22, 0.86
+"""Fractions of the PNG; to the right of the axes stand the thresholds, where no line runs."""
+LEGEND_COLUMNS, TOP_OF_TWO_ROWS = 4, 0.79
+SIZE_IN, DPI = (7.2, 2.6), 160
+TEXT_PT = 9.0
+"""20 px of a PNG of 1152 px: 11 px where a report shows it at `report.css`'s least width of 640 px."""
+LETTER = 0.0113
+"""Width of a letter of the PNG, of the axis: a gap says why where its words fit in."""
 
 
 @dataclass(frozen=True)
@@ -172,16 +176,18 @@ def draw_timeline(result: AnalysisResult) -> Figure:
     from matplotlib.figure import Figure
 
     look = LIGHT
-    figure = Figure(figsize=(9.6, 3.1), dpi=120, facecolor=look.background)
+    figure = Figure(figsize=SIZE_IN, dpi=DPI, facecolor=look.background)
     drawn = lines(result)
-    axes = figure.add_axes((AXES_LEFT, AXES_BOTTOM, AXES_RIGHT - AXES_LEFT, AXES_TOP - AXES_BOTTOM))
+    hidden = _hidden(result, drawn)
+    top = AXES_TOP if len(drawn) + bool(hidden) <= LEGEND_COLUMNS else TOP_OF_TWO_ROWS
+    axes = figure.add_axes((AXES_LEFT, AXES_BOTTOM, AXES_RIGHT - AXES_LEFT, top - AXES_BOTTOM))
     _style(axes, result, look, ticks=8)
     _draw_gaps(axes, result, look)
     _draw_thresholds(axes, result, look)
     for number, line in enumerate(drawn):
         _draw_line(axes, line, look.people[number % MAX_LINES], MARKERS[number % MAX_LINES])
     if len(drawn) > 1:
-        _draw_legend(axes, look, _hidden(result, drawn))
+        _draw_legend(axes, look, hidden)
     return figure
 
 
@@ -250,9 +256,9 @@ def _style(axes: Axes, result: AnalysisResult, look: Ground, ticks: int) -> None
     axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 3, 5, 6, 10]))
     short = end - start < ticks
     axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: words.fine_clock(s) if short else words.clock(s)))
-    axes.set_ylabel("score", color=look.muted, fontsize=9)
-    axes.set_xlabel("time in the file", color=look.muted, fontsize=9)
-    axes.tick_params(colors=look.muted, labelsize=8.5, length=0, pad=5)
+    axes.set_ylabel("score", color=look.muted, fontsize=TEXT_PT)
+    axes.set_xlabel("time in the file", color=look.muted, fontsize=TEXT_PT)
+    axes.tick_params(colors=look.muted, labelsize=TEXT_PT, length=0, pad=5)
     axes.grid(axis="y", color=look.grid, linewidth=0.8)
     axes.set_axisbelow(True)
     for spine in axes.spines.values():
@@ -260,17 +266,18 @@ def _style(axes: Axes, result: AnalysisResult, look: Ground, ticks: int) -> None
 
 
 def _draw_gaps(axes: Axes, result: AnalysisResult, look: Ground) -> None:
-    """Hatched spans; those wider than `WIDE_GAP` of the axis say why."""
+    """Hatched spans, which say why where they are wide enough."""
     start, end = bounds(result)
     for gap in gaps(result):
         axes.axvspan(gap.start_s, gap.end_s, facecolor="none", edgecolor=look.gap, hatch="////", linewidth=0, zorder=1)
-        if (gap.end_s - gap.start_s) / (end - start) > WIDE_GAP:
+        why, room = gap_words(gap.reason), (gap.end_s - gap.start_s) / (end - start) / LETTER
+        if text := next((text for text in (f"not judged: {why}", why) if len(text) <= room), ""):
             axes.text(
                 (gap.start_s + gap.end_s) / 2,
                 0.1,
-                f"not judged: {gap_words(gap.reason)}",
+                text,
                 color=look.text,
-                fontsize=8.5,
+                fontsize=TEXT_PT,
                 ha="center",
                 va="center",
                 bbox={"facecolor": look.background, "edgecolor": "none", "pad": 2.5},
@@ -282,9 +289,10 @@ def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
     limits = result.thresholds
     _, end = axes.get_xlim()
     axes.axhspan(limits.fake, 1.03, facecolor=look.suspicious, zorder=0)
-    for level, label in (
-        (limits.fake, f"suspicious from {limits.fake:.2f}"),
-        (limits.real, f"nothing found up to {limits.real:.2f}"),
+    near = limits.fake - limits.real < NEAR
+    for level, label, align in (
+        (limits.fake, f"suspicious\nfrom {limits.fake:.2f}", "bottom" if near else "center"),
+        (limits.real, f"nothing found\nup to {limits.real:.2f}", "top" if near else "center"),
     ):
         if level == 0:  # such a detector never clears a file
             continue
@@ -292,21 +300,22 @@ def _draw_thresholds(axes: Axes, result: AnalysisResult, look: Ground) -> None:
         axes.annotate(
             label,
             (end, level),
-            xytext=(-4, 4),
+            xytext=(5, 0),
             textcoords="offset points",
-            ha="right",
-            va="bottom",
+            ha="left",
+            va=align,
             color=look.muted,
-            fontsize=8.5,
-            bbox={"facecolor": look.background, "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
-            zorder=2.5,
+            fontsize=TEXT_PT,
+            annotation_clip=False,
         )
 
 
 def _draw_legend(axes: Axes, look: Ground, hidden: int) -> None:
     if hidden:
         axes.plot([], [], linestyle="none", label=f"and {hidden} more in the list")
-    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=MAX_LINES + 1, frameon=False, fontsize=8)
+    legend = axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=LEGEND_COLUMNS, frameon=False, fontsize=TEXT_PT
+    )
     for text in legend.get_texts():
         text.set_color(look.text)
 

@@ -90,6 +90,26 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for unit, count in parts if count)
 
 
+def between(low_s: float, high_s: float) -> str:
+    """A range of time, rounded so that it does not flicker: "20 to 40 s", "40 s to 2 min", "about 20 s"."""
+    if high_s < 3:
+        return "a few seconds"
+    low, high = _rounded(low_s), _rounded(high_s)
+    if low == high:
+        return f"about {high[0]} {high[1]}"
+    return f"{low[0]} to {high[0]} {high[1]}" if low[1] == high[1] else f"{low[0]} {low[1]} to {high[0]} {high[1]}"
+
+
+def _rounded(seconds: float) -> tuple[int, str]:
+    if seconds < 10:
+        return max(1, round(seconds)), "s"
+    if seconds < 57.5:
+        return round(seconds / 5) * 5, "s"
+    if seconds < 5400:
+        return max(1, round(seconds / 60)), "min"
+    return round(seconds / 3600), "h"
+
+
 def size(count: int) -> str:
     """Bytes with decimal prefixes: 2411585 -> "2.4 MB"."""
     value, unit = float(count), "bytes"

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
-from drishtiksha.answer import Answer
+from drishtiksha.answer import Answer, LeftOut
 from drishtiksha.casefile import JobView, Viewer
 from drishtiksha.errors import RequestError, WeightsMissingError
 from drishtiksha.server.access import Admitted
@@ -42,6 +42,10 @@ class AnalyzeForm(BaseModel):
         default=(),
         description="names as in `/api/models`, one field each; without any all proven ones that fit the file",
     )
+    all: Annotated[bool, BeforeValidator(_flag)] = Field(
+        default=False,
+        description="without `model`: the slow detectors, too, which else wait until they are asked for (`left_out`)",
+    )
     wait: Annotated[bool, BeforeValidator(_flag)] = Field(
         default=False, description="answer when the job has ended, or after `wait_s`"
     )
@@ -57,6 +61,9 @@ class AnalyzeForm(BaseModel):
 class Examination(JobView):
     """A job of all proven detectors that fit a file, and their answer."""
 
+    left_out: tuple[LeftOut, ...] = Field(
+        default=(), description="detectors that fit and do not run by themselves, since they are slow here"
+    )
     answer: Answer | None = Field(
         default=None, description="what they say together, once the job has ended; null where models were named"
     )
@@ -90,6 +97,7 @@ router = APIRouter()
 )
 async def analyze(request: Request, viewer: Admitted, here: Here) -> Response:
     """Take a file in and examine it: with all proven detectors that fit, which give one answer, or with the models named.
+    Detectors that are slow here run with `all=true`; else `left_out` names them, and a request with `model` runs them.
 
     The case belongs to whose key was shown. `GET /api/cases/{case_id}/answer` has the answer of the case at any time.
     """
@@ -100,8 +108,8 @@ async def analyze(request: Request, viewer: Admitted, here: Here) -> Response:
     view = await _until_ended(request, here, job_id, viewer, form.wait_s if form.wait else 0.0)
     ended, told = view.state.ended, public_job(view)
     if not form.model:
-        answer = await anyio.to_thread.run_sync(_answer, here, viewer, view) if ended else None
-        told = Examination(**dict(told), answer=answer)
+        answer = await anyio.to_thread.run_sync(_answer, here, viewer, view)
+        told = Examination(**dict(told), left_out=answer.left_out, answer=answer if ended else None)
     return as_json(told, 200 if ended else 202, Location=f"/api/jobs/{job_id}")
 
 
@@ -141,7 +149,7 @@ def _queue(here: Services, viewer: Viewer, upload: Upload, form: AnalyzeForm) ->
     case = take_in(here.workbench, upload.path, upload.name or "unnamed", viewer, form.question)
     with deleted_on_failure(case):
         if not form.model and form.track is None:
-            return case.examine()
+            return case.examine(everything=form.all)
         models = tuple(dict.fromkeys(form.model)) or (here.manager.default_model(case.media, form.track),)
         return case.submit(models, track=form.track)
 

@@ -10,6 +10,8 @@ from pydantic import Field
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.results import Frozen, MediaInfo
+from drishtiksha.services.estimates import guess
+from drishtiksha.store.estimates import Seconds
 from drishtiksha.weights import bytes_of, parts
 
 
@@ -21,7 +23,10 @@ class ModelPlan(Frozen):
     state: Literal["loaded", "ready", "missing", "broken"]
     obstacle: str | None = Field(description="why it cannot run, with the remedy; None when it can")
     memory_bytes: int = Field(description="its weights: in memory where loaded, else on disk; 0 where they are missing")
-    seconds: float | None = Field(description="what it took on such media here before; None where it has not run yet")
+    seconds: Seconds | None = Field(
+        description="between how many seconds it will take; None where nothing is known of it"
+    )
+    guessed: bool = Field(default=False, description="it has not run on such media here: the seconds are no experience")
 
 
 class RunPlan(Frozen):
@@ -44,20 +49,28 @@ class RunPlan(Frozen):
         return sum(model.memory_bytes for model in self.runnable)
 
     @property
-    def known_seconds(self) -> float:
-        """Of the models that have run on such media before."""
-        return sum(model.seconds or 0.0 for model in self.runnable)
+    def seconds(self) -> Seconds:
+        """Of all models of which something is known."""
+        known = [model.seconds for model in self.runnable if model.seconds is not None]
+        return sum(low for low, _ in known), sum(high for _, high in known)
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """The models of which no time is known."""
         return tuple(model.model_name for model in self.runnable if model.seconds is None)
 
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """The models whose time is a guess."""
+        return tuple(model.model_name for model in self.runnable if model.guessed and model.seconds is not None)
 
-def plan(media: MediaInfo, models: Sequence[str], manager: ModelManager, seconds_seen: Mapping[str, float]) -> RunPlan:
+
+def plan(
+    media: MediaInfo, models: Sequence[str], manager: ModelManager, seconds_seen: Mapping[str, Seconds]
+) -> RunPlan:
     """The plan for these models on this file. Nothing is loaded.
 
-    seconds_seen: model name -> seconds that it took on such media before.
+    seconds_seen: model name -> between how many seconds it will take, by its runs on such media here.
     Raises: ModelRegistryError for a name that is not configured.
     """
     return RunPlan(
@@ -70,7 +83,7 @@ def fitting(statuses: Iterable[ModelStatus], media: MediaInfo) -> list[str]:
     return [s.name for s in statuses if s.can_examine(media) and not s.config.retired]
 
 
-def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float | None) -> ModelPlan:
+def _of_model(media: MediaInfo, manager: ModelManager, name: str, seen: Seconds | None) -> ModelPlan:
     from drishtiksha.analysis.fit import misfit  # here, because a list of models need not wait for it
 
     status = manager.status(name)
@@ -83,5 +96,6 @@ def _of_model(media: MediaInfo, manager: ModelManager, name: str, seconds: float
         state=status.state,
         obstacle=obstacle,
         memory_bytes=held if loaded is None else loaded.memory_bytes,
-        seconds=seconds,
+        seconds=seen or guess(status.config, media),
+        guessed=seen is None,
     )

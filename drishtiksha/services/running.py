@@ -46,7 +46,7 @@ class Here:
         """Nothing is to be kept of the request."""
 
     def run(self, job: JobRun, evidence: Evidence, names: Sequence[str]) -> None:
-        run_models(evidence, names, job.manager, job, job.cancel, kind=job.claim.kind)
+        run_models(evidence, names, job.manager, job, job.cancel, kind=job.claim.kind, explain="suspicious")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, Self, TypeVar
 
 from drishtiksha.casefile import Kind, Outcome
+from drishtiksha.contract import Explain
 from drishtiksha.detectors.device import out_of_memory
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError, ModelFailedError
 from drishtiksha.events import CancelToken, ProgressEvent, Reporter, silent
@@ -96,7 +97,7 @@ def examine(
     cancel: CancelToken | None = None,
     *,
     kind: Kind = "analyze",
-    explain: bool = True,
+    explain: Explain = True,
 ) -> Answers:
     """As `run_models`, with the answers and failures of all models returned at the end.
 
@@ -117,7 +118,7 @@ def run_models(
     cancel: CancelToken | None = None,
     *,
     kind: Kind = "analyze",
-    explain: bool = True,
+    explain: Explain = True,
 ) -> None:
     """Run each model once. Whatever a model raises is told to `sink` as its failure and stops no other.
 
@@ -163,7 +164,7 @@ class _Run:
     sink: Sink
     token: CancelToken
     kind: Kind
-    explain: bool
+    explain: Explain
     shared: SharedMedia
     _from_sink: Exception | None = field(default=None, init=False)
 

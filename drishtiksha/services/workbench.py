@@ -23,11 +23,20 @@ from drishtiksha.casefile import (
     Right,
     Viewer,
 )
-from drishtiksha.errors import CaseGoneError, JobGoneError, ModelRegistryError, NotAllowedError, WrongMediaKindError
+from drishtiksha.errors import (
+    CaseGoneError,
+    JobGoneError,
+    ModelRegistryError,
+    NotAllowedError,
+    QueueFullError,
+    WrongMediaKindError,
+)
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.people import numbered
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, Prediction
-from drishtiksha.services.answers import answer_to, proven_for
+from drishtiksha.services.answers import answer_to, for_track, proven_for, started_for
+from drishtiksha.services.estimates import guess
 from drishtiksha.services.folders import CaseFolders
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.processes import WorkerProcesses
@@ -36,6 +45,7 @@ from drishtiksha.services.workers import OK, Crew, Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
 from drishtiksha.store.db import Store, open_store
+from drishtiksha.store.estimates import Seconds
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import Queue, new_worker
 from drishtiksha.store.results import ResultReader
@@ -80,6 +90,7 @@ class Workbench:
         reader = ResultReader()
         self._cases = Cases(self.store, reader)
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
+        self._jobs.guess = self._guess
         self._reviews = Reviews(self.store)
         self._timer = threading.Timer(0, self._delete_marked)
         sweep = (self.sweep, SWEEP_S)
@@ -98,6 +109,10 @@ class Workbench:
         """Stop the workers; running jobs go back to the queue and keep their chunks."""
         self._timer.cancel()
         self._workers.stop()
+
+    def _guess(self, model: str, media: MediaInfo) -> Seconds | None:
+        config = self.manager.model_configs.get(model)
+        return guess(config, media) if config is not None else None
 
     @property
     def working(self) -> bool:
@@ -326,8 +341,9 @@ class OpenCase:
             raise NotAllowedError(REFUSALS[right])
 
     def read(self) -> CaseFile:
-        """Everything known of the case. Raises: CaseGoneError."""
-        return self._bench._cases.get(self.case_id)
+        """Everything known of the case, its people numbered alike in all results. Raises: CaseGoneError."""
+        case = self._bench._cases.get(self.case_id)
+        return case.model_copy(update={"results": numbered(case.results)})
 
     def evidence(self) -> Evidence:
         """The kept file. Raises: CaseGoneError."""
@@ -340,7 +356,11 @@ class OpenCase:
     def plan(self, models: Sequence[str]) -> RunPlan:
         """What running these models would take: time, memory, what must be loaded."""
         bench = self._bench
-        return plan(self.media, models, bench.manager, bench._jobs.seconds_seen("analyze", self.media))
+        return plan(self.media, models, bench.manager, self._seconds_seen())
+
+    def _seconds_seen(self) -> dict[str, Seconds]:
+        devices = {name: config.device for name, config in self._bench.manager.model_configs.items()}
+        return self._bench._jobs.seconds_seen("analyze", self.media, devices)
 
     def glance(self) -> Glance:
         """What is seen and heard of the file before any analysis. Raises: DrishtikshaError where that cannot be told."""
@@ -385,21 +405,38 @@ class OpenCase:
         bench._workers.wake()
         return job_id
 
-    def examine(self, *, batch: bool = False) -> str:
-        """Queue a job of all proven detectors that fit the file, quick ones first, and give its id.
+    def examine(self, *, batch: bool = False, everything: bool = False, track: int | None = None) -> str:
+        """Queue a job of the proven detectors that fit the file, quick ones first, and give its id. Slow ones wait to be asked
+        for, or with `slow_when_idle` in a job of their own until no other waits.
 
-        Raises: NotAllowedError, CaseGoneError, QueueFullError; ModelRegistryError where no detector that is ready fits.
+        everything: slow detectors, too. track: number of the only track to examine, by the detectors for such a track.
+        Raises: NotAllowedError, CaseGoneError, QueueFullError; ModelRegistryError where no detector that is ready fits;
+        UnreadableMediaError without such a track.
         """
         self.require(Right.RUN)
-        names = proven_for(self._bench.manager, self.media)
+        manager = self._bench.manager
+        names = started_for(manager, self.media, self._seconds_seen(), everything=everything)
+        if track is not None:
+            names = for_track(manager, self.media, names, track)
         if not names:
             raise ModelRegistryError(f"No detector that is ready examines {self.media.name}. See the list of models.")
-        return self.submit(names, batch=batch)
+        job_id = self.submit(names, batch=batch, track=track)
+        if track is not None:
+            return job_id
+        slow = [name for name in proven_for(manager, self.media) if name not in names]
+        if slow and manager.settings.slow_when_idle:
+            with contextlib.suppress(QueueFullError):  # they wait to be asked for, then
+                self.submit(slow, batch=True)
+        return job_id
 
     def answer(self, *, glance: Glance | None = None, language: str = "en") -> Answer:
         """What all detectors together say as the case stands. Raises: CaseGoneError; ConfigError for an unknown language."""
-        configs = self._bench.manager.model_configs
-        return answer_to(self.read(), self.jobs(), configs, glance=glance, language=language)
+        manager, jobs = self._bench.manager, self.jobs()
+        seen = self._seconds_seen() if jobs else {}
+        fit = [manager.model_configs[name] for name in proven_for(manager, self.media)] if jobs else []
+        not_run = [(config, seen.get(config.model_name) or guess(config, self.media)) for config in fit]
+        configs = manager.model_configs
+        return answer_to(self.read(), jobs, configs, not_run=not_run, glance=glance, language=language)
 
     def add_review(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import delete, func, select, update
@@ -14,10 +15,13 @@ from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, Queue
 from drishtiksha.results import AnalysisResult, MediaInfo
 from drishtiksha.store.board import ActiveJob, Board, ahead_of
 from drishtiksha.store.db import Store
+from drishtiksha.store.estimates import RunsSeen, Seconds, expected, runs_seen
 from drishtiksha.store.queue import Queue, full, require_room
-from drishtiksha.store.results import ResultReader, RunsSeen, columns_of, expected, only, runs_seen
+from drishtiksha.store.results import ResultReader, columns_of, only
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
 from drishtiksha.store.values import CASE_GONE, JOB_GONE, by_name, is_id, names, storable, to_json, utc, utc_or_none
+
+Guess = Callable[[str, MediaInfo], Seconds | None]
 
 
 class Jobs:
@@ -26,6 +30,8 @@ class Jobs:
     def __init__(self, store: Store, queue: Queue, reader: ResultReader) -> None:
         self.store, self.queue, self.reader = store, queue, reader
         self._board, self._runs = Board(store), RunsSeen()
+        self.guess: Guess = _nothing_known
+        """Of a model that has not run on such media here; None: nothing is known."""
 
     def add(
         self,
@@ -118,8 +124,8 @@ class Jobs:
         jobs = self._board.jobs().values()
         with self.store.read() as session:
             newest = session.scalar(_NEWEST) or 0
-            left = [_seconds_left(job, self._expected(session, job, newest)) for job in jobs]
-        error.retry_s = min((seconds for seconds in left if seconds is not None), default=None)
+            left = [self._estimate(session, [job], newest) for job in jobs]
+        error.retry_s = min((seconds[0] for seconds in left if seconds is not None), default=None)
         return error
 
     def of_case(self, case_id: str) -> list[JobView]:
@@ -175,10 +181,14 @@ class Jobs:
         with self.store.write() as session:
             session.execute(self.queue.mine(job_id).values(errors=to_json(kept)))
 
-    def seconds_seen(self, kind: Kind, media: MediaInfo) -> dict[str, float]:
-        """Model name -> about how many seconds it will take on such media, from its last runs here."""
+    def seconds_seen(self, kind: Kind, media: MediaInfo, devices: Mapping[str, str]) -> dict[str, Seconds]:
+        """Model name -> between how many seconds it will take on such media, from its last runs here.
+
+        devices: of each model that is asked for, as it is configured.
+        """
         with self.store.read() as session:
-            return expected(runs_seen(session, kind, media.kind), media)
+            by_device = {d: expected(runs_seen(session, kind, media.kind, d), media) for d in set(devices.values())}
+        return {model: by_device[d][model] for model, d in devices.items() if model in by_device[d]}
 
     def _hold(self, session: Session, job_id: str) -> bool:
         """Make sure that the job is ours until the end of this transaction."""
@@ -194,6 +204,7 @@ class Jobs:
             ahead = ahead_of(job, active, self.queue.groups)
         none_yet = job is not None and not job.finished
         answers = [] if none_yet else self.reader.of_job(session, row.id, names(row.models))
+        estimate = None if job is None else self._estimate(session, [job, *ahead], newest)
         return JobView(
             job_id=row.id,
             case_id=row.case_id,
@@ -208,7 +219,8 @@ class Jobs:
             progress=row.progress,
             total=row.total,
             position=len(ahead) if state is JobState.QUEUED else None,
-            estimate_s=None if job is None else self._estimate(session, [job, *ahead], newest),
+            estimate_s=None if estimate is None else math.sqrt(estimate[0] * estimate[1]),
+            estimate_range_s=estimate,
             preview=AnalysisResult.model_validate_json(row.preview) if row.preview else None,
             results=only(AnalysisResult, answers),
             stress=next(iter(only(StressResult, answers)), None),
@@ -218,15 +230,19 @@ class Jobs:
             ended_utc=utc_or_none(row.ended),
         )
 
-    def _estimate(self, session: Session, jobs: Sequence[ActiveJob], newest: int) -> float | None:
-        """Seconds until all of these are done, from what their models took before; None where one of them has not run on
-        such media yet."""
-        left = [_seconds_left(job, self._expected(session, job, newest)) for job in jobs]
-        known = [seconds for seconds in left if seconds is not None]
-        return sum(known) if len(known) == len(left) else None
-
-    def _expected(self, session: Session, job: ActiveJob, newest: int) -> dict[str, float]:
-        return expected(self._runs.of(session, job.kind, job.media.kind, newest, job.models), job.media)
+    def _estimate(self, session: Session, jobs: Sequence[ActiveJob], newest: int) -> Seconds | None:
+        """Between how many seconds all of these are done, from what their models took before; None where nothing is known of
+        one of them."""
+        least = most = 0.0
+        for job in jobs:
+            runs = self._runs.of(session, job.kind, job.media.kind, job.device, newest, job.models)
+            seen = expected(runs, job.media)
+            for model, share in _left(job):
+                seconds = seen.get(model) or (self.guess(model, job.media) if job.kind == "analyze" else None)
+                if seconds is None:
+                    return None
+                least, most = least + share * seconds[0], most + share * seconds[1]
+        return least, most
 
 
 _NEWEST = select(func.max(ResultRow.id))
@@ -236,6 +252,10 @@ def _with_case(which: Any) -> Any:
     """Job, owner of its case, and the number of the newest result: all that a view is made from."""
     newest = func.coalesce(_NEWEST.scalar_subquery(), 0)
     return select(JobRow, CaseRow.owner, newest).join(CaseRow, CaseRow.id == JobRow.case_id).where(which)
+
+
+def _nothing_known(_model: str, _media: MediaInfo) -> None:
+    """Without a guess: estimates come from runs alone."""
 
 
 def _job_and_case(session: Session, job_id: str) -> tuple[JobRow, CaseRow]:
@@ -250,13 +270,9 @@ def _in_state(job_id: str, state: JobState) -> Any:
     return update(JobRow).where(JobRow.id == job_id, JobRow.state == state)
 
 
-def _seconds_left(job: ActiveJob, seen: Mapping[str, float]) -> float | None:
-    left = 0.0
+def _left(job: ActiveJob) -> Iterator[tuple[str, float]]:
+    """The models of a job that have not ended, each with the share of its work that is left."""
     for model in job.models:
-        if model in job.finished or model in job.errors:
-            continue
-        if model not in seen:
-            return None
-        at_work = job.state is JobState.RUNNING and model == job.model_name and job.total
-        left += seen[model] * (1 - min(job.progress / job.total, 1.0) if at_work and job.total else 1)
-    return left
+        if model not in job.finished and model not in job.errors:
+            at_work = job.state is JobState.RUNNING and model == job.model_name and job.total
+            yield model, 1 - min(job.progress / job.total, 1.0) if at_work and job.total else 1.0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +13,7 @@ from sqlalchemy import func, null, select
 from sqlalchemy.orm import Session
 
 from drishtiksha.casefile import Outcome, StressResult
-from drishtiksha.results import AnalysisResult, Heatmap, MediaInfo, MediaKind
+from drishtiksha.results import AnalysisResult, Heatmap
 from drishtiksha.store.tables import ResultRow
 
 log = logging.getLogger(__name__)
@@ -23,10 +21,6 @@ log = logging.getLogger(__name__)
 KEPT, KEPT_BRIEF = 256, 4096
 """Parsed results held in memory, with and without heatmaps: a page that watches a job asks for the same ones several times
 a second, a list of cases for those of all."""
-
-LOOKED_BACK, ALIKE = 300, 3
-"""Runs that an estimate looks at, and of each model those it is made from."""
-RUNS_FRESH_S = 5.0
 
 One = TypeVar("One", AnalysisResult, StressResult)
 
@@ -105,58 +99,3 @@ def _parse(kind: str, body: str, heatmaps: str | None) -> Outcome | None:
 
 def only(kind: type[One], answers: Iterable[Outcome]) -> tuple[One, ...]:
     return tuple(answer for answer in answers if isinstance(answer, kind))
-
-
-Runs = dict[str, list[tuple[float, float]]]
-"""Model name -> (seconds that it took, length of the file in seconds) of its last runs, newest first."""
-
-
-class RunsSeen:
-    """The last runs by kind of job and of media, read again when there are new ones. Safe to share between threads."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, MediaKind], tuple[int, float, Runs]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, session: Session, kind: str, media_kind: MediaKind, newest: int, wanted: Collection[str]) -> Runs:
-        """newest: number of the newest result; where that has grown, what is known still does for `RUNS_FRESH_S`, unless a
-        wanted model is not in it."""
-        with self._lock:
-            then, read_at, runs = self._known.get((kind, media_kind), (-1, 0.0, {}))
-        recent = time.monotonic() - read_at < RUNS_FRESH_S and all(model in runs for model in wanted)
-        if then != newest and not recent:
-            runs = runs_seen(session, kind, media_kind)
-            with self._lock:
-                self._known[kind, media_kind] = (newest, time.monotonic(), runs)
-        return runs
-
-
-def runs_seen(session: Session, kind: str, media_kind: MediaKind) -> Runs:
-    """The last runs on media of a kind."""
-    rows = session.execute(
-        select(ResultRow.model, ResultRow.seconds, ResultRow.length_s)
-        .where(ResultRow.kind == kind, ResultRow.media_kind == media_kind.value)
-        .order_by(ResultRow.id.desc())
-        .limit(LOOKED_BACK)
-    )
-    runs: Runs = {}
-    for model, seconds, length in rows:
-        runs.setdefault(model, []).append((seconds, length))
-    return runs
-
-
-def expected(runs: Runs, media: MediaInfo) -> dict[str, float]:
-    """Model name -> about how many seconds it will take on such media."""
-    return {model: _expected(own, media.duration_s or 0.0) for model, own in runs.items()}
-
-
-def _expected(runs: Sequence[tuple[float, float]], length: float) -> float:
-    """The mean over the runs (seconds, length) on the media most like this in length; in proportion where all are far off,
-    since a model that looks at the whole of a file takes longer for more of it."""
-
-    def apart(run: tuple[float, float]) -> float:
-        return abs(math.log((run[1] + 1) / (length + 1)))
-
-    alike = sorted(runs, key=apart)[:ALIKE]
-    scales = ((length + 1) / (own + 1) if apart((0.0, own)) > math.log(2) else 1.0 for _, own in alike)
-    return sum(seconds * scale for (seconds, _), scale in zip(alike, scales, strict=True)) / len(alike)

@@ -16,10 +16,13 @@ from drishtiksha.ui.shared.desk import Desk, discard_upload
 from drishtiksha.ui.shared.failure import failure_line
 
 
-def examine(desk: Desk, file: str | None, viewer: Viewer) -> dict[str, Any]:
-    """The `Answer` of all proven detectors that fit, as JSON. Nothing of the file is kept. Raises: gr.Error with a sentence."""
+def examine(desk: Desk, file: str | None, viewer: Viewer, everything: bool = False) -> dict[str, Any]:
+    """The `Answer` of all proven detectors that fit, as JSON; slow ones with `everything`. Nothing of the file is kept.
+
+    Raises: gr.Error with a sentence.
+    """
     with _taken(desk, file, lambda path, name: desk.take(path, name, viewer)) as case:
-        _ended(desk, case.examine(), viewer)
+        _ended(desk, case.examine(everything=everything), viewer)
         return case.answer().model_dump(mode="json")
 
 
@@ -87,8 +90,8 @@ def build(desk: Desk) -> None:
     def _analyze(file: str | None, model_name: str, request: gr.Request) -> dict[str, Any]:
         return analyze(desk, file, model_name, desk.viewer(request))
 
-    def _examine(file: str | None, request: gr.Request) -> dict[str, Any]:
-        return examine(desk, file, desk.viewer(request))
+    def _examine(file: str | None, everything: bool, request: gr.Request) -> dict[str, Any]:
+        return examine(desk, file, desk.viewer(request), everything)
 
     def _list_models() -> list[dict[str, Any]]:
         return list_models(desk)
@@ -96,6 +99,7 @@ def build(desk: Desk) -> None:
     with gr.Column(visible=False):
         file = gr.File(type="filepath", label="file")
         model_name = gr.Textbox(label="model_name")
+        everything = gr.Checkbox(value=False, label="everything")
         answer = gr.JSON(label="result")
         models = gr.JSON(label="models")
         ask = gr.Button()
@@ -110,10 +114,11 @@ def build(desk: Desk) -> None:
         question = gr.Button()
         question.click(
             _examine,
-            [file],
+            [file, everything],
             answer,
             api_name="examine",
-            api_description="Examine one file with all proven detectors that fit; answers their Answer as JSON.",
+            api_description="Examine one file with all proven detectors that fit (those that are slow here with "
+            "everything=True); answers their Answer as JSON.",
             concurrency_limit=desk.settings.max_queue,
         )
         listing = gr.Button()

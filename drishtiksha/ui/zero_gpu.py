@@ -125,7 +125,7 @@ class LentGpu:
             if self._on_cpu is None:
                 self._on_cpu = ModelManager(self._manager.settings.model_copy(update={"device": "cpu"}))
             sink = _Noting(job, NO_GPU.format(refused))
-            run_models(evidence, list(left), self._on_cpu, sink, job.cancel, kind=job.claim.kind)
+            run_models(evidence, list(left), self._on_cpu, sink, job.cancel, kind=job.claim.kind, explain="suspicious")
 
     def _borrowed(
         self, names: Iterable[str], evidence: Evidence, kept: Mapping[str, Sequence[bytes]], kind: Kind
@@ -160,7 +160,7 @@ def steps(
 
     def work() -> None:
         try:
-            run_models(evidence, names, manager, _Telling(told, kept), cancel, kind=kind)
+            run_models(evidence, names, manager, _Telling(told, kept), cancel, kind=kind, explain="suspicious")
         except AnalysisCancelledError:
             pass
         except Exception as error:  # noqa: BLE001 - raised again where the steps are read

@@ -99,6 +99,7 @@ def test_every_sound_track_is_judged_or_named(make, voice, tmp_path):
     silent = write_audio(tmp_path / "s.flac", np.zeros_like(voice), RATE)
     evidence = Evidence.open(remuxed(tmp_path / "film.mkv", [quiet, loud, silent]), LIMITS)
     assert [track.number for track in evidence.media.tracks] == [1, 2, 3]
+    assert [track.duration_s for track in evidence.media.tracks] == pytest.approx([len(voice) / RATE] * 3, abs=0.1)
     result = analyze(evidence, detector, explain=False)
     assert [track.track for track in result.tracks] == [1, 2]
     assert result.decided_by.track == 2
@@ -106,6 +107,7 @@ def test_every_sound_track_is_judged_or_named(make, voice, tmp_path):
     assert any("track 3 is silent" in note for note in result.notes)
     chosen = analyze(evidence.only(1), detector, explain=False)
     assert chosen.p_fake == pytest.approx(looked_at(quiet, detector).p_fake, abs=1e-3)
+    assert chosen.notes[0] == "Of its tracks this one was chosen, and no other was judged: sound track 1."
     with pytest.raises(UnreadableMediaError, match="its tracks are 1, 2, 3"):
         evidence.only(7)
 

@@ -111,6 +111,27 @@ def test_a_stranger_with_a_link_reads_and_can_neither_delete_nor_run(visit, tmp_
         assert other.get_by_role("tab", name="Review").count() == 0
 
 
+def test_two_people_at_once_each_get_their_own_answer_and_read_that_of_the_other(visit, tmp_path_factory) -> None:
+    """Two browsers use different files at the same moment; then one opens the other's link, which is read-only."""
+    names = ("clip_with_sound.mp4", "portrait_altered.jpg")
+    with serving(tmp_path_factory.mktemp("two"), settings={"DRISHTIKSHA_PUBLIC": "true"}) as public:
+        one, two = (visit(public.url) for _ in names)
+        links = [start(page, name) for page, name in zip((one, two), names, strict=True)]
+        own = [answered(page) for page in (one, two)]
+        assert links[0] != links[1]
+        assert [name in text for name, text in zip(names, own, strict=True)] == [True, True], "each of its own file"
+        assert [page.locator("#dk-delete button").count() for page in (one, two)] == [3, 3]
+        two.goto(links[0])
+        assert answered(two) == own[0]
+        assert two.locator("#dk-delete button").count() == 0, "it is not theirs to delete"
+        assert not two.is_visible("#dk-detectors"), "nor to examine further"
+        assert not two.is_visible("#dk-note")
+        assert one.inner_text("#dk-answer") == own[0], "the first page stays as it was"
+        two.goto(links[1])
+        assert answered(two) == own[1]
+        assert two.locator("#dk-delete button").count() == 3, "their own is still theirs"
+
+
 def test_the_word_of_a_person_overrides_the_detectors_and_review_opens_the_same_case(visit, app: App) -> None:
     page = visit(app.url)
     link = start(page, "portrait.jpg")

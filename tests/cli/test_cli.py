@@ -18,6 +18,7 @@ from drishtiksha.cli import Exit, app
 from drishtiksha.detectors.face_blend import FaceBlendDetector
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
+from drishtiksha.services import answers
 from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.weights import sha256_of
 
@@ -344,6 +345,23 @@ def test_examine_gives_one_answer_about_each_file(tmp_path):
     for text in (answer.headline, answer.sentence, answer.lines[1].misses, answer.lines[1].error_rate):
         assert text
         assert text in printed
+
+
+def test_examine_names_slow_detectors_and_runs_them_on_demand(tmp_path, monkeypatch):
+    weights = stand_in_weights(FaceBlendDetector, tmp_path / "own.pt")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "models:\n"
+        f"  SLOW: {{class_name: FaceBlendDetector, description: d, isImage: true, model_path: {weights}}}\n"
+        f"  {MODEL}: {{class_name: FaceBlendDetector, description: d, isImage: true, model_path: models/{MODEL}.safetensors}}\n"
+    )
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    monkeypatch.setattr(answers, "guess", lambda config, _: (40, 90) if config.model_name == "SLOW" else (1, 2))
+    printed = " ".join(run("examine", ASSETS / "portrait.jpg", "--device", "cpu").output.split())
+    assert "portrait.jpg: not run, since slow here: SLOW. Run them with --all." in printed
+    assert "Whole picture: SLOW has not run yet; it takes 40 s to 2 min here." in printed
+    full = " ".join(run("examine", ASSETS / "portrait.jpg", "--device", "cpu", "--all").output.split())
+    assert "not run" not in full
 
 
 def test_examine_of_a_file_without_a_face_concludes_nothing():

@@ -38,6 +38,57 @@ def test_boxes_at_the_edge_are_drawn(frame: np.ndarray, box: tuple[float, float,
     )
 
 
+def crowd(count: int, size: float = 60.0) -> list[FaceScore]:
+    """Faces side by side, some of which overlap."""
+    return [
+        FaceScore(
+            face_box=(
+                20.0 + 45 * (n % 12),
+                40.0 + 90 * (n // 12),
+                20.0 + 45 * (n % 12) + size,
+                40.0 + 90 * (n // 12) + size,
+            ),
+            p_fake=(n * 7 % count) / count,
+            person=n + 1,
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [2, 5, 12, 30])
+def test_no_label_covers_another_however_many_faces_there_are(count: int) -> None:
+    taken: list[overlay.Place] = []
+    faces = crowd(count)
+    for face in faces:
+        others = [one.face_box for one in faces if one is not face]
+        taken.append(overlay.label_place(face.face_box, (40.0, 34.0), (640, 360), others, taken))
+    for n, (left, top, right, bottom) in enumerate(taken):
+        assert min(left, top) >= 0
+        assert (right <= 640, bottom <= 360) == (True, True)
+        for other in taken[:n]:
+            assert not (left < other[2] and other[0] < right and top < other[3] and other[1] < bottom)
+
+
+def test_of_many_faces_the_numbers_stand_in_the_picture_and_the_scores_in_a_legend() -> None:
+    faces = crowd(3)
+    assert overlay.face_labels(faces) == ["1", "2", "3"]
+    assert overlay.legend(faces) == "3: 0.67, 2: 0.33, 1: 0.00"
+    assert overlay.legend(faces[:2]) == ""
+    assert overlay.face_labels(faces[:2]) == ["Person 1 · 0.00", "Person 2 · 0.33"]
+    assert overlay.legend(crowd(30)).endswith(" and 18 more")
+    strangers = [face.model_copy(update={"person": None}) for face in faces]
+    assert overlay.face_labels(strangers) == ["3", "2", "1"], "by rank, where nobody is followed"
+
+
+def test_labels_are_readable_where_a_phone_shows_the_picture() -> None:
+    frame = np.full((1080, 1920, 3), 90, np.uint8)
+    face = FaceScore(face_box=(800, 300, 1100, 640), p_fake=0.9, person=1)
+    drawn = (overlay.draw_faces(frame, [face], Thresholds()) == overlay.BOX).all(axis=2)
+    rows = np.flatnonzero(drawn[:295, 805])  # of its ground, left of the text
+    composed = 480 / 1080  # findings.HEIGHT
+    assert len(rows) * composed * 330 / 1100 >= 10, "of a text of 11 px"
+
+
 def test_label_names_the_person_and_the_score() -> None:
     assert overlay.face_label(FaceScore(face_box=(0, 0, 1, 1), p_fake=0.874, person=2)) == "Person 2 · 0.87"
     assert overlay.face_label(FaceScore(face_box=(0, 0, 1, 1), p_fake=0.874)) == "0.87"

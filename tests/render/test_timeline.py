@@ -10,7 +10,7 @@ import pytest
 from sample_results import clean_picture, media, no_face, recording, result, sample
 
 from drishtiksha.render import timeline
-from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Grade, PersonScore, SampleScore
+from drishtiksha.results import AnalysisResult, FaceScore, GapReason, Grade, PersonScore, SampleScore, Thresholds
 
 
 def test_gaps_of_one_reason_join_and_reach_half_way() -> None:
@@ -94,9 +94,24 @@ def test_a_picture_has_no_timeline() -> None:
 
 def test_thresholds_are_drawn_where_they_are() -> None:
     texts = [text.get_text() for text in timeline.draw_timeline(result()).axes[0].texts]
-    assert "suspicious from 0.65" in texts
-    assert "nothing found up to 0.35" in texts
+    assert "suspicious\nfrom 0.65" in texts
+    assert "nothing found\nup to 0.35" in texts
     assert "not judged: no face" in texts
+
+
+@pytest.mark.parametrize("limits", [(0.35, 0.65), (0.5, 0.55), (0.9, 0.97), (0.02, 0.06)])
+def test_labels_are_large_enough_inside_the_picture_and_on_no_line(limits: tuple[float, float]) -> None:
+    figure = timeline.draw_timeline(result(thresholds=Thresholds(real=limits[0], fake=limits[1])))
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    texts = [*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label]
+    shown = 640 / figure.bbox.width  # the least that report.css shows it at
+    assert min(text.get_fontsize() for text in texts) * figure.dpi / 72 * shown >= 11
+    labels = [text for text in axes.texts if "\n" in text.get_text()]
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(box.x1 <= figure.bbox.x1 and box.x0 >= axes.bbox.x1 for box in boxes), "beside the lines, not over them"
+    assert all(box.y0 >= 0 and box.y1 <= figure.bbox.y1 for box in boxes)
+    assert not boxes[0].overlaps(boxes[1])
 
 
 def test_a_file_without_any_score_is_all_gap() -> None:

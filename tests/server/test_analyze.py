@@ -20,6 +20,7 @@ from drishtiksha.results import Grade
 from drishtiksha.server import services
 from drishtiksha.server import upload as upload_module
 from drishtiksha.server.services import Turns
+from drishtiksha.services import answers, workbench
 from drishtiksha.settings import MediaLimits
 
 
@@ -73,6 +74,21 @@ def test_an_answer_says_who_is_still_at_work(client, video):
     assert SLOW in early["pending"][0]["models"]
     until_ended(client, view["job_id"])
     assert client.get(f"/api/cases/{view['case_id']}/answer").json()["pending"] == []
+
+
+def test_slow_detectors_are_named_and_run_on_demand(client, picture, monkeypatch):
+    for module in (answers, workbench):
+        monkeypatch.setattr(module, "guess", lambda config, _: (60, 240) if config.model_name == SLOW else (1, 2))
+    files = {"file": ("white.png", picture)}
+    view = client.post("/api/analyze", files=files, data={"wait": "true"}).json()
+    assert view["models"] == [BRIGHT]
+    (left,) = view["left_out"]
+    assert (left["model_name"], left["seconds"]) == (SLOW, [60, 240])
+    assert view["answer"]["left_out"] == [left]
+    assert left["text"] in view["answer"]["not_judged"]
+    view = client.post("/api/analyze", files=files, data={"wait": "true", "all": "true"}).json()
+    assert sorted(view["models"]) == [BRIGHT, SLOW]
+    assert view["left_out"] == view["answer"]["left_out"] == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import sample_case
 import sample_results
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 
-from drishtiksha.answer import State
+from drishtiksha.answer import Answer, State
 from drishtiksha.casefile import CaseFile, JobState, JobView, LineKind
 from drishtiksha.detector_config import DetectorConfig
+from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaKind
-from drishtiksha.services.answers import answer_to, missing_for, proven_for
+from drishtiksha.services import estimates
+from drishtiksha.services.answers import answer_to, missing_for, proven_for, started_for
+from drishtiksha.settings import load_settings
 
 CLIP = sample_results.media()
 
@@ -91,3 +95,82 @@ def test_all_proven_detectors_that_fit_are_asked_the_quick_ones_first(
         assert proven_for(alone, picture) == []
         (remedy,) = missing_for(alone, picture)
         assert "absent.pt" in remedy
+
+
+@pytest.fixture
+def slow_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModelManager]]:
+    """A manager of a small and a large detector of pictures; at half a second a byte the large one is slow."""
+    small, large = plain_weights(tmp_path / "small.pt"), tmp_path / "large.pt"
+    large.write_bytes(small.read_bytes() + b"\0" * 5000)
+    models = {"LARGE": entry(model_path=large), "SMALL": entry(model_path=small)}
+    monkeypatch.setattr(estimates, "SECONDS_A_BYTE", 60 / large.stat().st_size)
+    monkeypatch.setattr(estimates, "_slowness", lambda: 1.0)
+
+    def of(**settings: Any) -> ModelManager:
+        return manager_of(models, tmp_path, monkeypatch, **settings)
+
+    with dropped_in(tmp_path / "more", brightness=BRIGHTNESS):
+        yield of
+
+
+PICTURE = CLIP.model_copy(update={"kind": MediaKind.IMAGE, "duration_s": None})
+
+
+def test_on_a_processor_slow_detectors_wait_to_be_asked_for(slow_and_quick: Callable[..., ModelManager]) -> None:
+    manager = slow_and_quick(slow_from_s=50)
+    assert started_for(manager, PICTURE) == ["SMALL"]
+    assert started_for(manager, PICTURE, everything=True) == ["SMALL", "LARGE"]
+    assert started_for(manager, PICTURE, {"LARGE": (1.0, 2.0)}) == ["SMALL", "LARGE"], "it was quick here before"
+    assert started_for(manager, PICTURE, {"SMALL": (60.0, 90.0)}) == ["SMALL", "LARGE"], "nothing else would start"
+    assert started_for(slow_and_quick(slow_from_s=61), PICTURE) == ["SMALL", "LARGE"]
+    assert started_for(slow_and_quick(slow_from_s=None), PICTURE) == ["SMALL", "LARGE"]
+
+
+def test_what_ships_starts_by_itself_however_long_it_took() -> None:
+    manager = ModelManager(load_settings(device="cpu", active_models=["FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1"]))
+    seen = dict.fromkeys(manager.model_configs, (900.0, 1000.0))
+    assert sorted(started_for(manager, CLIP, seen)) == sorted(manager.model_configs)
+
+
+def test_on_a_gpu_all_start_at_once(
+    slow_and_quick: Callable[..., ModelManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = slow_and_quick(slow_from_s=50)
+    on_gpu = {name: config.model_copy(update={"device": "cuda"}) for name, config in manager.model_configs.items()}
+    monkeypatch.setattr(manager, "model_configs", on_gpu)
+    assert started_for(manager, PICTURE) == ["SMALL", "LARGE"]
+    assert estimates.guess(on_gpu["LARGE"], PICTURE) is None, "nobody measured it there"
+
+
+def test_a_guess_is_wide_and_grows_with_what_is_looked_at(slow_and_quick: Callable[..., ModelManager]) -> None:
+    config = slow_and_quick().model_configs["LARGE"]
+    assert estimates.guess(config, PICTURE) == pytest.approx((15, 240))
+    assert estimates.guess(config, CLIP) == pytest.approx((15 * 16, 240 * 16)), "16 frames"
+    gend = configured("GEND-CLIP-L14", isImage=True, device="cpu")
+    assert estimates.guess(gend, PICTURE) == pytest.approx((2.78 / 2, 2.78 * 2)), "as the bench measured it"
+
+
+def test_a_detector_that_has_not_run_is_told_with_its_time() -> None:
+    heard = sample_case.spectrum(CLIP).model_copy(update={"model_name": "VOICE"})
+    waits = [(CONFIGS["FACE"], (90.0, 200.0)), (CONFIGS["VOICE"], None)]
+    done = job(JobState.DONE, "VOICE", results=(heard,))
+    answer = answer_to(case(results=(heard,)), [done], CONFIGS, not_run=waits)
+    (left,) = answer.left_out
+    assert (left.model_name, left.kind, left.seconds) == ("FACE", LineKind.FACES, (90.0, 200.0))
+    assert left.text == "Faces: FACE has not run yet; it takes 2 to 3 min here."
+    assert left.text in answer.not_judged
+    assert answer.complete
+    assert not any("no detector for it was ready: the faces" in one for one in answer.not_judged)
+    asked = answer_to(case(results=(heard,)), [done, job(JobState.QUEUED, "FACE")], CONFIGS, not_run=waits)
+    assert (asked.left_out, [one.models for one in asked.pending]) == ((), [("FACE",)])
+    assert Answer.model_validate_json(answer.model_dump_json()) == answer
+
+
+def test_where_all_that_could_judge_waits_the_answer_says_so() -> None:
+    waits = [(CONFIGS["FACE"], None)]
+    answer = answer_to(case(), [], CONFIGS, not_run=waits)
+    assert (answer.state, answer.why) == (
+        State.NOTHING_TO_JUDGE,
+        "The checks that could judge it have not run yet.",
+    )
+    assert answer.left_out[0].text == "Faces: FACE has not run yet."

@@ -28,14 +28,18 @@ def manager(tmp_path, monkeypatch):
 
 def test_it_says_what_runs_how_long_and_what_is_loaded(manager, tmp_path):
     manager.load_model("EYES")
-    found = plan(CLIP, ["EYES", "EARS", "ABSENT", "EYES"], manager, {"EYES": 4.0})
+    found = plan(CLIP, ["EYES", "EARS", "ABSENT", "EYES"], manager, {"EYES": (4.0, 8.0)})
     assert [(m.model_name, m.evidence, m.state) for m in found.models] == [
         ("EYES", EvidenceKind.BLINKING, "loaded"),
         ("EARS", EvidenceKind.SPECTRUM, "ready"),
         ("ABSENT", EvidenceKind.PICTURE, "missing"),
     ]
     assert found.to_load == ("EARS",)
-    assert (found.known_seconds, found.unknown) == (4.0, ("EARS",))
+    assert (found.guessed, found.unknown) == (("EARS",), ())
+    assert found.models[0].seconds == (4.0, 8.0)
+    guessed = found.models[1].seconds
+    assert guessed is not None
+    assert found.seconds == (4.0 + guessed[0], 8.0 + guessed[1])
     loaded = manager.loaded("EYES")
     assert loaded is not None
     assert found.memory_bytes == loaded.memory_bytes + (tmp_path / "w.pt").stat().st_size
@@ -44,10 +48,10 @@ def test_it_says_what_runs_how_long_and_what_is_loaded(manager, tmp_path):
 
 
 def test_a_model_that_does_not_fit_says_why_and_takes_nothing(manager):
-    found = plan(SILENT, ["EYES", "EARS"], manager, {"EARS": 9.0})
+    found = plan(SILENT, ["EYES", "EARS"], manager, {"EARS": (9.0, 9.0)})
     assert [m.model_name for m in found.runnable] == ["EYES"]
     assert "no sound track" in (found.models[1].obstacle or "")
-    assert found.known_seconds == 0.0
+    assert found.seconds == found.models[0].seconds
 
 
 def test_all_that_fit_leaves_out_retired_missing_and_unfit_ones(manager):

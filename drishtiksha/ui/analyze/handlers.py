@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -88,6 +88,25 @@ def run_again(desk: Desk, case_id: str | None, picks: str | None, viewer: Viewer
         yield Update(again_status=panels.status("Choose at least one detector."))
         return
     yield from running.watch(desk, desk.workbench.seen_by(viewer).open(case_id).submit(names), viewer)
+
+
+@guarded(failed)
+def also_run(desk: Desk, case_id: str | None, names: Sequence[str], viewer: Viewer) -> Iterator[Update]:
+    """Detectors that were left out, which somebody asks for now. Names of others are passed over."""
+    if not case_id:
+        return
+    opened = desk.workbench.seen_by(viewer).open(case_id)
+    waiting = [one.model_name for one in opened.answer().left_out if one.model_name in names]
+    if waiting:
+        yield from running.watch(desk, opened.submit(waiting), viewer)
+
+
+@guarded(failed)
+def examine_track(desk: Desk, case_id: str | None, track: str, viewer: Viewer) -> Iterator[Update]:
+    """One track alone, by its number; "": all of them again."""
+    if case_id and (not track or track.isdecimal()):
+        opened = desk.workbench.seen_by(viewer).open(case_id)
+        yield from running.watch(desk, opened.examine(track=int(track) if track else None), viewer)
 
 
 def page_of(desk: Desk, opened: OpenCase) -> Update:
@@ -200,6 +219,8 @@ def cleared() -> Update:
         status=panels.status(""),
         human="",
         lines="",
+        left_out="",
+        tracks="",
         chart="",
         moments="",
         details="",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from drishtiksha.answer import Answer, Glance, State
-from drishtiksha.casefile import CaseFile, JobView
+from drishtiksha.casefile import CaseFile, JobView, Right
 from drishtiksha.render.findings import findings
 from drishtiksha.results import AnalysisResult
 from drishtiksha.services.workbench import OpenCase
@@ -21,10 +21,12 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     Raises: CaseGoneError.
     """
     case, answer = opened.read(), opened.answer(glance=glance)
-    update = written(case, answer, job.job_id if job else "")
+    update, may_run = written(case, answer, job.job_id if job else ""), opened.may(Right.RUN)
     tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
     return update | Update(
         human=human.verdict_of_people(case),
+        left_out=view.left_out(answer, recommended(desk), may_run=may_run),
+        tracks=view.tracks(case.media, job.track if job else None, may_run=may_run, ready=answer.complete),
         moments=moments(desk, opened, case, answer) if answer.complete else "",
         stress_box=gr.update(visible=answer.complete and answer.stress),
         stress=view.stress_test(tested) if tested else "",
@@ -39,6 +41,11 @@ def written(case: CaseFile, answer: Answer, job_id: str) -> Update:
         chart=view.timeline(case.results, answer),
         details=view.details(case.results),
     )
+
+
+def recommended(desk: Desk) -> list[str]:
+    """The names of the recommended detectors."""
+    return [name for name, config in desk.manager.model_configs.items() if config.recommended]
 
 
 def deciding(answer: Answer) -> str | None:

@@ -15,14 +15,21 @@ from drishtiksha.ui.shared.desk import Desk
 
 
 def watch(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
-    """An analysis until it has ended: each line of the answer as it comes. Raises: JobGoneError, CaseGoneError."""
+    """An analysis until it has ended, and what else of its case waits or runs: each line of the answer as it comes.
+
+    Raises: JobGoneError, CaseGoneError.
+    """
     seen = desk.workbench.seen_by(viewer)
     opened = seen.open(seen.job(job_id).case_id)
     first = True
     for step in watching.follow(desk, [job_id], viewer):
         (job,) = step.views
         if job.state.ended:
-            yield reading.told(desk, opened, job) | idle(job)
+            others = [one.job_id for one in opened.jobs() if one.kind == "analyze" and not one.state.ended]
+            if others and job.state is not JobState.CANCELLED:
+                yield from watch(desk, others[0], viewer)
+            else:
+                yield reading.told(desk, opened, job) | idle(job)
             return
         update = Update(status=progress.board(job))
         if first:

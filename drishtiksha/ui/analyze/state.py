@@ -30,6 +30,8 @@ class Update(TypedDict, total=False):
     chart: str
     human: str
     lines: str
+    left_out: str
+    tracks: str
     moments: str
     try_it: Change
     note_box: Change

@@ -32,8 +32,10 @@ def build(desk: Desk, tab: gr.Tab, demo: gr.Blocks) -> Parts:
                 "player", html("", js_on_load=script("player.js"), elem_id="dk-player", elem_classes="dk-player-block")
             )
             parts.add("chart", html("", elem_id="dk-timeline", **SEEK))
+            parts.add("tracks", html("", js_on_load=script("tracks.js"), elem_id="dk-tracks"))
         with gr.Column(elem_classes="dk-area-lines"):
             parts.add("lines", html("", elem_id="dk-lines", js_on_load=script("seek.js", "lines.js")))
+            parts.add("left_out", html("", js_on_load=script("left_out.js"), elem_id="dk-left-out"))
             parts.add("moments", html("", elem_id="dk-moments", **SEEK))
             parts.add("try_it", gr.Button("Examine this example here", size="sm", visible=False, elem_id="dk-try"))
             _more(parts, desk)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from drishtiksha.answer import Answer, look_of
+from drishtiksha.answer import Answer, LeftOut, look_of
 from drishtiksha.casefile import LineKind, StressResult
 from drishtiksha.render import facts, words
 from drishtiksha.render.comparison import comparison_chart, has_chart
-from drishtiksha.results import GAP_TEXT, AnalysisResult, FaceScore, MediaKind, PersonScore
+from drishtiksha.results import GAP_TEXT, AnalysisResult, FaceScore, MediaInfo, MediaKind, PersonScore, TrackKind
 from drishtiksha.ui.shared import shown
 from drishtiksha.ui.shared.templates import fill
 
@@ -53,6 +53,50 @@ def lines(answer: Answer, job_id: str = "", case_id: str = "") -> str:
         job_id=job_id,
         case_id=case_id,
     )
+
+
+def tracks(media: MediaInfo, chosen: int | None, *, may_run: bool, ready: bool) -> str:
+    """The sound and picture tracks of a file that has several of a kind, each to be examined alone; "" where it has not.
+
+    chosen: the track that the answer is about; None: all. may_run: else they are only told. ready: nothing is at work.
+    """
+    several = [track for kind in (TrackKind.PICTURE, TrackKind.SOUND) for track in media.several(kind)]
+    offered = [(track, facts.track_words(track)) for track in several]
+    return fill("analyze/tracks.html", tracks=offered, chosen=chosen, may_run=may_run, ready=ready)
+
+
+class Offer(NamedTuple):
+    """A button that runs detectors."""
+
+    models: tuple[str, ...]
+    text: str
+
+
+def left_out(answer: Answer, recommended: Collection[str], *, may_run: bool) -> str:
+    """The detectors that have not run, each with a button, and one for several of them; "" where all have run.
+
+    recommended: names of the recommended set. may_run: else there are no buttons. They wait for what is at work.
+    """
+    chosen = [one for one in answer.left_out if one.model_name in recommended]
+    together = [_offer("the recommended ones", chosen)] if chosen and len(chosen) < len(answer.left_out) else []
+    if len(answer.left_out) > 1:
+        together.append(_offer(f"all {len(answer.left_out)}", answer.left_out))
+    return fill(
+        "analyze/left_out.html",
+        answer=answer,
+        each=[(one, _offer("", [one])) for one in answer.left_out],
+        together=together,
+        may_run=may_run,
+        ready=answer.complete,
+    )
+
+
+def _offer(which: str, some: Sequence[LeftOut]) -> Offer:
+    """ "Also run all 3 (2 to 6 min)"."""
+    known = [one.seconds for one in some if one.seconds is not None]
+    time = f" ({words.between(*(sum(ends) for ends in zip(*known, strict=True)))})" if len(known) == len(some) else ""
+    which = some[0].model_name if len(some) == 1 else which
+    return Offer(tuple(one.model_name for one in some), f"Also run {which}{time}")
 
 
 def timeline(results: Sequence[AnalysisResult], answer: Answer) -> str:

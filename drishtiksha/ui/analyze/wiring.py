@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from drishtiksha.ui.analyze import examples, handlers
-from drishtiksha.ui.shared import downloads, links
+from drishtiksha.ui.shared import choice, downloads, links
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.parts import Parts
 
@@ -49,6 +49,12 @@ def wire_case(parts: Parts, desk: Desk, tab: gr.Tab, demo: gr.Blocks, taking: li
     def again(case_id: str, picks: str, request: gr.Request) -> Iterator[Changes]:
         yield from parts.stream(handlers.run_again(desk, case_id, picks, desk.viewer(request)))
 
+    def also(case_id: str, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
+        yield from parts.stream(handlers.also_run(desk, case_id, choice.picked(event.models), desk.viewer(request)))
+
+    def track(case_id: str, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
+        yield from parts.stream(handlers.examine_track(desk, case_id, str(event.track), desk.viewer(request)))
+
     def retry(job_id: str, request: gr.Request) -> Iterator[Changes]:
         yield from parts.stream(handlers.retry(desk, job_id, desk.viewer(request)))
 
@@ -76,6 +82,8 @@ def wire_case(parts: Parts, desk: Desk, tab: gr.Tab, demo: gr.Blocks, taking: li
     watching = [
         *taking,
         parts["again"].click(again, [parts["case"], parts["picks"]], parts.outputs, **WATCHING),
+        parts["left_out"].click(also, parts["case"], parts.outputs, **WATCHING),
+        parts["tracks"].click(track, parts["case"], parts.outputs, **WATCHING),
         parts["retry"].click(retry, parts["job"], parts.outputs, **WATCHING),
         parts["stress_run"].click(stress, parts["case"], parts.outputs, **WATCHING),
         demo.load(reopen, None, parts.outputs, **WATCHING),

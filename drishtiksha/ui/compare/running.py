@@ -13,6 +13,7 @@ from markupsafe import escape
 from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
 from drishtiksha.comparison import compare, contrast
 from drishtiksha.errors import DrishtikshaError, JobGoneError
+from drishtiksha.people import numbered
 from drishtiksha.render import words
 from drishtiksha.render.same_moment import Seen, moments, same_moment
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
@@ -51,7 +52,7 @@ def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
             desk.workbench.seen_by(viewer).cancel(job)
         raise
     code = code_of(tuple(jobs))
-    yield cleared() | {"code": code, "link": links.comparison(code), "board": ""} | _buttons([])
+    yield cleared() | {"code": code, "link": links.comparison(code)} | _buttons([])
     yield from follow(desk, code, viewer)
 
 
@@ -65,7 +66,9 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
         raise JobGoneError("The address of this page names no comparison. Choose a file to start one.")
     views = [desk.workbench.seen_by(viewer).job(job) for job in jobs]
     cases = [desk.workbench.seen_by(viewer).open(view.case_id) for view in views]
-    shown: Update = {"code": code, "link": links.comparison(code), "board": ""}
+    shown: Update = {"code": code, "link": links.comparison(code)}
+    if not all(view.state.ended for view in views):
+        shown["board"] = sections.begun(views[0])
     sides: tuple[Side, ...] = ("a", "b")
     for side, case in zip(sides[: len(cases)], cases, strict=True):
         shown |= show_file(desk, side, case)
@@ -119,9 +122,9 @@ def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
     if len(views) == 2:
         return _pair(desk, views, case, viewer)
     (view,) = views
-    results = view.results
+    results = numbered(view.results)
     if not results and not view.state.ended:
-        return {"table": _table(desk, view, viewer)}
+        return {"board": sections.begun(view), "table": _table(desk, view, viewer)}
     found = compare(results)
     timed = case.media.kind is not MediaKind.IMAGE and results
     return {
@@ -164,7 +167,7 @@ def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Vi
     highest-scoring moment of each."""
     if len(views) == 2:
         return {"seen": _seen_of_pair(desk, views, viewer)}
-    results = views[0].results
+    results = numbered(views[0].results)
     if not results:
         return {"seen": ""}
     evidence = desk.workbench.seen_by(viewer).open(views[0].case_id).evidence()

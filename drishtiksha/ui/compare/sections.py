@@ -41,6 +41,13 @@ def empty() -> str:
     return fill("compare/empty.html")
 
 
+def begun(view: JobView) -> str:
+    """Stands there until the first answer has come: what happens, and about how long it takes."""
+    time = words.between(*view.estimate_range_s) if view.estimate_range_s else ""
+    waiting = view.state is JobState.QUEUED and bool(view.position)
+    return fill("compare/begun.html", count=len(view.models), time=time, waiting=waiting)
+
+
 def consensus(
     found: Comparison, results: Sequence[AnalysisResult], running: bool = False, case: CaseFile | None = None
 ) -> str:

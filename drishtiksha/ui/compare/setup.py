@@ -54,18 +54,22 @@ def summary(runs: Sequence[RunPlan]) -> str:
 
 
 def _time(runs: Sequence[RunPlan]) -> str:
-    known = words.duration(sum(run.known_seconds for run in runs))
+    told = words.between(sum(run.seconds[0] for run in runs), sum(run.seconds[1] for run in runs))
+    told = f"{told[0].upper()}{told[1:]}"
     unknown = list(dict.fromkeys(name for run in runs for name in run.unknown))
-    if not unknown:
-        return f"About {known}, as such files took here before."
+    guessed = list(dict.fromkeys(name for run in runs for name in run.guessed))
     if len(unknown) == len(runs[0].runnable):
         return "How long it takes is not known yet: none of them has run on such a file here."
-    return f"About {known} and what {', '.join(unknown)} will take: it has not run on such a file here."
+    if unknown:
+        return f"{told} and what {', '.join(unknown)} will take: it has not run on such a file here."
+    if guessed:
+        return f"{told}, which is a guess: {', '.join(guessed)} has not run on such a file here."
+    return f"{told}, as such files took here before."
 
 
 def _told(model: ModelPlan) -> str:
     if model.obstacle is not None:
         return f"left out: {without_server_paths(model.obstacle)}"
-    seconds = "time not known yet" if model.seconds is None else f"about {words.duration(model.seconds)}"
+    seconds = "time not known yet" if model.seconds is None else words.between(*model.seconds)
     loaded = "loaded" if model.state == "loaded" else "to be loaded"
     return f"{model.evidence.value}; {seconds}; {words.size(model.memory_bytes)}, {loaded}"

@@ -24,7 +24,7 @@ def board(view: JobView) -> str:
     done = len(view.results) + len(view.errors)
     part = min(view.progress / view.total, 1.0) if view.total else 0.0
     percent = 100 * min((done + part * (done < count)) / count, 1.0)
-    left = "" if view.estimate_s is None or view.state is JobState.QUEUED else time_left(view.estimate_s)
+    left = "" if view.state is JobState.QUEUED else time_left(view.estimate_range_s)
     return fill("shared/progress.html", doing=doing(view), done=done, count=count, percent=percent, left=left)
 
 
@@ -37,16 +37,13 @@ def doing(view: JobView) -> str:
     told = PHASES.get(view.phase) or view.message or "Starting"
     if view.total and 0 < view.progress < view.total:
         told = f"{told}, {view.progress} of {view.total}"
-    return f"{view.model_name}: {told[0].lower()}{told[1:]}" if view.model_name else told
+    who = view.model_name if view.track is None else f"{view.model_name}, track {view.track}"
+    return f"{who}: {told[0].lower()}{told[1:]}" if view.model_name else told
 
 
-def time_left(seconds: float) -> str:
-    """Rounded so that it does not flicker: "about 20 s left"."""
-    if seconds < 3:
-        return "a few seconds left"
-    if seconds < 55:
-        return f"about {max(5, round(seconds / 5) * 5)} s left"
-    return f"about {max(1, round(seconds / 60))} min left"
+def time_left(seconds: tuple[float, float] | None) -> str:
+    """ "20 to 40 s left"; "" where nothing is known."""
+    return "" if seconds is None else f"{words.between(*seconds)} left"
 
 
 def _waiting(view: JobView) -> str:
@@ -55,4 +52,4 @@ def _waiting(view: JobView) -> str:
     if ahead == 0:
         return "Starting"
     told = f"Waiting: {words.counted(ahead, 'analysis goes first', 'analyses go first')}"
-    return f"{told}, done in about {words.duration(round(view.estimate_s))}" if view.estimate_s else told
+    return f"{told}, {time_left(view.estimate_range_s)}" if view.estimate_range_s else told

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from desk_names import ABSENT, BRIGHT
-from media_factory import coded_frames, tone, write_audio, write_video
+from media_factory import coded_frames, remuxed, tone, write_audio, write_video
 
+from drishtiksha.answer import LeftOut
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Viewer
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.results import DISCLAIMER
+from drishtiksha.services import answers, estimates, workbench
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import examples, handlers, view
 from drishtiksha.ui.shared.desk import Desk
@@ -250,3 +254,89 @@ def test_there_is_a_finished_example_of_each_state_and_it_is_shown_without_a_run
     assert examples.show("../../etc/passwd") == {}
     assert examples.path_of("nope") is None
     assert desk.workbench.seen_by(LOCAL).cases() == []
+
+
+@pytest.fixture
+def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A second detector, which is slow on every file."""
+    name = "SLOW"
+    config = desk.manager.model_configs[BRIGHT].model_copy(update={"model_name": name, "recommended": True})
+    monkeypatch.setitem(desk.manager.model_configs, name, config)
+    monkeypatch.setitem(desk.manager._loading, name, threading.Lock())
+    own = estimates.guess
+    for module in (estimates, answers, workbench):
+        monkeypatch.setattr(module, "guess", lambda c, m: (200.0, 500.0) if c.model_name == name else own(c, m))
+    return name
+
+
+def test_a_slow_detector_waits_for_a_click(desk: Desk, slow: str, bright_picture: Path) -> None:
+    page = dropped(desk, bright_picture)
+    assert 'data-state="signs"' in page["answer"]
+    assert slow not in page["details"]
+    assert f">Also run {slow} (3 to 8 min)</button>" in page["left_out"]
+    assert "disabled" not in page["left_out"]
+    assert f"{slow} has not run yet; it takes 3 to 8 min here." in page["lines"]
+    after = page | last(handlers.also_run(desk, page["case"], [slow, ABSENT], LOCAL))
+    assert slow in after["details"]
+    assert after["left_out"] == ""
+    assert [job.models for job in desk.workbench.seen_by(LOCAL).open(page["case"]).jobs()] == [(BRIGHT,), (slow,)]
+
+
+def test_a_slow_detector_cannot_be_started_by_a_stranger(desk: Desk, slow: str, bright_picture: Path) -> None:
+    page = dropped(desk, bright_picture)
+    seen = last(handlers.reopen(desk, page["job"], STRANGER))
+    assert slow in seen["left_out"]
+    assert "<button" not in seen["left_out"]
+    refused = last(handlers.also_run(desk, page["case"], [slow], STRANGER))
+    assert "Only whoever opened this case" in refused["status"]
+    assert len(desk.workbench.seen_by(LOCAL).open(page["case"]).jobs()) == 1
+
+
+def test_an_idle_server_starts_the_slow_ones_where_it_is_told_to(
+    desk: Desk, slow: str, bright_picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.manager, "settings", desk.settings.model_copy(update={"slow_when_idle": True}))
+    page = dropped(desk, bright_picture)
+    quick, late = desk.workbench.seen_by(LOCAL).open(page["case"]).jobs()
+    assert ((quick.models, quick.batch), (late.models, late.batch)) == (((BRIGHT,), False), ((slow,), True))
+    assert late.state is JobState.DONE, "the page follows it to its end"
+    assert slow in page["details"]
+    assert page["left_out"] == ""
+
+
+def test_one_click_runs_the_recommended_ones(desk: Desk, slow: str, bright_picture: Path) -> None:
+    case = desk.take(bright_picture, "bright.png", LOCAL)
+    assert case.answer().left_out == (), "nothing is said before anything was run"
+    case.submit([ABSENT, slow])
+    shown = view.left_out(case.answer(), [BRIGHT], may_run=True)
+    assert f"Also run {BRIGHT}" in shown
+    both = [LeftOut(model_name=n, kind="faces", title="Faces", text="", seconds=(60, 120)) for n in "ABC"]
+    told = view.left_out(case.answer().model_copy(update={"left_out": tuple(both), "pending": ()}), "AB", may_run=True)
+    assert 'data-models="A\nB">Also run the recommended ones (2 to 4 min)<' in told
+    assert 'data-models="A\nB\nC">Also run all 3 (3 to 6 min)<' in told
+
+
+def test_one_of_several_tracks_is_examined_alone(desk: Desk, tmp_path: Path) -> None:
+    dark, bright = (
+        write_video(tmp_path / f"{level}.mkv", [np.full((96, 128, 3), level, np.uint8)] * 20) for level in (60, 230)
+    )
+    page = dropped(desk, remuxed(tmp_path / "two.mkv", [dark, bright]))
+    assert 'data-state="signs"' in page["answer"], "of all tracks the strongest decides"
+    assert "All of them were given to the detectors." in page["tracks"]
+    assert re.search(r"Track 2: moving picture, \w+, 00:00", page["tracks"]), "its length is told"
+    chosen = page | last(handlers.examine_track(desk, page["case"], "1", LOCAL))
+    assert 'data-state="nothing_found"' in chosen["answer"]
+    assert "Of its tracks this one was chosen, and no other was judged: picture track 1." in chosen["lines"]
+    assert "Only track 1 was given" in chosen["tracks"]
+    assert 'data-track="1" aria-pressed="true"' in chosen["tracks"]
+    assert desk.workbench.seen_by(LOCAL).job(chosen["job"]).track == 1
+    back = last(handlers.examine_track(desk, page["case"], "", LOCAL))
+    assert 'data-state="signs"' in back["answer"]
+    assert "its tracks are 1, 2" in last(handlers.examine_track(desk, page["case"], "9", LOCAL))["notice"]
+    stranger = last(handlers.reopen(desk, chosen["job"], STRANGER))["tracks"]
+    assert "Track 2" in stranger
+    assert "<button" not in stranger
+
+
+def test_an_ordinary_file_has_no_choice_of_tracks(desk: Desk, clip: Path) -> None:
+    assert dropped(desk, clip)["tracks"].strip() == ""

@@ -138,10 +138,14 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
 
 def test_the_table_grows_while_models_answer(desk: Desk, clip: Path) -> None:
     _, case_id = taken(desk, clip)
-    tables = [update["table"] for update in running.start(desk, Setup(case_id, picks=ALL), LOCAL) if "table" in update]
+    updates = list(running.start(desk, Setup(case_id, picks=ALL), LOCAL))
+    tables = [update["table"] for update in updates if "table" in update]
     assert "Waiting" in tables[1]
     assert "Waiting" not in tables[-1]
     assert len(set(tables)) >= 3
+    boards = [update["board"] for update in updates if "board" in update]
+    assert all(boards), "no half of the page is ever blank"
+    assert "3 detectors look at this file one after the other" in boards[1]
 
 
 def test_what_lacks_is_said_before_anything_runs(desk: Desk, clip: Path) -> None:

@@ -195,7 +195,7 @@ def model_plan(name: str, **changes: Any) -> ModelPlan:
         "state": "ready",
         "obstacle": None,
         "memory_bytes": 10_000_000,
-        "seconds": 4.0,
+        "seconds": (20.0, 40.0),
     }
     return ModelPlan(**(fields | changes))
 
@@ -210,7 +210,7 @@ def test_the_plan_says_time_memory_and_what_must_be_loaded() -> None:
     )
     text = setup.summary([run])
     assert "2 detectors, 2 kinds of trace, on this file, which is decoded once for all of them." in text
-    assert "About 4.0 s and what VOICE-SPOOF-LITE-V1 will take" in text
+    assert "20 to 40 s and what VOICE-SPOOF-LITE-V1 will take" in text
     assert "20.0 MB of memory" in text
     assert "To be loaded first: VOICE-SPOOF-LITE-V1." in text
     assert "Left out, because they cannot examine it: EYEBLINK-CNN-LSTM-V1." in text
@@ -219,7 +219,9 @@ def test_the_plan_says_time_memory_and_what_must_be_loaded() -> None:
 
 def test_a_plan_of_two_files_takes_both_times_and_nothing_chosen_is_said() -> None:
     one = RunPlan(models=(model_plan(FACES),))
-    assert "on two files, one after the other. About 8.0 s" in setup.summary([one, one])
+    assert "on two files, one after the other. 40 s to 1 min, as such files took" in setup.summary([one, one])
+    guessed = RunPlan(models=(model_plan(FACES, guessed=True),))
+    assert f"20 to 40 s, which is a guess: {FACES} has not run" in setup.summary([guessed])
     unfit = RunPlan(models=(model_plan(FACES, obstacle="It has no picture."),))
     assert setup.summary([one, unfit]) == "None of the chosen detectors can examine both files."
     assert "appears here" in setup.plan([])

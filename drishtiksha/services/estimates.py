@@ -1,0 +1,97 @@
+"""About how long a detector will take that has not run on such a file here, and which ones are too slow to start unasked."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from drishtiksha.detector_config import DetectorConfig
+from drishtiksha.errors import DrishtikshaError
+from drishtiksha.results import MediaInfo, MediaKind
+from drishtiksha.services.devices import by_device_elsewhere
+from drishtiksha.settings import ROOT
+from drishtiksha.store.estimates import Seconds
+from drishtiksha.weights import bytes_of, parts
+
+MEASURED_PATH = ROOT / "configs" / "detectors.json"
+"""Made by `python -m bench.detectors`: seconds of one look of a detector, on one core of the machine that measured them."""
+SECONDS_A_BYTE = 2.3e-9
+"""Of a look of a detector that nobody measured, by the size of its weights: that of the large ones that were measured."""
+LEAST_LOOK_S = 0.02
+SURE, UNSURE = 2.0, 4.0
+"""By how much a guess may be wrong on either side: from a measured look, and from the size of the weights."""
+FRAMES, STEP_S = 32, 4.0
+"""Frames of a video, and seconds between the windows of a recording, where a configuration does not tell."""
+SIDE, SIDE_S = 768, 0.0062
+"""A product of two matrices of so many rows and columns, and its seconds on one core of the machine that measured."""
+ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""What a GPU looks like on Linux: NVIDIA's, one under Windows, AMD's."""
+
+
+def guess(config: DetectorConfig, media: MediaInfo) -> Seconds | None:
+    """Between how many seconds it will take: the measured seconds of one look, as many looks as the file needs, and how fast
+    this machine multiplies matrices. None on anything but a processor, which nobody measured."""
+    if not on_processor(config.device):
+        return None
+    look_s = _measured().get(config.model_name)
+    wrong = UNSURE if look_s is None else SURE
+    if look_s is None:
+        look_s = SECONDS_A_BYTE * sum(bytes_of(part.path, part.source) for part in parts(config))
+    seconds = _looks(config, media) * max(look_s, LEAST_LOOK_S) * _slowness()
+    return seconds / wrong, seconds * wrong
+
+
+def middle(seconds: Seconds) -> float:
+    """The middle of a range by its ratio."""
+    return math.sqrt(seconds[0] * seconds[1])
+
+
+def on_processor(device: str) -> bool:
+    """Whether a device, as it is configured, is this machine's processor. torch is asked only where there may be a GPU, and not
+    in this process."""
+    return device == "cpu" or (device == "auto" and _no_accelerator())
+
+
+@cache
+def _no_accelerator() -> bool:
+    if sys.platform == "linux" and not any(Path(path).exists() for path in ACCELERATORS):
+        return True
+    try:
+        return any({"auto", "cpu"} <= set(names) for names in by_device_elsewhere(["auto", "cpu"]))
+    except DrishtikshaError:
+        return True
+
+
+@cache
+def _measured() -> Mapping[str, float]:
+    told = json.loads(MEASURED_PATH.read_text(encoding="utf-8"))
+    return {name: float(facts["seconds"]) for name, facts in told.items() if "seconds" in facts}
+
+
+@cache
+def _slowness() -> float:
+    """How many times as long as there this machine takes; below 1 it is faster. By the clock, or by the time of its processor
+    where that is less, since other programs are at work."""
+    matrix = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
+    taken = []
+    for _ in range(5):
+        began, used = time.perf_counter(), time.process_time()
+        matrix @ matrix
+        taken.append(min(time.perf_counter() - began, time.process_time() - used))
+    return min(taken) / SIDE_S
+
+
+def _looks(config: DetectorConfig, media: MediaInfo) -> float:
+    if media.kind is MediaKind.IMAGE:
+        return 1
+    if media.kind is MediaKind.AUDIO or config.only_hears(media):
+        step_s = getattr(config, "hop_s", None) or getattr(config, "window_s", None) or STEP_S
+        return max(1.0, (media.duration_s or 0.0) / step_s)
+    return getattr(config, "num_frames", None) or FRAMES
