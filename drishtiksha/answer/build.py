@@ -218,7 +218,11 @@ class _Builder:
                 for config, why in failures:
                     failed = self.texts("behind.failed", model=config.model_name, why=why)
                     yield self.texts("not_judged.failed", title=told.title(self.texts, kind), why=failed)
-        if missing := self._missing():
+        missing = self._missing()
+        if LineKind.PICTURE in missing:
+            yield self.texts("not_judged.generated")
+            missing.remove(LineKind.PICTURE)
+        if missing:
             titles = self.texts.listed([told.subject(self.texts, kind) for kind in missing])
             yield self.texts("not_judged.missing", titles=titles)
 
