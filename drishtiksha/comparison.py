@@ -23,6 +23,7 @@ JOIN_S = 0.5
 
 
 TOO_LITTLE = "Inconclusive: no detector could judge enough of this file for a verdict."
+NOTHING_CLEARED = "{} found nothing of what was looked for there, which clears no file."
 NEITHER = "Inconclusive: what was found is neither enough to suspect manipulation nor enough to clear the file."
 
 
@@ -238,6 +239,7 @@ def _sentences(results: Sequence[AnalysisResult]) -> Iterator[str]:
     evidence = [result for result in results if counts(result)]
     fakes = [result for result in evidence if result.prediction is Prediction.FAKE]
     reals = [result for result in evidence if result.prediction is Prediction.REAL]
+    one_sided = [result for result in evidence if result.gap is GapReason.ONE_SIDED]
     if not results:
         yield "No detector has answered."
     elif fakes and reals:
@@ -246,11 +248,13 @@ def _sentences(results: Sequence[AnalysisResult]) -> Iterator[str]:
         yield _suspicion(fakes)
     elif reals:
         yield f"{_who(reals)} found no evidence of manipulation."
-    elif evidence:
+    elif evidence and not one_sided:
         unable = all(result.p_fake is None or result.gap is GapReason.LOW_COVERAGE for result in evidence)
         yield TOO_LITTLE if unable else NEITHER
-    silent = [result for result in evidence if result.prediction is Prediction.INCONCLUSIVE]
-    if silent and (fakes or reals):
+    if one_sided:
+        yield NOTHING_CLEARED.format(_who(one_sided))
+    silent = [r for r in evidence if r.prediction is Prediction.INCONCLUSIVE and r not in one_sided]
+    if silent and (fakes or reals or one_sided):
         yield f"{_who(silent)} reached no conclusion."
     for result in results:
         if not counts(result):

@@ -42,6 +42,11 @@ from drishtiksha.weights import (
 log = logging.getLogger(__name__)
 
 State = Literal["loaded", "ready", "missing", "broken"]
+REMOVED = {
+    "FACE-SYNTH-LITE-V1": "on pictures by real generators it was worse than chance. For faces that were generated whole, fetch "
+    "COMMUNITY-FORENSICS-384 with 'drishtiksha weights pull COMMUNITY-FORENSICS-384'."
+}
+"""Models that once shipped, and what to use in their place."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +270,8 @@ class ModelManager:
 
     def _require(self, name: str) -> DetectorConfig:
         if name not in self.model_configs:
+            if name in REMOVED:
+                raise ModelRegistryError(f"{name} was removed: {REMOVED[name]}")
             known = ", ".join(self.model_configs) or "none"
             raise ModelRegistryError(f"No model is called {name!r}. Configured: {known}.")
         return self.model_configs[name]
@@ -346,7 +353,8 @@ def _validated(settings: Settings, registry: dict[str, type[Detector]]) -> dict[
     problems: list[str] = []
     for name in names:
         if name not in settings.models:
-            problems.append(f"{name}: active_models names it, but models has no such entry")
+            why = f"it was removed: {REMOVED[name]}" if name in REMOVED else "models has no such entry"
+            problems.append(f"{name}: active_models names it, but {why}")
             continue
         entry = settings.models[name]
         cls = registry.get(str(entry.get("class_name")))

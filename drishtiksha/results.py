@@ -56,6 +56,7 @@ class GapReason(StrEnum):
     OUT_OF_TIME = "out_of_time"
     LOW_COVERAGE = "low_coverage"
     BETWEEN_THRESHOLDS = "between_thresholds"
+    ONE_SIDED = "one_sided"
 
 
 GAP_TEXT: dict[GapReason, str] = {
@@ -72,6 +73,7 @@ GAP_TEXT: dict[GapReason, str] = {
     GapReason.OUT_OF_TIME: "There was no time left to judge it.",
     GapReason.LOW_COVERAGE: "Too little of it could be judged for a verdict.",
     GapReason.BETWEEN_THRESHOLDS: "The score lies between the two thresholds: too high to find nothing, too low to suspect manipulation.",
+    GapReason.ONE_SIDED: "It found nothing of what this detector looks for, and there are kinds of forgery that it does not see.",
 }
 
 
@@ -264,10 +266,14 @@ class Heatmap(Frozen):
 
 
 class Thresholds(Frozen):
-    """p_fake at or above `fake` is FAKE, at or below `real` is REAL, between them INCONCLUSIVE."""
+    """p_fake at or above `fake` is FAKE, at or below `real` is REAL (or, without `clears`, nothing found), between them
+    INCONCLUSIVE."""
 
     real: float = Field(default=0.35, ge=0, le=1)
     fake: float = Field(default=0.65, ge=0, le=1)
+    clears: bool = Field(
+        default=True, description="False: at or below `real` nothing was found, and the prediction is INCONCLUSIVE"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Thresholds:

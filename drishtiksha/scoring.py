@@ -43,6 +43,10 @@ NO_ALL_CLEAR = (
     "The score {:.2f} is below {:.2f}, this detector's threshold for manipulation. It never clears a file: fakes of kinds "
     "that it does not know can score as low as genuine media."
 )
+NOTHING_OF_ITS_KIND = (
+    "The score {:.2f} is at or below {:.2f}: nothing of what this detector looks for was found. It clears no file, since it "
+    "misses more than half of the fakes of kinds that it was not trained on."
+)
 EXPERIMENTAL = (
     "Experimental: this detector did not prove itself on media kept out of its training. Give its score little weight."
 )
@@ -270,6 +274,9 @@ def decide(
         return _inconclusive(GapReason.BETWEEN_THRESHOLDS, why_not, caveats)
     if grade is Grade.NONE_FOUND and damaged is not None:
         return _inconclusive(GapReason.DAMAGED, damaged, caveats)
+    if grade is Grade.NONE_FOUND and not thresholds.clears:
+        nothing = NOTHING_OF_ITS_KIND.format(p_fake, thresholds.real)
+        return _inconclusive(GapReason.ONE_SIDED, nothing, caveats)
     if grade is Grade.NONE_FOUND:
         text = (
             f"The score {p_fake:.2f} is at or below {thresholds.real:.2f}: nothing this detector looks for was found."

@@ -190,6 +190,13 @@ def test_unknown_name_lists_what_is_configured(tmp_path, monkeypatch):
             ask("X")
 
 
+def test_a_removed_model_says_what_to_fetch_instead():
+    with pytest.raises(ModelRegistryError, match=r"was removed: .*weights pull COMMUNITY-FORENSICS-384"):
+        ModelManager(load_settings(device="cpu")).load_model("FACE-SYNTH-LITE-V1")
+    with pytest.raises(ConfigError, match="was removed"):
+        ModelManager(load_settings(active_models=["FACE-SYNTH-LITE-V1"]))
+
+
 @pytest.mark.usefixtures("brightness")
 def test_unknown_class_says_to_check_class_name(tmp_path, weights, monkeypatch):
     manager = manager_of(

@@ -39,6 +39,17 @@ def test_calibration_is_monotonic_and_platts():
     assert p[-1] <= 1
 
 
+@pytest.mark.parametrize(("p", "found"), [(0.3, GapReason.ONE_SIDED), (0.31, GapReason.BETWEEN_THRESHOLDS)])
+def test_thresholds_that_do_not_clear_leave_nothing_found_inconclusive(p, found):
+    config = DetectorConfig(class_name="X", description="", model_path=Path("x"))
+    limits = THRESHOLDS.model_copy(update={"clears": False})
+    verdict = scoring.decide(p, [scored(0, p)], limits, True, config)
+    assert (verdict.prediction, verdict.confidence, verdict.gap) == (Prediction.INCONCLUSIVE, None, found)
+    assert ("nothing of what this detector looks for" in verdict.reason) == (found is GapReason.ONE_SIDED)
+    assert scoring.decide(0.9, [scored(0, 0.9)], limits, True, config).prediction is Prediction.FAKE
+    assert scoring.decide(p, [scored(0, p)], THRESHOLDS, True, config).prediction is not Prediction.FAKE
+
+
 def test_nothing_scored_is_inconclusive_with_the_main_reason():
     verdict = decide(None, [gap(0), gap(1), gap(2, GapReason.DAMAGED)])
     assert verdict.prediction is Prediction.INCONCLUSIVE

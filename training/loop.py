@@ -29,7 +29,7 @@ class Schedule:
     ema_decay: float = 0.998
     checkpoint_s: float = 180
     max_steps: int | None = None
-    """Stop after so many steps; for tests."""
+    """Stop after so many steps."""
 
     def rate(self, progress: float, step: int) -> float:
         """The share of the optimizer's own learning rate to use: a linear warm-up, then half a cosine."""
@@ -65,8 +65,9 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """How much of the time is used, 0 to 1."""
-        return self.spent_s / (self.schedule.minutes * 60)
+        """How much of the time, or of the steps, is used, 0 to 1."""
+        most = self.schedule.max_steps
+        return max(self.spent_s / (self.schedule.minutes * 60), self.step / most if most else 0.0)
 
     @property
     def finished(self) -> bool:

@@ -16,8 +16,8 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from drishtiksha.evaluation.report import EvaluationReport
 from drishtiksha.evaluation.scores import Score, write_scores
 from drishtiksha.evaluation.summary import Measure, Summary
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import MediaKind
+from drishtiksha.results import MediaKind, Prediction
 from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.weights import Sidecar, read_sidecar, sidecar_path
+from drishtiksha.weights.files import UnknownKinds
 from training.card import card_fields, fill_card
 
 WriteHeldout = Callable[[Path, Path], Path]
@@ -57,6 +58,8 @@ class Embedded:
     package: Path
     sources: str
     write_heldout: WriteHeldout
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of fake that neither training nor a choice saw, by the beginning of their groups, in words."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ class Place:
 SOURCES = {
     "FACE-BLEND-LITE-V1": ("face_blend", "people"),
     "VOICE-SPOOF-LITE-V1": ("voice_spoof", "speakers"),
-    "FACE-SYNTH-LITE-V1": ("face_synth", "people"),
 }
 
 
@@ -82,7 +84,8 @@ def embedded(name: str) -> Embedded:
     """The training package of a model; imported here, since each needs the libraries of its own training."""
     package, sources = SOURCES[name]
     module = importlib.import_module(f"training.{package}.heldout")
-    return Embedded(Path(__file__).parent / package, sources, module.write_heldout)
+    unknown = getattr(module, "UNKNOWN_KINDS", {})
+    return Embedded(Path(__file__).parent / package, sources, module.write_heldout, unknown)
 
 
 def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> EvaluationReport:
@@ -110,6 +113,7 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
         weights,
         measured={"manifest_sha256": done.report.manifest_sha256, **compact(measured.rows())},
         reference=references(done.scores, model.sources),
+        unknown=unknown_kinds(done.scores, model.unknown),
     )
     card = fill_card(model.package / CARD_TEMPLATE, card_fields(name, weights, sidecar, measured, run))
     (place.models / f"{name}.md").write_text(card, encoding="utf-8")
@@ -190,6 +194,15 @@ def _described(rows: Sequence[Score], word: str, sources: str) -> str:
     return f"{word} of {len({row.source for row in rows})} {sources} kept out of training"
 
 
+def unknown_kinds(scores: Sequence[Score], kinds: Mapping[str, str]) -> UnknownKinds | None:
+    """How many fakes of kinds that were never trained on are not called FAKE; None where none was scored."""
+    mine = [row for row in scores if row.fake and row.scored and row.group.split("/")[0] in kinds]
+    if not mine:
+        return None
+    missed = sum(row.prediction != Prediction.FAKE for row in mine) / len(mine)
+    return UnknownKinds(missed=round(missed, 4), n=len(mine), data="; ".join(kinds.values()))
+
+
 def _thinned(rows: Sequence[Score]) -> tuple[float, ...]:
     """At most `MAX_REFERENCE` scores, ascending, evenly taken, three decimals."""
     values = np.sort([row.p_fake for row in rows if row.p_fake is not None])
@@ -198,15 +211,22 @@ def _thinned(rows: Sequence[Score]) -> tuple[float, ...]:
     return tuple(round(float(value), 3) for value in values)
 
 
-def update_sidecar(weights: Path, *, measured: dict[str, Any], reference: dict[MediaKind, Reference]) -> Sidecar:
-    """Replace these two fields in the sidecar of `weights`, and leave the others as they are.
+def update_sidecar(
+    weights: Path,
+    *,
+    measured: dict[str, Any],
+    reference: dict[MediaKind, Reference],
+    unknown: UnknownKinds | None = None,
+) -> Sidecar:
+    """Replace these fields in the sidecar of `weights`, `unknown_kinds` where it was measured, and leave the others.
 
     Raises: WeightsMissingError without a sidecar.
     """
     old = read_sidecar(weights)
     if old is None:
         raise WeightsMissingError(f"{sidecar_path(weights)} is not there. Train the model first.")
-    new = Sidecar.model_validate(old.model_dump() | {"measured": measured, "reference": reference})
+    fields = {"measured": measured, "reference": reference} | ({"unknown_kinds": unknown} if unknown else {})
+    new = Sidecar.model_validate(old.model_dump() | fields)
     text = json.dumps(new.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False)
     one_line = re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
     sidecar_path(weights).write_text(one_line + "\n", encoding="utf-8")

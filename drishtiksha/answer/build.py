@@ -238,7 +238,11 @@ class _Builder:
                     failed = self.texts("behind.failed", model=config.model_name, why=why)
                     yield self.texts("not_judged.failed", title=told.title(self.texts, kind), why=failed)
         yield from (one.text for one in self.left_out)
-        if missing := self._missing():
+        missing = self._missing()
+        if LineKind.PICTURE in missing:
+            yield self.texts("not_judged.generated")
+            missing.remove(LineKind.PICTURE)
+        if missing:
             titles = self.texts.listed([told.subject(self.texts, kind) for kind in missing])
             yield self.texts("not_judged.missing", titles=titles)
 

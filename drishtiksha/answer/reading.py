@@ -46,7 +46,8 @@ def _state(result: AnalysisResult) -> State:
         return State.UNCLEAR
     if result.prediction is Prediction.FAKE:
         return State.SIGNS
-    return State.NOTHING_FOUND if result.prediction is Prediction.REAL or _typical(result) else State.UNCLEAR
+    nothing = result.prediction is Prediction.REAL or result.gap is GapReason.ONE_SIDED or _typical(result)
+    return State.NOTHING_FOUND if nothing else State.UNCLEAR
 
 
 def _grade(result: AnalysisResult) -> Grade:

@@ -181,8 +181,12 @@ class Detector(ABC):
         return self._network
 
     def thresholds(self, media: MediaInfo) -> Thresholds:
+        """Those of the configuration, else of the sidecar. Where the sidecar shows a detector blind to kinds of fakes that it
+        never trained on, they do not clear."""
         stored = self._sidecar.thresholds if self._sidecar else None
-        return self.config.thresholds or stored or Thresholds()
+        unknown = self._sidecar.unknown_kinds if self._sidecar else None
+        found = self.config.thresholds or stored or Thresholds()
+        return found.model_copy(update={"clears": False}) if unknown and unknown.blind else found
 
     def calibrated(self, media: MediaInfo) -> bool:
         return self._sidecar is not None and self._sidecar.calibration is not None
@@ -418,7 +422,8 @@ class Detector(ABC):
     def recipe(self) -> dict[str, Any]:
         """All that a score depends on beside the file and the code, as JSON."""
         fields = self.config.without_folders()
-        sidecar = self._sidecar.model_dump(mode="json", include={"calibration", "thresholds"}) if self._sidecar else {}
+        used = {"calibration", "thresholds", "unknown_kinds"}
+        sidecar = self._sidecar.model_dump(mode="json", include=used) if self._sidecar else {}
         return {
             "device": str(self._device()),
             "dtype": self._dtype,

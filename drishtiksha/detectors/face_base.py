@@ -36,7 +36,7 @@ class FaceDetector(Detector):
         base = super().thresholds(media)
         if media.kind is not MediaKind.VIDEO:
             return base
-        return Thresholds(real=base.real, fake=max(base.fake, self.config.video_fake))
+        return base.model_copy(update={"fake": max(base.fake, self.config.video_fake)})
 
     def calibrated(self, media: MediaInfo) -> bool:
         """Calibration data were pictures; no genuine film was at hand to calibrate video with."""

@@ -18,6 +18,8 @@ from drishtiksha.detector_config import LicenceClass
 from drishtiksha.errors import DownloadError, WeightsMismatchError, WeightsMissingError
 from drishtiksha.results import MediaKind, Thresholds
 
+MOST_MISSED = 0.5
+"""A detector that misses more of the fakes of kinds that it never trained on answers no file REAL."""
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -56,6 +58,21 @@ class Calibration(BaseModel):
     n_fake: int | None = None
 
 
+class UnknownKinds(BaseModel):
+    """What a detector was measured to miss among fakes of kinds that it never trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    missed: float = Field(ge=0, le=1, description="share of them that it does not call FAKE")
+    n: int = Field(gt=0, description="how many were scored")
+    data: str = Field(description="what they were, in words")
+
+    @property
+    def blind(self) -> bool:
+        """Whether it misses so many that nothing found says nothing of them: it then never answers REAL."""
+        return self.missed > MOST_MISSED
+
+
 class Sidecar(BaseModel):
     """What is known about a checkpoint: `<checkpoint stem>.json` beside it."""
 
@@ -65,6 +82,7 @@ class Sidecar(BaseModel):
     canary: Canary | None = None
     calibration: Calibration | None = None
     thresholds: Thresholds | None = None
+    unknown_kinds: UnknownKinds | None = Field(default=None, description="None: not measured")
     reference: dict[MediaKind, Reference] = Field(default={}, description="by the kind of media that was scored")
     measured: dict[str, Any] = Field(default={}, description="AUC, EER and the like, as the training report gives them")
 

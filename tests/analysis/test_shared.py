@@ -358,7 +358,7 @@ def test_a_full_disk_costs_time_and_nothing_else(tmp_path, monkeypatch):
 def test_embedded_models_answer_as_alone():
     manager = ModelManager(load_settings(device="cpu"))
     evidence = Evidence.open(WITH_SOUND, LIMITS)
-    names = ["FACE-BLEND-LITE-V1", "FACE-SYNTH-LITE-V1", "VOICE-SPOOF-LITE-V1"]
+    names = ["FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1"]
     detectors = [manager.load_model(name) for name in names]
     alone = [facts(analyze(evidence, detector)) for detector in detectors]
     with SharedMedia(evidence, LIMITS) as media:

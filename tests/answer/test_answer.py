@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,16 @@ def test_a_detector_that_never_clears_found_nothing_where_genuine_media_score_th
     assert "authentic" in answer.disclaimer or state is State.UNCLEAR
 
 
+def test_a_detector_blind_to_some_forgeries_found_nothing_and_says_what_it_misses() -> None:
+    never = {"prediction": Prediction.INCONCLUSIVE, "grade": Grade.INCONCLUSIVE, "confidence": None}
+    limits = Thresholds(real=0.22, fake=0.9, clears=False)
+    blind = clean(FACES, **never, gap=GapReason.ONE_SIDED, thresholds=limits)
+    answer = answer_of(CLIP, [blind])
+    assert line(answer, LineKind.FACES).state is State.NOTHING_FOUND
+    assert line(answer, LineKind.FACES).misses
+    assert "authentic" in answer.disclaimer
+
+
 @pytest.mark.parametrize(
     ("broken", "state", "word"),
     [(True, State.UNCLEAR, "says nothing"), (False, State.NOTHING_TO_JUDGE, "next to nothing")],
@@ -371,8 +382,12 @@ def test_a_detector_that_stopped_is_named() -> None:
 
 
 def test_what_no_detector_looks_at_is_named() -> None:
-    (told,) = answer_of(PICTURE, [clean(FACES, media=PICTURE)]).not_judged
-    assert told == "Not checked, since no detector for it was ready: the whole picture and single parts of the picture."
+    generated, told = answer_of(PICTURE, [clean(FACES, media=PICTURE)]).not_judged
+    assert told == "Not checked, since no detector for it was ready: single parts of the picture."
+    assert "generated as a whole" in generated
+    (name,) = re.findall(r"weights pull ([A-Z0-9-]+)", generated)
+    config = ModelManager(load_settings()).get_active_model_configs()[name]
+    assert (config.counts_in, config.proven) == (LineKind.PICTURE, True), "the remedy fetches what was missing"
 
 
 EVERY = {
@@ -476,7 +491,6 @@ def test_the_embedded_detectors_say_what_they_miss() -> None:
     assert {name: config.counts_in for name, config in embedded.items()} == {
         "FACE-BLEND-LITE-V1": LineKind.FACES,
         "VOICE-SPOOF-LITE-V1": LineKind.VOICE,
-        "FACE-SYNTH-LITE-V1": LineKind.FACES,
     }
     assert all(config.misses.startswith("It ") and config.misses.count(".") == 1 for config in embedded.values())
     assert configs["SIGLIP-LSTM-V1"].family == configs["SIGLIP-LSTM-V4"].family != ""

@@ -21,7 +21,7 @@ from drishtiksha.results import DISCLAIMER
 LOW = {
     "FACE-BLEND-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.1}, "video_fake": 0.1},
     "VOICE-SPOOF-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.3}},
-    "FACE-SYNTH-LITE-V1": {},
+    "FACE-TWIN-V1": {"experimental": True},
 }
 FIRST = "#dk-player-a video"
 DONE = "#dk-compare-status .dk-status:text-is('Done.')"
@@ -37,10 +37,13 @@ def asset(name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def low_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app with the three embedded detectors at low thresholds."""
+    """The app with the embedded detectors at low thresholds, and an experimental twin of the one for faces."""
     folder = tmp_path_factory.mktemp("compare")
     everything = yaml.safe_load((ROOT / "configs" / "config.yaml").read_text(encoding="utf-8"))
-    models = {name: everything["models"][name] | changes for name, changes in LOW.items()}
+    models = {
+        name: everything["models"].get(name, everything["models"]["FACE-BLEND-LITE-V1"]) | changes
+        for name, changes in LOW.items()
+    }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(everything | {"models": models}), encoding="utf-8")
     before = os.environ.get("DRISHTIKSHA_CONFIG")

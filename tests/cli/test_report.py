@@ -19,7 +19,7 @@ from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import ROOT, load_settings
 
 PORTRAIT = ROOT / "assets" / "portrait_altered.jpg"
-MODELS = "FACE-BLEND-LITE-V1,FACE-SYNTH-LITE-V1"
+MODELS = "FACE-BLEND-LITE-V1"
 QUESTION = "Was this portrait altered?"
 
 

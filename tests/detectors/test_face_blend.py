@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from drishtiksha.answer import State, answer_of
+from drishtiksha.casefile import LineKind
 from drishtiksha.detectors.face_blend import FaceBlendDetector
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import FaceScore, MediaKind, Prediction, SampleScore
+from drishtiksha.results import FaceScore, GapReason, MediaKind, Prediction, SampleScore
 from drishtiksha.settings import ROOT, load_settings
+from drishtiksha.weights import read_sidecar
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,19 @@ def test_a_video_needs_more_for_fake_and_is_not_called_calibrated(detector):
     assert video.thresholds.real == picture.thresholds.real
     assert picture.calibrated
     assert not video.calibrated
+
+
+def test_it_never_answers_real_since_it_misses_most_fakes_of_kinds_it_never_saw(detector):
+    unknown = read_sidecar(ROOT / "models" / "FACE-BLEND-LITE-V1.safetensors").unknown_kinds
+    assert unknown.missed > 0.5
+    assert unknown.blind
+    result = detector.analyze(ROOT / "assets" / "portrait.jpg", explain=False)
+    assert result.p_fake <= result.thresholds.real, "V1's own lower threshold is kept, for what was found"
+    assert (result.prediction, result.gap) == (Prediction.INCONCLUSIVE, GapReason.ONE_SIDED)
+    assert "nothing of what this detector looks for" in result.reason
+    answer = answer_of(result.media, [result])
+    assert answer.state is State.NOTHING_FOUND
+    assert "talking heads" in next(line for line in answer.lines if line.kind is LineKind.FACES).misses
 
 
 def test_the_altered_example_scores_above_the_untouched_one(detector):

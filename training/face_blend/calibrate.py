@@ -29,6 +29,7 @@ MAX_CALLED_REAL = 0.10
 """Of the faked pictures."""
 KEPT_UNSEEN = "multiband_swap"
 """The kind of fake that stays out of every choice, as it stays out of training."""
+CLIPS = (".mp4", ".mkv")
 CLIP_STEP = 3
 """Every third frame of a clip is looked at: its neighbours are alike."""
 
@@ -46,7 +47,7 @@ class Faces:
 
 
 def _frames(path: Path) -> list[np.ndarray]:
-    if path.suffix != ".mp4":
+    if path.suffix not in CLIPS:
         return [read_rgb(path)]
     with av.open(str(path)) as source:
         frames = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)]
@@ -71,7 +72,7 @@ def read_faces(manifest: Path, models_dir: Path, store: Path) -> Faces:
         np.array(owners),
         np.array([item.fake for item in items]),
         np.array([item.group for item in items]),
-        np.array([item.path.suffix == ".mp4" for item in items]),
+        np.array([item.path.suffix in CLIPS for item in items]),
     )
     np.savez(store, **vars(made))
     return made

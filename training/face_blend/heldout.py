@@ -59,6 +59,8 @@ DELIVERIES: dict[str, Delivery] = {
 }
 WORN = (glasses, hand, make_up, beard, beautify)
 """One of these on each person's own face, as in training."""
+UNKNOWN_KINDS = {"multiband_swap": "swaps blended band by band, a kind that training never draws"}
+"""By the beginning of their groups; `training.publish` measures how many of them are missed."""
 SWAPPED_EVERY = 2
 """One person in so many has a swapped clip besides the real one."""
 FEW = ("clean", "jpeg_70")
