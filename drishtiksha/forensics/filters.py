@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from drishtiksha.forensics import Filter
 
 STRETCH_SHARE = 0.005
 """Of the values at either end that the stretch lets go: so few bright or dark pixels do not hold it up."""
@@ -22,21 +23,6 @@ JPEG_QUALITY = 90
 """Of the one recompression."""
 ERROR_GAIN = 20.0
 MIDDLE_GREY = 128
-
-
-class Filter(StrEnum):
-    """What a picture may be looked at through."""
-
-    FRAME = "frame"
-    """The untouched pixels."""
-    STRETCH = "stretch"
-    LIFT = "lift"
-    LOWER = "lower"
-    RED = "red"
-    GREEN = "green"
-    BLUE = "blue"
-    NOISE = "noise"
-    ERROR_LEVEL = "error-level"
 
 
 def filtered(picture: np.ndarray, through: Filter) -> np.ndarray:

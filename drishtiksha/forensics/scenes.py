@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from drishtiksha.contract import Face
@@ -17,6 +18,10 @@ from drishtiksha.media.reader import Reader
 CUT = 0.4
 """From this `appearance_distance` between neighbouring frames on a new scene begins. Measured on whole frames: at most 0.29
 within scenes (a stage with a moving camera, a street, moved portraits), 0.59 to 1.08 at seven cuts."""
+LEAST_CHANGE = 6.0
+"""Grey levels that neighbouring frames differ by on average, at a cut. Of a plain slide, whose one colour lies between two
+levels of the histogram, the colours alone would flicker."""
+SMALL = (16, 16)
 MOST_COMPARED = 400
 """Frames that are compared in the first pass, evenly over the file; between two that differ all are."""
 MOST_SCENES = 24
@@ -43,6 +48,25 @@ class Scenes:
     step_s: float
 
 
+@dataclass(frozen=True)
+class _Looks:
+    """The colours of a whole frame, and where they are; and the frame, very small, float32."""
+
+    appearance: np.ndarray
+    small: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> _Looks:
+        height, width = image.shape[:2]
+        appearance = face_appearance(image, Face((0.0, 0.0, float(width), float(height)), 1.0))
+        return cls(appearance, cv2.resize(image, SMALL, interpolation=cv2.INTER_AREA).astype(np.float32))
+
+    def distance(self, other: _Looks) -> float:
+        """`appearance_distance`; 0 where hardly a pixel changed."""
+        change = float(np.abs(self.small - other.small).mean())
+        return appearance_distance(self.appearance, other.appearance) if change >= LEAST_CHANGE else 0.0
+
+
 def find_scenes(reader: Reader, budget_s: float = BUDGET_S) -> Scenes:
     """The beginnings of the scenes. Where the time is up, as far as it got.
 
@@ -63,9 +87,7 @@ def find_scenes(reader: Reader, budget_s: float = BUDGET_S) -> Scenes:
     )
 
 
-def _refined(
-    reader: Reader, index: FrameIndex, coarse: Sequence[tuple[int, Scene]], ends_at: float
-) -> list[Scene]:
+def _refined(reader: Reader, index: FrameIndex, coarse: Sequence[tuple[int, Scene]], ends_at: float) -> list[Scene]:
     """The cuts between each two frames that differ; a slow change, or a moving camera, has none."""
     cuts: list[Scene] = []
     for before, scene in sorted(coarse, key=lambda pair: pair[1].strength, reverse=True)[:MOST_SCENES]:
@@ -80,12 +102,12 @@ def _compared(
     """The first frame, those that look unlike the wanted one before (with its index), and the last that was looked at."""
     first = last = None
     found: list[tuple[int, Scene]] = []
-    before: np.ndarray | None = None
+    before: _Looks | None = None
     with reader.frames(wanted, index=index) as frames:
         for frame in _until(frames, ends_at):
-            looks = _looks(frame.image)
+            looks = _Looks.of(frame.image)
             if before is not None and last is not None:
-                strength = appearance_distance(before, looks)
+                strength = looks.distance(before)
                 if strength >= CUT:
                     found.append((last.index, Scene(frame.index, frame.time_s, strength)))
             first, last, before = first or frame, frame, looks
@@ -97,9 +119,3 @@ def _until(frames: Iterator[Frame], ends_at: float) -> Iterator[Frame]:
         yield frame
         if time.monotonic() > ends_at:
             return
-
-
-def _looks(image: np.ndarray) -> np.ndarray:
-    """The colours of the whole frame, and where they are."""
-    height, width = image.shape[:2]
-    return face_appearance(image, Face((0.0, 0.0, float(width), float(height)), 1.0))

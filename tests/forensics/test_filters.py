@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drishtiksha.forensics import filters
-from drishtiksha.forensics.filters import Filter, filtered
+from drishtiksha.forensics import Filter, filters
+from drishtiksha.forensics.filters import filtered
 from drishtiksha.settings import ROOT
 
 PORTRAIT = np.asarray(Image.open(ROOT / "assets" / "portrait.jpg").convert("RGB"))

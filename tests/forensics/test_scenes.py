@@ -93,3 +93,9 @@ def test_a_picture_has_one_frame_and_a_recording_none(tmp_path: Path) -> None:
     sound = Evidence.open(write_audio(tmp_path / "s.wav", tone(0.5), 16_000), LIMITS)
     with pytest.raises(WrongMediaKindError, match="no picture"):
         frame_at(sound, 0.0, LIMITS)
+
+
+def test_a_plain_slide_between_two_levels_of_colour_is_one_scene(tmp_path: Path) -> None:
+    slide = [np.full((96, 128, 3), (20, 60, 20), np.uint8) for _ in range(12)]
+    found = scenes.find_scenes(Evidence.open(write_video(tmp_path / "s.mp4", slide), LIMITS).reader(LIMITS))
+    assert [scene.frame_index for scene in found.scenes] == [0]
