@@ -43,6 +43,9 @@ class Update(TypedDict, total=False):
     stress_status: str
     stress_run: Change
     stress_stop: Change
+    look_box: Change
+    look: str
+    key_frames: str
     detectors: Change
     picks: Change
     again: Change
