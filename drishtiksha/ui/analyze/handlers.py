@@ -208,6 +208,7 @@ def cleared() -> Update:
         reports=downloads.buttons(),
         again_status="",
         **looking.nothing(),
+        **reading.doubted(None, may_run=False),
         **running.quiet(),
     )
 

@@ -78,6 +78,11 @@ def _more(parts: Parts, desk: Desk) -> None:
         )
         parts.add("note_saved", html("", elem_id="dk-note-saved", elem_classes="dk-told"))
     with parts.add(
+        "doubt_box",
+        gr.Accordion("Why was this flagged, if it is genuine?", open=False, visible=False, elem_id="dk-doubt-box"),
+    ):
+        parts.add("doubt", html("", elem_id="dk-doubt", js_on_load=script("seek.js", "doubt.js")))
+    with parts.add(
         "stress_box",
         gr.Accordion("Would this answer survive recompression?", open=False, visible=False, elem_id="dk-stress-box"),
     ):
