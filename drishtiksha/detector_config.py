@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import to_jsonable_python
 
 from drishtiksha.casefile import LINE_OF, EvidenceKind, LineKind
-from drishtiksha.results import MediaInfo, MediaKind, Thresholds
+from drishtiksha.results import FalseAlarms, MediaInfo, MediaKind, Thresholds
 
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 """What a model may be told to run on."""
@@ -257,3 +257,6 @@ class Reference(BaseModel):
         "rates count people. None: as many as files",
     )
     fake_sources: int | None = Field(default=None, gt=0, description="the same of the fakes")
+    groups: tuple[FalseAlarms, ...] = Field(
+        default=(), description="false alarms by the treatment of the genuine media"
+    )

@@ -282,6 +282,15 @@ class Thresholds(Frozen):
         return self
 
 
+class FalseAlarms(Frozen):
+    """How often one kind of genuine media was wrongly suspected in a detector's test."""
+
+    group: str = Field(description="how the media had been treated, by the name that the test gave it: 'jpeg_70'")
+    n: int = Field(gt=0, description="how many were scored")
+    share: float = Field(ge=0, le=1)
+    share_95: float | None = Field(default=None, description="upper end of its 95 % interval")
+
+
 class ErrorRates(Frozen):
     """How often held-out media of this kind scored like this file. Shares in [0, 1]; None where none were measured.
 
@@ -301,6 +310,9 @@ class ErrorRates(Frozen):
         default=None, description="share of the fakes below the `fake` threshold, whatever this p_fake: the miss rate"
     )
     missed_95: float | None = None
+    groups: tuple[FalseAlarms, ...] = Field(
+        default=(), description="false alarms by the treatment of the genuine media"
+    )
 
 
 class RunProvenance(Frozen):

@@ -122,6 +122,7 @@ def error_rates(p_fake: float | None, reference: Reference | None, thresholds: T
         fake_as_low_95=low_bound,
         missed=missed,
         missed_95=missed_bound,
+        groups=reference.groups,
     )
 
 

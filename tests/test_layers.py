@@ -35,6 +35,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha.features": 2,
     "drishtiksha.provenance": 2,
     "drishtiksha.explain": 3,
+    "drishtiksha.forensics": 3,
     "drishtiksha.analysis": 4,
     "drishtiksha.render": 4,
     "drishtiksha.answer": 5,

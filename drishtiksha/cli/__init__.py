@@ -15,6 +15,7 @@ from drishtiksha.cli.console import Exit, exit_code, out
 from drishtiksha.cli.evaluate import evaluate_app
 from drishtiksha.cli.examine import examine
 from drishtiksha.cli.keys import keys_app
+from drishtiksha.cli.look import look
 from drishtiksha.cli.models import models
 from drishtiksha.cli.predict import predict
 from drishtiksha.cli.provenance import provenance
@@ -37,6 +38,7 @@ app.command()(models)
 app.command()(compare)
 app.command()(stress)
 app.command()(provenance)
+app.command()(look)
 app.command()(tracks)
 app.command()(report)
 app.command()(verify)

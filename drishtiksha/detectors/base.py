@@ -192,7 +192,7 @@ class Detector(ABC):
         return self._sidecar is not None and self._sidecar.calibration is not None
 
     def reference(self, media: MediaInfo) -> Reference | None:
-        return self._sidecar.reference.get(media.kind) if self._sidecar else None
+        return self._sidecar.reference_of(media.kind) if self._sidecar else None
 
     @property
     def parameters(self) -> int:

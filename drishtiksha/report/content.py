@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from drishtiksha import __version__
 from drishtiksha.answer import Answer, State, answer_of, look_of
+from drishtiksha.answer.doubts import Doubt, deciding_conditions, doubt_of
 from drishtiksha.casefile import CaseFile, HumanVerdict, Review
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
@@ -45,12 +46,22 @@ def build(
         model_section(result, number, evidence, limits or MediaLimits())
         for number, result in enumerate(case.results, start=1)
     )
-    return _assembled(case, sections, made, NO_PICTURES if evidence is None and case.results else "")
-
-
-def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pictures_left_out: str) -> Content:
-    agreement = further.agreement(case.results)
     answer = answer_of(case.media, case.results, case.provenance)
+    seen = deciding_conditions(answer, evidence, limits or MediaLimits()) if evidence is not None else None
+    doubt = doubt_of(answer, case.results, seen, case.stress)
+    left_out = NO_PICTURES if evidence is None and case.results else ""
+    return _assembled(case, answer, doubt, sections, made, left_out)
+
+
+def _assembled(
+    case: CaseFile,
+    answer: Answer,
+    doubt: Doubt | None,
+    sections: tuple[ModelSection, ...],
+    made: str,
+    pictures_left_out: str,
+) -> Content:
+    agreement = further.agreement(case.results)
     return Content(
         title=f"Examination of {case.media.name}",
         case_id=case.case_id,
@@ -70,6 +81,7 @@ def _assembled(case: CaseFile, sections: tuple[ModelSection, ...], made: str, pi
         strip=agreement.strip,
         segments=agreement.segments,
         stress=tuple(further.stress_section(stress) for stress in case.stress),
+        doubt=doubt,
         reviews=_reviews(case),
         custody=_custody(case, made),
         pictures_left_out=pictures_left_out,

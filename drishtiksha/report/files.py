@@ -5,12 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 
 def draft_of(target: Path) -> Path:
     """A new name beside `target`, to be moved there once the file is whole."""
     return target.with_name(f".{secrets.token_hex(12)}")
+
+
+def once(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file unless it is there; nobody ever sees a half-written one."""
+    if not path.exists():
+        unfinished = draft_of(path)
+        try:
+            write(unfinished)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return path
 
 
 def is_stream(target: Path) -> bool:

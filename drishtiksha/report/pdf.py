@@ -123,6 +123,8 @@ def _annex(report: Content, typeset: Typesetter) -> list[Flowable]:
         story += typeset.table(report.segments) if report.segments else []
     for model in report.models:
         story += _model(model, typeset)
+    if report.doubt:
+        story += [typeset.heading("Why it may be a false alarm", 2), *typeset.bullets(report.doubt.sentences)]
     if report.stress:
         story.append(typeset.heading("Stress test: would the verdict survive?", 2))
         for stress in report.stress:

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from drishtiksha.answer import Answer
+from drishtiksha.answer.doubts import Doubt
 from drishtiksha.render.words import Tone
 
 Facts = tuple[tuple[str, str], ...]
@@ -139,6 +140,7 @@ class Content:
     strip: Picture | None
     segments: Table | None
     stress: tuple[StressSection, ...]
+    doubt: Doubt | None
     reviews: tuple[ReviewEntry, ...]
     custody: Facts
     pictures_left_out: str

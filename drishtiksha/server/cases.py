@@ -15,12 +15,14 @@ from pydantic import BeforeValidator
 from drishtiksha.answer import Answer
 from drishtiksha.casefile import CaseFile, JobView
 from drishtiksha.errors import RequestError
+from drishtiksha.forensics import Filter
 from drishtiksha.report import write
 from drishtiksha.results import Prediction
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import CaseSummary, gone
 from drishtiksha.server.errors import public_job
 from drishtiksha.server.services import Here, as_json, list_as_json
+from drishtiksha.services.looking import KeyFrames
 
 REPORT_WAIT_S = 20.0
 """How long a report waits for others to be made."""
@@ -91,6 +93,32 @@ def case(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
 def answer(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
     """What all detectors that examined the file say together, as the case stands; `pending` names who is still at work."""
     return as_json(here.workbench.seen_by(viewer).open(case_id).answer())
+
+
+@router.get(
+    "/api/cases/{case_id}/look",
+    response_class=Response,
+    responses={200: {"content": {"image/png": _FILE}}, **GONE},
+)
+def look(
+    case_id: CaseId,
+    viewer: Admitted,
+    here: Here,
+    at: Annotated[
+        float, Query(ge=0, le=1e6, allow_inf_nan=False, description="seconds; of a picture it is not used")
+    ] = 0,
+    through: Annotated[Filter, Query(alias="filter")] = Filter.FRAME,
+) -> Response:
+    """The frame that is shown at a time, of its own size, as PNG; through a filter for a person to look at. No filter proves
+    anything."""
+    seen = here.workbench.seen_by(viewer).open(case_id).look(through, at)
+    return Response(seen.path.read_bytes(), media_type="image/png")
+
+
+@router.get("/api/cases/{case_id}/key-frames", response_model=KeyFrames, responses=GONE)
+def key_frames(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
+    """Where the scenes of a video begin; `look` gives the frames."""
+    return as_json(here.workbench.seen_by(viewer).open(case_id).key_frames())
 
 
 @router.get("/api/cases/{case_id}/jobs", response_model=list[JobView], responses=GONE)

@@ -31,6 +31,7 @@ from drishtiksha.errors import (
     QueueFullError,
     WrongMediaKindError,
 )
+from drishtiksha.forensics import Filter
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.people import numbered
 from drishtiksha.registry import ModelManager
@@ -38,6 +39,7 @@ from drishtiksha.results import MediaInfo, Prediction
 from drishtiksha.services.answers import answer_to, for_track, proven_for, started_for
 from drishtiksha.services.estimates import guess
 from drishtiksha.services.folders import CaseFolders
+from drishtiksha.services.looking import KeyFrames, Look, Looks
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.processes import WorkerProcesses
 from drishtiksha.services.running import Here, Runner
@@ -87,6 +89,7 @@ class Workbench:
         self.settings, self.manager, self._runner = settings, manager, runner or Here()
         self.store = store or open_store(settings.database_url, settings.data_root)
         self._folders = CaseFolders(settings)
+        self._looks = Looks(settings.limits)
         reader = ResultReader()
         self._cases = Cases(self.store, reader)
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
@@ -352,6 +355,14 @@ class OpenCase:
     def derived(self) -> Path:
         """The folder for derived copies (it exists); it is deleted with the case."""
         return self._bench._folders.derived(self.case_id)
+
+    def look(self, through: Filter = Filter.FRAME, time_s: float = 0.0) -> Look:
+        """The frame that is shown at `time_s` through a filter. Raises: CaseGoneError, MediaError, QueueFullError."""
+        return self._bench._looks.look(self.evidence(), self.derived(), through, time_s)
+
+    def key_frames(self) -> KeyFrames:
+        """The first frames of the scenes of a video. Raises: CaseGoneError, MediaError, QueueFullError."""
+        return self._bench._looks.key_frames(self.evidence(), self.derived())
 
     def plan(self, models: Sequence[str]) -> RunPlan:
         """What running these models would take: time, memory, what must be loaded."""

@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from drishtiksha.contract import DetectorConfig, Reference, WeightsSource
 from drishtiksha.detector_config import LicenceClass
 from drishtiksha.errors import DownloadError, WeightsMismatchError, WeightsMissingError
-from drishtiksha.results import MediaKind, Thresholds
+from drishtiksha.results import FalseAlarms, MediaKind, Thresholds
 
 MOST_MISSED = 0.5
 """A detector that misses more of the fakes of kinds that it never trained on answers no file REAL."""
+GENUINE = ("real", "clip_real", "*")
+"""What the tests of the detectors that ship call groups of genuine media."""
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -85,6 +87,25 @@ class Sidecar(BaseModel):
     unknown_kinds: UnknownKinds | None = Field(default=None, description="None: not measured")
     reference: dict[MediaKind, Reference] = Field(default={}, description="by the kind of media that was scored")
     measured: dict[str, Any] = Field(default={}, description="AUC, EER and the like, as the training report gives them")
+
+    def reference_of(self, kind: MediaKind) -> Reference | None:
+        """How held-out media of this kind scored, with the false alarms by their treatment."""
+        found = self.reference.get(kind)
+        return found and found.model_copy(update={"groups": self._groups()})
+
+    def _groups(self) -> tuple[FalseAlarms, ...]:
+        """From `measured`, where a group is called `what/treatment`. Of one treatment the first that is there: of pictures, of
+        clips, of all media that were treated so."""
+        found: dict[str, FalseAlarms] = {}
+        for what in GENUINE:
+            for name, row in self.measured.items():
+                first, slash, treatment = name.partition("/")
+                if not slash or first != what or treatment in (*found, "*") or not isinstance(row, dict):
+                    continue
+                scored = row.get("n_real", 0) - (row.get("not_scored", 0) if not row.get("n_fake") else 0)
+                if scored > 0 and (rate := row.get("false_alarms")):
+                    found[treatment] = FalseAlarms(group=treatment, n=scored, share=rate[0], share_95=rate[2])
+        return tuple(found.values())
 
 
 def sha256_of(path: Path) -> str:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 
+import numpy as np
 import pytest
+from PIL import Image
 from server_kit import ABSENT, BRIGHT, SLOW, refused, served
 
 from drishtiksha.casefile import CaseFile
-from drishtiksha.settings import ROOT
+from drishtiksha.forensics import Filter
+from drishtiksha.forensics.filters import filtered
+from drishtiksha.media.video import iter_frames
+from drishtiksha.settings import ROOT, MediaLimits
 
 NOBODYS = "0" * 32
 
@@ -111,3 +117,23 @@ def test_strangers_reach_a_case_by_its_id_and_see_no_list(app_of, picture):
         sent = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"model": BRIGHT, "wait": "true"})
         assert client.get(f"/api/cases/{sent.json()['case_id']}").status_code == 200
         refused(client.get("/api/cases"), 401, "key_required")
+
+
+def test_a_frame_is_looked_at_through_a_filter_and_scenes_are_listed(client, video, tmp_path):
+    case_id = client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": BRIGHT}).json()["case_id"]
+    look = f"/api/cases/{case_id}/look"
+    path = tmp_path / "v.mp4"
+    path.write_bytes(video)
+    with iter_frames(path, limits=MediaLimits()) as frames:
+        decoded = {frame.index: frame.image for frame in frames}
+    for through in ("frame", "noise"):
+        answer = client.get(look, params={"at": 1.25, "filter": through})
+        assert answer.headers["content-type"] == "image/png"
+        seen = np.asarray(Image.open(io.BytesIO(answer.content)))
+        assert np.array_equal(seen, filtered(decoded[12], Filter(through)))
+    scenes = client.get(f"/api/cases/{case_id}/key-frames").json()
+    assert scenes["frames"][0]["time_s"] == 0
+    assert "path" not in str(scenes)
+    for wrong in ({"filter": "magic"}, {"at": -1}, {"at": "nan"}):
+        assert client.get(look, params=wrong).status_code == 422
+    refused(client.get(f"/api/cases/{NOBODYS}/look"), 404, "case_gone")

@@ -129,7 +129,7 @@ class Page:
             "session_hash": self._session,
             "event_data": {
                 "person": 0, "index": 0, "value": "", "fraction": 0.5, "narrow": False, "time": 0.5, "format": "json",
-                "case_id": case_id, "said": said, "model": BRIGHT, "action": "unload",
+                "filter": "noise", "case_id": case_id, "said": said, "model": BRIGHT, "action": "unload",
             },
         }  # fmt: skip
         joined = self._client.post("/gradio_api/queue/join", json=body, params=self._link)

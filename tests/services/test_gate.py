@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Right, Role, Viewer
-from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, NotAllowedError
+from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, NotAllowedError, WrongMediaKindError
+from drishtiksha.forensics import Filter
 from drishtiksha.provenance import examine
 from drishtiksha.services.sessions import visitor
 from drishtiksha.services.workbench import OpenCase, Seen, Workbench
@@ -32,6 +33,11 @@ class Known:
     provenance: Any = field(repr=False)
 
 
+def no_scenes(case: Any) -> None:
+    with pytest.raises(WrongMediaKindError):
+        case.key_frames()
+
+
 SEEN: dict[str, tuple[Right | None, Act]] = {
     "take": (None, lambda seen, _: seen.take(PORTRAIT, "own.jpg")),
     "open": (Right.READ, lambda seen, known: seen.open(known.case_id)),
@@ -48,6 +54,8 @@ CASE: dict[str, tuple[Right | None, Act]] = {
     "read": (Right.READ, lambda case, _: case.read()),
     "evidence": (Right.READ, lambda case, _: case.evidence()),
     "derived": (Right.READ, lambda case, _: case.derived()),
+    "look": (Right.READ, lambda case, _: case.look(Filter.NOISE)),
+    "key_frames": (Right.READ, lambda case, _: no_scenes(case)),
     "plan": (Right.READ, lambda case, _: case.plan(["BRIGHT"])),
     "jobs": (Right.READ, lambda case, _: case.jobs()),
     "reviews": (Right.READ, lambda case, _: case.reviews()),

@@ -9,8 +9,10 @@ from pathlib import Path
 import gradio as gr
 
 from drishtiksha.answer import Answer, answer_of, look_of
+from drishtiksha.answer.doubts import Doubt, deciding_conditions, doubt_of
 from drishtiksha.casefile import CaseFile
-from drishtiksha.settings import ROOT
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.settings import ROOT, MediaLimits
 from drishtiksha.ui.analyze import reading, view
 from drishtiksha.ui.analyze.state import Update
 from drishtiksha.ui.shared import links, panels, player
@@ -44,6 +46,14 @@ def all_of_them() -> dict[str, Example]:
     return found
 
 
+@cache
+def _doubt(name: str) -> Doubt | None:
+    """Why the example may be a false alarm."""
+    one = all_of_them()[name]
+    seen = deciding_conditions(one.answer, Evidence(one.path, one.case.media), MediaLimits())
+    return doubt_of(one.answer, one.case.results, seen, one.case.stress)
+
+
 def path_of(name: str) -> Path | None:
     """The file of an example; None for a name that is none."""
     found = all_of_them().get(name)
@@ -67,6 +77,7 @@ def show(name: str) -> Update:
     return (
         cleared()
         | reading.written(case, found.answer, "")
+        | reading.doubted(_doubt(name), may_run=False)
         | Update(
             case="",
             example=name,

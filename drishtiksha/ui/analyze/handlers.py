@@ -14,7 +14,7 @@ from drishtiksha.errors import CaseGoneError, DrishtikshaError, JobGoneError, No
 from drishtiksha.services.answers import proven_for
 from drishtiksha.services.intake import deleted_on_failure
 from drishtiksha.services.workbench import OpenCase
-from drishtiksha.ui.analyze import reading, running, view
+from drishtiksha.ui.analyze import looking, reading, running, view
 from drishtiksha.ui.analyze.state import Update
 from drishtiksha.ui.shared import choice, deleting, downloads, links, panels, player, shown
 from drishtiksha.ui.shared.desk import Desk, discard_upload
@@ -125,6 +125,7 @@ def page_of(desk: Desk, opened: OpenCase) -> Update:
         player=player.player(media, copy, view.PLAYER_ID),
         facts=panels.evidence(media, [remark] if remark else []),
         provenance=panels.origin(case),
+        **looking.offered(media),
         note_box=gr.update(visible=owner),
         note=case.question,
         note_saved="",
@@ -227,6 +228,8 @@ def cleared() -> Update:
         keep=gr.update(visible=False),
         reports=downloads.buttons(),
         again_status="",
+        **looking.nothing(),
+        **reading.doubted(None, may_run=False),
         **running.quiet(),
     )
 

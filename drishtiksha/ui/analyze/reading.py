@@ -5,9 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from drishtiksha.answer import Answer, Glance, State
+from drishtiksha.answer.doubts import Doubt, suspected
 from drishtiksha.casefile import CaseFile, JobView, Right
 from drishtiksha.render.findings import findings
 from drishtiksha.results import AnalysisResult
+from drishtiksha.services.doubting import doubt_about
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import view
 from drishtiksha.ui.analyze.state import Update
@@ -23,13 +25,17 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     case, answer = opened.read(), opened.answer(glance=glance)
     update, may_run = written(case, answer, job.job_id if job else ""), opened.may(Right.RUN)
     tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
-    return update | Update(
-        human=human.verdict_of_people(case),
-        left_out=view.left_out(answer, recommended(desk), may_run=may_run),
-        tracks=view.tracks(case.media, job.track if job else None, may_run=may_run, ready=answer.complete),
-        moments=moments(desk, opened, case, answer) if answer.complete else "",
-        stress_box=gr.update(visible=answer.complete and answer.stress),
-        stress=view.stress_test(tested) if tested else "",
+    return (
+        update
+        | doubts(desk, opened, case, answer)
+        | Update(
+            human=human.verdict_of_people(case),
+            left_out=view.left_out(answer, recommended(desk), may_run=may_run),
+            tracks=view.tracks(case.media, job.track if job else None, may_run=may_run, ready=answer.complete),
+            moments=moments(desk, opened, case, answer) if answer.complete else "",
+            stress_box=gr.update(visible=answer.complete and answer.stress),
+            stress=view.stress_test(tested) if tested else "",
+        )
     )
 
 
@@ -46,6 +52,22 @@ def written(case: CaseFile, answer: Answer, job_id: str) -> Update:
 def recommended(desk: Desk) -> list[str]:
     """The names of the recommended detectors."""
     return [name for name, config in desk.manager.model_configs.items() if config.recommended]
+
+
+def doubts(desk: Desk, opened: OpenCase, case: CaseFile, answer: Answer) -> Update:
+    """Why it may be a false alarm, where detectors found signs."""
+    found = None
+    if answer.complete and suspected(answer) is not None:
+        found = doubt_about(case, answer, opened.evidence(), opened.derived(), desk.settings.limits)
+    return doubted(found, may_run=opened.may(Right.RUN))
+
+
+def doubted(found: Doubt | None, *, may_run: bool) -> Update:
+    """The same, once it is known. None: nothing is shown."""
+    return Update(
+        doubt_box=gr.update(visible=found is not None),
+        doubt=view.doubt(found, may_run=may_run) if found is not None else "",
+    )
 
 
 def deciding(answer: Answer) -> str | None:

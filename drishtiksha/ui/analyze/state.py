@@ -45,6 +45,11 @@ class Update(TypedDict, total=False):
     stress_status: str
     stress_run: Change
     stress_stop: Change
+    doubt_box: Change
+    doubt: str
+    look_box: Change
+    look: str
+    key_frames: str
     detectors: Change
     picks: Change
     again: Change

@@ -6,7 +6,7 @@ import gradio as gr
 
 from drishtiksha.ui.analyze import examples
 from drishtiksha.ui.analyze.state import Update
-from drishtiksha.ui.analyze.wiring import wire_answer, wire_case, wire_evidence
+from drishtiksha.ui.analyze.wiring import wire_answer, wire_case, wire_evidence, wire_looking
 from drishtiksha.ui.shared import choice, downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
@@ -42,6 +42,7 @@ def build(desk: Desk, tab: gr.Tab, demo: gr.Blocks) -> Parts:
     taking = wire_evidence(parts, desk)
     wire_case(parts, desk, tab, demo, taking)
     wire_answer(parts, desk)
+    wire_looking(parts, desk)
     return parts
 
 
@@ -79,6 +80,11 @@ def _more(parts: Parts, desk: Desk) -> None:
         )
         parts.add("note_saved", html("", elem_id="dk-note-saved", elem_classes="dk-told"))
     with parts.add(
+        "doubt_box",
+        gr.Accordion("Why was this flagged, if it is genuine?", open=False, visible=False, elem_id="dk-doubt-box"),
+    ):
+        parts.add("doubt", html("", elem_id="dk-doubt", js_on_load=script("seek.js", "doubt.js")))
+    with parts.add(
         "stress_box",
         gr.Accordion("Would this answer survive recompression?", open=False, visible=False, elem_id="dk-stress-box"),
     ):
@@ -92,6 +98,9 @@ def _more(parts: Parts, desk: Desk) -> None:
         with gr.Row(elem_classes="dk-actions"):
             parts.add("stress_run", gr.Button("Run the stress test", size="sm", elem_id="dk-stress-run"))
             parts.add("stress_stop", gr.Button("Stop", size="sm", visible=False, elem_id="dk-stress-stop"))
+    with parts.add("look_box", gr.Accordion("Look closer", open=False, visible=False, elem_id="dk-look-box")):
+        parts.add("look", html("", elem_id="dk-look", js_on_load=script("look.js")))
+        parts.add("key_frames", html("", elem_id="dk-key-frames", js_on_load=script("seek.js", "key_frames.js")))
     with gr.Accordion("Facts of the file", open=False, elem_id="dk-facts-box"):
         parts.add("facts", html(elem_id="dk-facts"))
     with gr.Accordion("What the file says of itself", open=False, elem_id="dk-provenance-box"):

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from drishtiksha.answer import Answer, LeftOut, look_of
+from drishtiksha.answer.doubts import Doubt
 from drishtiksha.casefile import LineKind, StressResult
 from drishtiksha.render import facts, words
 from drishtiksha.render.comparison import comparison_chart, has_chart
@@ -156,6 +157,11 @@ def _highest_s(result: AnalysisResult, person: int) -> float | None:
     """When the score of a person was highest."""
     seen = [(f.p_fake, s.time_s) for s in result.scores for f in s.faces if f.person == person and s.time_s is not None]
     return max(seen)[1] if seen else None
+
+
+def doubt(found: Doubt, *, may_run: bool) -> str:
+    """Why it may be a false alarm. may_run: the viewer may start a stress test."""
+    return fill("analyze/doubt.html", doubt=found, player_id=PLAYER_ID, may_run=may_run)
 
 
 def stress_test(stress: StressResult) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from drishtiksha.ui.analyze import examples, handlers
+from drishtiksha.ui.analyze import examples, handlers, looking
 from drishtiksha.ui.shared import choice, downloads, links
 from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.failure import guarded
 from drishtiksha.ui.shared.parts import Parts
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -113,3 +114,17 @@ def wire_answer(parts: Parts, desk: Desk) -> None:
         parts.outputs,
         **NOW,
     )
+
+
+def wire_looking(parts: Parts, desk: Desk) -> None:
+    """One frame through a filter, and the key frames."""
+    seen, begun = guarded(handlers.failed)(looking.look), guarded(handlers.failed)(looking.scenes)
+
+    def look(case_id: str, event: gr.EventData, request: gr.Request) -> Changes:
+        return parts.update(seen(desk, case_id, str(event.filter), event.time, desk.viewer(request)))
+
+    def scenes(case_id: str, request: gr.Request) -> Changes:
+        return parts.update(begun(desk, case_id, desk.viewer(request)))
+
+    parts["look"].select(look, parts["case"], parts.outputs, concurrency_limit=4, **PRIVATE)
+    parts["key_frames"].select(scenes, parts["case"], parts.outputs, concurrency_limit=4, **PRIVATE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from PIL import Image
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import findings
 from drishtiksha.render.moments import QUALITY, moment_pictures
-from drishtiksha.report.files import draft_of
+from drishtiksha.report.files import once
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
 
@@ -27,10 +26,10 @@ def display_copy(evidence: Evidence, folder: Path, limits: MediaLimits) -> Path:
     """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are, not by the user. Made once."""
     media = evidence.media
     if media.kind is MediaKind.IMAGE:
-        return _once(folder / "evidence.jpg", lambda target: _picture(evidence, target, limits))
+        return once(folder / "evidence.jpg", lambda target: _picture(evidence, target, limits))
     container = media.container.split(",")[0].lower()
     suffix = re.sub(r"[^a-z0-9]", "", _SUFFIXES.get(container, container)) or "bin"
-    return _once(folder / f"evidence.{suffix}", lambda target: shutil.copyfile(evidence.path, target))
+    return once(folder / f"evidence.{suffix}", lambda target: shutil.copyfile(evidence.path, target))
 
 
 def playback_remark(media: MediaInfo) -> str | None:
@@ -52,9 +51,9 @@ def gallery(
     for number, (finding, picture) in enumerate(moment_pictures(evidence, result, limits)):
         path = folder / f"{stem}-{number}.jpg"
         shot = Image.fromarray(picture)
-        _once(path, partial(shot.save, format="JPEG", quality=QUALITY))
+        once(path, partial(shot.save, format="JPEG", quality=QUALITY))
         items.append((str(path), finding.title()))
-    _once(titles_file, lambda target: target.write_text("\n".join(title for _, title in items), encoding="utf-8"))
+    once(titles_file, lambda target: target.write_text("\n".join(title for _, title in items), encoding="utf-8"))
     return items
 
 
@@ -77,12 +76,3 @@ def _picture(evidence: Evidence, target: Path, limits: MediaLimits) -> None:
     picture = Image.fromarray(evidence.reader(limits).picture())
     picture.thumbnail((LONG_SIDE, LONG_SIDE))
     picture.save(target, "JPEG", quality=90)
-
-
-def _once(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file unless it is there; nobody ever sees a half-written one."""
-    if not path.exists():
-        unfinished = draft_of(path)
-        write(unfinished)
-        unfinished.replace(path)
-    return path
