@@ -260,7 +260,8 @@ class _Builder:
 
     def _missing(self) -> list[LineKind]:
         """The lines that such a file would have, if a detector for them was ready."""
-        there = {one.kind for one in (*self.lines, *self.left_out)} | {kind for kind, n in self.waiting.items() if n}
+        there = {line.kind for line in self.lines} | {one.kind for one in self.left_out}
+        there |= {kind for kind, n in self.waiting.items() if n}
         return [kind for kind in fitting_lines(self.media) if kind not in there]
 
     def _asides(self) -> Iterator[str]:

@@ -121,7 +121,9 @@ def deciding_conditions(answer: Answer, evidence: Evidence, limits: MediaLimits)
         return None
     place = found[0].look[0] if found[0].look else None
     try:
-        return conditions_of(evidence, place and place.region, place and place.frame_index, limits)
+        if place is None:
+            return conditions_of(evidence, None, None, limits)
+        return conditions_of(evidence, place.region, place.frame_index, limits)
     except MediaError as error:
         log.info("no conditions: %s", error)
         return None
