@@ -44,6 +44,9 @@ WAITS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 WELL_S = 60.0
 """A worker that lived so long ends such a row."""
 GLANCE_S = 60.0
+SWITCH_S = 0.001
+"""How long a thread of this process may go on before another one has its turn: what answers must not wait long for what
+takes files in. With eight busy threads Python's own 5 ms keep an answer waiting several times as long."""
 
 _CRASHED = (
     "The program crashed again and again while it worked on this file ({why}). It is not tried again by itself. Most likely "
@@ -72,6 +75,7 @@ class WorkerProcesses:
         """Does nothing when they run already. Raises: DrishtikshaError where the devices of this machine cannot be told."""
         if self._keepers:
             return
+        sys.setswitchinterval(SWITCH_S)
         groups = by_device_elsewhere(config.device for config in self._manager.model_configs.values())
         self._jobs.queue.groups = groups
         self._chores.start()

@@ -29,6 +29,9 @@ from drishtiksha.store.db import open_store
 
 pytestmark = pytest.mark.slow
 
+START_S = 400
+"""Generous: the machine may be training a network at the same time."""
+
 
 @pytest.fixture
 def environment(tmp_path):
@@ -63,7 +66,13 @@ def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, wo
     (tmp_path / "file").touch()
     environment = {**os.environ, "DRISHTIKSHA_DATA_DIR": str(tmp_path / "file" / "data")}
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
     )
     told = " ".join(done.stderr.split())
     assert done.returncode == Exit.FAILED
@@ -80,15 +89,15 @@ def serving(environment, tmp_path, *arguments: str) -> Iterator[tuple[subprocess
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            for _ in range(1200):
+            deadline = time.monotonic() + START_S
+            while True:
                 try:
                     if client.get("/readyz").status_code == 200:
                         break
                 except httpx.TransportError:
                     assert process.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
                 time.sleep(0.1)
-            else:
-                raise AssertionError((tmp_path / "log").read_text())
             yield process, client
     finally:
         process.kill()
@@ -161,7 +170,7 @@ def test_a_server_that_is_told_to_stop_does_though_somebody_watches(environment,
             next(response.iter_lines())
             workers = children_of(process.pid)
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(120)
     assert not any(map(alive, workers))
     store = open_store(None, tmp_path / "data")
     with store.read() as session:

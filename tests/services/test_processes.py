@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -105,15 +107,17 @@ def test_a_crash_takes_the_job_to_a_retry_and_then_to_a_failure_with_a_reason(be
 
 
 def test_a_worker_that_hangs_is_replaced_and_the_state_says_so(bench, fault, monkeypatch):
-    monkeypatch.setattr(processes, "SILENT_S", 3.0)
-    monkeypatch.setattr(processes, "HANG_S", 8.0)
     first = worker_of(bench)
     fault.write_text("SIGSTOP")
     job_id = submitted(bench, "FRAGILE")
+    until(lambda: Path(f"{fault}.noted").exists(), "it did not come to the fault")
+    monkeypatch.setattr(processes, "SILENT_S", 2.5)
+    monkeypatch.setattr(processes, "HANG_S", 4.0)
     until(lambda: "has not answered" in bench.workers_state, "nobody noticed")
     fault.unlink()
+    until(lambda: worker_of(bench) != first, "it was not replaced")
+    monkeypatch.undo()
     assert ended(bench, job_id).state is JobState.DONE
-    assert worker_of(bench) != first
     with pytest.raises(ProcessLookupError):
         os.kill(first, 0)
 
@@ -165,6 +169,30 @@ def test_a_worker_that_dies_while_it_is_asked_is_told(bench):
     with pytest.raises(ModelRegistryError, match="killed"):
         keeper.ask("STURDY could not be loaded", do="load", model="STURDY")
     assert worker_of(bench) != first
+
+
+@pytest.mark.slow
+def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path):
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path / "data"})
+    elsewhere = Workbench(settings, bench.manager)  # never started, as a server on another machine
+    own = {
+        "DRISHTIKSHA_CONFIG": os.environ["DRISHTIKSHA_CONFIG"],
+        "DRISHTIKSHA_DATA_DIR": str(tmp_path / "data"),
+        "DRISHTIKSHA_DETECTORS_DIR": str(settings.detectors_folder),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "drishtiksha", "worker"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | own, stderr=subprocess.PIPE, text=True)
+    try:
+        assert ended(elsewhere, submitted(elsewhere, "STURDY")).state is JobState.DONE
+        process.terminate()
+        told = process.communicate(timeout=PATIENCE_S)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 0, told
+    assert "Waiting for jobs" in told
+    assert "STURDY" in told, "a line a job in the log"
+    elsewhere.store.close()
 
 
 @pytest.mark.slow
