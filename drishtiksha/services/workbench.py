@@ -440,14 +440,17 @@ class OpenCase:
                 self.submit(slow, batch=True)
         return job_id
 
-    def answer(self, *, glance: Glance | None = None, language: str = "en") -> Answer:
-        """What all detectors together say as the case stands. Raises: CaseGoneError; ConfigError for an unknown language."""
-        manager, jobs = self._bench.manager, self.jobs()
-        seen = self._seconds_seen() if jobs else {}
-        fit = [manager.model_configs[name] for name in proven_for(manager, self.media)] if jobs else []
-        not_run = [(config, seen.get(config.model_name) or guess(config, self.media)) for config in fit]
-        configs = manager.model_configs
-        return answer_to(self.read(), jobs, configs, not_run=not_run, glance=glance, language=language)
+    def answer(self, *, case: CaseFile | None = None, glance: Glance | None = None, language: str = "en") -> Answer:
+        """What all detectors together say as the case stands. case: as `read` gave it just now, where that was asked.
+
+        Raises: CaseGoneError; ConfigError for an unknown language.
+        """
+        configs, case, jobs = self._bench.manager.model_configs, case or self.read(), self.jobs()
+        answered = {result.model_name for result in case.results}
+        rest = [name for name in proven_for(self._bench.manager, self.media) if name not in answered] if jobs else []
+        seen = self._seconds_seen() if rest else {}
+        not_run = [(configs[name], seen.get(name) or guess(configs[name], self.media)) for name in rest]
+        return answer_to(case, jobs, configs, not_run=not_run, glance=glance, language=language)
 
     def add_review(
         self,

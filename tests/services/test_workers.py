@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from gated_detector import counted
+from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -165,9 +166,10 @@ def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):
     )
 
 
-def test_a_list_of_cases_does_without_heatmaps(bench, gate):
+def test_a_list_of_cases_does_without_heatmaps(bench, gate, tmp_path):
     gate.touch()
-    case = bench.seen_by(LOCAL).take(ROOT / "assets" / "portrait.jpg", "p.jpg")
+    Image.new("RGB", (160, 160), (250, 250, 250)).save(tmp_path / "bright.png")  # which BRIGHT suspects
+    case = bench.seen_by(LOCAL).take(tmp_path / "bright.png", "p.png")
     ended(bench, bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"]))
     whole, (brief,) = bench.seen_by(LOCAL).open(case.case_id).read(), bench.seen_by(LOCAL).cases()
     assert whole.results[0].heatmaps

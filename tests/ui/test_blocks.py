@@ -53,7 +53,7 @@ def test_the_queue_is_bounded_and_cannot_be_skipped(demo: gr.Blocks, desk: Desk)
 
 def test_any_number_of_pages_may_watch_jobs_within_a_bounded_queue(demo: gr.Blocks) -> None:
     watching = [fn for fn in demo.fns.values() if inspect.isgeneratorfunction(fn.fn) and fn.concurrency_limit is None]
-    assert len(watching) == 7, "dropped, example, again, retry, opened by a link, stress test, undo"
+    assert len(watching) == 9, "dropped, example, again, left out, track, retry, opened by a link, stress test, undo"
     assert demo._queue.max_size is not None
 
 

@@ -22,7 +22,8 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
 
     Raises: CaseGoneError.
     """
-    case, answer = opened.read(), opened.answer(glance=glance)
+    case = opened.read()
+    answer = opened.answer(case=case, glance=glance)
     update, may_run = written(case, answer, job.job_id if job else ""), opened.may(Right.RUN)
     tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
     return (
