@@ -20,8 +20,11 @@ from bench.measure import alone
 CHROMIUM = os.environ.get("DRISHTIKSHA_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 GOALS = {"requests": "60", "kB": "700", "first paint": "1 s"}
 HEAD = "| the first load of the page, in Chromium with an empty cache | | goal: under |\n|---|---|---|"
-SETTLED_MS = 500
-"""Without a request for so long the page has loaded."""
+SETTLED_MS = 1000
+"""Without a further request for so long the page has loaded."""
+LONGEST_MS = 120_000
+DROP = "#dk-drop input[type=file]"
+"""Where a file is dropped."""
 
 ENTRIES = """() => {
   const sent = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
@@ -52,11 +55,15 @@ def _load(browser: Any, address: str) -> tuple[int, int, float]:
     context = browser.new_context()
     try:
         page = context.new_page()
-        page.goto(address, wait_until="load")
-        page.wait_for_load_state("networkidle", timeout=60_000)
-        page.wait_for_timeout(SETTLED_MS)
-        requests, sent, paint_ms = page.evaluate(ENTRIES)
-        return requests, sent, paint_ms
+        page.goto(address, wait_until="load", timeout=LONGEST_MS)
+        page.wait_for_selector(DROP, state="attached", timeout=LONGEST_MS)
+        found = page.evaluate(ENTRIES)
+        while True:  # gradio keeps a connection open, so that the network is never idle
+            page.wait_for_timeout(SETTLED_MS)
+            before, found = found, page.evaluate(ENTRIES)
+            if found == before and found[2] is not None:
+                requests, sent, paint_ms = found
+                return requests, sent, paint_ms
     finally:
         context.close()
 

@@ -15,8 +15,8 @@ class PlainConsole(Console):
 
     @property
     def size(self) -> Dimensions:
-        found = super().size
-        return found if self.is_terminal or self._width is not None else Dimensions(UNBROKEN, found.height)
+        found = super().size  # as COLUMNS says, where it is set
+        return found if self.is_terminal else Dimensions(UNBROKEN, found.height)
 
     @size.setter
     def size(self, new_size: tuple[int, int]) -> None:
