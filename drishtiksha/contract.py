@@ -85,12 +85,18 @@ class FaceRequest:
 class FramePlan:
     """Evenly spaced frames of a video (or the one picture of an image).
 
-    count: how many frames (None = all). sparse: how many of them the first quick answer of a long video uses.
+    count: how many frames of a short video (None = all). sparse: how many of them the first quick answer of a long video
+    uses. every_s: a longer video gets more of them, so that they lie no further apart than this, s; None: `count` whatever
+    the length. most: but never more than so many; beyond that they lie further apart again. Where frames lie
+    more than half of `every_s` apart, up to `count` further ones are looked at: beside suspicious ones, and where a face was
+    lost.
     """
 
     count: int | None = 32
     sparse: int = 8
     faces: FaceRequest | None = None
+    every_s: float | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)

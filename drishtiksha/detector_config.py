@@ -177,6 +177,16 @@ class DetectorConfig(BaseModel):
     retired: bool = Field(default=False, description="kept for comparison with old results only")
     recommended: bool = Field(default=False, description="one of those that `weights pull --recommended` fetches")
     batch_size: int = Field(default=16, gt=0)
+    every_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="of evenly spaced frames: the seconds between two of them at most, so that a longer video gets more",
+    )
+    growth: int = Field(
+        default=8,
+        gt=0,
+        description="how many times the frames of a short video a long one gets at most; beyond that they lie further apart",
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="bfloat16: on processors that have it, float32 elsewhere"
     )

@@ -183,11 +183,13 @@ FaceBox = tuple[float, float, float, float]
 
 
 class FaceScore(Frozen):
-    """One face in one sample. `person` numbers the track that it belongs to (from 1) in a video."""
+    """One face in one sample. In a video `person` numbers whose it is, and `track` the piece in which that person was
+    followed without a break, both from 1."""
 
     face_box: FaceBox
     p_fake: float = Field(ge=0, le=1)
     person: int | None = None
+    track: int | None = None
 
 
 class SampleScore(Frozen):
@@ -204,6 +206,10 @@ class SampleScore(Frozen):
     curve: tuple[float, ...] = Field(
         default=(), description="of a window that was judged at every moment: p_fake, evenly from time_s to end_s"
     )
+    closer: bool = Field(
+        default=False,
+        description="looked at beside the evenly spaced ones, since a neighbour was suspicious or a face lost",
+    )
 
     @model_validator(mode="after")
     def _score_or_gap(self) -> SampleScore:
@@ -212,8 +218,12 @@ class SampleScore(Frozen):
         return self
 
 
+MIN_PERSON_SAMPLES = 3
+"""A person seen in fewer samples has no grade and decides nothing: single frames err."""
+
+
 class PersonScore(Frozen):
-    """One person followed through a video (a face track), judged separately."""
+    """One person followed through a video, judged separately; without a grade below `MIN_PERSON_SAMPLES` samples."""
 
     person: int
     first_s: float
@@ -222,6 +232,21 @@ class PersonScore(Frozen):
     p_fake: float = Field(ge=0, le=1)
     highest_p_fake: float = Field(ge=0, le=1)
     grade: Grade
+    cuts: int = Field(
+        default=0, description="how often their face was lost and found again: probably, not surely, the same person"
+    )
+
+    @property
+    def seen_enough(self) -> bool:
+        """Whether they were seen in samples enough for a grade."""
+        return self.samples >= MIN_PERSON_SAMPLES
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_grade_for_a_glimpse(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("samples", 0) < MIN_PERSON_SAMPLES:
+            return data | {"grade": Grade.INCONCLUSIVE}
+        return data
 
 
 class Heatmap(Frozen):
@@ -372,6 +397,14 @@ class AnalysisResult(Frozen):
     experimental: bool = Field(default=False, description="the detector did not prove itself; never graded `strong`")
     scores: tuple[SampleScore, ...] = ()
     people: tuple[PersonScore, ...] = ()
+    step_s: float | None = Field(
+        default=None,
+        description="seconds from one sample to the next, where the length of the file made them lie further apart",
+    )
+    closer: tuple[tuple[float, float], ...] = Field(
+        default=(),
+        description="stretches (start, end; s) in which more samples were taken, since some were suspicious or a face was lost",
+    )
     tracks: tuple[TrackScore, ...] = Field(
         default=(), description="tracks and channels that were judged by themselves; `scores` are those of one of them"
     )
@@ -381,6 +414,11 @@ class AnalysisResult(Frozen):
     processing_time: float = Field(description="seconds, without loading the model")
     stage_seconds: dict[str, float] = Field(default={}, description="decode, faces, preprocess, forward, explain")
     provenance: RunProvenance
+
+    @property
+    def seen_enough(self) -> tuple[PersonScore, ...]:
+        """The people who were seen in samples enough to be judged."""
+        return tuple(row for row in self.people if row.seen_enough)
 
     @property
     def decided_by(self) -> TrackScore | None:

@@ -12,6 +12,7 @@ import numpy as np
 from drishtiksha.contract import DetectorConfig, Reference
 from drishtiksha.results import (
     GAP_TEXT,
+    MIN_PERSON_SAMPLES,
     ErrorRates,
     GapReason,
     Grade,
@@ -26,8 +27,6 @@ MODERATE_AT = 1 / 3
 """Part of the way from the `fake` threshold to 1 where weak evidence becomes moderate; ours, by convention."""
 STRONG_AT = 2 / 3
 """Part of the way from the `fake` threshold to 1 where moderate evidence becomes strong; ours, by convention."""
-MIN_PERSON_SAMPLES = 3
-"""A person seen in fewer samples does not decide a video in which another was seen in more: single frames err."""
 FLEETING = f"Nobody was seen in {MIN_PERSON_SAMPLES} of the samples or more: single frames err too often for a verdict."
 ROUNDING = 5e-4
 """Scores of held-out media are kept with three decimals; nearer than this they are the same."""
@@ -71,8 +70,9 @@ def calibrate(logits: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> np
 
 
 def coverage(scores: Sequence[SampleScore]) -> float:
-    """Scored samples / planned samples, in [0, 1]; 0 for none."""
-    return sum(score.p_fake is not None for score in scores) / len(scores) if scores else 0.0
+    """Scored samples / planned samples, in [0, 1]; 0 for none. Those that were looked at besides do not count."""
+    planned = [score for score in scores if not score.closer]
+    return sum(score.p_fake is not None for score in planned) / len(planned) if planned else 0.0
 
 
 def main_gap(scores: Sequence[SampleScore]) -> GapReason | None:
@@ -185,16 +185,50 @@ def middle_mean(values: Sequence[float]) -> float:
     return float(np.mean(np.sort(values)[cut : len(values) - cut]))
 
 
+def pooled(scores: Sequence[SampleScore]) -> list[SampleScore]:
+    """The samples that a file's score is made of: the evenly spaced ones, so that looking closer where it is suspicious does
+    not raise it by itself. Of the closer ones the faces of those who were seen in too few others to be judged."""
+    seen = Counter(face.person for score in scores if not score.closer for face in score.faces)
+    kept: list[SampleScore] = []
+    for score in scores:
+        if not score.closer:
+            kept.append(score)
+            continue
+        faces = tuple(face for face in score.faces if face.person and seen[face.person] < MIN_PERSON_SAMPLES)
+        if faces:
+            kept.append(score.model_copy(update={"faces": faces, "p_fake": max(face.p_fake for face in faces)}))
+    return kept
+
+
+def closer_stretches(scores: Sequence[SampleScore]) -> tuple[tuple[float, float], ...]:
+    """(start, end) s of the stretches in which more was looked at: from the evenly spaced sample before to the one after.
+    scores: in time order."""
+    stretches: list[tuple[float, float]] = []
+    before, within = 0.0, False
+    for score in scores:
+        if score.closer:
+            within = True
+            continue
+        if within:
+            joined = bool(stretches) and stretches[-1][1] == before
+            start = stretches.pop()[0] if joined else before
+            stretches.append((start, score.time_s or 0.0))
+        before, within = score.time_s or 0.0, False
+    return tuple(stretches)
+
+
 def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven: bool) -> tuple[PersonScore, ...]:
     """One row per person, by `middle_mean` of that person's face scores; ordered by person number.
 
     Who was seen in fewer than `MIN_PERSON_SAMPLES` samples has a score and no grade but `INCONCLUSIVE`.
     """
     seen: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    tracks: dict[int, set[int | None]] = defaultdict(set)
     for score in scores:
         for face in score.faces:
             if face.person is not None:
                 seen[face.person].append((score.time_s or 0.0, face.p_fake))
+                tracks[face.person].add(face.track)
     rows = []
     for person, values in sorted(seen.items()):
         times, p_fakes = zip(*values, strict=True)
@@ -207,7 +241,8 @@ def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven:
                 samples=len(values),
                 p_fake=p_fake,
                 highest_p_fake=max(p_fakes),
-                grade=grade_of(p_fake, thresholds, proven) if len(values) >= MIN_PERSON_SAMPLES else Grade.INCONCLUSIVE,
+                grade=grade_of(p_fake, thresholds, proven),
+                cuts=len(tracks[person]) - 1,
             )
         )
     return tuple(rows)
@@ -216,17 +251,16 @@ def person_scores(scores: Sequence[SampleScore], thresholds: Thresholds, proven:
 def highest_person(scores: Sequence[SampleScore]) -> float | None:
     """p_fake of the most suspicious person, so that one altered face among several is not averaged away.
 
-    Persons seen in fewer than `MIN_PERSON_SAMPLES` samples count only when nobody was seen in more. Faces without a
-    person (a picture) count one by one. None when no face was scored.
+    Persons seen in fewer than `MIN_PERSON_SAMPLES` samples never count. Faces without a person (a picture) count one by one.
+    None when no face was scored that counts.
     """
     per_person: dict[int, list[float]] = defaultdict(list)
     loose: list[float] = []
     for score in scores:
         for face in score.faces:
             (loose if face.person is None else per_person[face.person]).append(face.p_fake)
-    steady = [values for values in per_person.values() if len(values) >= MIN_PERSON_SAMPLES]
-    candidates = [middle_mean(values) for values in steady or per_person.values()]
-    return max(candidates + loose, default=None)
+    steady = [middle_mean(values) for values in per_person.values() if len(values) >= MIN_PERSON_SAMPLES]
+    return max(steady + loose, default=None)
 
 
 def grade_of(p_fake: float, thresholds: Thresholds, proven: bool) -> Grade:
@@ -259,6 +293,8 @@ def decide(
     share = coverage(scores) if covered is None else covered
     experimental = (EXPERIMENTAL,) if config.experimental else ()
     if p_fake is None:
+        if _fleeting(scores):
+            return _inconclusive(GapReason.LOW_COVERAGE, FLEETING, experimental)
         return _inconclusive(gap or main_gap(scores) or GapReason.TOO_SHORT, caveats=experimental)
     caveats = experimental if calibrated else (NOT_CALIBRATED, *experimental)
     if share < config.min_coverage:
@@ -288,9 +324,9 @@ def decide(
 
 
 def _fleeting(scores: Sequence[SampleScore]) -> bool:
-    """Whether there were samples enough, and nobody was seen in more than a few of them."""
+    """Whether people were followed, and nobody was seen in more than a few samples."""
     seen = Counter(face.person for score in scores for face in score.faces if face.person is not None)
-    return bool(seen) and max(seen.values()) < MIN_PERSON_SAMPLES <= len(scores)
+    return bool(seen) and max(seen.values()) < MIN_PERSON_SAMPLES
 
 
 def _inconclusive(gap: GapReason, detail: str | None = None, caveats: tuple[str, ...] = ()) -> Verdict:

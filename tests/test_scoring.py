@@ -119,8 +119,10 @@ def test_a_passer_by_seen_once_does_not_decide():
     assert scoring.highest_person(scores) == pytest.approx(0.1)
 
 
-def test_when_everybody_is_seen_briefly_they_all_count():
-    assert scoring.highest_person([scored(0, 0.95, (1, 0.2), (2, 0.95))]) == pytest.approx(0.95)
+def test_when_everybody_is_seen_briefly_nobody_counts():
+    assert scoring.highest_person([scored(0, 0.95, (1, 0.2), (2, 0.95))]) is None
+    assert scoring.highest_person([scored(i, 0.95, (1, 0.95)) for i in range(2)]) is None
+    assert scoring.highest_person([scored(i, 0.95, (1, 0.95)) for i in range(3)]) == pytest.approx(0.95)
     assert scoring.highest_person([scored(0, 0.7, (None, 0.2), (None, 0.7))]) == pytest.approx(0.7)
     assert scoring.highest_person([gap(0)]) is None
 
@@ -147,7 +149,9 @@ def test_nobody_who_flits_through_decides_a_clip():
     picture = verdict(scored(0, 0.9, (None, 0.9)))
     assert picture.prediction is Prediction.FAKE
     short = verdict(scored(0, 0.9, (1, 0.9)), scored(1, 0.9, (1, 0.9)))
-    assert short.prediction is Prediction.FAKE, "a clip of two samples has no more to see"
+    assert short.reason == scoring.FLEETING, "a clip of two samples is no exception"
+    unscored = scoring.decide(None, [scored(0, 0.9, (1, 0.9))], THRESHOLDS, True, config)
+    assert unscored.reason == scoring.FLEETING
 
 
 def test_a_tally_names_what_was_counted() -> None:
@@ -161,3 +165,37 @@ def test_who_was_seen_in_fewer_than_three_samples_has_no_grade():
     steady, brief = scoring.person_scores(scores, THRESHOLDS, proven=True)
     assert (steady.grade, brief.grade) == (Grade.STRONG, Grade.INCONCLUSIVE)
     assert brief.p_fake == pytest.approx(steady.p_fake)
+
+
+def closer(index: int, *faces: tuple[int, float]) -> SampleScore:
+    return scored(index, max(p for _, p in faces), *faces).model_copy(update={"closer": True})
+
+
+def test_looking_closer_at_one_person_does_not_raise_the_score():
+    even = [scored(i, 0.2, (1, 0.2)) for i in range(4)]
+    more = [*even, *(closer(i, (1, 0.99)) for i in range(4, 20))]
+    assert scoring.highest_person(scoring.pooled(more)) == pytest.approx(0.2)
+    assert scoring.highest_person(more) > 0.9, "without it the number of looks would decide"
+    assert scoring.coverage(more) == scoring.coverage(even)
+
+
+def test_who_was_seen_in_too_few_samples_may_be_judged_by_the_closer_ones():
+    scores = [*(scored(i, 0.2, (1, 0.2)) for i in range(3)), scored(3, 0.97, (2, 0.97))]
+    assert scoring.highest_person(scoring.pooled(scores)) == pytest.approx(0.2)
+    scores += [closer(4, (1, 0.5), (2, 0.97)), closer(5, (2, 0.97))]
+    assert [[face.person for face in score.faces] for score in scoring.pooled(scores)] == [[1], [1], [1], [2], [2], [2]]
+    assert scoring.highest_person(scoring.pooled(scores)) == pytest.approx(0.97)
+
+
+def test_the_stretches_that_were_looked_at_closer_run_from_sample_to_sample():
+    scores = [
+        scored(0, 0.1),
+        scored(1, 0.99),
+        closer(2, (1, 0.9)),
+        closer(3, (1, 0.9)),
+        scored(4, 0.9),
+        closer(5, (1, 0.9)),
+    ]
+    scores += [scored(6, 0.1), scored(7, 0.1), closer(8, (1, 0.9)), scored(9, 0.1)]
+    assert scoring.closer_stretches(scores) == ((1.0, 6.0), (7.0, 9.0))
+    assert scoring.closer_stretches(scores[:2]) == ()

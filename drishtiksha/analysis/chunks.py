@@ -24,7 +24,7 @@ from drishtiksha import __version__
 from drishtiksha.contract import Detector
 from drishtiksha.results import MediaInfo, SampleScore
 
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("torch", "timm", "transformers", "numpy", "opencv-python-headless", "av", "pillow", "soxr")
 """Those whose version can change a score."""
 DIGEST = 32
@@ -51,7 +51,7 @@ class KeptFrame:
 class Piece:
     """What was finished since the last chunk.
 
-    scores: by sample index; of a sequence detector its gaps. looks: by sample index, one float32 (408,) a face. windows:
+    scores: by sample index; of a sequence detector its gaps. looks: by sample index, one float32 (1432,) a face. windows:
     p_fake by the sample indices of a sequence. seconds, stages: since the run began, interruptions left out.
     """
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,15 @@ import numpy as np
 
 from drishtiksha.contract import Face, FaceRequest, Sample
 from drishtiksha.faces.fitness import usable_faces
+from drishtiksha.faces.joining import face_likeness, join_tracks
 from drishtiksha.faces.landmarks import FaceMesh
-from drishtiksha.faces.tracks import assign_people, face_appearance
+from drishtiksha.faces.tracks import APPEARANCE_SIZE, assign_people, face_appearance
 from drishtiksha.results import GapReason, SampleScore
+from drishtiksha.scoring import middle_mean
 from drishtiksha.settings import EMBEDDED_DIR
+
+STEADY = 5
+"""Samples in which a track must be suspicious to be told by itself: in a few a genuine face may be, by its pose or light."""
 
 Finder = Callable[[np.ndarray], list[Face]]
 
@@ -113,23 +119,54 @@ def _finder(
 
 
 def looks(sample: Sample) -> tuple[np.ndarray, ...]:
-    """One appearance per face, for `number_people`."""
+    """One float32 (1432,) per face, for `number_people`: its appearance, then its likeness."""
     assert sample.frame is not None
-    return tuple(face_appearance(sample.frame, face) for face in sample.faces)
+    frame = sample.frame
+    return tuple(np.concatenate([face_appearance(frame, face), face_likeness(frame, face)]) for face in sample.faces)
 
 
-def number_people(scores: Sequence[SampleScore], looks_of: Mapping[int, tuple[np.ndarray, ...]]) -> list[SampleScore]:
-    """The same scores, with a person number on every face. `looks_of`: by sample index."""
+def lost_faces(scores: Sequence[SampleScore]) -> list[int]:
+    """Indices of the samples after which a face was lost while another appeared in the next, which may be the same one moved
+    on: once for each pair of people who are never seen together. scores: numbered, in time order."""
+    last = {face.track: place for place, score in enumerate(scores) for face in score.faces}
+    together = {frozenset((a.person, b.person)) for score in scores for a in score.faces for b in score.faces}
+    begun: set[int | None] = set()
+    found: list[int] = []
+    for place, (score, after) in enumerate(pairwise(scores)):
+        begun.update(face.track for face in score.faces)
+        gone = {face.person for face in score.faces if last[face.track] == place}
+        new = {face.person for face in after.faces if face.track not in begun}
+        pairs = {frozenset((one, other)) for one in gone for other in new if one != other} - together
+        if pairs:
+            together |= pairs
+            found.append(score.index)
+    return found
+
+
+def number_people(
+    scores: Sequence[SampleScore], looks_of: Mapping[int, tuple[np.ndarray, ...]], suspicious: float
+) -> list[SampleScore]:
+    """The same scores, with a person and a track on every face. looks_of: by sample index. suspicious: p_fake from which a
+    track of `STEADY` samples is joined with such ones alone, so that a forged shot is not lost among genuine ones."""
     faces = [[Face(face.face_box, 1.0) for face in score.faces] for score in scores]
-    appearance = [looks_of.get(score.index, ()) for score in scores]
-    numbers, _ = assign_people([score.time_s or 0.0 for score in scores], faces, appearance)
+    both = [looks_of.get(score.index, ()) for score in scores]
+    appearance = [[one[:APPEARANCE_SIZE] for one in of] for of in both]
+    likeness = [[one[APPEARANCE_SIZE:] for one in of] for of in both]
+    tracks, _ = assign_people([score.time_s or 0.0 for score in scores], faces, appearance)
+    p_fakes: dict[int, list[float]] = defaultdict(list)
+    for score, own in zip(scores, tracks, strict=True):
+        for face, track in zip(score.faces, own, strict=True):
+            p_fakes[track].append(face.p_fake)
+    apart = {track for track, p in p_fakes.items() if len(p) >= STEADY and middle_mean(p) >= suspicious}
+    person = join_tracks(tracks, appearance, likeness, frozenset(apart))
     return [
         score.model_copy(
             update={
                 "faces": tuple(
-                    face.model_copy(update={"person": person}) for face, person in zip(score.faces, people, strict=True)
+                    face.model_copy(update={"person": person[track], "track": track})
+                    for face, track in zip(score.faces, own, strict=True)
                 )
             }
         )
-        for score, people in zip(scores, numbers, strict=True)
+        for score, own in zip(scores, tracks, strict=True)
     ]

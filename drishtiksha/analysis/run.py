@@ -13,20 +13,23 @@ import numpy as np
 
 from drishtiksha import scoring
 from drishtiksha.analysis.chunks import Log, Piece, library_versions
-from drishtiksha.analysis.faces import looks, number_people
-from drishtiksha.analysis.sources import PictureSource, RunContext, SoundSource, open_source, place, where
-from drishtiksha.contract import CURVE, Detector, Explain, Sample, SamplingPlan
+from drishtiksha.analysis.faces import looks, lost_faces, number_people
+from drishtiksha.analysis.sources import FrameSource, PictureSource, RunContext, SoundSource, open_source, place, where
+from drishtiksha.contract import CURVE, Detector, Explain, FramePlan, Sample, SamplingPlan
 from drishtiksha.errors import ModelFailedError, SkipSample, TimeUpError
 from drishtiksha.events import ProgressEvent, Reporter
 from drishtiksha.results import (
+    MIN_PERSON_SAMPLES,
     AnalysisResult,
     FaceScore,
     GapReason,
     Heatmap,
     MediaKind,
+    PersonScore,
     Prediction,
     RunProvenance,
     SampleScore,
+    fine_clock,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +39,10 @@ T = TypeVar("T")
 Given = TypeVarTuple("Given")
 
 FIRST_ALONE = "Only the first of the {} pictures in this file was judged. To have another judged, save it by itself."
+FAR_APART = "It is long: one frame in {:.1f} s was looked at, and nothing was seen of what lies between."
+LOOKED_CLOSER = "More frames were looked at where some were suspicious or a face was lost: {}. The score is that of the evenly spaced ones."
+BRIEF_ONE = f"One more person was seen in fewer than {MIN_PERSON_SAMPLES} samples and was not judged."
+BRIEF = f"{{}} more people were seen in fewer than {MIN_PERSON_SAMPLES} samples each and were not judged."
 CURVE_DIGITS = 4
 """Of p_fake at the moments of a window: there are many of them."""
 MAX_HEATMAPS = 4
@@ -75,6 +82,9 @@ class Run:
         self.started_utc = before.started_utc or datetime.now(UTC).isoformat(timespec="seconds")
         self.context.clock.seconds.update(before.stages)
         self.total = self.seen = 0
+        self.closer: frozenset[int] = frozenset()
+        """Samples beyond the passes, beside suspicious ones."""
+        self.step_s: float | None = None
         self.detail = 1.0
         self.late = ""
         """Why the rest was not judged."""
@@ -88,6 +98,8 @@ class Run:
 
     def execute(self, explain: Explain) -> AnalysisResult:
         self.source = source = open_source(self.context, self.plan)
+        if isinstance(source, FrameSource):
+            self.step_s = source.step_s()
         if isinstance(source, PictureSource):
             self.detail = source.detail()
         if isinstance(source, SoundSource):
@@ -113,11 +125,33 @@ class Run:
             if self.late:
                 self._give_up([*part, *later])
                 break
+        if not self.late:
+            self._look_closer()
         scores = self._finish_in_time()
         self._write_chunk()
         result = self._conclude(scores, self._explained(scores) if self._to_explain(explain, scores) else ())
         self._report("done", self.total, f"Done in {result.processing_time:.1f} s")
         return result
+
+    def _look_closer(self) -> None:
+        """Judge further frames of a long video: beside suspicious ones, and where a face was lost. Which they are follows from
+        the scores of the passes alone, so that a continued run takes the same."""
+        if not isinstance(self.source, FrameSource) or not isinstance(self.plan, FramePlan):
+            return
+        limit = self.detector.thresholds(self.media).fake
+        even = [self.scores[index] for part in self.source.passes for index in sorted(part)]
+        even.sort(key=lambda score: score.index)
+        suspicious = [
+            (-score.p_fake, score.index) for score in even if score.p_fake is not None and score.p_fake >= limit
+        ]
+        lost = lost_faces(self._numbered(even))
+        wanted = self.source.closer([index for _, index in sorted(suspicious)], lost)
+        left = [index for index in wanted if not self._is_done(index)]
+        self.closer, self.total = frozenset(wanted), self.total + len(wanted)
+        self.seen += len(wanted) - len(left)
+        if left:
+            self._score_all(self.source.samples(left))
+            self._write_chunk()
 
     def _is_done(self, index: int) -> bool:
         """Whether nothing of this sample need be decoded or computed again."""
@@ -264,6 +298,8 @@ class Run:
         self._suspect(score, sample)
 
     def _add(self, score: SampleScore) -> None:
+        if score.index in self.closer:
+            score = score.model_copy(update={"closer": True})
         self.scores[score.index] = self.log.piece.scores[score.index] = score
 
     def _suspect(self, score: SampleScore, sample: Sample | None) -> None:
@@ -276,7 +312,12 @@ class Run:
     def _finish_scores(self) -> list[SampleScore]:
         """Number the people and return what was scored so far, in time order."""
         scores = [self.scores[index] for index in sorted(self.scores)]
-        return number_people(scores, self.looks) if self.looks else scores
+        return self._numbered(scores)
+
+    def _numbered(self, scores: list[SampleScore]) -> list[SampleScore]:
+        if not self.looks:
+            return scores
+        return number_people(scores, self.looks, self.detector.thresholds(self.media).fake)
 
     def _explain(self, scores: list[SampleScore]) -> tuple[Heatmap, ...]:
         """Heatmaps for the most suspicious samples, most suspicious first."""
@@ -298,10 +339,12 @@ class Run:
     def _conclude(self, scores: list[SampleScore], heatmaps: tuple[Heatmap, ...]) -> AnalysisResult:
         detector, experimental = self.detector, self.detector.config.experimental
         thresholds, calibrated = detector.thresholds(self.media), detector.calibrated(self.media)
-        aggregate, (covered, gap) = detector.aggregate(scores, self.whole), self._judged(scores)
+        pooled = scoring.pooled(scores)
+        aggregate, (covered, gap) = detector.aggregate(pooled, self.whole), self._judged(scores)
+        people = scoring.person_scores(pooled, thresholds, calibrated and not experimental)
         verdict = scoring.decide(
             aggregate.p_fake,
-            scores,
+            pooled,
             thresholds,
             calibrated,
             detector.config,
@@ -333,13 +376,17 @@ class Run:
             error_rates=rates,
             experimental=experimental,
             scores=tuple(scores),
-            people=scoring.person_scores(scores, thresholds, calibrated and not experimental),
+            people=people,
+            step_s=self.step_s,
+            closer=scoring.closer_stretches(scores),
             heatmaps=heatmaps,
             metrics={**aggregate.metrics, **self.measured},
             notes=(
                 *(note for note in (self.late, detector.remark) if note),
                 *self.media.notes,
                 *self._on_detail(),
+                *self._on_sampling(scores),
+                *_on_brief(people),
                 *aggregate.notes,
                 *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ()),
             ),
@@ -357,6 +404,12 @@ class Run:
         """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""
         gap = GapReason.DAMAGED if self.media.decoded_share < 1 else None
         return scoring.coverage(scores) * self.media.decoded_share / self._pictures, gap
+
+    def _on_sampling(self, scores: Sequence[SampleScore]) -> tuple[str, ...]:
+        far = (FAR_APART.format(self.step_s),) if self.step_s is not None else ()
+        stretches = scoring.closer_stretches(scores)
+        spans = ", ".join(f"{fine_clock(start)}-{fine_clock(end)}" for start, end in stretches)
+        return (*far, *((LOOKED_CLOSER.format(spans),) if stretches else ()))
 
     def _on_detail(self) -> tuple[str, ...]:
         return (PLAIN.format(self.detail),) if self.detail < LITTLE_DETAIL else ()
@@ -377,6 +430,14 @@ class Run:
     ) -> None:
         count = total if total is not None else self.total or None
         self.reporter(ProgressEvent(self.detector.model_name, progress, count, phase, message, preview))
+
+
+def _on_brief(people: Sequence[PersonScore]) -> tuple[str, ...]:
+    """Those who got no score of their own."""
+    count = sum(not row.seen_enough for row in people)
+    if not count or count == len(people):
+        return ()
+    return (BRIEF_ONE if count == 1 else BRIEF.format(count),)
 
 
 def _sound_summary(waveform: np.ndarray, sample_rate: int, pitch: bool) -> dict[str, float]:

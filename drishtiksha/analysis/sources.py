@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from drishtiksha.analysis.plans import clip_starts, planned
+from drishtiksha.analysis.plans import clip_starts, closer, planned
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
 from drishtiksha.features.detail import detail_share
@@ -22,6 +22,8 @@ from drishtiksha.results import GapReason, MediaInfo, MediaKind, SampleScore, fi
 
 SEEK_EVERY_S = 8.0
 """Wanted frames farther apart than this are reached by seeking: keyframes seldom lie farther apart than that."""
+TOLERANCE = 1.05
+"""How much further apart than asked for frames may lie: they are whole ones."""
 SPARSE_WINDOWS = 8
 """Windows of sound in the quick first answer."""
 
@@ -117,6 +119,19 @@ class FrameSource:
         with context.clock("decode"):
             self.index = context.shared.index(context.check)
         self.frames, self.passes = planned(self.index, plan)
+
+    def closer(self, suspicious: Sequence[int], lost: Sequence[int]) -> list[int]:
+        """Samples in no pass that are to be looked at after those: see `plans.closer`."""
+        return closer(self.passes, suspicious, self.plan, lost) if isinstance(self.plan, FramePlan) else []
+
+    def step_s(self) -> float | None:
+        """Seconds between two evenly spaced frames where they lie further apart than the plan asks for; else None."""
+        if not isinstance(self.plan, FramePlan) or self.plan.every_s is None:
+            return None
+        even = sorted(place for part in self.passes for place in part)
+        times = [self.index.time_s(self.frames[place]) for place in even]
+        step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+        return step_s if step_s > TOLERANCE * self.plan.every_s else None
 
     def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:
         for i, frame in self._decode(indices, later):

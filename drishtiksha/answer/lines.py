@@ -13,7 +13,6 @@ from drishtiksha.answer.reading import Reading
 from drishtiksha.answer.texts import Texts
 from drishtiksha.casefile import LineKind, Provenance
 from drishtiksha.render import words
-from drishtiksha.scoring import MIN_PERSON_SAMPLES
 
 NEEDS_FACE = frozenset({LineKind.FACES, LineKind.LIPS})
 NEEDS_SPEECH = frozenset({LineKind.VOICE, LineKind.LIPS})
@@ -148,7 +147,7 @@ def _misses(texts: Texts, decider: Reading, counted: Sequence[Reading]) -> str:
 def _notes(texts: Texts, decider: Reading, counted: Sequence[Reading]) -> tuple[str, ...]:
     result = decider.result
     found = [*_families(texts, counted)]
-    steady = [row for row in result.people if row.samples >= MIN_PERSON_SAMPLES]
+    steady = result.seen_enough
     if len(steady) > 1 and decider.state is not State.NOTHING_TO_JUDGE:
         found.append(texts("note.people", count=len(steady)))
     if decider.state is State.SIGNS and not result.calibrated:

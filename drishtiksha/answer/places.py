@@ -9,7 +9,6 @@ from drishtiksha.answer.objects import Place, State
 from drishtiksha.answer.texts import Texts
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, FaceScore, MediaInfo, SampleScore
-from drishtiksha.scoring import MIN_PERSON_SAMPLES
 
 MOST_PLACES = 5
 
@@ -39,7 +38,7 @@ def places(texts: Texts, result: AnalysisResult, state: State) -> tuple[Place, .
 def _hits(result: AnalysisResult) -> Iterator[tuple[int, SampleScore, FaceScore | None, float]]:
     """Position in time, sample, face and score of everything judged; people seen too seldom are left out, and so are people
     who are not suspicious where others are."""
-    steady = [row for row in result.people if row.samples >= MIN_PERSON_SAMPLES]
+    steady = result.seen_enough
     suspects = [row for row in steady if row.p_fake >= result.thresholds.fake] or steady
     counted = {row.person for row in suspects}
     timed = sorted(result.scores, key=lambda score: score.time_s or 0.0)

@@ -10,8 +10,8 @@ from drishtiksha.answer.objects import State, rank
 from drishtiksha.answer.texts import Texts
 from drishtiksha.casefile import LineKind
 from drishtiksha.render import words
-from drishtiksha.results import AnalysisResult, GapReason, Grade, MediaKind, Prediction
-from drishtiksha.scoring import MIN_PERSON_SAMPLES, main_gap
+from drishtiksha.results import MIN_PERSON_SAMPLES, AnalysisResult, GapReason, Grade, MediaKind, Prediction
+from drishtiksha.scoring import main_gap
 
 TYPICAL = 0.5
 """A detector that never clears a file found nothing where at least so many of the genuine media scored as high as this."""
@@ -40,9 +40,10 @@ def read(result: AnalysisResult) -> Reading:
 
 
 def _state(result: AnalysisResult) -> State:
-    if result.p_fake is None or _briefly(result) or destroyed(result):
+    seldom = seen_too_seldom(result)
+    if _briefly(result) or destroyed(result) or (result.p_fake is None and not seldom):
         return State.NOTHING_TO_JUDGE
-    if seen_too_seldom(result) or result.gap is GapReason.LOW_COVERAGE:
+    if seldom or result.gap is GapReason.LOW_COVERAGE:
         return State.UNCLEAR
     if result.prediction is Prediction.FAKE:
         return State.SIGNS
@@ -62,7 +63,7 @@ def _briefly(result: AnalysisResult) -> bool:
 
 def seen_too_seldom(result: AnalysisResult) -> bool:
     """Whether people were followed, and none of them was judged in samples enough."""
-    return bool(result.people) and all(row.samples < MIN_PERSON_SAMPLES for row in result.people)
+    return bool(result.people) and not result.seen_enough
 
 
 def _typical(result: AnalysisResult) -> bool:

@@ -14,7 +14,7 @@ from drishtiksha.cli.batches import Done, FileByFile
 from drishtiksha.cli.console import err, out, reported
 from drishtiksha.errors import DrishtikshaError, MediaError, ModelFailedError, WrongMediaKindError
 from drishtiksha.registry import ModelManager
-from drishtiksha.render.words import licence
+from drishtiksha.render.words import found_again, licence
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Prediction
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def print_result(result: AnalysisResult, label: str) -> None:
         out.print(f"  {note}", markup=False)
     run = result.provenance
     out.print(f"  Licence of the weights: {licence(run.licence, run.licence_class)}", markup=False)
-    for person in result.people:
-        span = f"{person.first_s:.1f}-{person.last_s:.1f} s"
+    for person in result.seen_enough:
+        span = f"{person.first_s:.1f}-{person.last_s:.1f} s{found_again(person.cuts)}"
         out.print(f"  Person {person.person}, {span}: p_fake {person.p_fake:.3f} ({person.grade.value})", markup=False)
     if result.prediction is Prediction.FAKE:
         out.print(f"  A score is not proof. {DISCLAIMER}", markup=False)

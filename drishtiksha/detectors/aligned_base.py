@@ -43,7 +43,7 @@ class AlignedFaceDetector(Detector):
     def sampling(self, media: MediaInfo) -> FramePlan:
         picture = media is not None and media.kind is MediaKind.IMAGE
         most = self.config.faces_per_picture if picture else self.config.faces_per_frame
-        return FramePlan(self.config.num_frames, self.config.quick_frames, replace(self.faces(), most=most))
+        return self.frames(self.config.num_frames, self.config.quick_frames, replace(self.faces(), most=most))
 
     def crop(self, sample: Sample, face: Face) -> np.ndarray:
         """uint8 RGB (S, S, 3)."""

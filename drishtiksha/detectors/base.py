@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from drishtiksha import scoring
-from drishtiksha.contract import CURVE, Aggregate, DetectorConfig, EncodedFrame, Reference, Sample, SamplingPlan, Window
+from drishtiksha.contract import (
+    CURVE,
+    Aggregate,
+    DetectorConfig,
+    EncodedFrame,
+    FaceRequest,
+    FramePlan,
+    Reference,
+    Sample,
+    SamplingPlan,
+    Window,
+)
 from drishtiksha.detector_config import SCORELESS_FIELDS
 from drishtiksha.detectors.device import (
     batch_that_fits,
@@ -82,6 +93,11 @@ class Detector(ABC):
 
     @abstractmethod
     def preprocess(self, sample: Sample) -> list[Tensor]: ...
+
+    def frames(self, count: int | None, sparse: int = 8, faces: FaceRequest | None = None) -> FramePlan:
+        """Evenly spaced frames, more of a longer video, as the configuration says."""
+        most = None if count is None else count * self.config.growth
+        return FramePlan(count, sparse, faces, self.config.every_s, most)
 
     def forward(self, batch: Tensor) -> Tensor:
         """Fake logits (B,). A checkpoint of the other polarity is turned around here and nowhere else."""

@@ -45,7 +45,7 @@ class CommunityForensicsDetector(SquaresDetector):
     Config = CommunityForensicsConfig
 
     def sampling(self, media: MediaInfo) -> FramePlan:
-        return FramePlan(self.config.num_frames)
+        return self.frames(self.config.num_frames)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.picture_transformer import PictureTransformer

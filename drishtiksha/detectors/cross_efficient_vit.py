@@ -56,7 +56,7 @@ class CrossEfficientViTDetector(Detector):
         request = FaceRequest("mtcnn", self.config.min_face_px)
         if self.config.preprocessing == "released":
             request = FaceRequest("mtcnn", self.config.min_face_px, thresholds=RELEASED_THRESHOLDS, halve_from=1)
-        return FramePlan(self.config.frames, faces=request)
+        return self.frames(self.config.frames, faces=request)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.cross_efficient_vit import CrossEfficientViT

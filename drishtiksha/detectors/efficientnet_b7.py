@@ -46,7 +46,7 @@ class EfficientNetB7Detector(Detector):
 
     def sampling(self, media: MediaInfo) -> FramePlan:
         faces = FaceRequest("mtcnn", self.config.min_face_px, thresholds=THRESHOLDS, halve_from=HALVE_FROM)
-        return FramePlan(None if self.config.frames == "all" else self.config.frames, faces=faces)
+        return self.frames(None if self.config.frames == "all" else self.config.frames, faces=faces)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.dfdc_efficientnet import DFDCNetwork

@@ -14,6 +14,11 @@ from drishtiksha.results import MediaInfo, MediaKind, SampleScore, Thresholds
 
 class FaceConfig(DetectorConfig):
     num_frames: int = Field(default=32, gt=0, description="evenly spaced frames of a video")
+    every_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="as of any detector; closer, so that people who move are followed from frame to frame",
+    )
     min_face_px: int = Field(default=80, gt=0, description="smaller faces are a gap")
     video_fake: float = Field(default=0.95, ge=0, le=1, description="FAKE begins here in a video, if not later")
 

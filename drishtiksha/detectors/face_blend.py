@@ -37,7 +37,7 @@ class FaceBlendDetector(FaceDetector):
     Config = FaceBlendConfig
 
     def sampling(self, media: MediaInfo) -> FramePlan:
-        return FramePlan(count=self.config.num_frames, faces=replace(FACES, min_size=self.config.min_face_px))
+        return self.frames(self.config.num_frames, faces=replace(FACES, min_size=self.config.min_face_px))
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork

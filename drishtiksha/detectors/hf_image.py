@@ -61,7 +61,7 @@ class HFImageClassifier(HFDetector):
 
     def sampling(self, media: MediaInfo) -> FramePlan:
         faces = FaceRequest("blazeface", self.config.min_face_px) if self.config.look_at == "faces" else None
-        return FramePlan(count=self.config.num_frames, faces=faces)
+        return self.frames(self.config.num_frames, faces=faces)
 
     def preprocess(self, sample: Sample) -> list[Tensor]:
         """One float32 (3, H, W) per face or for the frame, as the model's own image processor makes it."""

@@ -57,7 +57,7 @@ class MFFMoEDetectorV1(Detector):
     Config = MFFMoEConfig
 
     def sampling(self, media: MediaInfo) -> FramePlan:
-        return FramePlan(self.config.video_frames_to_sample, self.config.sparse_frames)
+        return self.frames(self.config.video_frames_to_sample, self.config.sparse_frames)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.mff_moe import MFFMoENetwork

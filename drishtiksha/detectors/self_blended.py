@@ -43,7 +43,7 @@ class SelfBlendedImagesDetector(Detector):
 
     def sampling(self, media: MediaInfo) -> FramePlan:
         faces = FaceRequest("mtcnn", self.config.min_face_px)
-        return FramePlan(self.config.num_frames, self.config.quick_frames, faces)
+        return self.frames(self.config.num_frames, self.config.quick_frames, faces)
 
     def build(self) -> nn.Module:
         import timm

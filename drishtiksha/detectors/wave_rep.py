@@ -36,7 +36,7 @@ class WaveRepDetector(Detector):
     Config = WaveRepConfig
 
     def sampling(self, media: MediaInfo) -> FramePlan:
-        return FramePlan(self.config.num_frames)
+        return self.frames(self.config.num_frames)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.picture_transformer import PictureTransformer

@@ -2,7 +2,7 @@
 
 By place, motion and size from sample to sample, with the best pairing of all faces at once (Hungarian method), as in
 SORT (Bewley et al., ICIP 2016, arXiv:1602.00763); a look at the colours around the face ends a track at a scene cut.
-It follows faces, it recognises nobody: who leaves and comes back is counted as a new person.
+It follows faces, it recognises nobody: who leaves and comes back is a new track, which `joining` may join to the old one.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ APPEARANCE_PX = 8
 """Side of the thumbnail: coarse enough to ride out small turns of the head."""
 APPEARANCE_MARGIN = 0.5
 """What the appearance takes in on each side of the box, as a fraction of its side: hair, collar and some background."""
+APPEARANCE_SIZE = APPEARANCE_LEVELS**3 + 3 * APPEARANCE_PX**2
 _IMPOSSIBLE = 1e6
 
 
@@ -102,7 +103,7 @@ def face_appearance(frame: np.ndarray, face: Face) -> np.ndarray:
     top, bottom = (int(np.clip(y, 0, height)) for y in (y0 - margin_y, y1 + margin_y))
     left, right = (int(np.clip(x, 0, width)) for x in (x0 - margin_x, x1 + margin_x))
     if bottom <= top or right <= left:
-        return np.zeros(APPEARANCE_LEVELS**3 + 3 * APPEARANCE_PX**2, np.float32)
+        return np.zeros(APPEARANCE_SIZE, np.float32)
     # A thousand pixels tell the colours as well as a million do.
     small = cv2.resize(frame[top:bottom, left:right], (4 * APPEARANCE_PX,) * 2, interpolation=cv2.INTER_AREA)
     levels = (np.sqrt(small.reshape(-1, 3) / 256) * APPEARANCE_LEVELS).astype(np.int64)

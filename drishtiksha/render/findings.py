@@ -48,15 +48,27 @@ class Finding:
 
 
 def findings(result: AnalysisResult, count: int = 4) -> list[Finding]:
-    """The `count` samples with the highest scores, those with a heatmap first among equals."""
+    """The `count` samples with the highest scores, those with a heatmap first among equals. Who was seen in too few samples
+    to be judged is left out."""
+    counted = {None, *(row.person for row in result.seen_enough)}
     maps: dict[int, Heatmap] = {}
     for heatmap in result.heatmaps:
+        if heatmap.person not in counted:
+            continue
         best = maps.get(heatmap.sample_index)
         if best is None or heatmap.p_fake > best.p_fake:
             maps[heatmap.sample_index] = heatmap
-    scored = [score for score in result.scores if score.p_fake is not None]
+    scored = [one for score in result.scores if score.p_fake is not None and (one := _of(score, counted))]
     scored.sort(key=lambda score: (score.p_fake, score.index in maps), reverse=True)
     return [Finding(score, maps.get(score.index)) for score in scored[:count]]
+
+
+def _of(score: SampleScore, counted: set[int | None]) -> SampleScore | None:
+    """The score of those of its people that count; None where there are none."""
+    faces = tuple(face for face in score.faces if face.person in counted)
+    if len(faces) == len(score.faces):
+        return score
+    return score.model_copy(update={"faces": faces, "p_fake": max(face.p_fake for face in faces)}) if faces else None
 
 
 def compose(image: np.ndarray, finding: Finding, result: AnalysisResult) -> np.ndarray:

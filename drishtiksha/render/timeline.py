@@ -108,10 +108,10 @@ def lines(result: AnalysisResult) -> list[ScoreLine]:
     """One line a person when several were followed (the most suspicious first), else one for the samples: through the
     moments of those that were judged at every moment, and through the middles of the others."""
     timed = sorted((s for s in result.scores if s.time_s is not None), key=lambda s: s.time_s or 0.0)
-    if len(result.people) < 2:
+    if len(result.people) < 2 or not result.seen_enough:
         return [ScoreLine(None, *_moments(timed))]
     times = np.array([_middle(score) for score in timed])
-    shown = sorted(result.people, key=lambda row: row.p_fake, reverse=True)[:MAX_LINES]
+    shown = sorted(result.seen_enough, key=lambda row: row.p_fake, reverse=True)[:MAX_LINES]
     by_person: dict[int, dict[int, float]] = defaultdict(dict)
     for position, score in enumerate(timed):
         for face in score.faces:
@@ -165,7 +165,7 @@ def _band(axis: chart.Axis, gap: Gap) -> chart.Band:
 
 def _hidden(result: AnalysisResult, drawn: list[ScoreLine]) -> int:
     """How many people have no line."""
-    return len(result.people) - len(drawn) if len(result.people) > 1 else 0
+    return max(len(result.seen_enough) - len(drawn), 0)
 
 
 def draw_timeline(result: AnalysisResult) -> Figure:

@@ -224,7 +224,14 @@ def judged(result: AnalysisResult) -> str:
         return "nothing could be judged"
     if result.media.kind is MediaKind.IMAGE:
         return "the picture was judged" if scored else "the picture could not be judged"
-    return f"{scored} of {counted(planned, 'sample')} judged"
+    apart = "" if result.step_s is None else f", one in {result.step_s:.1f} s"
+    return f"{scored} of {counted(planned, 'sample')} judged{apart}"
+
+
+def found_again(cuts: int) -> str:
+    """ ", found again twice, probably the same person": to go after what else is said of one; "" for one never lost."""
+    times = {1: "once", 2: "twice"}.get(cuts, f"{cuts} times")
+    return f", found again {times}, probably the same person" if cuts else ""
 
 
 def moment(iso: str) -> str:

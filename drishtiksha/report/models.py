@@ -67,7 +67,7 @@ def _config(config: dict[str, object]) -> Facts:
 
 
 def _people(result: AnalysisResult) -> Table | None:
-    if not result.people:
+    if not result.seen_enough:
         return None
     return Table(
         "People followed through the video, each judged separately",
@@ -75,13 +75,13 @@ def _people(result: AnalysisResult) -> Table | None:
         tuple(
             (
                 f"Person {row.person}",
-                words.span_words(row.first_s, row.last_s),
+                words.span_words(row.first_s, row.last_s) + words.found_again(row.cuts),
                 str(row.samples),
                 f"{row.p_fake:.2f}",
                 f"{row.highest_p_fake:.2f}",
                 words.GRADE_LOOKS[row.grade].title,
             )
-            for row in result.people
+            for row in result.seen_enough
         ),
     )
 

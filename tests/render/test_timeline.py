@@ -45,7 +45,7 @@ def test_two_people_are_two_lines_and_an_absent_person_has_no_score() -> None:
 
 def test_a_crowd_keeps_the_most_suspicious_people() -> None:
     people = tuple(
-        PersonScore(person=n, first_s=0, last_s=1, samples=2, p_fake=n / 20, highest_p_fake=n / 20, grade=Grade.WEAK)
+        PersonScore(person=n, first_s=0, last_s=1, samples=3, p_fake=n / 20, highest_p_fake=n / 20, grade=Grade.WEAK)
         for n in range(1, 11)
     )
     faces = tuple(FaceScore(face_box=(0, 0, 9, 9), p_fake=n / 20, person=n) for n in range(1, 11))
@@ -58,7 +58,7 @@ def test_a_crowd_keeps_the_most_suspicious_people() -> None:
 
 def test_the_legend_stays_inside_the_picture() -> None:
     people = tuple(
-        PersonScore(person=n, first_s=0, last_s=1, samples=2, p_fake=0.5, highest_p_fake=0.5, grade=Grade.WEAK)
+        PersonScore(person=n, first_s=0, last_s=1, samples=3, p_fake=0.5, highest_p_fake=0.5, grade=Grade.WEAK)
         for n in range(1, 11)
     )
     figure = timeline.draw_timeline(result(people=people))

@@ -18,8 +18,6 @@ from drishtiksha.ui.shared.templates import fill
 
 PLAYER_ID = "dk-player-answer"
 STOPPED = "Stopped. What was finished is kept."
-FEWEST_SAMPLES = 3
-"""A person with fewer gets no row: one frame alone says too little."""
 PEOPLE_SHOWN = 6
 STRESS_KINDS = {"jpeg": "JPEG", "h264": "H.264", "excerpt": "A part of the file"}
 
@@ -143,7 +141,7 @@ def _detail(result: AnalysisResult) -> dict[str, object]:
 
 def ranked_people(result: AnalysisResult) -> list[PersonScore]:
     """The people with samples enough to be judged, the most suspicious first."""
-    enough = [person for person in result.people if person.samples >= FEWEST_SAMPLES]
+    enough = result.seen_enough
     return sorted(enough, key=lambda row: row.p_fake, reverse=True)
 
 
