@@ -15,9 +15,10 @@ from drishtiksha.errors import MediaLimitError
 from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
+from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import guarded_call, no_check
-from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
+from drishtiksha.media.partial import BROKEN_PICTURE, Recovered, recover
 from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_pixels, profile_to_srgb, tagged_to_srgb
 from drishtiksha.settings import MediaLimits
 
@@ -59,9 +60,6 @@ CUT = {
     "stands by itself"
 }
 WHOLE_FILE = "Ask for the whole file."
-
-BROKEN_PICTURE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
-"""What Pillow's and libheif's readers raise on damaged files."""
 
 
 def read_image(
@@ -156,12 +154,13 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def fault_of(picture: Image.Image, path: Path) -> Fault | None:
-    """What is wrong with a picture that decodes without complaint, as far as that can be told: of JPEG."""
-    if picture.format not in JPEGS:
-        return None
+def fault_of(picture: Image.Image, path: Path, share: float | None) -> Fault | None:
+    """What is wrong with a picture, as far as that can be told. share: of it that was decoded; None: without complaint."""
+    if share is not None:
+        # Missing bytes shift what comes behind them, and of these formats nothing tells where they were.
+        return Fault(share, damaged=share < 1 and picture.format in UNTOLD)
     try:
-        return jpeg_fault(path)
+        return find_fault(path, str(picture.format))
     except BROKEN_PICTURE:
         return None
 
