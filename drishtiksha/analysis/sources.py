@@ -14,7 +14,7 @@ import numpy as np
 from drishtiksha.analysis.plans import clip_starts, planned
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
-from drishtiksha.features.detail import detail_share
+from drishtiksha.features.detail import BLOCK, detail_share
 from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.sampling import audio_windows, sparse_first
 from drishtiksha.media.video import Frame
@@ -99,7 +99,8 @@ class PictureSource:
             picture = self.context.shared.picture(self.context.check)
         with self.context.clock("preprocess"):
             if box is not None:
-                left, top, right, bottom = (max(int(value), 0) for value in box)
+                # By the blocks of the file, which begin in its corner.
+                left, top, right, bottom = (max(int(value), 0) // BLOCK * BLOCK for value in box)
                 picture = picture[top:bottom, left:right]
             return detail_share(picture)
 
