@@ -31,6 +31,9 @@ GREY = 128
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """Of JPEG, without stuffed bytes and restart markers."""
 
+STRIP = 64
+"""Rows that are compared at a time: large pictures take much memory as arrays."""
+
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 SCAN = 0xDA
@@ -130,8 +133,12 @@ def _decoded(source: Path | io.BytesIO, form: str, fill: int | None = None) -> I
 
 def same_pixels(one: Image.Image, other: Image.Image) -> np.ndarray:
     """bool (H, W): where two pictures of one size have the same pixels."""
-    same = np.atleast_3d(np.equal(np.asarray(one), np.asarray(other)))
-    return np.asarray(same.all(axis=2))
+    same = np.empty((one.height, one.width), bool)
+    for top in range(0, one.height, STRIP):
+        box = (0, top, one.width, min(top + STRIP, one.height))
+        pair = [np.asarray(picture.crop(box)) for picture in (one, other)]
+        same[top : box[3]] = np.atleast_3d(np.equal(*pair)).all(axis=2)
+    return same
 
 
 def greyed(picture: Image.Image, there: np.ndarray) -> Image.Image:
