@@ -22,15 +22,13 @@ accounts = Accounts(workbench.store) if settings.login else None
 demo = build(workbench, accounts.viewer if accounts else None)
 
 if __name__ == "__main__":
+    from drishtiksha.server.login import authenticator
+    from drishtiksha.server.middleware import page_walls
+
     options = launch_options(settings)
+    options["app_kwargs"]["middleware"] += page_walls(host, login=accounts is not None, proxied=proxied)
     if accounts:
-        from starlette.middleware import Middleware
-
-        from drishtiksha.server.login import authenticator
-        from drishtiksha.server.middleware import SlowLogins
-
         options["auth"] = authenticator(accounts)
-        options["app_kwargs"]["middleware"].append(Middleware(SlowLogins))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl+C
     try:
         workbench.start()
