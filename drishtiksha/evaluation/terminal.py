@@ -51,7 +51,7 @@ def _with_progress(
     manifest: Path,
     names: Sequence[str],
     manager: ModelManager,
-    err: Terminal,
+    err: PlainConsole,
     out: Path | None,
     limit: int | None,
     seed: int,
