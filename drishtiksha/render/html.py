@@ -28,6 +28,5 @@ def environment(*folders: Path) -> Environment:
 
 
 def _readable(value: Any) -> Any:
-    if isinstance(value, Markup):
-        return Markup(readable(value))  # noqa: S704 - it was markup before
-    return readable(value) if isinstance(value, str) else value
+    """Markup is made of parts that came through here."""
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
