@@ -16,12 +16,13 @@ PIP := $(PY) -m pip --disable-pip-version-check install --constraint constraints
 PINS := requirements.txt constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench gpu-check attack detectors train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
+.PHONY: help run test check audit bench gpu-check attack detectors train $(addprefix train-,$(EMBEDDED)) reports data chromium postgresql constraints clean
 
 help:
 	@echo "make run     start the app (http://127.0.0.1:7860)"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy for Python 3.11 and 3.12, layers, tests, those with networks of full size too"
+	@echo "make audit   look up known faults of the pinned packages (needs the network; make check does it too)"
 	@echo "make bench   measure start-up, loading, decoding and scoring"
 	@echo "make gpu-check  every detector on the CPU and on the accelerator of this machine, in 8 minutes (ARGS='--only Gen')"
 	@echo "make attack  judge 2,000 damaged files within bounds of time and memory (ARGS='--files 200 --seed 3')"
@@ -43,6 +44,19 @@ check: $(VENV)/.dev-stamp chromium postgresql
 	$(VENV)/bin/mypy --python-version 3.12 drishtiksha training app.py
 	$(PY) -m pytest -q tests/test_layers.py
 	$(TESTS) $(ARGS)
+	-@$(MAKE) --no-print-directory audit
+
+# In an environment of its own. What is published elsewhere overnight does not fail make check, and neither does no network.
+audit: | $(PY)
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PY) -m venv $(VENV)/audit && \
+		timeout 120 $(VENV)/audit/bin/python -m pip --disable-pip-version-check install -q pip-audit==2.10.1; } >/dev/null 2>&1 || \
+		{ echo "Known faults of packages were not looked up: pip-audit cannot be installed here."; exit 0; }; \
+	test -x $(VENV)/audit/bin/pip-audit || exit 0; \
+	told=$$(timeout 120 $(VENV)/audit/bin/pip-audit --no-deps --disable-pip --progress-spinner off --timeout 10 -r constraints.txt 2>&1); \
+	code=$$?; \
+	if [ $$code = 0 ]; then echo "No known faults in the pinned packages."; \
+	elif grep -q "^Found " <<<"$$told"; then echo "$$told"; exit 1; \
+	else echo "Known faults of packages were not looked up: the service cannot be reached."; fi
 
 detectors: $(VENV)/.run-stamp
 	$(PY) -m bench.detectors $(ARGS)

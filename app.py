@@ -16,19 +16,19 @@ try:
     host, proxied = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), "GRADIO_ROOT_PATH" in os.environ
     settings = load_settings().reached_at(host, proxied=proxied)
     configure_logging(settings)
-    manager = ModelManager(settings)
-    workbench = Workbench(settings, manager, runner=runner_here(manager))
+    workbench = Workbench(settings, manager := ModelManager(settings), runner=runner_here(manager))
 except (DrishtikshaError, OSError) as error:
     sys.exit(f"Drishtiksha cannot start. {error}")
 accounts = Accounts(workbench.store) if settings.login else None
 demo = build(workbench, accounts.viewer if accounts else None)
 
 if __name__ == "__main__":
-    options = launch_options(settings)
-    if accounts:
-        from drishtiksha.server.login import protect
+    from drishtiksha.server.login import authenticator
+    from drishtiksha.server.middleware import page_walls
 
-        protect(options, accounts)
+    options = launch_options(settings)
+    options["app_kwargs"]["middleware"] += page_walls(host, login=accounts is not None, proxied=proxied)
+    options["auth"] = authenticator(accounts) if accounts else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl+C
     try:
         workbench.start()

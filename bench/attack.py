@@ -22,7 +22,12 @@ from bench.measure import machine
 from bench.mutants import Mutant, mutants, plain_files
 
 MOST_S = 30.0
-MOST_BYTES = 2_000_000_000
+"""Of processor time for one file; and of wall time, of which a busy machine may take twice as much."""
+
+ANALYSIS_S = 20.0
+"""limits.analysis_s while the files are judged: what takes longer ends with a part of the result, and says so."""
+
+MOST_BYTES = 1_500_000_000
 FACES, VOICE = "FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1"
 
 OTHER_LEVELS = 32
@@ -49,7 +54,12 @@ class Outcome:
     destroyed: float | None = None
     told: bool = False
     seconds: float = 0.0
+    cpu_s: float = 0.0
     bytes: int = 0
+
+    @property
+    def late(self) -> bool:
+        return self.cpu_s > MOST_S or self.seconds > 2 * MOST_S
 
 
 def attack(count: int, seed: int, seconds: float = float("inf"), *, compare: bool = True) -> Iterator[Outcome]:
@@ -81,8 +91,9 @@ def summary(outcomes: list[Outcome], seed: int) -> str:
         "judged": ends["judged"],
         "refused with a sentence": ends["refused"],
         "untyped errors, crashes, hangs": f"{ends['untyped']}, {ends['crashed']}, {ends['hung']}",
-        "longest": f"{max((one.seconds for one in outcomes), default=0):.1f} s (bound {MOST_S:g})",
-        "over the bound of time": sum(one.seconds > MOST_S for one in outcomes),
+        "longest": f"{max((one.seconds for one in outcomes), default=0):.1f} s (bound {2 * MOST_S:g})",
+        "most processor time": f"{max((one.cpu_s for one in outcomes), default=0):.1f} s (bound {MOST_S:g})",
+        "over the bounds of time": sum(one.late for one in outcomes),
         "most memory above the loaded models": f"{max((one.bytes for one in outcomes), default=0) / 1e6:.0f} MB (bound "
         f"{MOST_BYTES / 1e6:.0f})",
         "over the bound of memory": sum(one.bytes > MOST_BYTES for one in outcomes),
@@ -102,7 +113,7 @@ def failures(outcomes: list[Outcome]) -> list[Outcome]:
         one
         for one in outcomes
         if one.end in ("untyped", "crashed", "hung")
-        or one.seconds > MOST_S
+        or one.late
         or one.bytes > MOST_BYTES
         or (one.detail == "REAL" and _is_destroyed(one))
     ]
@@ -153,7 +164,7 @@ def _work(pipe: Connection) -> None:
     from drishtiksha.results import MediaKind
     from drishtiksha.settings import MediaLimits, load_settings
 
-    limits, manager = MediaLimits(), ModelManager(load_settings(device="cpu"))
+    limits, manager = MediaLimits(analysis_s=ANALYSIS_S), ModelManager(load_settings(device="cpu"))
     models = {MediaKind.AUDIO: manager.get_model(VOICE)}
     models[MediaKind.IMAGE] = models[MediaKind.VIDEO] = manager.get_model(FACES)
     twins: dict[str | None, tuple[float | None, Any]] = {}
@@ -165,7 +176,7 @@ def _work(pipe: Connection) -> None:
 
         evidence = Evidence.open(path, limits)
         examine(evidence, limits)
-        result = analyze(evidence, models[evidence.media.kind], explain=False)
+        result = analyze(evidence, models[evidence.media.kind], explain=False, limits=limits)
         picture = read_image(path, limits=limits) if evidence.media.kind is MediaKind.IMAGE else None
         return result, picture
 
@@ -176,7 +187,7 @@ def _work(pipe: Connection) -> None:
         elif twin not in twins:
             plain, pixels = judged(Path(twin))
             twins[twin] = plain.p_fake, pixels
-        begins, base = time.monotonic(), _reset_peak()
+        begins, cpu, base = time.monotonic(), time.process_time(), _reset_peak()
         try:
             result, picture = judged(Path(name))
             said: dict[str, Any] = {
@@ -191,7 +202,8 @@ def _work(pipe: Connection) -> None:
             said = {"end": "refused", "detail": type(error).__name__}
         except BaseException as error:  # noqa: BLE001 - what the attack looks for
             said = {"end": "untyped", "detail": repr(error)[:300]}
-        pipe.send(said | {"seconds": time.monotonic() - begins, "bytes": _status("VmHWM") - base})
+        took = {"seconds": time.monotonic() - begins, "cpu_s": time.process_time() - cpu}
+        pipe.send(said | took | {"bytes": _status("VmHWM") - base})
 
 
 def _destroyed(picture: Any, twin: Any) -> float | None:

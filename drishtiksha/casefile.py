@@ -6,10 +6,11 @@ The store keeps them, the desk shows them, a report is made from one `CaseFile` 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from drishtiksha.plaintext import readable
 from drishtiksha.results import AnalysisResult, FaceBox, Frozen, GapReason, Grade, MediaInfo, Prediction
 
 
@@ -66,7 +67,7 @@ class Confidence(StrEnum):
 class PinnedNote(Frozen):
     """A reviewer's remark, pinned to a time and, where given, to a region (xyxy px of the upright frame)."""
 
-    text: str = Field(min_length=1, max_length=4000)
+    text: Annotated[str, AfterValidator(readable)] = Field(min_length=1, max_length=4000)
     time_s: float | None = Field(default=None, ge=0)
     end_s: float | None = Field(default=None, ge=0)
     region: FaceBox | None = None
@@ -77,11 +78,11 @@ class Review(Frozen):
 
     review_id: int
     case_id: str
-    reviewer: str
+    reviewer: Annotated[str, AfterValidator(readable)]
     verdict: HumanVerdict
     confidence: Confidence
     notes: tuple[PinnedNote, ...] = ()
-    tags: tuple[str, ...] = ()
+    tags: tuple[Annotated[str, AfterValidator(readable)], ...] = ()
     made_utc: str
 
 

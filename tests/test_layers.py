@@ -19,6 +19,7 @@ LAYERS: dict[str, float] = {
     "drishtiksha": -1,  # the package itself: only its version
     "drishtiksha.errors": 0,
     "drishtiksha.platform": 0,
+    "drishtiksha.plaintext": 0,
     "drishtiksha.results": 0.1,
     "drishtiksha.casefile": 0.12,
     "drishtiksha.detector_config": 0.15,

@@ -55,8 +55,12 @@ LEAST_DETAIL = 0.1
 portraits saved by JPEG at quality 90 (0.72 or more), at 10 (0.20 or more) and laid on a plain ground of four times their size
 (0.19 or more), against twins with quantisation tables of zero (0.02 or less) and with 300 bytes exchanged (median 0.07)."""
 
+LEAST_FACE_DETAIL = 0.3
+"""The same of a face that was judged: 0.71 or more in portraits saved by JPEG at quality 10, 0.49 or more at 5."""
+
 PLAIN = "Only {:.0%} of the picture shows any detail; the rest is of one brightness. It may be damaged, or a drawing."
 DESTROYED = "Only {:.1%} of the picture shows any detail: it is damaged, or next to nothing is in it to be judged."
+FACE_DESTROYED = "Only {:.1%} of the face shows any detail: it is damaged, or nothing of it is left to be judged."
 LEAST_DECODED = 0.5
 """Share of a picture that must be there for a low score to say anything."""
 MOSTLY_GONE = "Less than half of the picture could be decoded, so a low score says nothing of the rest."
@@ -350,7 +354,7 @@ class Run:
             detector.config,
             covered=covered,
             gap=gap,
-            destroyed=DESTROYED.format(self.detail) if self.detail < LEAST_DETAIL else None,
+            destroyed=self._destroyed(scores),
             damaged=OUT_OF_STEP
             if self.media.damaged
             else MOSTLY_GONE
@@ -410,6 +414,17 @@ class Run:
         stretches = scoring.closer_stretches(scores)
         spans = ", ".join(f"{fine_clock(start)}-{fine_clock(end)}" for start, end in stretches)
         return (*far, *((LOOKED_CLOSER.format(spans),) if stretches else ()))
+
+    def _destroyed(self, scores: Sequence[SampleScore]) -> str | None:
+        """Why no score of a picture counts; None where there is enough in it to be judged."""
+        if self.detail < LEAST_DETAIL:
+            return DESTROYED.format(self.detail)
+        if isinstance(self.source, PictureSource):
+            boxes = [face.face_box for score in scores for face in score.faces]
+            least = min(map(self.source.detail, boxes), default=1.0)
+            if least < LEAST_FACE_DETAIL:
+                return FACE_DESTROYED.format(least)
+        return None
 
     def _on_detail(self) -> tuple[str, ...]:
         return (PLAIN.format(self.detail),) if self.detail < LITTLE_DETAIL else ()

@@ -14,11 +14,11 @@ import numpy as np
 from drishtiksha.analysis.plans import clip_starts, closer, planned
 from drishtiksha.analysis.shared import SharedMedia
 from drishtiksha.contract import AudioPlan, ClipPlan, FaceRequest, FramePlan, Sample, SamplingPlan, SequencePlan
-from drishtiksha.features.detail import detail_share
+from drishtiksha.features.detail import BLOCK, detail_share
 from drishtiksha.media.channels import MIXTURE, SoundPart
 from drishtiksha.media.sampling import audio_windows, sparse_first
 from drishtiksha.media.video import Frame
-from drishtiksha.results import GapReason, MediaInfo, MediaKind, SampleScore, fine_clock
+from drishtiksha.results import FaceBox, GapReason, MediaInfo, MediaKind, SampleScore, fine_clock
 
 SEEK_EVERY_S = 8.0
 """Wanted frames farther apart than this are reached by seeking: keyframes seldom lie farther apart than that."""
@@ -95,11 +95,15 @@ class PictureSource:
         self.context, self.plan = context, plan
         self.passes = [[0]]
 
-    def detail(self) -> float:
-        """As `features.detail.detail_share`."""
+    def detail(self, box: FaceBox | None = None) -> float:
+        """As `features.detail.detail_share`, of what lies in the box; None: of all."""
         with self.context.clock("decode"):
             picture = self.context.shared.picture(self.context.check)
         with self.context.clock("preprocess"):
+            if box is not None:
+                # By the blocks of the file, which begin in its corner.
+                left, top, right, bottom = (max(int(value), 0) // BLOCK * BLOCK for value in box)
+                picture = picture[top:bottom, left:right]
             return detail_share(picture)
 
     def samples(self, indices: Sequence[int], later: Sequence[int] = ()) -> Iterator[Sample | SampleScore]:

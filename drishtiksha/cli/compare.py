@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.markup import escape
 from rich.table import Table
 
-from drishtiksha.cli.console import err, failures_as_exit_codes, listed, out, reported, settings_on, told_failures
+from drishtiksha.cli.console import (
+    console_json,
+    err,
+    failures_as_exit_codes,
+    listed,
+    out,
+    reported,
+    settings_on,
+    told_failures,
+)
 from drishtiksha.comparison import Comparison, Row, Segment, contrast
 from drishtiksha.comparison import compare as held_together
 from drishtiksha.errors import ConfigError
@@ -65,7 +73,7 @@ def compare(
         if as_json:
             documents = [one.model_dump(mode="json") for one in found]
             both = {"files": documents, "contrasts": contrasts(found)}
-            typer.echo(json.dumps(both if against else documents[0], indent=2, ensure_ascii=False))
+            typer.echo(console_json(both if against else documents[0]))
         else:
             for evidence, one in zip(opened, found, strict=True):
                 _print(evidence.media.name, one)
@@ -102,7 +110,7 @@ def _compared(answers: Answers) -> ComparedFile:
 
 def _show_plans(plans: Sequence[RunPlan], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([p.model_dump(mode="json") for p in plans], indent=2, ensure_ascii=False))
+        typer.echo(console_json([p.model_dump(mode="json") for p in plans]))
         return
     for its_plan in plans:
         table = Table()

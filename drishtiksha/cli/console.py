@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -24,6 +25,7 @@ from drishtiksha.errors import (
     WrongMediaKindError,
 )
 from drishtiksha.events import ProgressEvent, Reporter
+from drishtiksha.plaintext import readable_json
 from drishtiksha.registry import ModelManager
 from drishtiksha.render.console import PlainConsole
 from drishtiksha.report.files import write_whole
@@ -106,11 +108,18 @@ def told_failures(file: str, errors: Mapping[str, DrishtikshaError], manager: Mo
 
 def write_json(path: Path, documents: Sequence[dict[str, Any]], *, single: bool) -> None:
     """Into a file, or with - to the standard output: a list, or the document itself where a single file was asked about."""
-    text = json.dumps(documents[0] if single else documents, indent=2, ensure_ascii=False) + "\n"
+    text = console_json(documents[0] if single else documents) + "\n"
     if path == STDOUT:
         sys.stdout.write(text)
     else:
         write_whole(path, text.encode())
+
+
+def console_json(document: Any) -> str:
+    """A model or plain values, indented, in signs that steer no terminal."""
+    if isinstance(document, BaseModel):
+        return readable_json(document.model_dump_json(indent=2))
+    return readable_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def progress_bar(*columns: object) -> Progress:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from drishtiksha.cli.console import failures_as_exit_codes, out
+from drishtiksha.cli.console import console_json, failures_as_exit_codes, out
 from drishtiksha.settings import load_settings
 
 
@@ -31,7 +31,7 @@ def provenance(
         limits = load_settings().limits
         found = examine(Evidence.open(file, limits, decodable=False), limits, anchors)
         if as_json:
-            typer.echo(found.model_dump_json(indent=2))
+            typer.echo(console_json(found))
             return
         for line in plain(found):
             out.print(line, markup=False, highlight=False)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drishtiksha.casefile import LOCAL
-from drishtiksha.cli.console import Exit, err, failures_as_exit_codes, out
+from drishtiksha.cli.console import Exit, console_json, err, failures_as_exit_codes, out
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import Prediction
 from drishtiksha.settings import load_settings
@@ -64,7 +64,7 @@ def show_stats(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
     with _workbench() as bench:
         found = stats(bench.seen_by(LOCAL).cases(limit=ALL_CASES))
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        typer.echo(console_json(found))
     else:
         _print(found)
 

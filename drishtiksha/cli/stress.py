@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drishtiksha.casefile import StressPoint, StressResult
-from drishtiksha.cli.console import failures_as_exit_codes, out, reported, settings_on
+from drishtiksha.cli.console import console_json, failures_as_exit_codes, out, reported, settings_on
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
 
@@ -36,7 +36,7 @@ def stress(
             done = examine(evidence, [name], manager, show, kind="stress").required()
         for result in done.answers.values():
             if as_json:
-                typer.echo(result.model_dump_json(indent=2))
+                typer.echo(console_json(result))
             elif isinstance(result, StressResult):
                 _print(result)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from drishtiksha.cli.console import err, out, settings_on
+from drishtiksha.cli.console import console_json, err, out, settings_on
 from drishtiksha.errors import ConfigError, DrishtikshaError
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import Settings
@@ -52,7 +52,7 @@ def verify(
         err.print(f"[bold]{escape(str(error))}[/bold]")
         raise typer.Exit(UNRELIABLE) from error
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        typer.echo(console_json(found))
     else:
         _print(found)
     raise typer.Exit(_exit_code(found.state))

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from drishtiksha.evaluation import report as words
 from drishtiksha.evaluation.command import Evaluation, evaluate
+from drishtiksha.plaintext import readable_json
 from drishtiksha.registry import ModelManager
 from drishtiksha.render.console import PlainConsole
 
@@ -39,7 +39,7 @@ def show_evaluation(
     for shortcut in done.report.shortcuts:
         err.print(f"Beware: {shortcut.sentence}", style="bold", markup=False, highlight=False)
     if as_json:
-        print(done.report.model_dump_json(indent=1))
+        print(readable_json(done.report.model_dump_json(indent=1)))
     else:
         _print(done)
     if out:
@@ -51,7 +51,7 @@ def _with_progress(
     manifest: Path,
     names: Sequence[str],
     manager: ModelManager,
-    err: Console,
+    err: PlainConsole,
     out: Path | None,
     limit: int | None,
     seed: int,

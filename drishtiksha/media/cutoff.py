@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from drishtiksha.media.partial import BROKEN_DECODE, Recovered, greyed
+from drishtiksha.media.partial import BROKEN_PICTURE, Recovered, greyed
 
 FORMATS = ("WEBP", "HEIF", "AVIF")
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
@@ -89,7 +89,7 @@ def _decoded(content: bytes, form: str) -> Image.Image | None:
     try:
         picture = Image.open(io.BytesIO(content), formats=(form,))
         picture.load()
-    except BROKEN_DECODE:
+    except BROKEN_PICTURE:
         return None
     return picture
 

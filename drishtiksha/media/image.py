@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,9 +16,10 @@ from drishtiksha.errors import MediaLimitError
 from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
+from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
-from drishtiksha.media.guard import guarded_call, no_check
-from drishtiksha.media.partial import JPEGS, Fault, Recovered, jpeg_fault, recover
+from drishtiksha.media.guard import Pulse, guarded_call, no_check
+from drishtiksha.media.partial import BROKEN_PICTURE, Recovered, recover
 from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_pixels, profile_to_srgb, tagged_to_srgb
 from drishtiksha.settings import MediaLimits
 
@@ -60,9 +62,6 @@ CUT = {
 }
 WHOLE_FILE = "Ask for the whole file."
 
-BROKEN_PICTURE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
-"""What Pillow's and libheif's readers raise on damaged files."""
-
 
 def read_image(
     path: Path,
@@ -82,10 +81,10 @@ def read_image(
     """
     name = name or path.name
 
-    def work(_: object) -> np.ndarray:
+    def work(pulse: Pulse) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            return _upright(_in_strips(decoded, path), exif_of(decoded).get(ORIENTATION, 1))
+            return _upright(_in_strips(decoded, path, pulse.beat), exif_of(decoded).get(ORIENTATION, 1))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
@@ -156,12 +155,13 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def fault_of(picture: Image.Image, path: Path) -> Fault | None:
-    """What is wrong with a picture that decodes without complaint, as far as that can be told: of JPEG."""
-    if picture.format not in JPEGS:
-        return None
+def fault_of(picture: Image.Image, path: Path, share: float | None) -> Fault | None:
+    """What is wrong with a picture, as far as that can be told. share: of it that was decoded; None: without complaint."""
+    if share is not None:
+        # Missing bytes shift what comes behind them, and of these formats nothing tells where they were.
+        return Fault(share, damaged=share < 1 and picture.format in UNTOLD)
     try:
-        return jpeg_fault(path)
+        return find_fault(path, str(picture.format))
     except BROKEN_PICTURE:
         return None
 
@@ -199,18 +199,22 @@ def exif_of(picture: Image.Image) -> Image.Exif:
     return exif
 
 
-def _in_strips(picture: Image.Image, path: Path) -> np.ndarray:
+def _in_strips(picture: Image.Image, path: Path, beat: Callable[[], None]) -> np.ndarray:
     """uint8 RGB (H, W, 3). A large picture is converted strip by strip: each step takes a copy of what it converts."""
     tags = _colour_tags(picture, path)
     width, height = picture.size
     rows = max(1, STRIP_PIXELS // width)
-    deep_grey = picture.mode.startswith(("I", "F"))  # scaled by what is brightest in all of it
-    if rows >= height or deep_grey or tags is not None:
-        return np.asarray(_to_rgb(picture, path, tags))
+    deep = deep_pixels(picture, path) if tags is not None and picture.mode == "RGB" else None
+    scale = _scale_of(picture, rows) if picture.mode.startswith(("I", "F")) else None
     whole = np.empty((height, width, 3), np.uint8)
+    rows = (
+        rows if tags is None or tags.hdr is None else height
+    )  # its tones are mapped by what is brightest in all of it
     for top in range(0, height, rows):
+        beat()
         bottom = min(top + rows, height)
-        whole[top:bottom] = np.asarray(_to_rgb(picture.crop((0, top, width, bottom)), path, None))
+        strip = picture if rows >= height else picture.crop((0, top, width, bottom))
+        whole[top:bottom] = np.asarray(_to_rgb(strip, scale, tags, None if deep is None else deep[top:bottom]))
     return whole
 
 
@@ -245,10 +249,12 @@ def _colour_tags(picture: Image.Image, path: Path) -> ColourTags | None:
         return None
 
 
-def _to_rgb(picture: Image.Image, path: Path, tags: ColourTags | None) -> Image.Image:
-    deep = deep_pixels(picture, path) if tags is not None and picture.mode == "RGB" else None
-    if picture.mode.startswith(("I", "F")):
-        flat = _deep_grey_to_rgb(picture)
+def _to_rgb(
+    picture: Image.Image, scale: _Scale | None, tags: ColourTags | None, deep: np.ndarray | None
+) -> Image.Image:
+    """scale: of a deep grey picture. deep: the same rows with 16 bits, where they are known."""
+    if scale is not None:
+        flat = _deep_grey_to_rgb(picture, scale)
     elif picture.has_transparency_data:
         profile = picture.info.get("icc_profile")
         picture = picture.convert("RGBA")
@@ -261,21 +267,44 @@ def _to_rgb(picture: Image.Image, path: Path, tags: ColourTags | None) -> Image.
     return profile_to_srgb(flat) if tags is None else tagged_to_srgb(flat.convert("RGB"), tags, deep)
 
 
-def _deep_grey_to_rgb(picture: Image.Image) -> Image.Image:
+class _Scale(NamedTuple):
+    """Of deep grey: which values are black and white, the least and the largest that are finite, and whether they are stored
+    without a sign."""
+
+    black: float
+    white: float
+    low: float
+    high: float
+    unsigned: bool
+
+
+def _scale_of(picture: Image.Image, rows: int) -> _Scale:
     """16 bits keep their range. Others have their own: floats up to about 1 run to 1, values up to 255 to 255, larger ones to
     the largest; black is 0, or the least where that is negative."""
-    values = np.asarray(picture)
-    if picture.mode == "I" and picture.format == "TIFF" and picture.tag_v2.get(SAMPLE_FORMAT, (1,))[0] == 1:  # type: ignore[attr-defined]
-        values = values.view(np.uint32)
-    values = values.astype(np.float64)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    values = np.nan_to_num(values, nan=0.0, posinf=high, neginf=low)
+    tags = getattr(picture, "tag_v2", {})
+    unsigned = picture.mode == "I" and picture.format == "TIFF" and tags.get(SAMPLE_FORMAT, (1,))[0] == 1
+    low, high = np.inf, -np.inf
+    for top in range(0, picture.height, rows):
+        values = _values(picture.crop((0, top, picture.width, min(top + rows, picture.height))), unsigned)
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
+        low, high = 0.0, 1.0
     if picture.mode.startswith("I;") or picture.format == "PNG":
-        black, white = 0.0, 65535.0
-    else:
-        black = min(low, 0.0)
-        nominal = 1.0 if picture.mode == "F" and high <= BRIGHTEST_FLOAT else 255.0
-        white = nominal if high <= max(nominal, BRIGHTEST_FLOAT) else high
-    grey = np.clip((values - black) / (white - black) * 255, 0, 255).round().astype(np.uint8)
+        return _Scale(0.0, 65535.0, low, high, unsigned)
+    nominal = 1.0 if picture.mode == "F" and high <= BRIGHTEST_FLOAT else 255.0
+    return _Scale(min(low, 0.0), nominal if high <= max(nominal, BRIGHTEST_FLOAT) else high, low, high, unsigned)
+
+
+def _values(picture: Image.Image, unsigned: bool) -> np.ndarray:
+    values = np.asarray(picture)
+    return values.view(np.uint32) if unsigned else values
+
+
+def _deep_grey_to_rgb(picture: Image.Image, scale: _Scale) -> Image.Image:
+    values = np.nan_to_num(
+        _values(picture, scale.unsigned).astype(np.float64), nan=0.0, posinf=scale.high, neginf=scale.low
+    )
+    grey = np.clip((values - scale.black) / (scale.white - scale.black) * 255, 0, 255).round().astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")

@@ -31,20 +31,29 @@ GREY = 128
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """Of JPEG, without stuffed bytes and restart markers."""
 
-TAILS = (16, 600)
-"""Bytes at the end of the data that are exchanged: some plain blocks' worth, then one block of the finest detail."""
-
-BROKEN_DECODE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError)
-"""What decoders raise on data that end too early."""
-
-LAST_ROWS = 6
-"""Of 8 px each: what so few bytes may hold in a sound file."""
+STRIP = 64
+"""Rows that are compared at a time: large pictures take much memory as arrays."""
 
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 SCAN = 0xDA
+RESTART_EVERY = 0xDD
 KNOWN_MARKERS = FRAMES | frozenset((0xC4, 0xC8, 0xCC, SCAN, 0xDB, 0xDC, 0xDD, 0xFE)) | frozenset(range(0xE0, 0xF0))
 """What may stand in a file: frames, tables, scans, comments and blocks of programs."""
+
+
+BROKEN_PICTURE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    RuntimeError,
+)
+"""What the readers of Pillow, libheif and libavif raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -63,54 +72,10 @@ def recover(path: Path, form: str) -> Recovered | None:
     if form not in JPEGS:
         return _recover_other(path, form)
     content = path.read_bytes()
-    return _recover_jpeg(content[: _end(content)[0]])
+    return recover_jpeg(content[: data_end(content)[0]])
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a JPEG that decodes without complaint. share: as of `Recovered`; 1: all of it is there, but the
-    decoder lost its place in damaged data, so that parts are shifted or of wrong colour."""
-
-    share: float
-
-
-def jpeg_fault(path: Path) -> Fault | None:
-    """Looks into a JPEG that Pillow decodes: it fills in what broken data leave out, and does not say so.
-
-    The last bytes are exchanged for others. In a sound file this changes the last rows; in one that ends too early, rows far
-    above; where the decoder is out of step, nothing, since it has finished before. Raises: what Pillow raises.
-    """
-    content = path.read_bytes()
-    end, proper = _end(content)
-    shape = _shape(content[:end])
-    if shape is None:
-        return None
-    if shape.progressive:
-        share = shape.detail(shape.scans)
-        return Fault(share) if 0 < share < 1 else None
-    if not proper:
-        found = _recover_jpeg(content[:end])
-        return Fault(found.share) if found is not None and found.share < 1 else None
-    as_it_is = _small(content[:end] + END * 512)
-    for tail in TAILS:
-        noise = np.random.default_rng(0).integers(0, 255, tail, np.uint8).tobytes()
-        other = _small(content[: end - tail].rstrip(b"\xff") + noise + END * 512)
-        same = np.asarray(_same(as_it_is, other).all(axis=1))
-        if not same.all():
-            rows = int(np.argmin(same))
-            return Fault(max(rows, 1) / len(same)) if len(same) - rows > LAST_ROWS else None
-    return Fault(1.0)
-
-
-def _small(content: bytes) -> Image.Image:
-    """At an eighth of its size, which is quick."""
-    picture = Image.open(io.BytesIO(content), formats=("JPEG",))
-    picture.draft(picture.mode, (1, 1))
-    picture.load()
-    return picture
-
-
-def _end(content: bytes) -> tuple[int, bool]:
+def data_end(content: bytes) -> tuple[int, bool]:
     """Where the data of the first picture in a JPEG file end, and whether its end marker is there."""
     place = 2
     for at, marker, body in _segments(content):
@@ -121,13 +86,13 @@ def _end(content: bytes) -> tuple[int, bool]:
     return (found.start(), content[found.start() + 1] == END[1]) if found is not None else (len(content), False)
 
 
-def _recover_jpeg(content: bytes) -> Recovered | None:
+def recover_jpeg(content: bytes) -> Recovered | None:
     content = content.rstrip(b"\xff")
     noise = np.random.default_rng(0).integers(0, 255, 4096, np.uint8).tobytes()
     one, other = (_decoded(io.BytesIO(content + tail + END * 512), "JPEG") for tail in (b"", noise))
-    there = _same(one, other)
+    there = same_pixels(one, other)
     rows = int(np.argmin(there.all(axis=1))) if not there.all() else one.height
-    shape = _shape(content)
+    shape = shape_of(content)
     if shape is None:
         return None
     if shape.progressive:
@@ -142,7 +107,7 @@ def _recover_jpeg(content: bytes) -> Recovered | None:
 
 def _recover_other(path: Path, form: str) -> Recovered | None:
     one, other = (_decoded(path, form, fill) for fill in (0, 255))
-    there = _same(one, other)
+    there = same_pixels(one, other)
     if there.all():
         # The fault lies behind the pixels; of other formats the decoder may just have written over everything.
         return Recovered(one, 1.0) if form in STREAMED else None
@@ -166,10 +131,14 @@ def _decoded(source: Path | io.BytesIO, form: str, fill: int | None = None) -> I
     return picture
 
 
-def _same(one: Image.Image, other: Image.Image) -> np.ndarray:
+def same_pixels(one: Image.Image, other: Image.Image) -> np.ndarray:
     """bool (H, W): where two pictures of one size have the same pixels."""
-    same = np.atleast_3d(np.equal(np.asarray(one), np.asarray(other)))
-    return np.asarray(same.all(axis=2))
+    same = np.empty((one.height, one.width), bool)
+    for top in range(0, one.height, STRIP):
+        box = (0, top, one.width, min(top + STRIP, one.height))
+        pair = [np.asarray(picture.crop(box)) for picture in (one, other)]
+        same[top : box[3]] = np.atleast_3d(np.equal(*pair)).all(axis=2)
+    return same
 
 
 def greyed(picture: Image.Image, there: np.ndarray) -> Image.Image:
@@ -193,12 +162,21 @@ Scan = tuple[tuple[int, ...], int, int, int]
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """components: of the frame, brightness first."""
+class Shape:
+    """components: of the frame, brightness first. data: where those of each scan begin and
+    end. unit: height and width in px
+    of what it codes at a time, blocks_a_unit: how many blocks of 8 x 8 values that is. units_a_row: of them. restart_every: so
+    many units; 0: the decoder never begins anew."""
 
     progressive: bool
     components: tuple[int, ...]
     scans: tuple[Scan, ...]
+    data: tuple[tuple[int, int], ...]
+    unit: tuple[int, int]
+    blocks_a_unit: int
+    units_a_row: int
+    units: int
+    restart_every: int
 
     @property
     def complete(self) -> bool:
@@ -214,17 +192,45 @@ class _Shape:
         return float(there.mean())
 
 
-def _shape(content: bytes) -> _Shape | None:
-    progressive, components = False, ()  # type: tuple[bool, tuple[int, ...]]
+def shape_of(content: bytes) -> Shape | None:
+    """How a JPEG file codes its picture; None where its header does not say."""
+    frame, progressive, restart_every = b"", False, 0
     scans: list[Scan] = []
-    for _, marker, body in _segments(content):
+    data: list[tuple[int, int]] = []
+    for at, marker, body in _segments(content):
         if marker in FRAMES and len(body) >= 6:
-            progressive, components = marker in PROGRESSIVE, tuple(body[6 : 6 + 3 * body[5] : 3])
+            frame, progressive = body, marker in PROGRESSIVE
+        elif marker == RESTART_EVERY and len(body) >= 2:
+            restart_every = int.from_bytes(body[:2], "big")
         elif marker == SCAN and body and len(body) >= 4 + 2 * body[0]:
             count = body[0]
             first, last, approximation = body[1 + 2 * count : 4 + 2 * count]
             scans.append((tuple(body[1 : 1 + 2 * count : 2]), first, min(last, 63), approximation & 0x0F))
-    return _Shape(progressive, components, tuple(scans)) if components and scans else None
+            start = at + 4 + len(body)
+            found = MARKER.search(content, start)
+            data.append((start, len(content) if found is None else found.start()))
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    parts = {one: (hv >> 4, hv & 15) for one, hv in zip(frame[6::3], frame[7::3], strict=False)}
+    if not scans or not parts or not height or not width or (0 in (side for part in parts.values() for side in part)):
+        return None
+    coded = [parts[one] for one in scans[0 if progressive else -1][0] if one in parts]
+    across, down = (max(part[i] for part in parts.values()) for i in (0, 1))
+    if len(coded) == 1:  # coded by itself, a component comes block by block
+        unit, blocks = (8 * down // coded[0][1], 8 * across // coded[0][0]), 1
+    else:
+        unit, blocks = (8 * down, 8 * across), sum(h * v for h, v in coded)
+    columns, rows = -(-width // unit[1]), -(-height // unit[0])
+    return Shape(
+        progressive,
+        tuple(parts),
+        tuple(scans),
+        tuple(data),
+        unit,
+        max(blocks, 1),
+        columns,
+        columns * rows,
+        restart_every,
+    )
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -10,10 +10,11 @@ from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.embedded import embedded_tracks
+from drishtiksha.media.faults import Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import BROKEN_PICTURE, EXIF_IFD, ORIENTATION, exif_of, fault_of, load_pixels, open_picture
-from drishtiksha.media.partial import Fault
+from drishtiksha.media.image import EXIF_IFD, ORIENTATION, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.partial import BROKEN_PICTURE
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
@@ -51,8 +52,7 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
         try:
             with open_picture(path, name, limits) as picture:
                 _, share = load_pixels(picture, path, name)
-                fault = fault_of(picture, path) if share is None else None
-                facts = _picture_facts(picture) | _what_is_left(share, fault)
+                facts = _picture_facts(picture) | _what_is_left(fault_of(picture, path, share))
                 return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
@@ -99,16 +99,12 @@ def _picture_facts(picture: Image.Image) -> dict[str, Any]:
     }
 
 
-def _what_is_left(share: float | None, fault: Fault | None) -> dict[str, Any]:
-    """share: of the picture that was decoded; None: all, without complaint."""
-    if fault is not None and fault.share == 1:
-        return {"damaged": True, "notes": (OUT_OF_STEP,)}
-    share = share if fault is None else fault.share
-    if share is None:
+def _what_is_left(fault: Fault | None) -> dict[str, Any]:
+    if fault is None:
         return {}
-    if share == 1:
-        return {"notes": (NO_END,)}
-    return {"decoded_share": share, "notes": (CUT_OFF.format(share),)}
+    if fault.share == 1:
+        return {"damaged": fault.damaged, "notes": (OUT_OF_STEP if fault.damaged else NO_END,)}
+    return {"decoded_share": fault.share, "damaged": fault.damaged, "notes": (CUT_OFF.format(fault.share),)}
 
 
 def _pages(picture: Image.Image) -> int:

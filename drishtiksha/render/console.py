@@ -1,9 +1,14 @@
-"""Consoles of the command line, whose lines are broken for people alone."""
+"""Consoles of the command line, whose lines are broken for people alone, and on which no text steers the terminal."""
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.console import ConsoleDimensions as Dimensions
+from rich.segment import Segment
+
+from drishtiksha.plaintext import readable
 
 UNBROKEN = 100_000
 """Columns where no terminal is: far more than any line has."""
@@ -11,7 +16,7 @@ UNBROKEN = 100_000
 
 class PlainConsole(Console):
     """Breaks lines at the width of a terminal, and none where the output is a file or a pipe: what a program reads there,
-    paths and tables, stays on one line."""
+    paths and tables, stays on one line. In place of controls and of turns of direction that a text holds, it prints a sign."""
 
     @property
     def size(self) -> Dimensions:
@@ -21,3 +26,7 @@ class PlainConsole(Console):
     @size.setter
     def size(self, new_size: tuple[int, int]) -> None:
         self._width, self._height = new_size
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(readable(segment.text), segment.style)

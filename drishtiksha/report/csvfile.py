@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 
 from drishtiksha.casefile import CaseFile
+from drishtiksha.plaintext import readable
 from drishtiksha.results import AnalysisResult, SampleScore
 
 HEADINGS = (
@@ -47,7 +48,10 @@ def render(case: CaseFile) -> bytes:
 
 def _cell(value: object) -> object:
     """Text that would be a formula gets an apostrophe in front; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    text = readable(value)
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 
 def _rows(result: AnalysisResult) -> Iterator[dict[str, object]]:

@@ -16,6 +16,8 @@ from drishtiksha.settings import Settings
 from drishtiksha.store.accounts import Accounts
 
 MAX_BUCKETS = 10_000
+KEY_NAMES = frozenset({"key", "api_key", "api-key", "apikey", "x-api-key", "token", "access_token", "authorization"})
+"""What people call a key that they put into an address."""
 
 
 class TokenBuckets:
@@ -60,8 +62,15 @@ class Gate:
     def admit(self, request: Request) -> Viewer:
         """Who asks. Without a key, where none is needed: a visitor of a public server, else the person at this machine.
 
-        Raises: RequestError (401, 429).
+        Raises: RequestError (400, 401, 429).
         """
+        if KEY_NAMES & {name.lower() for name in request.query_params}:
+            raise RequestError(
+                "key_in_address",
+                "A key does not belong into an address, which is kept in histories and logs: send it as the header "
+                "X-API-Key. If it was a real one, revoke it and make another.",
+                400,
+            )
         key = _key(request)
         address = f"address {request.client.host if request.client else ''}"
         if key is None:

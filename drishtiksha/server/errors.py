@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from drishtiksha import errors
 from drishtiksha.casefile import JobView
 from drishtiksha.errors import DrishtikshaError, QueueFullError, RequestError, without_server_paths
+from drishtiksha.services.folders import DISK_FULL, is_full
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ def install(app: FastAPI) -> None:
         RequestValidationError: _invalid,
         HTTPException: _http,
         SQLAlchemyError: _database,
+        OSError: _system,
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -107,6 +109,11 @@ async def _http(_: Request, error: HTTPException) -> JSONResponse:
 async def _database(_: Request, error: SQLAlchemyError) -> JSONResponse:
     log.error("The database does not answer", exc_info=error)
     return refusal("database", NO_DATABASE, 503)
+
+
+async def _system(_: Request, error: OSError) -> JSONResponse:
+    log.error("The system refused what was asked of it", exc_info=error)
+    return refusal("quota", DISK_FULL, 507) if is_full(error) else refusal("internal", INTERNAL, 500)
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - the server's log has it

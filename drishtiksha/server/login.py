@@ -7,16 +7,6 @@ from typing import Any
 from drishtiksha.store.accounts import Accounts
 
 
-def protect(options: dict[str, Any], accounts: Accounts) -> None:
-    """Have the page that is launched with these options ask for name and password, and answer guesses slowly."""
-    from starlette.middleware import Middleware
-
-    from drishtiksha.server.middleware import SlowLogins
-
-    options["auth"] = authenticator(accounts)
-    options["app_kwargs"]["middleware"].append(Middleware(SlowLogins))
-
-
 def authenticator(accounts: Accounts) -> Any:
     """A coroutine function (name, password) -> whether they belong together; gradio waits for one.
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from collections.abc import Callable, Collection
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drishtiksha.server.access import TokenBuckets
@@ -26,11 +29,22 @@ _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _EVERYWHERE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
-    "x-frame-options": "SAMEORIGIN",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
 _API = {"cache-control": "no-store", "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox"}
+_PAGE = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; frame-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+)
+"""Gradio starts by inline scripts and makes functions out of text; nothing comes from or goes to another site."""
+_NOBODY = "frame-ancestors 'none'"
+_SPACES = "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+"""Who may show the page in a frame: on Hugging Face Spaces, where it always stands in one, the Hub."""
+
+
+_ELSEWHERE = re.compile(r"/proxy=|/file=\s*[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
 
 
 def is_api(path: str) -> bool:
@@ -42,17 +56,22 @@ class SecurityHeaders:
     """Adds what keeps other sites' pages and guesses of a browser away from what is answered."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self.app, on_space = app, "SPACE_ID" in os.environ
+        self._page = {"content-security-policy": _PAGE + (_SPACES if on_space else _NOBODY)}
+        if not on_space:
+            self._page["x-frame-options"] = "DENY"  # for browsers that do not know the policy; it can name nobody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        wanted = _EVERYWHERE | (_API if is_api(scope["path"]) else {})
+        wanted = _EVERYWHERE | (_API if is_api(scope["path"]) else self._page)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                for name in [name for name in headers if name.startswith("access-control-")]:
+                    del headers[name]  # gradio lets every site read what it answers
                 for name, value in wanted.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -63,12 +82,12 @@ class SecurityHeaders:
 class SameSite:
     """Refuses names that this server does not go by (DNS rebinding) and changes asked for by another site's page."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
-        """`allowed_hosts`: names without port; empty = any."""
+    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str], pages: Collection[str] = ()) -> None:
+        """`allowed_hosts`: names without port; empty = any. pages: further names that the page comes from."""
         self.app, self.allowed = app, {host.lower() for host in allowed_hosts}
         # Behind a proxy that does not pass the name on, the page comes from a name that `Host` does not say. Of this
         # machine's own names that is not believed: other programs have pages there, too.
-        self._pages = self.allowed - set(LOOPBACK)
+        self._pages = (self.allowed - set(LOOPBACK)) | {page.lower() for page in pages if page}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and (why := self._objection(scope)) is not None:
@@ -92,6 +111,20 @@ class SameSite:
         return None
 
 
+class NothingElsewhere:
+    """Refuses the addresses by which gradio leads to other sites, or asks them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _ELSEWHERE.search(unquote(scope["path"])):
+            response = refusal("not_found", "Nothing of another site is served here.", 404)
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
 class SlowLogins:
     """Bounds how fast passwords of the page can be guessed."""
 
@@ -106,6 +139,17 @@ class SlowLogins:
                 await response(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def page_walls(host: str, *, login: bool, proxied: bool) -> list[Middleware]:
+    """What stands round a page that is served alone, listening at `host`; `create_app` has the same."""
+    names = LOOPBACK if host in LOOPBACK and not proxied else ()
+    walls = [
+        Middleware(SecurityHeaders),
+        Middleware(NothingElsewhere),
+        Middleware(SameSite, allowed_hosts=names, pages=[os.environ.get("SPACE_HOST", "")]),
+    ]
+    return [*walls, Middleware(SlowLogins)] if login else walls
 
 
 class Lingering:

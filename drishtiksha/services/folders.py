@@ -23,6 +23,14 @@ DOOMED = ".deleted"
 """Ends the name of a folder that is being deleted."""
 
 
+DISK_FULL = "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room on the disk, or none for this user."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 class CaseFolders:
     """A folder a case for the evidence, another for what is derived from it."""
 
@@ -43,11 +51,9 @@ class CaseFolders:
             try:
                 return Evidence.take(upload, self._settings.cases_dir, limits, original_name=original_name)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if not is_full(error):
                     raise
-                raise QuotaError(
-                    "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
-                ) from error
+                raise QuotaError(DISK_FULL) from error
 
     def evidence(self, case_id: str, place: Place) -> Evidence:
         """The untouched file of a case. Raises: CaseGoneError."""

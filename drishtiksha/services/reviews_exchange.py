@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from drishtiksha.casefile import CaseFile, Confidence, HumanVerdict, PinnedNote, Review, Viewer
 from drishtiksha.errors import CaseGoneError, ReviewFileError
+from drishtiksha.plaintext import readable_json
 from drishtiksha.report.csvfile import FORMULA_STARTS
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.store.db import Store
@@ -93,7 +94,7 @@ def export_reviews(cases: Iterable[CaseFile], form: Format) -> bytes:
     lines = [ReviewLine.of(case, review) for case in cases for review in case.reviews]
     rows = [line.model_dump(mode="json") for line in sorted(lines, key=lambda line: line.made)]
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        return "".join(readable_json(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows).encode()
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, HEADINGS, lineterminator="\r\n")
     writer.writeheader()
@@ -216,7 +217,7 @@ def _refuse(name: str, wrong: Sequence[tuple[int, str]]) -> None:
 
 def _cell(name: str, value: Any) -> Any:
     if name in NESTED:
-        return json.dumps(value, ensure_ascii=False)
+        return readable_json(json.dumps(value, ensure_ascii=False))
     return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
 
 

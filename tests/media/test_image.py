@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from media_factory import assert_upright, coded_frame, read_code
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
+from drishtiksha.media import image as image_module
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import probe
 from drishtiksha.settings import MediaLimits
@@ -173,3 +175,36 @@ def test_the_factory_s_marks_tell_a_mirrored_picture() -> None:
     assert_upright(PICTURE)
     with pytest.raises(AssertionError):
         assert_upright(PICTURE[:, ::-1])
+
+
+def test_a_large_deep_grey_is_converted_in_strips(tmp_path: Path, monkeypatch) -> None:
+    """The same pixels, scaled by what is brightest in all of it, and a fraction of the memory."""
+    values = np.linspace(-3, 900, 240 * 300, dtype=np.float32).reshape(240, 300)
+    values[5, 5], values[200, 7], values[100, 9] = np.inf, -np.inf, np.nan
+    kinds = {
+        "f": values,
+        "i": values.clip(-1e6, 1e6).astype(np.int32),
+        "s": np.abs(values).clip(0, 900).astype(np.uint16),
+    }
+    for name, kind in kinds.items():
+        path = tmp_path / f"{name}.tif"
+        Image.fromarray(kind).save(path)
+        whole = read_image(path, limits=MediaLimits())
+        monkeypatch.setattr(image_module, "STRIP_PIXELS", 3000)
+        assert np.array_equal(read_image(path, limits=MediaLimits()), whole)
+        monkeypatch.undo()
+
+
+def test_memory_of_a_large_deep_grey_is_bounded(tmp_path: Path, monkeypatch) -> None:
+    """In arrays at most 10 bytes a pixel; in one piece it took 40."""
+    monkeypatch.setattr(image_module, "STRIP_PIXELS", 50_000)
+    side = 1500
+    path = tmp_path / "deep.tif"
+    Image.fromarray(np.arange(side * side, dtype=np.float32).reshape(side, side)).save(path)
+    tracemalloc.start()
+    try:
+        read_image(path, limits=MediaLimits())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * side * side

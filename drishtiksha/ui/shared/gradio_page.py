@@ -1,7 +1,9 @@
-"""What is changed of gradio 6.31 itself: a fault that empties `gr.HTML` components, and the head of its page.
+"""What is changed of gradio 6.31 itself: a fault that empties `gr.HTML` components, the head of its page, and its fetching.
 
 An event that leaves such a component as it is still sends `props: {"__type__": "update"}`. In a tab that was not opened
 yet these take the place of the component's own props, and its template fails when the tab is opened.
+
+A file that is named by an address, as a request may do in place of an upload, would be fetched from there.
 
 The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours.
 """
@@ -13,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio.blocks
+import gradio.exceptions
+import gradio.processing_utils
 import gradio.routes
 from jinja2 import BaseLoader, Environment
 
@@ -25,8 +29,10 @@ _BEGIN = re.compile(r'<meta\s+charset="utf-8"\s*/>')
 
 
 def work_round() -> None:
-    """Let updates carry only the props that they change, and give the page a head of its own. Does nothing when called again."""
+    """Let updates carry only the props that they change, and give the page a head of its own, and fetch nothing. Does nothing when called again."""
     gradio.blocks.postprocess_update_dict = _without_empty_props
+    gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
+    gradio.processing_utils.async_ssrf_protected_download = _fetched_later
     pages = gradio.routes.templates.env
     if pages.loader is not None and not isinstance(pages.loader, _OwnHead):
         pages.loader = _OwnHead(pages.loader)
@@ -44,6 +50,14 @@ class _OwnHead(BaseLoader):
             head = fill("shared/head.html", scripts=script("early.js"))
             source = _BEGIN.sub(lambda begin: f"{begin[0]}\n{head}", _PREVIEW.sub("", source), 1)
         return source, path, fresh
+
+
+def _fetched(*_: Any, **__: Any) -> str:
+    raise gradio.exceptions.Error("Nothing is fetched from an address. Upload the file itself.", print_exception=False)
+
+
+async def _fetched_later(*_: Any, **__: Any) -> str:
+    return _fetched()
 
 
 def _without_empty_props(block: Any, update_dict: dict[str, Any], postprocess: bool = True) -> dict[str, Any]:

@@ -1,0 +1,208 @@
+"""What a page of another site, a crafted request or a guess can do from outside: nothing. Over HTTP, with the page mounted."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import safehttpx
+from server_kit import refused, served
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from drishtiksha.report.keys import signing_key
+from drishtiksha.server.middleware import page_walls
+from drishtiksha.ui.blocks import mount
+
+
+@pytest.fixture
+def page(app_of) -> Iterator[tuple[Any, httpx.Client]]:
+    app = app_of()
+    bench = app.state.services.workbench
+    with served(mount(app, bench.settings, bench)) as client:
+        yield bench, client
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """The address of another server of this machine, and what it was asked for."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"SECRET of another server")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_gradios_addresses_serve_nothing_outside_and_ask_nobody(page, elsewhere) -> None:
+    bench, client = page
+    secrets = [key_file(bench), bench.settings.data_root / "nothing"]
+    address, asked = elsewhere
+    paths = [
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "../../../../etc/passwd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        *map(str, secrets),
+    ]
+    paths += [address, address.replace("http:", "HTTP:"), address.replace("://", "%3A%2F%2F")]
+    for path in paths:
+        for route in (
+            "/gradio_api/file=",
+            "/file=",
+            "/gradio_api/proxy=",
+            "/gradio_api/file/",
+            "/static/",
+            "/theme.css/../",
+        ):
+            answer = client.get(f"{route}{path}", follow_redirects=False)
+            assert answer.status_code in (400, 403, 404, 405, 422), (route, path)
+            assert not leaks(answer.text)
+    assert asked == []
+
+
+def test_events_take_uploads_and_nothing_else_for_a_file(page, elsewhere, monkeypatch) -> None:
+    """Every event that takes a file is sent one that lies elsewhere, in each form that gradio knows."""
+    bench, client = page
+    address, asked = elsewhere
+    tried: list[str] = []
+
+    async def asked_for(url: str, *_: object, **__: object) -> str:
+        tried.append(url)
+        raise OSError("nothing there")
+
+    monkeypatch.setattr(safehttpx, "get", asked_for)
+    key = key_file(bench)
+    config = client.get("/config").json()
+    kinds = {one["id"]: one["type"] for one in config["components"]}
+    files = {one for one, kind in kinds.items() if kind in ("file", "image", "video", "audio", "gallery")}
+    events = [one for one in config["dependencies"] if one["backend_fn"] and files & set(one["inputs"])]
+    assert events
+    for number, event in enumerate(events):
+        for place in (
+            address,
+            "https://example.org/a.jpg",
+            "file:///etc/passwd",
+            "/etc/passwd",
+            str(key),
+            "../../etc/passwd",
+        ):
+            sent = {"path": place, "url": place, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
+            told = fired(client, config, event, files, sent, f"walls{number}{len(place)}")
+            assert not leaks(told)
+            assert "process_completed" in told
+    assert (asked, tried) == ([], [])
+    assert list(bench.settings.cases_dir.glob("*")) == []
+
+
+def fired(client: httpx.Client, config: Any, event: Any, files: set[int], sent: Any, session: str) -> str:
+    values = {one["id"]: one["props"].get("value") for one in config["components"]}
+    kinds = {one["id"]: one["type"] for one in config["components"]}
+    data = [sent if one in files else None if kinds[one] == "state" else values[one] for one in event["inputs"]]
+    body = {"data": data, "fn_index": event["id"], "session_hash": session}
+    joined = client.post("/gradio_api/queue/join", json=body)
+    if joined.status_code != 200:
+        return joined.text + "process_completed"
+    told, deadline = "", time.monotonic() + 20
+    with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            told += line
+            if '"process_completed"' in line or '"close_stream"' in line or time.monotonic() > deadline:
+                break
+    return told
+
+
+def key_file(bench: Any) -> Path:
+    """The private key that bundles are signed with."""
+    signing_key(bench.settings.data_root)
+    (found,) = [
+        path for path in bench.settings.data_root.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()
+    ]
+    return found
+
+
+def leaks(text: str) -> bool:
+    return "root:" in text or "SECRET" in text or "PRIVATE KEY" in text
+
+
+def test_another_site_starts_no_event(page) -> None:
+    _, client = page
+    bad = {"Origin": "https://evil.example"}
+    for path in (
+        "/gradio_api/queue/join",
+        "/gradio_api/upload",
+        "/gradio_api/cancel",
+        "/login",
+        "/gradio_api/run/predict",
+    ):
+        refused(client.post(path, json={}, headers=bad), 403, "wrong_origin")
+    seen = client.get("/config", headers=bad | {"Host": "desk.example"})
+    assert seen.status_code == 200
+    assert not [name for name in seen.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("on_space", [False, True])
+def test_the_page_says_who_may_frame_it_and_what_it_may_load(app_of, monkeypatch, on_space: bool) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    if on_space:
+        monkeypatch.setenv("SPACE_ID", "somebody/drishtiksha")
+    app = app_of()
+    bench = app.state.services.workbench
+    with served(mount(app, bench.settings, bench)) as client:
+        headers = client.get("/").headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == "'self'"
+    assert policy["object-src"] == "'none'"
+    assert "http" not in headers["content-security-policy"].partition("frame-ancestors")[0]
+    ancestors = "'self' https://huggingface.co https://*.hf.space" if on_space else "'none'"
+    assert policy["frame-ancestors"] == ancestors
+    assert headers.get("x-frame-options") == (None if on_space else "DENY")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
+    monkeypatch.setenv("SPACE_HOST", "somebody-desk.hf.space")
+    routes = [Route("/{rest:path}", lambda _: PlainTextResponse("fine"), methods=["GET", "POST"])]
+    app = Starlette(routes=routes, middleware=page_walls("127.0.0.1", login=True, proxied=False))
+    app.state.failure = None
+    with served(app) as client:  # type: ignore[arg-type]
+        assert "frame-ancestors" in client.get("/").headers["content-security-policy"]
+        refused(client.post("/", headers={"Origin": "https://evil.example"}), 403, "wrong_origin")
+        refused(client.get("/", headers={"Host": "evil.example"}), 403, "wrong_origin")
+        assert client.post("/", headers={"Origin": "https://somebody-desk.hf.space"}).status_code == 200
+        refused(client.get("/gradio_api/file=https://evil.example/a"), 404, "not_found")
+        codes = [client.post("/login").status_code for _ in range(11)]
+    assert codes == [200] * 10 + [429]
+
+
+@pytest.mark.parametrize("name", ["key", "API_KEY", "token", "access_token"])
+def test_a_key_in_an_address_is_refused(client, name: str) -> None:
+    answer = client.get("/api/models", params={name: "dk_0123456789abcdef"})
+    assert "0123456789abcdef" not in refused(answer, 400, "key_in_address")
+
+
+def test_a_refusal_of_an_event_is_json(page) -> None:
+    _, client = page
+    answer = client.post("/gradio_api/queue/join", content=b"{", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert json.loads(answer.text)
