@@ -46,13 +46,6 @@ TABLE: dict[tuple[str, ...], tuple[str, str, str, str, str]] = {
         "test_a_full_window_of_speech_goes_in_as_it_is",
         "test_the_shipped_weights_answer_for_everything_that_holds_speech",
     ),
-    ("FACE-SYNTH-LITE-V1",): (
-        "face_synth",
-        CANARY,
-        CANARY,
-        "test_the_window_holds_the_pictures_own_pixels",
-        "test_the_weights_that_ship_are_small_and_prove_themselves",
-    ),
     ("SIGLIP-LSTM-V1", "SIGLIP-LSTM-V4"): (
         "siglip_lstm",
         "test_the_published_keys_are_the_networks",

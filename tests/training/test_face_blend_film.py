@@ -118,8 +118,8 @@ def test_a_pair_can_be_made_again_and_names_everybody_in_it(pairs: FilmPairs) ->
 def test_the_threshold_of_a_person_comes_from_the_others() -> None:
     p = np.r_[np.full(20, 0.2), np.full(20, 0.3), 0.95, np.full(19, 0.3)]
     person = np.repeat(["a", "b", "c"], 20)
-    assert clip_threshold(p) == pytest.approx(0.5)
-    assert clip_threshold(np.r_[p, [0.97] * 4]) > 0.95
+    assert clip_threshold(p[:40]) == pytest.approx(0.5)
+    assert 0.95 < clip_threshold(p) < 0.951, "no genuine clip reaches it"
     hits = left_out_alarms(p, person)
     assert list(np.flatnonzero(hits)) == [40]
     rate, low, high, files, people = share(hits, person)
