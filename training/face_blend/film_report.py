@@ -1,8 +1,8 @@
 """What V1 does on moving video, each person left out of the choice of the threshold in turn; writes film.json beside its report.
 
-    python -m training.face_blend.film_report --runs runs/face_blend_v2
+    python -m training.face_blend.film_report --runs runs/face_blend
 
-Needs what `training.face_blend.film_media` wrote. Also puts the scores of the clips into the sidecar, as its reference for video.
+Needs what `training.face_blend.film_media` wrote, and runs after `training.publish`. Also puts the scores of the clips into the sidecar, as its reference for video.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from drishtiksha.contract import Reference
 from drishtiksha.evaluation.metrics import auc, share_interval
+from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
 from drishtiksha.results import MediaKind
 from drishtiksha.weights import read_sidecar
-from training.face_blend.film_scores import clip_scores, logits_of_looks, read_film_faces
+from training.face_blend.film_scores import film_logits
 from training.face_blend.heldout import NAME, REPOSITORY
 from training.face_blend.measure import GENUINE, clip_threshold, left_out_alarms, share
-from training.face_blend.pool import load_v1
 from training.publish import update_sidecar
 
 WEIGHTS = REPOSITORY / "models" / f"{NAME}.safetensors"
@@ -65,17 +66,17 @@ def report(scores: np.ndarray, kind: np.ndarray, person: np.ndarray) -> dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="training.face_blend.film_report", description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("runs/face_blend_v2"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/face_blend"))
     runs = parser.parse_args().runs
     torch.set_num_threads(1)
-    faces = read_film_faces(runs / "film" / "manifest.csv", runs / "film_looks.npz", runs / "film_faces.npz")
-    store = runs / "v1_logits.npy"
-    if not store.exists():
-        np.save(store, logits_of_looks(load_v1(), faces.looks))
+    network = FaceBlendNetwork()
+    network.load_state_dict(load_file(WEIGHTS))
+    film = runs / "film"
+    faces = film_logits(network.eval(), film / "manifest.csv", runs / "v1_logits.npz", runs / "film_faces.npz")
     sidecar = read_sidecar(WEIGHTS)
     assert sidecar is not None
     assert sidecar.calibration is not None
-    scores = clip_scores(np.load(store), faces, sidecar.calibration.scale, sidecar.calibration.offset)
+    scores = faces.clip_scores(sidecar.calibration.scale, sidecar.calibration.offset)
     found = report(scores, faces.kind, faces.person)
     REPORT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     swaps = faces.kind == "film_swap"
