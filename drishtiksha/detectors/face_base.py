@@ -44,5 +44,5 @@ class FaceDetector(Detector):
         return base.model_copy(update={"fake": max(base.fake, self.config.video_fake)})
 
     def calibrated(self, media: MediaInfo) -> bool:
-        """Calibration data were pictures; no genuine film was at hand to calibrate video with."""
+        """Calibration data were pictures; genuine film set the threshold for video, and no odds."""
         return media.kind is MediaKind.IMAGE and super().calibrated(media)

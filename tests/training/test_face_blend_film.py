@@ -1,4 +1,4 @@
-"""Moving video for FACE-BLEND-LITE-V2: deliveries, expression warps, pairs, and thresholds by person."""
+"""Moving video for FACE-BLEND-LITE-V1: deliveries, expression warps, and thresholds by person."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from training.face_blend.data import FaceCache
 from training.face_blend.film import DELIVERIES, STRETCH_S, deliver, read_film, stretches
-from training.face_blend.film_pairs import NO_PERSON, FilmPairs, overlay, tight
+from training.face_blend.film_scores import FilmLogits, spread
 from training.face_blend.measure import clip_threshold, left_out_alarms, share
 from training.face_blend.warp import PARTS, aligned, expression, moved_mesh, openness
 
@@ -81,47 +80,24 @@ def test_meshes_are_aligned_by_what_no_expression_moves() -> None:
     assert openness(wide) > openness(mesh)
 
 
-def test_overlays_and_tight_cuts_are_the_same_on_both() -> None:
-    image, mesh = face(1)
-    other = np.full_like(image, 7)
-    one, two = overlay([image, other], [5, 6])
-    covered = (one != image).any(-1)
-    assert covered.any()
-    both = covered & (two != other).any(-1)
-    assert np.array_equal(one[both], two[both])
-    cut, same = tight([image, image], mesh, [3])
-    assert np.array_equal(cut, same)
-    assert (cut[0] == cut[1]).all(), "outside the cut the edge is repeated"
-
-
-@pytest.fixture(scope="module")
-def pairs() -> FilmPairs:
-    faces = [face(seed, 448) for seed in range(8)]
-    crops, meshes = (np.stack(part) for part in zip(*faces, strict=True))
-    boxes = np.tile(np.float32([0.25, 0.22, 0.75, 0.8]) * 448, (8, 1))
-    cache = FaceCache([str(n) for n in range(8)], crops, meshes, boxes, np.full(8, 448.0))
-    return FilmPairs(cache, np.array([NO_PERSON] * 4 + [0, 0, 1, 1]), 11)
-
-
-def test_a_pair_can_be_made_again_and_names_everybody_in_it(pairs: FilmPairs) -> None:
-    real, fake, whose = pairs.images(3)
-    again = pairs.images(3)
-    assert np.array_equal(real, again[0])
-    assert np.array_equal(fake, again[1])
-    assert whose == again[2]
-    assert not np.array_equal(real, fake)
-    named = [pairs.images(item)[2] for item in range(10)]
-    assert {one for some in named for one in some} <= {0, 1}
-    assert any(named)
-
-
 def test_the_threshold_of_a_person_comes_from_the_others() -> None:
     p = np.r_[np.full(20, 0.2), np.full(20, 0.3), 0.95, np.full(19, 0.3)]
     person = np.repeat(["a", "b", "c"], 20)
-    assert clip_threshold(p) == pytest.approx(0.5)
-    assert clip_threshold(np.r_[p, [0.97] * 4]) > 0.95
+    assert clip_threshold(p[:40]) == pytest.approx(0.5)
+    assert 0.95 < clip_threshold(p) < 0.951, "no genuine clip reaches it"
     hits = left_out_alarms(p, person)
     assert list(np.flatnonzero(hits)) == [40]
     rate, low, high, files, people = share(hits, person)
     assert (rate, files, people) == (pytest.approx(1 / 60), 60, 3)
     assert low <= rate <= high
+
+
+def test_a_clip_is_scored_by_some_faces_over_all_of_it_and_by_none_where_they_are_too_few() -> None:
+    item = np.repeat([0, 1, 2], [20, 2, 4])
+    picked = spread(item, 4)
+    assert [int((item[picked] == clip).sum()) for clip in range(3)] == [6, 2, 4]
+    assert (picked[0], picked[5]) == (0, 19), "from the first face to the last"
+    logits = np.r_[np.full(5, -1.0), 9.0, 0.0, 0.0, np.full(4, 2.0)]
+    scores = FilmLogits(logits, item[picked], np.array(["a"] * 4), np.array(["p"] * 4)).clip_scores(1.0, 0.0)
+    assert scores[[0, 2]] == pytest.approx(1 / (1 + np.exp([1.0, -2.0]))), "one frame that went wrong decides nothing"
+    assert np.isnan(scores[[1, 3]]).all()

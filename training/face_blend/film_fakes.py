@@ -14,7 +14,7 @@ from drishtiksha.faces.crop import square_around
 from drishtiksha.faces.detect import BlazeFaceFinder
 from drishtiksha.faces.landmarks import FaceMesh
 from drishtiksha.results import FaceBox
-from training.face_blend.blend import Layers, affine_warp, coarsen, composite, match_colours, mesh_warp
+from training.face_blend.blend import affine_warp, coarsen, composite, match_colours, mesh_warp
 from training.face_blend.data import CACHE_MARGIN
 from training.face_blend.masks import hull_mask, soften
 from training.face_blend.warp import expression, moved_mesh, openness
@@ -118,10 +118,3 @@ def reenacted(
         shift = mesh - moment.mesh
         frames.append(moment.with_face(expression(image, mesh, goal + shift, nearest.region, part, seed).fake()))
     return frames
-
-
-def layers_of(moment: Moment, goal: np.ndarray, mouth: Region | None, part: str, seed: int | list[int]) -> Layers:
-    """What `reenacted` makes of one moment. goal: (468, 2) px in its frame."""
-    image, mesh = moment.region
-    assert moment.mesh is not None
-    return expression(image, mesh, goal + (mesh - moment.mesh), mouth, part, seed)

@@ -1,6 +1,6 @@
-"""Files of genuine moving video and of fakes made on it, with a manifest; and a cache of its faces for training.
+"""Files of genuine moving video and of fakes made on it, with a manifest.
 
-    python -m training.face_blend.film_media --data <folder with clips/ and portraits/> --out runs/face_blend_v2/film
+    python -m training.face_blend.film_media --data <folder with clips/ and portraits/> --out runs/face_blend/film
 
 What is written stays on this machine. Goes on where an interrupted run stopped.
 """
@@ -16,8 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from drishtiksha.faces.crop import face_crop, square_around
-from training.face_blend.data import CACHE_MARGIN, CACHE_PX, read_rgb
+from training.face_blend.data import read_rgb
 from training.face_blend.film import DELIVERIES, SMOOTHED, deliver, read_film, smoothed, stretches
 from training.face_blend.film_fakes import Moment, follow, reenacted, swapped
 from training.face_blend.heldout import MANIFEST, REPOSITORY, Row, split_of
@@ -29,8 +28,6 @@ CLIPS = ("clips/real_faces/*.mp4", "clips/*.mp4")
 THIN = 2
 """Every second frame is kept, at half the rate."""
 GENUINE_DELIVERIES, FAKE_DELIVERIES = 4, 2
-CACHED = 6
-"""Frames of each genuine file whose face goes into the cache."""
 SEED = 20261129
 
 
@@ -75,7 +72,6 @@ class FilmWriter:
     def __init__(self, data: Path, out: Path) -> None:
         self.data, self.out, self.rows = data, out, list[Row]()
         (out / "moments").mkdir(parents=True, exist_ok=True)
-        (out / "faces").mkdir(exist_ok=True)
 
     def write(self) -> Path:
         names = split_of(REPOSITORY / "models", "test")[:40]
@@ -108,12 +104,6 @@ class FilmWriter:
             shown = smoothed(frames, [m.mesh for m in moments], number) if delivery == SMOOTHED else frames
             if not path.exists():
                 deliver(shown, fps, delivery, path)
-            store = self.out / "faces" / f"{path.stem}.npz"
-            if not store.exists():
-                _cache(store, read_film(path)[0], moments)
-        store = self.out / "faces" / f"{stem}_{stretch}_plain.npz"
-        if not store.exists():
-            _cache(store, frames, moments)
 
     def _fakes(
         self, stem: str, seed: list[int], moments: list[Moment], fps: float, other: Person, driver: list[np.ndarray]
@@ -131,25 +121,6 @@ class FilmWriter:
         for kind, frames in _makes(moments, other, driver, [SEED, *seed]):
             for delivery, path in paths[kind]:
                 deliver(frames, fps, delivery, path)
-
-
-def _cache(store: Path, frames: list[np.ndarray], moments: list[Moment]) -> None:
-    """Crops, meshes and boxes of some frames, as `training.face_blend.data.FaceCache` has them."""
-    seen = [n for n, m in enumerate(moments) if m.mesh is not None and n < len(frames)]
-    picked = [seen[int(i)] for i in np.linspace(0, len(seen) - 1, min(CACHED, len(seen)))] if seen else []
-    crops, meshes, boxes, native = [], [], [], []
-    for n in picked:
-        box, points = np.array(moments[n].box, np.float32), moments[n].mesh
-        factor = frames[n].shape[1] / moments[n].frame.shape[1]
-        x0, y0, x1, _ = square_around(tuple(box * factor), CACHE_MARGIN)
-        scale = CACHE_PX / (x1 - x0)
-        crops.append(face_crop(frames[n], tuple(box * factor), CACHE_PX, CACHE_MARGIN))
-        meshes.append((points * factor - (x0, y0)) * scale)
-        boxes.append((box * factor - (x0, y0, x0, y0)) * scale)
-        native.append(x1 - x0)
-    if picked:
-        arrays = {"meshes": meshes, "boxes": boxes, "native_px": native}
-        np.savez(store, crops=np.stack(crops), **{k: np.array(v, np.float32) for k, v in arrays.items()})
 
 
 def main() -> None:

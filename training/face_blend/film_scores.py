@@ -1,4 +1,4 @@
-"""How weights score the faces of moving video: what the frozen stages make of each look is computed once."""
+"""How weights score the faces of moving video."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
 
 from drishtiksha.evaluation.manifest import read_manifest
-from drishtiksha.networks.efficientnet_lite import INPUT_SIZE, WIDE_SIZE, FaceBlendNetwork, preprocess_face
+from drishtiksha.networks.efficientnet_lite import FaceBlendNetwork
 from drishtiksha.scoring import calibrate, middle_mean
-from training.face_blend.calibrate import read_faces
+from training.face_blend.calibrate import logits_of, read_faces
 from training.face_blend.heldout import REPOSITORY
-from training.face_blend.pool import load_v1, lower, upper
 
 FACES_A_CLIP = 6
 MIN_FACES = 3
@@ -22,65 +19,42 @@ MIN_FACES = 3
 
 
 @dataclass(frozen=True)
-class FilmFaces:
-    """Faces of clips, N in all. looks: float16 (N, 2, C, H, W). item: which clip each is of. Of each clip, M in all: fake,
-    bool; kind, without the delivery; person."""
+class FilmLogits:
+    """Logits of faces of clips, float64 (N,). item: which clip each is of. Of each clip, M in all: kind, without the
+    delivery; person."""
 
-    looks: np.ndarray
+    logits: np.ndarray
     item: np.ndarray
-    fake: np.ndarray
     kind: np.ndarray
     person: np.ndarray
 
-
-def two_looks(network: FaceBlendNetwork, crops: np.ndarray) -> np.ndarray:
-    """What the frozen stages make of both looks at each crop, as `FaceBlendNetwork.two_looks` takes them."""
-    made = []
-    edge = (WIDE_SIZE - INPUT_SIZE) // 2
-    with torch.inference_mode():
-        for start in range(0, len(crops), 16):
-            x = torch.stack([preprocess_face(crop, WIDE_SIZE) for crop in crops[start : start + 16]])
-            near = x[..., edge : edge + INPUT_SIZE, edge : edge + INPUT_SIZE]
-            far = nn.functional.interpolate(x, size=(INPUT_SIZE,) * 2, mode="bilinear", antialias=True).flip(3)
-            made.append(torch.stack([lower(network, near), lower(network, far)], 1).half().numpy())
-    return np.concatenate(made)
+    def clip_scores(self, scale: float, offset: float) -> np.ndarray:
+        """p_fake (M,) of each clip by `scoring.middle_mean`; NaN of a clip with fewer than `MIN_FACES` faces."""
+        p = calibrate(self.logits, scale, offset)
+        own = [p[self.item == number] for number in range(len(self.kind))]
+        return np.array([middle_mean(list(some)) if len(some) >= MIN_FACES else np.nan for some in own])
 
 
-def read_film_faces(manifest: Path, store: Path, crops_store: Path) -> FilmFaces:
-    """At most `FACES_A_CLIP` faces of every clip; kept in the file `store`."""
+def spread(item: np.ndarray, n_items: int, most: int = FACES_A_CLIP) -> np.ndarray:
+    """Numbers of at most so many faces of each clip, evenly over it. item: (N,) which clip each face is of."""
+    picked: list[int] = []
+    for number in range(n_items):
+        own = np.flatnonzero(item == number)
+        picked += [int(own[i]) for i in np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(int)]
+    return np.array(picked, int)
+
+
+def film_logits(network: FaceBlendNetwork, manifest: Path, store: Path, crops_store: Path) -> FilmLogits:
+    """The logits of at most `FACES_A_CLIP` faces of every clip; kept in the file `store`."""
+    items = read_manifest(manifest)
     if not store.exists():
         found = read_faces(manifest, REPOSITORY / "models", crops_store)
-        items = read_manifest(manifest)
-        picked: list[int] = []
-        for number in range(len(items)):
-            own = np.flatnonzero(found.item == number)
-            picked += [
-                int(own[i]) for i in np.linspace(0, len(own) - 1, min(FACES_A_CLIP, len(own))).round().astype(int)
-            ]
-        np.savez(
-            store,
-            looks=two_looks(load_v1(), found.crops[picked]),
-            item=found.item[picked],
-            fake=found.fake,
-            kind=np.array([item.group.split("/")[0] for item in items]),
-            person=np.array([item.source for item in items]),
-        )
+        picked = spread(found.item, len(items))
+        np.savez(store, logits=logits_of(network, found.crops[picked]), item=found.item[picked])
     with np.load(store) as kept:
-        return FilmFaces(**kept)
-
-
-def logits_of_looks(network: FaceBlendNetwork, looks: np.ndarray) -> np.ndarray:
-    """float64 (N,): the mean of both looks."""
-    out = []
-    with torch.inference_mode():
-        for start in range(0, len(looks), 32):
-            part = torch.from_numpy(looks[start : start + 32]).float()
-            out.append(upper(network, part.flatten(0, 1)).view(len(part), 2).mean(1).numpy())
-    return np.concatenate(out).astype(np.float64)
-
-
-def clip_scores(logits: np.ndarray, faces: FilmFaces, scale: float, offset: float) -> np.ndarray:
-    """p_fake (M,) of each clip by `scoring.middle_mean`; NaN of a clip with fewer than `MIN_FACES` faces. logits: (N,)."""
-    p = calibrate(logits, scale, offset)
-    own = [p[faces.item == number] for number in range(len(faces.fake))]
-    return np.array([middle_mean(list(some)) if len(some) >= MIN_FACES else np.nan for some in own])
+        return FilmLogits(
+            kept["logits"],
+            kept["item"],
+            np.array([item.group.split("/")[0] for item in items]),
+            np.array([item.source for item in items]),
+        )
