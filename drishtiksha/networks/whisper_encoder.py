@@ -32,6 +32,13 @@ def mel_filters() -> torch.Tensor:
     return (triangles * 2 / (edges_hz[2:, None] - edges_hz[:-2, None])).float()
 
 
+def band_of_bin() -> torch.Tensor:
+    """int64 (FFT_SIZE // 2 + 1): the band whose middle is nearest to each bin, from 0 Hz on."""
+    bins_hz = torch.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1)
+    middles_hz = bins_hz[mel_filters().argmax(dim=1)]
+    return (bins_hz[:, None] - middles_hz).abs().argmin(dim=1)
+
+
 def _mel(hertz: float) -> torch.Tensor:
     """Slaney's scale: linear up to 1 kHz, logarithmic above it."""
     ratio = torch.tensor(hertz / 1000, dtype=torch.float64)

@@ -44,9 +44,7 @@ def add_copies(cache: Path, plan: Callable[[Recording], list[Copy]] = planned) -
     """The copies of every real recording that need no training; how many are new. plan: which copies one gets."""
     rows = read_index(cache)
     done = {row.path for row in rows}
-    work = [
-        (origin, [copy for copy in plan(origin) if copy.of(origin).path not in done]) for origin in originals(rows)
-    ]
+    work = [(origin, [copy for copy in plan(origin) if copy.of(origin).path not in done]) for origin in originals(rows)]
     with ProcessPoolExecutor(PROCESSES) as pool:
         made = pool.map(partial(_copies_of, cache), [pair for pair in work if pair[1]], chunksize=4)
         return append(cache, chain.from_iterable(made))

