@@ -153,6 +153,12 @@ class VoiceWhisperDetector(VoiceSpoofDetector):
 
         return VoiceWhisperNetwork()
 
+    def preprocess(self, sample: Sample) -> list[Tensor]:
+        """One float32 (64000,), as for VOICE-SPOOF-LITE-V1, then made coarse."""
+        from drishtiksha.networks.voice_whisper import coarse
+
+        return [coarse(window) for window in super().preprocess(sample)]
+
     def _by_frequency(self, values: np.ndarray) -> np.ndarray:
         """Mel bands are narrow below and wide above: each row of the result is that of the band nearest to it."""
         from drishtiksha.networks.whisper_encoder import band_of_bin

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from drishtiksha.networks.voice_spoof import WINDOW, preprocess_voice
-from drishtiksha.networks.voice_whisper import DEPTH, POSITIONS, VoiceWhisperNetwork
+from drishtiksha.networks.voice_whisper import POSITIONS, STATES, VoiceWhisperNetwork
 from drishtiksha.networks.whisper_encoder import MELS, WhisperEncoder, band_of_bin, log_mel, mel_filters
 
 THEIRS = {
@@ -88,6 +88,6 @@ def test_a_stretch_of_any_length_has_a_logit(seconds):
     x = preprocess_voice(np.random.default_rng(1).standard_normal(16_000).astype(np.float32), seconds * 16_000)
     with torch.inference_mode():
         features = network.features(network.spectrogram(x[None]))
-        assert features.shape == (1, 384 * (DEPTH + 1), 1, 50 * seconds)
+        assert features.shape == (1, 384 * STATES, 1, 50 * seconds)
         assert network(x[None]).shape == (1,)
     assert POSITIONS == WINDOW // 320

@@ -47,9 +47,11 @@ SIDES_READ = {
     "espeak-read": ("test",),
     "flite": ("test",),
     "festival-read": ("train", "val", "test"),
-    "kokoro": ("train", "val", "test"),
+    "kokoro": ("test",),
 }
 """Whose words each system reads: those of all, or of the side for which the system is kept."""
+READINGS = {"kokoro": 2}
+"""How often, by other voices, a system reads a text; else once."""
 ENGINE_VOICES = {
     "espeak-read": ("en-us", "en-gb+f3", "en-gb-scotland+m4", "en-us+f2", "en-gb", "en-029+m3", "en-us+m7", "en-gb+f5"),
     "flite": ("kal", "kal16", "awb", "rms", "slt"),
@@ -107,8 +109,9 @@ def readings(table: Path, packages: Path, done: Container[str]) -> Iterator[Made
     said = texts(table)
     for system, sides in SIDES_READ.items():
         say: Say | None = None
-        for origin, text in said.items():
-            path = f"{LIBRISPEECH}/{system}/{Path(origin).stem}.npy"
+        turns = [(origin, text, turn) for turn in range(READINGS.get(system, 1)) for origin, text in said.items()]
+        for origin, text, turn in turns:
+            path = f"{LIBRISPEECH}/{system}/{Path(origin).stem}{f'_{turn}' if turn else ''}.npy"
             words, draw = text.split()[:MOST_WORDS], drawn_by(path)
             if path in done or len(words) < FEWEST_WORDS or LIBRISPEECH_SIDE[int(origin[-5])] not in sides:
                 continue

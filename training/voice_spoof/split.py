@@ -87,12 +87,12 @@ def _system_side(row: Recording) -> str | None:
 SECOND_SYSTEMS = SYSTEM_SIDE | {
     # GAN vocoders, diffusion, flow and Transformers, published in repositories.
     **dict.fromkeys(("diffgan-tts", "fastspeech2+hifigan", "portaspeech", "transformer-tts"), "train"),
-    **dict.fromkeys(("kokoro", "festival-read"), "train"),
+    "festival-read": "train",
     "stylespeech": "val",
     # An autoregressive model with a diffusion decoder, and what its repository compares it with.
     **dict.fromkeys(("tortoise", "tacotron2", "naturalspeech"), "test"),
-    # Adversarially trained end to end; formants; units; a linear predictor.
-    **dict.fromkeys(("piper", "espeak-read", "flite", "lpc"), "test"),
+    # Style diffusion with an inverse STFT; adversarial end to end; formants; units; a linear predictor.
+    **dict.fromkeys(("kokoro", "piper", "espeak-read", "flite", "lpc"), "test"),
 }
 """Of VOICE-SPOOF-LITE-V2. Copies and readings that are not named are made on every side."""
 

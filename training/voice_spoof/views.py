@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from drishtiksha.networks.voice_spoof import LEVEL, WINDOW, preprocess_voice
+from drishtiksha.networks.voice_spoof import WINDOW, preprocess_voice
+from drishtiksha.networks.voice_whisper import STEPS, coarse
 from training.voice_spoof.dataset import Mix, maker_of
 from training.voice_spoof.index import Recording
-
-FULL_SCALE = 32767 * LEVEL
-"""Of the stored samples for one of a window's: peaks at ten times the level fit."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class Views:
                 writer.writeheader()
             for item in range(done // 2, couples):
                 *halves, couple = mix.halves(item)
-                windows = [(preprocess_voice(half).numpy() * FULL_SCALE).clip(-32767, 32767) for half in halves]
-                samples.write(np.stack(windows).astype(np.int16).tobytes())
+                windows = [coarse(preprocess_voice(half)).numpy() * STEPS for half in halves]
+                samples.write(np.rint(windows).astype(np.int16).tobytes())
                 samples.flush()
                 writer.writerows(asdict(view_of(row)) for row in (couple.real, couple.fake))
                 table.flush()
@@ -66,9 +64,9 @@ class Views:
         return rows[: len(rows) // 2 * 2]
 
     def windows(self, chosen: Sequence[int]) -> np.ndarray:
-        """float32 (n, WINDOW), as `preprocess_voice` makes them."""
+        """float32 (n, WINDOW), as `coarse` makes them."""
         stored = np.memmap(self.folder / "windows.i16", np.int16, "r").reshape(-1, WINDOW)
-        return stored[np.asarray(chosen)].astype(np.float32) / FULL_SCALE
+        return stored[np.asarray(chosen)].astype(np.float32) / np.float32(STEPS)
 
     @property
     def _table(self) -> Path:
