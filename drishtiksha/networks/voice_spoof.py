@@ -60,7 +60,7 @@ class _Block(nn.Module):
         return functional.relu(self.second_norm(self.second(y)) + self.short_cut(x))
 
 
-class TimePooling(nn.Module):
+class _TimePooling(nn.Module):
     """Attentive statistics over time (Okabe et al., Interspeech 2018), then one logit."""
 
     def __init__(self, channels: int, width: int, drop_rate: float) -> None:
@@ -97,7 +97,7 @@ class VoiceSpoofNetwork(nn.Module):
         before = (stem, *widths[:-1])
         strides = [1 if out == into else 2 for into, out in zip(before, widths, strict=True)]
         self.blocks = nn.Sequential(*map(_Block, before, widths, strides))
-        self.head = TimePooling(widths[-1] * BINS // 2 // math.prod(strides), 128, drop_rate)
+        self.head = _TimePooling(widths[-1] * BINS // 2 // math.prod(strides), 128, drop_rate)
 
     def spectrogram(self, x: torch.Tensor) -> torch.Tensor:
         """x: float (B, WINDOW) as `preprocess_voice` makes it. Returns float32 (B, 1, BINS, FRAMES), low bins first;

