@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from drishtiksha.networks.voice_spoof import VoiceSpoofNetwork
 from drishtiksha.networks.voice_whisper import FRAMES_PER_SECOND, POSITIONS, VoiceWhisperNetwork, statistics
 from training.loop import Run, Schedule, Weights
 from training.voice_spoof.train import parameter_groups
@@ -106,6 +108,16 @@ def logits(network: VoiceWhisperNetwork, views: Views, part: int = 0) -> np.ndar
     heard = torch.from_numpy(pooled(network.eval(), views)[:, part])
     with torch.inference_mode():
         return network.head.judge(heard).numpy()
+
+
+def first_logits(views: Views, weights: Path) -> np.ndarray:
+    """(N,): what VOICE-SPOOF-LITE-V1 says of all windows; made once and kept beside them."""
+    path = views.folder / "first.npy"
+    if not path.exists():
+        network = VoiceSpoofNetwork()
+        network.load_state_dict(load_file(weights), strict=True)
+        np.save(path, logits_of_windows(network.eval(), views, range(len(views.rows()))))
+    return np.load(path)
 
 
 def logits_of_windows(network: nn.Module, views: Views, chosen: Sequence[int], batch: int = 32) -> np.ndarray:

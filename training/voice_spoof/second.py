@@ -20,13 +20,14 @@ from scipy.special import expit
 
 from drishtiksha.evaluation.metrics import auc, eer, fit_platt, threshold_for
 from drishtiksha.networks.voice_whisper import DEPTH, VoiceWhisperNetwork
+from drishtiksha.settings import ROOT
 from training.export import write_run
 from training.voice_spoof.cache import SEED as SPLIT_SEED
 from training.voice_spoof.cache import add_copies, add_recordings
 from training.voice_spoof.calibrate import save, write_json
 from training.voice_spoof.corpora import SOUNDS, demonstrations
 from training.voice_spoof.cues import cues_of, judge_cues
-from training.voice_spoof.heads import HeadConfig, logits, new_network, train
+from training.voice_spoof.heads import HeadConfig, first_logits, logits, new_network, train
 from training.voice_spoof.index import append, read_index
 from training.voice_spoof.pools import (
     COUPLES,
@@ -46,6 +47,7 @@ from training.voice_spoof.views import View, Views
 from training.voice_spoof.whisper_weights import encoder_weights
 
 MODEL_NAME = "VOICE-SPOOF-LITE-V2"
+FIRST = ROOT / "models/VOICE-SPOOF-LITE-V1.safetensors"
 FALSE_ALARMS = 0.03
 """The bar: at most so many genuine windows of each corpus reach the FAKE threshold."""
 NEVER = 0.0
@@ -200,6 +202,7 @@ def make(place: Place, config: HeadConfig) -> None:
             "windows": len(views.rows()),
             "test_systems": sorted({row.system for row in sides["test"] if row.fake}),
             "test_windows": judged(test.rows, test.logits),
+            "test_windows_of_first": judged(test.rows, first_logits(place.views("test"), FIRST)),
             "cues": prove(views),
             "split": {side: sorted(row.path for row in rows if not row.codec) for side, rows in sides.items()},
         },
