@@ -12,12 +12,11 @@ from training.voice_spoof.heldout import DELIVERIES, Delivery, chosen, write_fil
 from training.voice_spoof.index import read_index
 
 RUN = ROOT / "models/reports/VOICE-SPOOF-LITE-V2/run.json"
-REAL_FILES, FAKE_FILES = 20, 8
+REAL_FILES, FAKE_FILES = 15, 6
 """Recordings of each real corpus and language, and of each system."""
 
 SECOND_DELIVERIES = {
     "clean": DELIVERIES["clean"],
-    "mp3_48k": DELIVERIES["mp3_48k"],
     "message_9k": Delivery(".ogg", "opus_voip", 16_000, 9_000),
     "telephone": DELIVERIES["telephone"],
     "worn": Delivery(".flac", worn=True, more=MESSENGER),
