@@ -161,6 +161,15 @@ def alarms_table(folds: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def generations_table(second: Mapping[str, Mapping[str, Any]], first: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line a system: AUC of both generations on the same windows."""
+    lines = ["| system | recordings | windows | AUC, V2 | AUC, V1 |", "| --- | --: | --: | --: | --: |"]
+    for system, one in second.items():
+        cells = ["{:.2f} ({:.2f} to {:.2f})".format(*found["auc"]) for found in (one, first[system])]
+        lines.append(f"| {system} | {one['recordings']} | {one['windows']} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
+
+
 def mean_of_left_out(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """AUC and EER averaged over every system of every fold, each once: the first fold that left it out."""
     seen: dict[str, Mapping[str, Any]] = {}

@@ -35,6 +35,7 @@ from training.voice_spoof.pools import (
     alarms_table,
     copies_of,
     false_alarms,
+    generations_table,
     judged,
     left_out_table,
     mean_of_left_out,
@@ -193,6 +194,7 @@ def make(place: Place, config: HeadConfig) -> None:
     heard_of = {part: heard(network, place.views(part)) for part in ("val", "test")}
     write_json(path.with_suffix(".json"), sidecar | calibrated(heard_of["val"], facts.get("folds", {})))
     test = heard_of["test"]
+    judged_by = [judged(test.rows, found) for found in (test.logits, first_logits(place.views("test"), FIRST))]
     sides = second_split(read_index(place.cache), SPLIT_SEED)
     note(
         place,
@@ -201,8 +203,9 @@ def make(place: Place, config: HeadConfig) -> None:
         | {
             "windows": len(views.rows()),
             "test_systems": sorted({row.system for row in sides["test"] if row.fake}),
-            "test_windows": judged(test.rows, test.logits),
-            "test_windows_of_first": judged(test.rows, first_logits(place.views("test"), FIRST)),
+            "test_windows": judged_by[0],
+            "test_windows_of_first": judged_by[1],
+            "tables": facts.get("tables", {}) | {"generations": generations_table(*judged_by)},
             "cues": prove(views),
             "split": {side: sorted(row.path for row in rows if not row.codec) for side, rows in sides.items()},
         },
@@ -251,6 +254,7 @@ def main() -> None:
         if name not in (folds := known(place).get("folds", {})):
             folds = folds | {name: leave_out(name, place, config)}
             tables = {"left_out": left_out_table(folds), "false_alarms": alarms_table(folds)}
+            tables = known(place).get("tables", {}) | tables
             note(place, {"folds": folds, "tables": tables, "left_out": mean_of_left_out(folds), "folds_n": len(folds)})
     if not given.fold:
         make(place, config)
