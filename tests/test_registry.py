@@ -278,4 +278,4 @@ def test_the_default_model_of_a_chosen_track_looks_or_listens_as_it_takes():
     tracks = (TrackInfo(number=1, kind=TrackKind.PICTURE), TrackInfo(number=2, kind=TrackKind.SOUND))
     manager, clip = ModelManager(load_settings()), media(tracks=tracks)
     assert manager.default_model(clip) == manager.default_model(clip, 1) == "FACE-BLEND-LITE-V1"
-    assert manager.default_model(clip, 2) == "VOICE-SPOOF-LITE-V1"
+    assert manager.default_model(clip, 2) == "VOICE-SPOOF-LITE-V2"

@@ -60,6 +60,9 @@ class Embedded:
     write_heldout: WriteHeldout
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Kinds of fake that neither training nor a choice saw, by the beginning of their groups, in words."""
+    template: str = CARD_TEMPLATE
+    runs: str = ""
+    """Folder of what is derived, below `Place.runs`; empty: the package's name."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,19 @@ class Place:
 SOURCES = {
     "FACE-BLEND-LITE-V1": ("face_blend", "people"),
     "VOICE-SPOOF-LITE-V1": ("voice_spoof", "speakers"),
+    "VOICE-SPOOF-LITE-V2": ("voice_spoof", "speakers"),
 }
+SECOND = {"VOICE-SPOOF-LITE-V2": ("heldout_second", "card_template_second.md", "voice_second")}
+"""Models that share a training package: the module of their held-out files, their template and their folder below runs."""
 
 
 def embedded(name: str) -> Embedded:
     """The training package of a model; imported here, since each needs the libraries of its own training."""
     package, sources = SOURCES[name]
-    module = importlib.import_module(f"training.{package}.heldout")
+    heldout, template, runs = SECOND.get(name, ("heldout", CARD_TEMPLATE, package))
+    module = importlib.import_module(f"training.{package}.{heldout}")
     unknown = getattr(module, "UNKNOWN_KINDS", {})
-    return Embedded(Path(__file__).parent / package, sources, module.write_heldout, unknown)
+    return Embedded(Path(__file__).parent / package, sources, module.write_heldout, unknown, template, runs)
 
 
 def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> EvaluationReport:
@@ -98,7 +105,7 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
         if not needed.is_file():
             raise WeightsMissingError(f"{needed} is not there. Train {name} first: make train DATA=... MODEL={name}")
     run = json.loads(run_file.read_text(encoding="utf-8"))
-    kept = place.runs / model.package.name
+    kept = place.runs / (model.runs or model.package.name)
     manifest = heldout_files(
         model.write_heldout, place.data, kept / "heldout", heldout_key(model.package, run["split"])
     )
@@ -115,7 +122,7 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
         reference=references(done.scores, model.sources),
         unknown=unknown_kinds(done.scores, model.unknown),
     )
-    card = fill_card(model.package / CARD_TEMPLATE, card_fields(name, weights, sidecar, measured, run))
+    card = fill_card(model.package / model.template, card_fields(name, weights, sidecar, measured, run))
     (place.models / f"{name}.md").write_text(card, encoding="utf-8")
     return done.report
 

@@ -1,4 +1,4 @@
-"""VOICE-SPOOF-LITE-V1: traces of synthesis in speech. Trained here; its checkpoint ships in `models/`."""
+"""VOICE-SPOOF-LITE-V1 and V2: traces of synthesis in speech. Trained here; their checkpoints ship in `models/`."""
 
 from __future__ import annotations
 
@@ -107,7 +107,12 @@ class VoiceSpoofDetector(Detector):
         columns = round(values.shape[1] * (stop - start) / WINDOW)
         begin_s = sample.time_s or 0.0
         span_s = (begin_s + start / SAMPLE_RATE, begin_s + stop / SAMPLE_RATE)
-        return [to_sound_heatmap(values[:, :columns], sample, score, method, span_s=span_s, top_hz=SAMPLE_RATE / 2)]
+        shown = self._by_frequency(values[:, :columns])
+        return [to_sound_heatmap(shown, sample, score, method, span_s=span_s, top_hz=SAMPLE_RATE / 2)]
+
+    def _by_frequency(self, values: np.ndarray) -> np.ndarray:
+        """(rows, frames) of the network's spectrogram to rows of equal height in Hz."""
+        return values
 
     def _score_spectrogram(self, spectrogram: Tensor) -> np.ndarray:
         import torch
@@ -133,6 +138,32 @@ class VoiceSpoofDetector(Detector):
             raise SkipSample(GapReason.TOO_SHORT)
         margin = round(MARGIN_S * rate)
         return max(0, round(spans[0][0] * rate) - margin), min(length, round(spans[-1][1] * rate) + margin)
+
+
+class VoiceWhisperDetector(VoiceSpoofDetector):
+    """Traces of synthesis in what the lower layers of a speech recogniser's encoder hear.
+
+    The first two layers of Whisper tiny.en (Radford et al., 2022, arXiv:2212.04356), fine-tuned, with attentive pooling;
+    windows, speech and the deciding stretch are those of VOICE-SPOOF-LITE-V1. Checkpoint:
+    `models/VOICE-SPOOF-LITE-V2.safetensors`, trained by `training.voice_spoof.second`. Polarity: logit above 0 is fake.
+    """
+
+    def build(self) -> nn.Module:
+        from drishtiksha.networks.voice_whisper import VoiceWhisperNetwork
+
+        return VoiceWhisperNetwork()
+
+    def preprocess(self, sample: Sample) -> list[Tensor]:
+        """One float32 (64000,), as for VOICE-SPOOF-LITE-V1, then made coarse."""
+        from drishtiksha.networks.voice_whisper import coarse
+
+        return [coarse(window) for window in super().preprocess(sample)]
+
+    def _by_frequency(self, values: np.ndarray) -> np.ndarray:
+        """Mel bands are narrow below and wide above: each row of the result is that of the band nearest to it."""
+        from drishtiksha.networks.whisper_encoder import band_of_bin
+
+        return values[band_of_bin().numpy()]
 
 
 def _seconds(heard: Sequence[SampleScore]) -> float:

@@ -491,6 +491,7 @@ def test_the_embedded_detectors_say_what_they_miss() -> None:
     assert {name: config.counts_in for name, config in embedded.items()} == {
         "FACE-BLEND-LITE-V1": LineKind.FACES,
         "VOICE-SPOOF-LITE-V1": LineKind.VOICE,
+        "VOICE-SPOOF-LITE-V2": LineKind.VOICE,
     }
     assert all(config.misses.startswith("It ") and config.misses.count(".") == 1 for config in embedded.values())
     assert configs["SIGLIP-LSTM-V1"].family == configs["SIGLIP-LSTM-V4"].family != ""

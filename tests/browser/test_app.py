@@ -106,7 +106,7 @@ def test_a_journalist_drops_a_clip_reads_goes_to_a_moment_copies_and_deletes_wit
     assert sentence == page.inner_text("#dk-answer blockquote")
     assert len(sentence.split()) <= 25
     page.click("text=Copy with technical details")
-    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('VOICE-SPOOF-LITE-V1'))")
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('VOICE-SPOOF-LITE-V2'))")
     sha = hashlib.sha256(clip.read_bytes()).hexdigest()
     assert sha in page.evaluate("navigator.clipboard.readText()")
     case = CaseFile.model_validate_json(save(page, "json").read_text(encoding="utf-8"))

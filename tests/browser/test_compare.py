@@ -20,7 +20,7 @@ from drishtiksha.results import DISCLAIMER
 
 LOW = {
     "FACE-BLEND-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.1}, "video_fake": 0.1},
-    "VOICE-SPOOF-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.3}},
+    "VOICE-SPOOF-LITE-V2": {"thresholds": {"real": 0.01, "fake": 0.3}},
     "FACE-TWIN-V1": {"experimental": True},
 }
 FIRST = "#dk-player-a video"
@@ -127,7 +127,7 @@ def test_the_tab_is_closed_mid_run_and_another_browser_comes_back_by_the_link(op
     assert "not counted" in page.inner_text("#dk-compare-board")
     assert page.locator("#dk-compare-chart .dk-svg").bounding_box()["width"] > 400
     assert page.locator("#dk-compare-seen figure img").count() == 3
-    assert page.is_checked("input[name=dk-pick][value='VOICE-SPOOF-LITE-V1']")
+    assert page.is_checked("input[name=dk-pick][value='VOICE-SPOOF-LITE-V2']")
     assert page.get_attribute("[role=tab]:has-text('Compare')", "aria-selected") == "true"
     page.reload()
     page.wait_for_selector(DONE)

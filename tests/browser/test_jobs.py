@@ -158,7 +158,7 @@ def test_compare_is_the_why_of_the_same_case(visit, app: App) -> None:
     answered(page)
     page.click("#dk-lines a:has-text('Why')")
     page.wait_for_selector("#dk-compare-status .dk-status:text-is('Done.')")
-    for name in (MODEL, "VOICE-SPOOF-LITE-V1"):
+    for name in (MODEL, "VOICE-SPOOF-LITE-V2"):
         page.wait_for_selector(f"#dk-compare-table:has-text('{name}')")
     page.wait_for_selector("#dk-player-a video")
 

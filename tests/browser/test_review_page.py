@@ -24,7 +24,7 @@ from drishtiksha.ui.shared.desk import Desk
 
 LOW = {
     "FACE-BLEND-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.1}, "video_fake": 0.1},
-    "VOICE-SPOOF-LITE-V1": {"thresholds": {"real": 0.01, "fake": 0.3}},
+    "VOICE-SPOOF-LITE-V2": {"thresholds": {"real": 0.01, "fake": 0.3}},
 }
 """So low that a genuine clip is suspected: what is tested is the page, not the detectors."""
 CASES = {"clip_silent.mp4": ["FACE-BLEND-LITE-V1"], "clip_with_sound.mp4": list(LOW)}
@@ -329,7 +329,7 @@ def test_after_a_click_the_keys_belong_to_the_player_and_a_case_can_be_deleted_a
 def test_filters_narrow_the_queue(open_as: OpenAs, review_app: App) -> None:
     spoken(review_app, ADA)
     page = open_as()
-    page.select_option("#dk-review-filters [name=model]", "VOICE-SPOOF-LITE-V1")
+    page.select_option("#dk-review-filters [name=model]", "VOICE-SPOOF-LITE-V2")
     page.wait_for_selector("#dk-review-queue :text-is('1 case')")
     assert "clip_with_sound.mp4" in rows(page)[0]
     page.click("text=Show all")

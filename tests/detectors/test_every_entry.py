@@ -46,6 +46,13 @@ TABLE: dict[tuple[str, ...], tuple[str, str, str, str, str]] = {
         "test_a_full_window_of_speech_goes_in_as_it_is",
         "test_the_shipped_weights_answer_for_everything_that_holds_speech",
     ),
+    ("VOICE-SPOOF-LITE-V2",): (
+        "voice_whisper",
+        CANARY,
+        CANARY,
+        "test_its_input_is_that_of_the_stored_windows",
+        "test_the_shipped_weights_answer_for_the_sound_of_a_clip_and_never_clear_a_file",
+    ),
     ("SIGLIP-LSTM-V1", "SIGLIP-LSTM-V4"): (
         "siglip_lstm",
         "test_the_published_keys_are_the_networks",

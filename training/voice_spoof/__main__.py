@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from drishtiksha.networks.voice_spoof import VoiceSpoofNetwork
 from training.voice_spoof.cache import SEED as SPLIT_SEED
 from training.voice_spoof.cache import add_copies, add_recordings
 from training.voice_spoof.calibrate import calibrate, false_alarms, save, write_json
@@ -76,7 +77,7 @@ def make(place: Place, config: TrainConfig, train_on: bool) -> None:
     folder = place.runs / "main"
     weights = train(sides["train"], place.cache, folder, config) if train_on else last_weights(folder)
     path = place.out / f"{MODEL_NAME}.safetensors"
-    sidecar = save(weights, path)
+    sidecar = save(weights, path, VoiceSpoofNetwork())
     manifest = validation_files(place)
     facts: dict[str, Any] = facts_of(folder, config, sides)
     facts["validation"] = calibrate(path, sidecar, manifest)
@@ -97,7 +98,7 @@ def leave_out(corpus: str, place: Place, config: TrainConfig) -> None:
     sides = {side: [row for row in kept if row.corpus != corpus] for side, kept in split(rows, SPLIT_SEED).items()}
     folder = place.runs / f"without_{corpus}"
     path = folder / f"{MODEL_NAME}.safetensors"
-    sidecar = save(train(sides["train"], place.cache, folder, config), path)
+    sidecar = save(train(sides["train"], place.cache, folder, config), path, VoiceSpoofNetwork())
     calibrate(path, sidecar, validation_files(place), without=corpus)
     people = [row for row in rows if row.corpus == corpus and not row.fake and not row.origin]
     drawn = np.random.default_rng(config.seed).permutation(len(people))[:FOLD_REALS]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
@@ -23,6 +24,7 @@ from training.voice_spoof.index import Recording, append, read_index, waveform
 from training.voice_spoof.split import SIDES, split
 
 PROCESSES = 2
+"""That make copies."""
 
 SEED = 3
 """Of the split."""
@@ -38,13 +40,11 @@ def add_recordings(data: Path, sounds: Path, cache: Path) -> int:
     return append(cache, (pair for pair in made if pair[0].seconds >= SHORTEST_S))
 
 
-def add_copies(cache: Path) -> int:
-    """The copies of every real recording that need no training; how many are new."""
+def add_copies(cache: Path, plan: Callable[[Recording], list[Copy]] = planned) -> int:
+    """The copies of every real recording that need no training; how many are new. plan: which copies one gets."""
     rows = read_index(cache)
     done = {row.path for row in rows}
-    work = [
-        (origin, [copy for copy in planned(origin) if copy.of(origin).path not in done]) for origin in originals(rows)
-    ]
+    work = [(origin, [copy for copy in plan(origin) if copy.of(origin).path not in done]) for origin in originals(rows)]
     with ProcessPoolExecutor(PROCESSES) as pool:
         made = pool.map(partial(_copies_of, cache), [pair for pair in work if pair[1]], chunksize=4)
         return append(cache, chain.from_iterable(made))

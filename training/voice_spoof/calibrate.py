@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
+from torch import nn
 
 from drishtiksha.detectors.voice_spoof import VoiceSpoofConfig, VoiceSpoofDetector
 from drishtiksha.evaluation.manifest import Item, read_manifest
 from drishtiksha.evaluation.metrics import auc, eer, fit_platt, share_at_least, threshold_for
-from drishtiksha.networks.voice_spoof import WINDOW, VoiceSpoofNetwork
+from drishtiksha.networks.voice_spoof import WINDOW
 from drishtiksha.results import SampleScore
 from drishtiksha.weights import sha256_of
 from training.export import make_canary, save_state
@@ -51,11 +52,10 @@ def detector_of(path: Path) -> VoiceSpoofDetector:
     return detector
 
 
-def save(weights: Weights, path: Path) -> dict[str, Any]:
-    """Write weights and a sidecar that proves them and no more; returns the sidecar."""
+def save(weights: Weights, path: Path, network: nn.Module) -> dict[str, Any]:
+    """Write weights and a sidecar that proves them and no more; returns the sidecar. network: one that takes the weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_state(weights, path)
-    network = VoiceSpoofNetwork()
     network.load_state_dict(weights)
     canary = make_canary(network.eval(), (2, WINDOW))
     sidecar = {"sha256": sha256_of(path), "canary": canary.model_dump(mode="json")}

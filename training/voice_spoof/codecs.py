@@ -61,13 +61,25 @@ CODECS = {
     "amr": Codec("libopencore_amrnb", "amrnb", "s16", (8_000,), (4_750, 5_900, 7_400, 12_200)),
 }
 
+MESSENGERS = {
+    "opus_voip": Codec(
+        "libopus",
+        "libopus",
+        "flt",
+        (16_000, 24_000),
+        (6_000, 9_000, 12_000, 16_000, 24_000),
+        (("application", "voip"), ("compression_level", "2")),
+    ),
+}
+"""Of voice messages and calls; not in CODECS, from which VOICE-SPOOF-LITE-V1 draws."""
+
 
 def through_codec(waveform: np.ndarray, name: str, rate: int, bit_rate: int | None) -> np.ndarray:
-    """The waveform, float32 (n,) at SAMPLE_RATE, after CODECS[name] at `rate` Hz and `bit_rate` bit/s: float32 (n,).
+    """The waveform, float32 (n,) at SAMPLE_RATE, after the codec at `rate` Hz and `bit_rate` bit/s: float32 (n,).
 
     The codec's delay is taken off by the decoder where it tells of it; the rest stays.
     """
-    codec = CODECS[name]
+    codec = (CODECS | MESSENGERS)[name]
     encoder = cast(AudioCodecContext, CodecContext.create(codec.encoder, "w"))
     encoder.format, encoder.layout, encoder.rate = codec.sample_format, "mono", rate
     encoder.options = dict(codec.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -59,6 +60,9 @@ SOURCES = (
 
 LIBRISPEECH, LIBRITTS, ASTERISK = "librispeech", "libritts", "asterisk"
 """The real corpora. The people on the E1 TTS page are from LibriTTS."""
+
+DEMOS, TORTOISE = "demos", "tortoise"
+"""Demonstrations in five repositories: four beside people of LJSpeech, VCTK, AISHELL-3 and LibriTTS, and that of TorToiSe."""
 
 
 def trimmed(waveform: np.ndarray) -> np.ndarray:
@@ -119,6 +123,32 @@ def libritts(data: Path, done: Container[str]) -> Iterator[Made]:
         samples = _read(data / "speech" / row["file"])
         rate = int(row["sample_rate_hz"])
         yield _whole(path, row["label"], LIBRITTS, system, f"libritts_{voice_of(number)}", "en", rate, samples)
+
+
+SPEAKER = re.compile(r"/(SSB\d{4}|[ps]\d+(?=-)|\d+(?=_))")
+"""Whose voice a path in a demonstration names; LJSpeech is one woman."""
+
+
+def demonstrations(data: Path, done: Container[str]) -> Iterator[Made]:
+    """Nine systems of five repositories, and people beside them. TorToiSe in LJSpeech's voice is left out: the other
+    repositories speak with it."""
+    for number, row in _listed(data):
+        if not row["file"].startswith("more/"):
+            continue
+        place = row["licence"].partition("repository ")[2]
+        system = "tortoise" if TORTOISE in place and "tacotron2.mp3" not in place else row["system"]
+        system = "naturalspeech" if "/naturalspeech.mp3" in place else system
+        corpus = TORTOISE if TORTOISE in place else DEMOS
+        if corpus == TORTOISE and ("/lj/" in place or "/lj.mp3" in place):
+            continue
+        if (path := f"{corpus}/{system}/{number:04d}.npy") in done:
+            continue
+        found = SPEAKER.search(place)
+        voice = "lj" if "LJSpeech" in place else found[0].strip("/") if found else Path(place).stem
+        samples = _read(data / "speech" / row["file"])
+        language = "zh" if "AISHELL3/" in place else "en"
+        rate = int(row["sample_rate_hz"])
+        yield _whole(path, row["label"], corpus, system, f"{corpus}_{voice}", language, rate, samples)
 
 
 def _whole(

@@ -1,4 +1,4 @@
-"""The proof that the training mix gives nothing away: loudness, bandwidth, noise floor and length tell no label."""
+"""The proof that the training mix gives nothing away: loudness, bandwidth, noise floor, length and silence tell no label."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from sklearn.preprocessing import StandardScaler
 from drishtiksha.evaluation.metrics import auc
 from training.voice_spoof.codecs import SAMPLE_RATE
 
-CUES = ("loudness_db", "bandwidth_hz", "noise_floor_db", "duration_s")
+CUES = ("loudness_db", "bandwidth_hz", "noise_floor_db", "duration_s", "silent_share")
 TILT = "tilt_db"
 """Measured apart: a vocoder's own colour is an honest trace, though a cheap one."""
 MOST = 0.6
 """The AUC that no classifier on CUES may exceed."""
 ROLL_OFF = 0.95
+SILENT_DB = 30.0
+"""So far below the whole, a frame is silent."""
 FRAME = 400
 """Samples of a frame: 25 ms."""
 FOLDS = 5
 
 
 def cues_of(waveform: np.ndarray) -> np.ndarray:
-    """float (5,): CUES and TILT of a waveform, float32 (n,) at SAMPLE_RATE.
+    """float (6,): CUES and TILT of a waveform, float32 (n,) at SAMPLE_RATE.
 
     Loudness of the whole in dB below full scale; the frequency below which ROLL_OFF of the power lies; the level of the
-    quietest tenth of the frames below the whole, dB; the length in s; power above 2 kHz over that below, dB.
+    quietest tenth of the frames below the whole, dB; the length in s; the share of silent frames; power above 2 kHz over that below, dB.
     """
     frames = waveform[: len(waveform) // FRAME * FRAME].reshape(-1, FRAME)
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(FRAME), axis=1))).mean(0) + 1e-12
@@ -39,11 +41,12 @@ def cues_of(waveform: np.ndarray) -> np.ndarray:
     bandwidth_hz = float(bins_hz[np.searchsorted(np.cumsum(power) / power.sum(), ROLL_OFF)])
     floor_db = float(np.percentile(levels_db, 10)) - loudness_db
     tilt_db = float(_db(power[bins_hz >= 2000].sum()) - _db(power[bins_hz < 2000].sum()))
-    return np.array([loudness_db, bandwidth_hz, floor_db, len(waveform) / SAMPLE_RATE, tilt_db])
+    silent_share = float(np.mean(levels_db < loudness_db - SILENT_DB))
+    return np.array([loudness_db, bandwidth_hz, floor_db, len(waveform) / SAMPLE_RATE, silent_share, tilt_db])
 
 
 def judge_cues(cues: np.ndarray, fake: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
-    """How well simple classifiers tell fakes by `cues`, (N, 5) as `cues_of` gives them, with whole groups left out.
+    """How well simple classifiers tell fakes by `cues`, (N, 6) as `cues_of` gives them, with whole groups left out.
 
     fake: bool (N,). groups: (N,); a speaker is one. Returns the AUC of logistic regression and of gradient boosting on
     CUES, on each cue alone (boosting) and with the tilt, and `passed`: whether those on CUES stay within MOST.

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voice
-from training.voice_spoof.degrade import Chain
+from training.voice_spoof.degrade import Chain, Step
 from training.voice_spoof.index import Recording, waveform
 from training.voice_spoof.vocoder_networks import FAMILIES
 
@@ -47,8 +47,18 @@ class Mix(Dataset):
     of its recordings. Each half of a couple is as long as the other.
     """
 
-    def __init__(self, rows: Sequence[Recording], cache: Path, seed: int, length: int, window: int = WINDOW) -> None:
-        self.cache, self.seed, self.length, self.window = cache, seed, length, window
+    def __init__(
+        self,
+        rows: Sequence[Recording],
+        cache: Path,
+        seed: int,
+        length: int,
+        window: int = WINDOW,
+        copy_share: float = COPY_SHARE,
+        more: Sequence[Step] = (),
+    ) -> None:
+        """more: steps at the end of the chain."""
+        self.cache, self.seed, self.length, self.window, self.copy_share = cache, seed, length, window, copy_share
         self.by_path = {row.path: row for row in rows if not row.fake}
         copies = _grouped((row for row in rows if row.fake and row.origin), attrgetter("corpus"))
         self.copies = {corpus: _grouped(made, maker_of) for corpus, made in copies.items()}
@@ -57,14 +67,14 @@ class Mix(Dataset):
         self.whole = _grouped((row for row in rows if row.fake and not row.origin), maker_of)
         people = [row for made in self.people.values() for row in made]
         chosen = np.random.default_rng(seed).permutation(len(people))[:BABBLE]
-        self.chain = Chain([waveform(cache, people[i], 0, WINDOW) for i in chosen])
+        self.chain = Chain([waveform(cache, people[i], 0, WINDOW) for i in chosen], more)
 
     def __len__(self) -> int:
         return self.length
 
     def couple(self, rng: np.random.Generator) -> Couple:
         """Which two recordings come together."""
-        if rng.random() < COPY_SHARE:
+        if rng.random() < self.copy_share:
             systems = _drawn(self.copies, rng)
             fake = _one(_drawn(systems, rng), rng)
             return Couple(self._coded(self.by_path[fake.origin], rng), fake, same=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
-from training.voice_spoof.codecs import CODECS, SAMPLE_RATE, through_codec
+from training.voice_spoof.codecs import CODECS, MESSENGERS, SAMPLE_RATE, Codec, through_codec
 
 RATES = (8_000, 11_025, 16_000, 22_050, 24_000)
 """Hz that recordings are stored at. Those above SAMPLE_RATE only leave their filter's trace."""
@@ -106,11 +106,11 @@ def level(waveform: np.ndarray, rng: Draw) -> np.ndarray:
     return np.clip(waveform * (target / rms(waveform)), -1, 1)
 
 
-def codec(waveform: np.ndarray, rng: Draw) -> np.ndarray:
-    """Sent or stored through one of CODECS."""
-    name = str(rng.choice(list(CODECS)))
-    rate = int(rng.choice(CODECS[name].rates))
-    bit_rate = int(rng.choice(CODECS[name].bit_rates)) if CODECS[name].bit_rates else None
+def codec(waveform: np.ndarray, rng: Draw, among: Mapping[str, Codec] = CODECS) -> np.ndarray:
+    """Sent or stored through one of `among`."""
+    name = str(rng.choice(list(among)))
+    rate = int(rng.choice(among[name].rates))
+    bit_rate = int(rng.choice(among[name].bit_rates)) if among[name].bit_rates else None
     loudest = max(1.0, float(np.abs(waveform).max()))
     return through_codec((waveform / loudest).astype(np.float32), name, rate, bit_rate)
 
@@ -125,18 +125,32 @@ def packets(waveform: np.ndarray, rng: Draw) -> np.ndarray:
     return heard
 
 
+def gate(waveform: np.ndarray, rng: Draw) -> np.ndarray:
+    """Noise suppression of a messenger: what is 20 to 45 dB below the speech is turned down, up to silence."""
+    edge = rms(waveform) * 10 ** (-rng.uniform(20, 45) / 20)
+    floor, window_s = 10 ** (-rng.uniform(10, 60) / 20), rng.uniform(0.01, 0.05)
+    pole = float(np.exp(-1 / (window_s * SAMPLE_RATE)))
+    envelope = np.sqrt(np.maximum(lfilter([1 - pole], [1, -pole], np.square(waveform)), 0))
+    opened = lfilter([1 - pole], [1, -pole], (envelope > edge).astype(float))
+    return waveform * (floor + (1 - floor) * opened)
+
+
 CLEAN_SHARE = 0.15
 """Of the recordings: nothing happens to them but the level."""
+
+
+MESSENGER = (Step(0.25, gate), Step(0.3, partial(codec, among=MESSENGERS)))
+"""What a voice message or a call adds to the chain; learned by VOICE-SPOOF-LITE-V2."""
 
 
 class Chain:
     """Calls `chain(waveform, seed)`: the waveform, float32 (n,) at SAMPLE_RATE, after what `seed` draws, float32 (n,)
     in [-1, 1]. Two waveforms of one length and one seed go through the very same chain, with the same noise.
 
-    babble: voices to make a background of.
+    babble: voices to make a background of. more: what may happen after everything else.
     """
 
-    def __init__(self, babble: Babble = ()) -> None:
+    def __init__(self, babble: Babble = (), more: Sequence[Step] = ()) -> None:
         self.steps = (
             Step(0.25, room),
             Step(0.5, equalise),
@@ -148,6 +162,7 @@ class Chain:
             Step(0.4, codec),
             Step(0.1, packets),
             Step(0.15, codec),
+            *more,
         )
 
     def __call__(self, waveform: np.ndarray, seed: Sequence[int]) -> np.ndarray:

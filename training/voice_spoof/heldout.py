@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -19,10 +19,10 @@ from av.audio.stream import AudioStream
 
 from drishtiksha.settings import ROOT
 from training.voice_spoof.cache import add_copies, add_recordings
-from training.voice_spoof.codecs import CODECS
+from training.voice_spoof.codecs import CODECS, MESSENGERS
 from training.voice_spoof.corpora import SOUNDS
 from training.voice_spoof.dataset import maker_of
-from training.voice_spoof.degrade import Chain
+from training.voice_spoof.degrade import Chain, Step
 from training.voice_spoof.index import SAMPLE_RATE, Recording, read_index, waveform
 
 MODEL_NAME = "VOICE-SPOOF-LITE-V1"
@@ -43,6 +43,8 @@ class Delivery:
     rate: int = SAMPLE_RATE
     bit_rate: int = 0
     worn: bool = False
+    more: tuple[Step, ...] = ()
+    """At the end of that chain."""
 
 
 DELIVERIES = {
@@ -88,14 +90,21 @@ def group_of(row: Recording) -> str:
     return maker_of(row) if row.fake else f"real-{row.corpus}-{row.language}"
 
 
-def write_files(rows: Sequence[Recording], cache: Path, out: Path, reals: int, fakes: int) -> Path:
+def write_files(
+    rows: Sequence[Recording],
+    cache: Path,
+    out: Path,
+    reals: int,
+    fakes: int,
+    deliveries: Mapping[str, Delivery] = DELIVERIES,
+) -> Path:
     """Write at most so many recordings of each group in every delivery, and `out`/manifest.csv; returns its path."""
     out.mkdir(parents=True, exist_ok=True)
     manifest = out / "manifest.csv"
     lines = [
-        (_write(row, name, cache, out), row.label, f"{group_of(row)}/{name}", row.speaker)
+        (_write(row, name, delivery, cache, out), row.label, f"{group_of(row)}/{name}", row.speaker)
         for row in _drawn(rows, reals, fakes)
-        for name in DELIVERIES
+        for name, delivery in deliveries.items()
     ]
     with manifest.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -120,16 +129,15 @@ def _drawn(rows: Sequence[Recording], reals: int, fakes: int) -> Iterator[Record
         yield from (members[member] for member in ranked[: fakes if members[0].fake else reals])
 
 
-def _write(row: Recording, name: str, cache: Path, out: Path) -> str:
+def _write(row: Recording, name: str, delivery: Delivery, cache: Path, out: Path) -> str:
     """Write one file, unless it is there; its name relative to `out`."""
-    delivery = DELIVERIES[name]
     file = f"{group_of(row)}/{row.corpus}_{Path(row.path).stem}_{name}{delivery.suffix}"
     path = out / file
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         samples = waveform(cache, row)
         if delivery.worn:
-            samples = Chain()(samples, [SEED, crc32(row.path.encode())])
+            samples = Chain(more=delivery.more)(samples, [SEED, crc32(row.path.encode())])
         part = path.with_name(f"part-{path.name}")
         if delivery.codec:
             write_coded(part, samples, delivery)
@@ -141,7 +149,7 @@ def _write(row: Recording, name: str, cache: Path, out: Path) -> str:
 
 def write_coded(path: Path, samples: np.ndarray, delivery: Delivery) -> None:
     """Encode float32 (n,) at SAMPLE_RATE as the delivery says."""
-    codec = CODECS[delivery.codec]
+    codec = (CODECS | MESSENGERS)[delivery.codec]
     sent = np.clip(soxr.resample(samples, SAMPLE_RATE, delivery.rate, quality="HQ"), -1, 1)
     values = (sent * 32767).astype(np.int16) if codec.sample_format == "s16" else sent.astype(np.float32)
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:  # else Ogg draws a number

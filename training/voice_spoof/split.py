@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.voice_spoof.corpora import ASTERISK, LIBRISPEECH, LIBRITTS
+from training.voice_spoof.corpora import ASTERISK, DEMOS, LIBRISPEECH, LIBRITTS, TORTOISE
 from training.voice_spoof.engines import ENGINES
 from training.voice_spoof.index import Recording
 
@@ -82,3 +82,42 @@ def _system_side(row: Recording) -> str | None:
     if row.system.startswith(TEST_COPIES):
         return "test"
     return SYSTEM_SIDE.get(row.system) if row.corpus == LIBRITTS else None
+
+
+SECOND_SYSTEMS = SYSTEM_SIDE | {
+    # GAN vocoders, diffusion, flow and Transformers, published in repositories.
+    **dict.fromkeys(("diffgan-tts", "fastspeech2+hifigan", "portaspeech", "transformer-tts"), "train"),
+    "festival-read": "train",
+    "stylespeech": "val",
+    # An autoregressive model with a diffusion decoder, and what its repository compares it with.
+    **dict.fromkeys(("tortoise", "tacotron2", "naturalspeech"), "test"),
+    # Style diffusion with an inverse STFT; adversarial end to end; formants; units; a linear predictor.
+    **dict.fromkeys(("kokoro", "piper", "espeak-read", "flite", "lpc"), "test"),
+}
+"""Of VOICE-SPOOF-LITE-V2. Copies and readings that are not named are made on every side."""
+
+
+def second_split(index: list[Recording], seed: int) -> dict[str, list[Recording]]:
+    """As `split`, for VOICE-SPOOF-LITE-V2: eight kinds of systems are for test alone. A reading shares the side of the
+    recording whose words it says. Of the engines only Festival in languages that nobody else reads: their sentences are few."""
+    sides = libritts_sides({row.speaker for row in index if row.corpus == LIBRITTS}, seed)
+    found: dict[str, list[Recording]] = {side: [] for side in SIDES}
+    for row in index:
+        by_speaker = _second_speaker_side(row, sides)
+        if by_speaker and SECOND_SYSTEMS.get(row.system, by_speaker) == by_speaker:
+            found[by_speaker].append(row)
+    return found
+
+
+def _second_speaker_side(row: Recording, libritts: dict[str, str]) -> str | None:
+    if row.corpus == TORTOISE:
+        return "test"
+    if row.corpus == DEMOS:
+        return "val" if row.speaker.removeprefix(f"{DEMOS}_") in STYLESPEECH else "train"
+    if row.corpus == ENGINES:
+        return "train" if row.system == "festival" and row.language not in {"en", *HELD_LANGUAGES} else None
+    return _speaker_side(row, libritts)
+
+
+STYLESPEECH = frozenset("012345")
+"""The voices of one of the demonstrations, beside the people they copy."""

@@ -47,7 +47,7 @@ def train(rows: Sequence[Recording], cache: Path, folder: Path, config: TrainCon
     """Train on `rows` of `cache` until the time is used up, from `folder`/last.pt if there is one: averaged weights."""
     torch.manual_seed(config.seed)
     network = VoiceSpoofNetwork(drop_rate=config.drop_rate).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(_groups(network, config.weight_decay), lr=config.peak_lr)
+    optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.peak_lr)
     schedule = Schedule(config.minutes, config.seed, max_steps=config.max_steps)
     run = Run(folder, {"network": network}, {"network": optimizer}, schedule)
     batches = _batches(rows, cache, run, config)
@@ -74,12 +74,12 @@ def _batches(rows: Sequence[Recording], cache: Path, run: Run, config: TrainConf
                 break
 
 
-def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Only convolutions and matrices decay."""
+def parameter_groups(network: nn.Module, weight_decay: float, **options: float) -> list[dict]:
+    """Only convolutions and matrices decay. options: of the optimizer, for these parameters."""
     parameters = list(network.parameters())
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, **options},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, **options},
     ]
 
 
