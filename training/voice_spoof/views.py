@@ -60,7 +60,7 @@ class Views:
         if not self._table.exists():
             return []
         with self._table.open(newline="") as file:
-            rows = [View(**{**row, "fake": row["fake"] == "True"}) for row in csv.DictReader(file)]
+            rows = [View(fake=row.pop("fake") == "True", **row) for row in csv.DictReader(file)]
         return rows[: len(rows) // 2 * 2]
 
     def windows(self, chosen: Sequence[int]) -> np.ndarray:
