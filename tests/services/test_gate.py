@@ -44,6 +44,7 @@ SEEN: dict[str, tuple[Right | None, Act]] = {
     "restore": (Right.CHANGE, lambda seen, known: seen.restore(known.case_id)),
     "cases": (None, lambda seen, _: seen.cases()),
     "job": (Right.READ, lambda seen, known: seen.job(known.job_id)),
+    "job_since": (Right.READ, lambda seen, known: seen.job_since(seen.job(known.job_id))),
     "watch": (Right.READ, lambda seen, known: next(seen.watch(known.job_id))),
     "cancel": (Right.CHANGE, lambda seen, known: seen.cancel(known.job_id)),
     "retry": (Right.CHANGE, lambda seen, known: seen.retry(known.job_id)),
