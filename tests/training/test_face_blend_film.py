@@ -64,8 +64,8 @@ def test_an_expression_moves_its_part_and_leaves_the_rest() -> None:
     assert not far.any() or moved[far].max() < 3
     layers = expression(image, mesh, goal, None, "mouth", 3)
     assert layers.change() > 1
-    untouched = layers.mask < 0.01
-    assert untouched.mean() > 0.3
+    untouched = layers.mask == 0
+    assert untouched.mean() > 0.2
     assert np.array_equal(layers.fake()[untouched], image[untouched])
     still = moved_mesh(mesh, [mesh], rest, [rest], "mouth")
     assert np.abs(still - mesh).max() < 1e-2, "a driver at rest moves nothing"

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from training.face_blend.scene import beautify
 
@@ -35,10 +36,11 @@ class Encoding:
         height, width = (max(2 * round(side * self.scale / 2), 2) for side in frames[0].shape[:2])
         with av.open(str(path), "w") as out:
             stream = out.add_stream(self.codec, rate=round(fps), options={"threads": "1", **self.options})
+            assert isinstance(stream, VideoStream)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.bit_rate = max(int(self.kbit_s * 1000 * width * height / 500_000), 40_000)
             for frame in frames:
-                small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+                small = np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="rgb24")))
             out.mux(stream.encode())
 
@@ -109,7 +111,7 @@ def _on_square(frame: np.ndarray, mesh: np.ndarray, seed: int) -> np.ndarray:
     side = max(part.shape[:2])
     square = cv2.copyMakeBorder(part, 0, side - part.shape[0], 0, side - part.shape[1], cv2.BORDER_REPLICATE)
     rng = np.random.default_rng(seed)
-    made = beautify(square, mesh - np.float32([x0, y0]), rng)
+    made = beautify(square, mesh - np.array([x0, y0], np.float32), rng)
     out = frame.copy()
     out[y0:y1, x0:x1] = made[: part.shape[0], : part.shape[1]]
     return out

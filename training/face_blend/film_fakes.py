@@ -49,7 +49,7 @@ class Moment:
         height, width = self.frame.shape[:2]
         x = np.clip(np.arange(left, left + side), 0, width - 1)
         y = np.clip(np.arange(top, top + side), 0, height - 1)
-        return np.ascontiguousarray(self.frame[y[:, None], x]), self.mesh - np.float32([left, top])
+        return np.ascontiguousarray(self.frame[y[:, None], x]), self.mesh - np.array([left, top], np.float32)
 
     def with_face(self, made: np.ndarray) -> np.ndarray:
         """The frame with another picture in the square's place."""

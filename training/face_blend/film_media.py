@@ -54,7 +54,12 @@ def _moments(path: Path, store: Path) -> list[tuple[list[Moment], float]]:
         with np.load(kept) as stored:
             seen = ~np.isnan(stored["boxes"][:, 0])
             rows = zip(stored["frames"], stored["boxes"], stored["meshes"], seen, strict=True)
-            found.append(([Moment(f, tuple(b) if s else None, m if s else None) for f, b, m, s in rows], fps / THIN))
+            found.append(
+                (
+                    [Moment(f, (b[0], b[1], b[2], b[3]) if s else None, m if s else None) for f, b, m, s in rows],
+                    fps / THIN,
+                )
+            )
     return found
 
 

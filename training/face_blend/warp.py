@@ -70,7 +70,7 @@ def expression(
     if part == "mouth" and mouth is not None:
         inside = np.zeros((size, size), np.float32)
         cv2.fillPoly(inside, [np.round(goal[LIPS]).astype(np.int32)], 1)
-        inside = cv2.GaussianBlur(inside, (0, 0), 0.008 * size)
+        inside = np.asarray(cv2.GaussianBlur(inside, (0, 0), 0.008 * size), np.float32)
         other = mesh_warp(*mouth, goal, size)
         warped = composite(warped, match_colours(other, warped, inside), inside)
     kind = "lower" if part == "mouth" and rng.random() < 0.6 else "mouth" if part == "mouth" else "eyes"
