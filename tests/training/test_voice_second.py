@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from drishtiksha.errors import WeightsMissingError
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voice
 from drishtiksha.networks.voice_whisper import VoiceWhisperNetwork, coarse
 from drishtiksha.settings import ROOT
@@ -18,6 +19,7 @@ from training.voice_spoof.cues import MOST
 from training.voice_spoof.dataset import Mix
 from training.voice_spoof.degrade import MESSENGER, Chain, gate, rms
 from training.voice_spoof.heads import HeadConfig, frozen_features, logits_of_windows, train
+from training.voice_spoof.heldout_second import write_heldout
 from training.voice_spoof.index import Recording, append
 from training.voice_spoof.pools import FOLDS, Fold, copies_of, false_alarms, judged
 from training.voice_spoof.split import second_split
@@ -179,3 +181,8 @@ def test_the_run_that_ships_keeps_people_words_and_systems_apart():
     }
     assert not stems["train"] & stems["test"]
     assert max(run["cues"]["logistic"], run["cues"]["boosting"]) <= MOST
+
+
+def test_without_its_cache_nothing_is_measured(tmp_path: Path):
+    with pytest.raises(WeightsMissingError, match="make train"):
+        write_heldout(tmp_path / "data", tmp_path / "runs/heldout")
