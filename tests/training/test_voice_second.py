@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from drishtiksha.errors import WeightsMissingError
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voice
-from drishtiksha.networks.voice_whisper import VoiceWhisperNetwork, coarse
+from drishtiksha.networks.voice_whisper import coarse
+from drishtiksha.networks.whisper_encoder import WhisperEncoder
 from drishtiksha.settings import ROOT
 from training.voice_spoof.codecs import MESSENGERS, through_codec
 from training.voice_spoof.cues import MOST
 from training.voice_spoof.dataset import Mix
 from training.voice_spoof.degrade import MESSENGER, Chain, gate, rms
-from training.voice_spoof.heads import HeadConfig, frozen_features, logits_of_windows, train
+from training.voice_spoof.heads import STRETCHES, HeadConfig, logits, logits_of_windows, new_network, pooled, train
+from training.voice_spoof.heldout_second import write_heldout
 from training.voice_spoof.index import Recording, append
 from training.voice_spoof.pools import FOLDS, Fold, copies_of, false_alarms, judged
 from training.voice_spoof.split import second_split
@@ -143,24 +147,23 @@ def test_more_steps_at_the_end_leave_the_chain_before_them_as_it_was():
         assert np.array_equal(Chain()(spoken(2), [seed]), Chain(more=nothing)(spoken(2), [seed]))
 
 
-def test_the_head_learns_on_frozen_features_then_all_of_it_and_goes_on(mix: Mix, tmp_path: Path):
+def test_the_head_learns_the_encoder_stays_and_training_goes_on(mix: Mix, tmp_path: Path):
     views = Views(tmp_path / "pool")
     views.make(mix, 3)
     torch.manual_seed(0)
-    network = VoiceWhisperNetwork(drop_rate=0.1)
+    whisper = WhisperEncoder().state_dict()
+    network = new_network(whisper, drop_rate=0.1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    config = HeadConfig(frozen_minutes=9, minutes=0, couples=2, max_steps=2)
+    config = HeadConfig(couples=2, steps=2)
     train(network, views, [0, 2], tmp_path / "run", config)
-    features = frozen_features(network, views)
-    assert features.shape == (6, 1152, 200)
-    after = network.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder"))
-    assert not torch.equal(before["head.classifier.weight"], after["head.classifier.weight"])
-    weights = train(network, views, [0, 2], tmp_path / "run", replace(config, minutes=9, max_steps=3))
-    for part in ("frozen", "tuned"):
-        assert torch.load(tmp_path / f"run/{part}/last.pt", weights_only=True)["step"] == 3
-    assert not torch.equal(before["encoder.layers.0.wide.weight"], weights["encoder.layers.0.wide.weight"])
-    assert np.isfinite(logits_of_windows(network.eval(), views, [0, 5])).all()
+    weights = train(network, views, [0, 2], tmp_path / "run", replace(config, steps=3))
+    assert torch.load(tmp_path / "run/last.pt", weights_only=True)["step"] == 3
+    assert all(torch.equal(before[name], weights[name]) for name in before if name.startswith("encoder"))
+    assert not torch.equal(before["head.perceptron.1.weight"], weights["head.perceptron.1.weight"])
+    assert torch.equal(weights["encoder.positions"], whisper["positions"][:200])
+    assert pooled(network, views).shape == (6, 1 + STRETCHES, 2304)
+    kept, anew = logits(network, views), logits_of_windows(network, views, range(6))
+    assert np.allclose(kept, anew, atol=0.05), "what was kept, in bfloat16, is what the network says of the windows"
     assert views.windows([0]).shape == (1, WINDOW)
 
 
@@ -173,9 +176,15 @@ def test_the_run_that_ships_keeps_people_words_and_systems_apart():
     assert not sides["train"] & sides["val"]
     learned = {name.split("/")[1] for name in sides["train"]}
     assert len(set(run["test_systems"]) - learned) >= 8
-    stems = {
-        side: {name.split("/")[2][:4] for name in names if name.startswith("librispeech/")}
+    words = {
+        side: {re.findall(r"\d{4}", name)[0] for name in names if name.startswith("librispeech/")}
         for side, names in sides.items()
     }
-    assert not stems["train"] & stems["test"]
+    assert not words["train"] & words["test"]
+    assert not words["train"] & words["val"]
     assert max(run["cues"]["logistic"], run["cues"]["boosting"]) <= MOST
+
+
+def test_without_its_cache_nothing_is_measured(tmp_path: Path):
+    with pytest.raises(WeightsMissingError, match="make train"):
+        write_heldout(tmp_path / "data", tmp_path / "runs/heldout")

@@ -15,6 +15,22 @@ RUN = ROOT / "models/reports/VOICE-SPOOF-LITE-V2/run.json"
 REAL_FILES, FAKE_FILES = 15, 6
 """Recordings of each real corpus and language, and of each system."""
 
+UNKNOWN_KINDS = {
+    "tortoise": "TorToiSe",
+    "tacotron2": "Tacotron 2",
+    "naturalspeech": "NaturalSpeech",
+    "cosyvoice": "CosyVoice",
+    "ns2": "NaturalSpeech 2",
+    "ns3": "NaturalSpeech 3",
+    "flash_speech": "FlashSpeech",
+    "megatts2": "MegaTTS 2",
+    "kokoro": "Kokoro",
+    "piper": "Piper",
+    "espeak-read": "eSpeak NG",
+    "flite": "Flite",
+}
+"""Systems that neither training nor calibration heard."""
+
 SECOND_DELIVERIES = {
     "clean": DELIVERIES["clean"],
     "message_9k": Delivery(".ogg", "opus_voip", 16_000, 9_000),

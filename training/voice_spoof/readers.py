@@ -39,7 +39,7 @@ START, NO_TIMES = 50257, 50362
 """Tokens of Whisper tiny.en: start of the transcript, without times."""
 HEARD_S = 6
 """Of each recording; Whisper takes it without the padding to 30 s that it was trained with."""
-MOST_TEXTS = 130
+MOST_TEXTS = 64
 MOST_WORDS = 13
 FEWEST_WORDS = 5
 
