@@ -109,7 +109,7 @@ def _fault_of_one_piece(content: bytes, form: str) -> Fault | None:
             other = _decoded(_exchanged(content, [found.end], tail), form)
         except BROKEN_PICTURE:
             return None  # the decoder came to the last bytes, and looked at them
-        rows = same_pixels(as_it_is, other).all(axis=1)
+        rows = np.asarray(same_pixels(as_it_is, other).all(axis=1))
         if not rows.all():
             most = CODED_ROWS + len(rows) * SHARE_OF_DATA * tail / found.length
             return Fault() if len(rows) - int(np.argmin(rows)) > most else None
@@ -180,8 +180,10 @@ def _out_of_step(content: bytes, shape: Shape, scan: int) -> Fault | None:
         if (first >= 0).all():
             break
     missing = max(0, -(-shape.units // every) - len(ends))
-    if missing or len(ends) > 1:
-        return Fault() if (missing + (~late).sum()) / (missing + len(ends)) > MAX_DAMAGED_RUNS else None
+    if missing:
+        return Fault(len(ends) / (missing + len(ends)))
+    if len(ends) > 1:
+        return Fault() if (~late).mean() > MAX_DAMAGED_RUNS else None
     if late[0]:
         return None
     return (
