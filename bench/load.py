@@ -32,7 +32,7 @@ KINDS = {
     "video": (ROOT / "assets" / "clip_silent.mp4", "FACE-BLEND-LITE-V1"),
     "sound": (ROOT / "assets" / "clip_with_sound.mp4", "VOICE-SPOOF-LITE-V1"),
 }
-POLL_S, HEALTH_S, MEMORY_S, PAGE_AGAIN_S = 1.0, 0.1, 0.5, 2.0
+POLL_S, HEALTH_S, COSTS_S, PAGE_AGAIN_S = 1.0, 0.1, 0.5, 2.0
 START_S, ANSWER_S = 300.0, 120.0
 
 
@@ -46,6 +46,9 @@ class Seen:
     failed: Counter[str] = field(default_factory=Counter)
     web_bytes: int = 0
     worker_bytes: int = 0
+    web_cpu_s: float = 0.0
+    """Seconds of processor that the process took while the clients worked; of any machine, however busy, the same."""
+    worker_cpu_s: float = 0.0
 
 
 def main() -> None:
@@ -115,7 +118,7 @@ async def _rest(address: str, server: int, users: int, until: float, kinds: Sequ
         httpx.AsyncClient(base_url=address, timeout=ANSWER_S) as apart,
     ):
         people = [_user(client, kinds[number % len(kinds)], until, seen) for number in range(users)]
-        await asyncio.gather(*people, _health(apart, until, seen), _memory(server, until, seen))
+        await asyncio.gather(*people, _health(apart, until, seen), _costs(server, until, seen))
 
 
 async def _user(client: httpx.AsyncClient, kind: str, until: float, seen: Seen) -> None:
@@ -170,11 +173,14 @@ async def _health(client: httpx.AsyncClient, until: float, seen: Seen) -> None:
         await asyncio.sleep(HEALTH_S)
 
 
-async def _memory(server: int, until: float, seen: Seen) -> None:
+async def _costs(server: int, until: float, seen: Seen) -> None:
+    """Memory and processor time, of the workers that are there at the end."""
+    began = _cpu_s(server)
     while time.monotonic() < until:
         seen.web_bytes = max(seen.web_bytes, _held(server))
         seen.worker_bytes = max([seen.worker_bytes, *map(_held, _children(server))])
-        await asyncio.sleep(MEMORY_S)
+        await asyncio.sleep(COSTS_S)
+    seen.web_cpu_s, seen.worker_cpu_s = _cpu_s(server) - began, sum(map(_cpu_s, _children(server)))
 
 
 def _held(process: int) -> int:
@@ -183,6 +189,14 @@ def _held(process: int) -> int:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) * 1024
     return 0
+
+
+def _cpu_s(process: int) -> float:
+    """Seconds of processor time that it took, where /proc tells."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _children(process: int) -> list[int]:
@@ -223,6 +237,7 @@ def table(seen: Seen, given: argparse.Namespace) -> str:
         ("an analysis through the page", _spread(seen.seconds["page"])),
         ("refusals, each with `Retry-After`", _counts(seen.refused)),
         ("failures", _counts(seen.failed)),
+        ("processor time of the web process, and of the workers from their start", f"{seen.web_cpu_s:.1f} s, {seen.worker_cpu_s:.1f} s"),
         ("memory of the web process, and of the largest worker, at most", f"{seen.web_bytes / 1e6:.0f}, {seen.worker_bytes / 1e6:.0f} MB"),
     ]  # fmt: skip
     one, five, _ = os.getloadavg()
