@@ -106,7 +106,8 @@ def test_a_page_is_mounted_beside_and_does_not_take_over_the_api(app_of):
         assert client.get("/api/models").status_code == 200
         refused(client.get("/api/nowhere"), 404, "not_found")
         refused(client.put("/api/models"), 405, "method_not_allowed")
-        assert "content-security-policy" not in client.get("/").headers
+        assert "sandbox" in client.get("/api/models").headers["content-security-policy"]
+        assert "sandbox" not in client.get("/").headers["content-security-policy"], "the page has a policy of its own"
         assert ("drishtiksha_http_requests_total", "/", "200", "GET") not in samples(client)
 
 
