@@ -225,9 +225,9 @@ def test_another_run_adds_to_the_answer_and_the_choice_stays(open_page) -> None:
     page.click("#dk-again")
     answered(page)
     chosen = picks.evaluate_all("all => all.filter(one => one.checked).map(one => one.value)")
-    assert chosen == ["VOICE-SPOOF-LITE-V1"], "a run does not undo what was chosen"
+    assert chosen == ["VOICE-SPOOF-LITE-V2"], "a run does not undo what was chosen"
     unfold(page, "#dk-details-box")
-    for name in (MODEL, "VOICE-SPOOF-LITE-V1"):
+    for name in (MODEL, "VOICE-SPOOF-LITE-V2"):
         page.wait_for_selector(f"#dk-details section[aria-label='{name}']")
 
 
