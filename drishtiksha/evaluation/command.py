@@ -14,7 +14,7 @@ from drishtiksha.evaluation.report import EvaluationReport, ModelReport
 from drishtiksha.evaluation.run import UNREADABLE, ScoreNote, score_files
 from drishtiksha.evaluation.scores import Score, ScoreFile
 from drishtiksha.evaluation.shortcuts import shortcuts
-from drishtiksha.evaluation.summary import summarize
+from drishtiksha.evaluation.summary import real_floor, summarize
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import write_whole
 from drishtiksha.weights import sha256_of
@@ -87,7 +87,14 @@ def _model_report(manager: ModelManager, name: str, rows: list[Score], seed: int
         if row.kind and row.threshold_real is not None and row.threshold_fake is not None
     }
     sha256 = manager.load_model(name).run_facts()["checkpoint_sha256"]
-    return ModelReport(checkpoint_sha256=sha256, thresholds=thresholds, overall=overall, merged=merged, groups=groups)
+    return ModelReport(
+        checkpoint_sha256=sha256,
+        thresholds=thresholds,
+        overall=overall,
+        merged=merged,
+        groups=groups,
+        floor=real_floor(rows, seed, DRAWS),
+    )
 
 
 def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> None:

@@ -52,6 +52,21 @@ def auc(labels: np.ndarray, p: np.ndarray) -> float | None:
     return None if curve is None else float(np.trapezoid(curve.recall, curve.false_alarms))
 
 
+def auc_within(labels: np.ndarray, p_and_stratum: np.ndarray) -> float | None:
+    """AUC over the pairs of a fake and a real that lie in the same stratum, such as of files of like length.
+
+    p_and_stratum: float (N, 2). None where no stratum holds both.
+    """
+    won = pairs = 0.0
+    for stratum in np.unique(p_and_stratum[:, 1]):
+        inside = p_and_stratum[:, 1] == stratum
+        area = auc(labels[inside], p_and_stratum[inside, 0])
+        if area is not None:
+            count = float(labels[inside].sum() * (~labels[inside]).sum())
+            won, pairs = won + area * count, pairs + count
+    return won / pairs if pairs else None
+
+
 def eer(labels: np.ndarray, p: np.ndarray) -> float | None:
     """Equal error rate in [0, 1], where false alarms and misses meet on the straight-line ROC; None without both classes."""
     curve = roc(labels, p)
@@ -142,7 +157,7 @@ def share_at_least(p: np.ndarray, threshold: float) -> float | None:
 def bootstrap(
     statistic: Statistic, labels: np.ndarray, p: np.ndarray, sources: np.ndarray, seed: int = 0, draws: int = 1000
 ) -> tuple[float, float] | None:
-    """95 % interval of `statistic(labels, p)` when whole sources (people, speakers; (N,)) are drawn again with repetition.
+    """95 % interval of `statistic(labels, p)`, where p may have further columns, when whole sources (people, speakers; (N,)) are drawn again with repetition.
 
     Draws that lack what the statistic needs are left out. None when the statistic is, and for fewer than two sources.
     """

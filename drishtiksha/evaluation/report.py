@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from drishtiksha.evaluation.shortcuts import Shortcut
-from drishtiksha.evaluation.summary import Measure, Summary
+from drishtiksha.evaluation.summary import Floor, Measure, Summary
 
 ALL_FILES = "all files"
 
@@ -23,6 +23,7 @@ class ModelReport(BaseModel):
     overall: Summary
     merged: dict[str, Summary] = Field(default={}, description="groups put together, such as swap/* and */jpeg_70")
     groups: dict[str, Summary] = {}
+    floor: Floor | None = Field(default=None, description="how well the scores tell groups of genuine files apart")
 
     def rows(self) -> dict[str, Summary]:
         """All files together first, then what is merged, then the groups."""
@@ -100,6 +101,7 @@ Column = Callable[[Summary], str]
 DISCRIMINATION: dict[str, Column] = {
     "real/fake": lambda s: f"{s.scored_real}/{s.scored_fake}",
     "AUC": lambda s: number(s.auc),
+    "AUC, like length": lambda s: number(s.auc_alike),
     "EER": lambda s: percent(s.eer),
     "AP": lambda s: number(s.ap),
     "recall at 1 %": lambda s: percent(s.recall_at_1),
@@ -173,6 +175,7 @@ def markdown(report: EvaluationReport, pictures: tuple[str, ...]) -> str:
         )
         parts += [f"## {name}", f"Checkpoint SHA-256 `{model.checkpoint_sha256}`. {limits or 'Nothing was scored'}."]
         parts += [part for table in model_tables(name, model) for part in (f"### {table.title}", table.markdown())]
+        parts += [floor_sentence(model.floor)] if model.floor else []
     sides = list(comparison(report))
     if sides:
         parts += ["## Side by side", "Each model over the files that it scored."]
@@ -181,11 +184,22 @@ def markdown(report: EvaluationReport, pictures: tuple[str, ...]) -> str:
     return "\n\n".join([*parts, HOW_TO_READ]) + "\n"
 
 
+def floor_sentence(floor: Floor) -> str:
+    """What it means, in words."""
+    (lower, higher), (few, many) = floor.groups, floor.files
+    return (
+        f"Genuine against genuine: the scores tell `{higher}` ({many} files) from `{lower}` ({few} files) with an AUC of "
+        f"{number(floor.auc)}, the most of all pairs of genuine groups. So much of an AUC between fakes and reals can come of how "
+        "files were recorded and stored alone."
+    )
+
+
 HOW_TO_READ = """## How to read it
 
 - Shares are of the files that were scored; what could not be scored is counted apart and is neither right nor wrong.
 - AUC: the chance that a fake scores higher than a real. EER: where false alarms and misses are equally many. AP: average
   precision, which rises with the share of fakes in the list.
+- AUC, like length: the same over pairs of files whose lengths differ by a quarter at most, so that length alone earns nothing.
 - Recall at 1 % (0.1 %): the share of fakes found where that share of the reals is called fake; with fewer than 100 (1000)
   reals nothing is said. With `against`, the reals are those.
 - `swap/*` puts the groups of that name together, `*/clean` those of that ending.

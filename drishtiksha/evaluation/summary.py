@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,9 @@ class Summary(_Frozen):
     gaps: dict[str, int] = Field(default={}, description="files without a score, by reason")
     against: str | None = Field(default=None, description="fakes only: which reals AUC and EER set them against")
     auc: Measure | None = None
+    auc_alike: Measure | None = Field(
+        default=None, description="AUC over pairs of a fake and a real of like length, where lengths are known"
+    )
     eer: Measure | None = None
     ap: Measure | None = Field(default=None, description="average precision: depends on the share of fakes")
     ece: Measure | None = Field(default=None, description="calibration error, every file weighing the same")
@@ -59,6 +63,14 @@ class Summary(_Frozen):
     recall_at_01: Measure | None = Field(default=None, description="the same at 0.1 %; asks for 1000 reals")
     real_called_real: Measure | None = None
     fake_called_real: Measure | None = None
+
+
+class Floor(_Frozen):
+    """How well the scores tell two groups of genuine files apart: so much comes of the channel alone."""
+
+    groups: tuple[str, str]
+    files: tuple[int, int]
+    auc: Measure = Field(description="at least 0.5: whichever way round")
 
 
 def ece_balanced(labels: np.ndarray, p: np.ndarray) -> float | None:
@@ -78,6 +90,12 @@ MIX: dict[str, metrics.Statistic] = {
 
 STRICT = {"recall_at_1": 0.01, "recall_at_01": 0.001}
 """Shares of the reals that may be called fake: with fewer reals than one in such a share, nothing can be said."""
+
+
+LIKE_LENGTH = 1.25
+"""Files of like length: those of one stratum differ by at most this factor."""
+LEAST = 5
+"""Files of each side that a floor, and a comparison of like lengths, take."""
 
 
 class Summaries(NamedTuple):
@@ -106,6 +124,54 @@ def summarize(scores: Sequence[Score], seed: int, draws: int) -> Summaries:
         return {name: _summary(rows, *_reals_for(name, rows, scores), seed, draws) for name, rows in lists.items()}
 
     return Summaries(_summary(scores, [], None, seed, draws), all_of(dict(sorted(merged.items()))), all_of(groups))
+
+
+def real_floor(scores: Sequence[Score], seed: int, draws: int) -> Floor | None:
+    """The two groups of genuine files that the scores of one model tell apart best; None without two groups of `LEAST` files.
+
+    A detector that looks at content alone has about 0.5. The interval is that of the pair found, so it lies high: it is
+    the worst of all pairs.
+    """
+    groups: dict[str, list[Score]] = {}
+    for score in scores:
+        if score.scored and not score.fake and score.group != OVERALL:
+            groups.setdefault(score.group, []).append(score)
+    known = {name: rows for name, rows in groups.items() if len(rows) >= LEAST}
+    best: tuple[float, str, str] | None = None
+    for first, second in combinations(known, 2):
+        area = metrics.auc(*_against(known[first], known[second])[:2]) or 0.5
+        higher, lower = (second, first) if area >= 0.5 else (first, second)
+        if best is None or max(area, 1 - area) > best[0]:
+            best = max(area, 1 - area), lower, higher
+    if best is None:
+        return None
+    area, lower, higher = best
+    low, high = metrics.bootstrap(metrics.auc, *_against(known[lower], known[higher]), seed, draws) or (None, None)
+    return Floor(
+        groups=(lower, higher),
+        files=(len(known[lower]), len(known[higher])),
+        auc=Measure(value=area, low=low, high=high),
+    )
+
+
+def _against(lower: Sequence[Score], higher: Sequence[Score]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `arrays`, with the second group in the place of the fakes."""
+    _, p, sources = arrays([*lower, *higher])
+    return np.arange(len(p)) >= len(lower), p, sources
+
+
+def _alike_in_length(rows: Sequence[Score], seed: int, draws: int) -> Measure | None:
+    known = [row for row in rows if row.duration_s]
+    labels, p, sources = arrays(known)
+    if min(labels.sum(), (~labels).sum()) < LEAST:
+        return None
+    stratum = np.floor(np.log([row.duration_s or 1.0 for row in known]) / np.log(LIKE_LENGTH))
+    both = np.column_stack([p, stratum])
+    value = metrics.auc_within(labels, both)
+    if value is None:
+        return None
+    low, high = metrics.bootstrap(metrics.auc_within, labels, both, sources, seed, draws) or (None, None)
+    return Measure(value=value, low=low, high=high)
 
 
 def _reals_for(name: str, rows: Sequence[Score], scores: Sequence[Score]) -> tuple[list[Score], str | None]:
@@ -141,6 +207,7 @@ def _summary(rows: Sequence[Score], reals: Sequence[Score], against: str | None,
         gaps=dict(Counter(row.reason for row in rows if not row.scored).most_common()),
         against=against if measures["auc"] else None,
         **measures,
+        auc_alike=_alike_in_length(compared, seed, draws),
         false_alarms=_share_called(Prediction.FAKE, real, seed, draws),
         recall=_share_called(Prediction.FAKE, fake, seed, draws),
         real_called_real=_share_called(Prediction.REAL, real, seed, draws),

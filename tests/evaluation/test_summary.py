@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from drishtiksha.evaluation.report import EvaluationReport, ModelReport, comparison, markdown, model_tables, percent
+from drishtiksha.evaluation.report import (
+    EvaluationReport,
+    ModelReport,
+    comparison,
+    floor_sentence,
+    markdown,
+    model_tables,
+    percent,
+)
 from drishtiksha.evaluation.scores import Score
-from drishtiksha.evaluation.summary import Measure, summarize
+from drishtiksha.evaluation.summary import Measure, real_floor, summarize
 
 DRAWS = 200
 
@@ -126,3 +134,51 @@ def test_several_models_stand_side_by_side():
     assert auc.header == ("group", "A", "B")
     assert all(row[1] == row[2] for row in auc.rows)
     assert "Recall, side by side" in sides
+
+
+def lasting(label: str, number: int, p_fake: float, seconds: float | None) -> Score:
+    return Score(
+        f"{label}{number}", label, label, f"{label}{number}", "M", "audio", p_fake, "INCONCLUSIVE", duration_s=seconds
+    )
+
+
+def test_a_score_that_only_follows_length_earns_nothing_among_files_of_like_length():
+    """Long files score high, and most fakes are long: 0.9 overall, a coin's throw where lengths agree."""
+    rows = [lasting("fake", n, 0.9, 30.0) for n in range(8)] + [lasting("fake", 8 + n, 0.1, 3.0) for n in range(2)]
+    rows += [lasting("real", n, 0.1, 3.0) for n in range(9)] + [lasting("real", 9, 0.9, 30.0)]
+    overall = summarize(rows, seed=0, draws=DRAWS).overall
+    assert overall.auc.value == pytest.approx((8 * 9 + 0.5 * 8 + 0.5 * 2 * 9) / 100)
+    assert overall.auc_alike.value == pytest.approx(0.5)
+
+
+def test_a_score_that_follows_content_keeps_its_worth_among_files_of_like_length():
+    rows = [lasting("fake", n, 0.8, 10.0 + n / 10) for n in range(6)]
+    rows += [lasting("real", n, 0.2, 10.0 + n / 10) for n in range(6)]
+    assert summarize(rows, seed=0, draws=DRAWS).overall.auc_alike.value == 1.0
+
+
+def test_lengths_that_are_not_known_or_never_alike_answer_nothing():
+    pictures = [lasting("fake", n, 0.8, None) for n in range(6)] + [lasting("real", n, 0.2, None) for n in range(6)]
+    assert summarize(pictures, seed=0, draws=DRAWS).overall.auc_alike is None
+    apart = [lasting("fake", n, 0.8, 60.0) for n in range(6)] + [lasting("real", n, 0.2, 5.0) for n in range(6)]
+    assert summarize(apart, seed=0, draws=DRAWS).overall.auc_alike is None
+
+
+def test_the_floor_is_the_pair_of_genuine_groups_that_is_told_apart_best():
+    rows = [score("real/phone", f"a{n}", 0.4 + n / 100) for n in range(5)]
+    rows += [score("real/studio", f"b{n}", 0.1 + n / 100) for n in range(5)]
+    rows += [score("real/radio", f"c{n}", 0.38 + n / 50) for n in range(5)]
+    rows += [score("real/rare", f"d{n}", 0.9) for n in range(4)]  # too few to say anything of
+    rows += [score("fake/x", f"e{n}", 0.99) for n in range(5)]
+    floor = real_floor(rows, seed=0, draws=DRAWS)
+    assert set(floor.groups) == {"real/phone", "real/studio"} or set(floor.groups) == {"real/studio", "real/radio"}
+    assert floor.groups[0] == "real/studio"
+    assert floor.auc.value == 1.0
+    assert floor.files == (5, 5)
+    assert "`real/studio` (5 files)" in floor_sentence(floor)
+
+
+def test_genuine_groups_that_score_alike_have_a_floor_of_one_half_and_one_group_has_none():
+    rows = [score(f"real/{name}", f"{name}{n}", n / 10) for name in ("a", "b") for n in range(6)]
+    assert real_floor(rows, seed=0, draws=DRAWS).auc.value == pytest.approx(0.5)
+    assert real_floor(rows[:6], seed=0, draws=DRAWS) is None
