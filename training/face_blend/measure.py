@@ -8,8 +8,8 @@ from drishtiksha.evaluation.metrics import share_interval, threshold_for
 
 GENUINE = "film_genuine"
 MAX_CLIP_ALARMS = 0.0
-"""Of the genuine clips of the people who choose the threshold: clips of one person score alike, so that one person more among
-eleven is many clips at once. Somebody left out then reaches it less often than in the 5 % of clips that are allowed."""
+"""Share of the genuine clips of the people who choose the threshold that may reach it. None, since clips of one person score
+alike: one person more among eleven is many clips at once. Set after the scores had been seen."""
 
 
 def clip_threshold(p: np.ndarray) -> float:
