@@ -1,4 +1,4 @@
-"""VOICE-SPOOF-LITE-V1 and V2: traces of synthesis in speech. Trained here; their checkpoints ship in `models/`."""
+"""VOICE-SPOOF-LITE-V1: traces of synthesis in speech. Trained here; its checkpoint ships in `models/`."""
 
 from __future__ import annotations
 
@@ -138,32 +138,6 @@ class VoiceSpoofDetector(Detector):
             raise SkipSample(GapReason.TOO_SHORT)
         margin = round(MARGIN_S * rate)
         return max(0, round(spans[0][0] * rate) - margin), min(length, round(spans[-1][1] * rate) + margin)
-
-
-class VoiceWhisperDetector(VoiceSpoofDetector):
-    """Traces of synthesis in what the lower layers of a speech recogniser's encoder hear.
-
-    The first two layers of Whisper tiny.en (Radford et al., 2022, arXiv:2212.04356), fine-tuned, with attentive pooling;
-    windows, speech and the deciding stretch are those of VOICE-SPOOF-LITE-V1. Checkpoint:
-    `models/VOICE-SPOOF-LITE-V2.safetensors`, trained by `training.voice_spoof.second`. Polarity: logit above 0 is fake.
-    """
-
-    def build(self) -> nn.Module:
-        from drishtiksha.networks.voice_whisper import VoiceWhisperNetwork
-
-        return VoiceWhisperNetwork()
-
-    def preprocess(self, sample: Sample) -> list[Tensor]:
-        """One float32 (64000,), as for VOICE-SPOOF-LITE-V1, then made coarse."""
-        from drishtiksha.networks.voice_whisper import coarse
-
-        return [coarse(window) for window in super().preprocess(sample)]
-
-    def _by_frequency(self, values: np.ndarray) -> np.ndarray:
-        """Mel bands are narrow below and wide above: each row of the result is that of the band nearest to it."""
-        from drishtiksha.networks.whisper_encoder import band_of_bin
-
-        return values[band_of_bin().numpy()]
 
 
 def _seconds(heard: Sequence[SampleScore]) -> float:

@@ -33,7 +33,7 @@ def detector(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("commfor") / "weights.pt"
     torch.save({"model": unloaded(CommunityForensicsDetector, **SMALL).build().state_dict()}, path)
-    fields = SMALL | {"num_frames": 3, "isImage": True, "isVideo": True}
+    fields = SMALL | {"num_frames": 3, "every_s": 1000, "isImage": True, "isVideo": True}
     return golden.detector(CommunityForensicsDetector, "COMMUNITY-FORENSICS-384", path, **fields)
 
 

@@ -45,7 +45,7 @@ def detector(tmp_path_factory) -> EfficientNetB7Detector:
     state_dict = settled(64).state_dict()
     content = {"epoch": 36, "state_dict": {f"module.{key}": t for key, t in state_dict.items()}, "bce_best": 0.1}
     torch.save(content, path)
-    return golden.detector(EfficientNetB7Detector, NAME, path, architecture=SMALL, frames=6, isVideo=True)
+    return golden.detector(EfficientNetB7Detector, NAME, path, architecture=SMALL, frames=6, every_s=1000, isVideo=True)
 
 
 def scores(*frames: list[float]) -> list[SampleScore]:

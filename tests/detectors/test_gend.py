@@ -47,7 +47,9 @@ def folder(path, head: str = "LinearNorm", **fields):
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory) -> GenDDetector:
     path = folder(tmp_path_factory.mktemp("gend") / "GEND-CLIP-L14")
-    return golden.detector(GenDDetector, "GEND-CLIP-L14", path, **SMALL, num_frames=6, isVideo=True, isImage=True)
+    return golden.detector(
+        GenDDetector, "GEND-CLIP-L14", path, **SMALL, num_frames=6, every_s=1000, isVideo=True, isImage=True
+    )
 
 
 @pytest.mark.parametrize("name", BACKBONES)

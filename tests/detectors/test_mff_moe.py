@@ -65,7 +65,7 @@ def files(small, tmp_path_factory):
 
 def loaded(files, **fields) -> MFFMoEDetectorV1:
     companions = {"averages": Companion(path=files / "ema.state")}
-    kinds = {"isImage": True, "isVideo": True, "dtype": "float32"}
+    kinds = {"isImage": True, "isVideo": True, "dtype": "float32", "every_s": 1000}
     fields = {**SMALL, **kinds, "companions": companions, "video_frames_to_sample": 4} | fields
     return golden.detector(MFFMoEDetectorV1, NAME, files / "weight.pth", **fields)
 
@@ -108,7 +108,13 @@ def published(tmp_path_factory) -> MFFMoEDetectorV1:
     }
     torch.save(averages, folder / "MFF-MoE-v1.state")
     companions = {"averages": Companion(path=folder / "MFF-MoE-v1.state")}
-    fields = {"isVideo": True, "video_frames_to_sample": 6, "companions": companions, "dtype": "float32"}
+    fields = {
+        "isVideo": True,
+        "video_frames_to_sample": 6,
+        "every_s": 1000,
+        "companions": companions,
+        "dtype": "float32",
+    }
     yield golden.detector(MFFMoEDetectorV1, NAME, path, **fields)
     shutil.rmtree(folder)
 

@@ -13,7 +13,8 @@ from media_factory import chords, tone, write_audio
 from safetensors.torch import load_file
 
 from drishtiksha.contract import Sample
-from drishtiksha.detectors.voice_spoof import VoiceSpoofConfig, VoiceWhisperDetector
+from drishtiksha.detectors.voice_spoof import VoiceSpoofConfig
+from drishtiksha.detectors.voice_whisper import VoiceWhisperDetector
 from drishtiksha.media.audio import read_audio
 from drishtiksha.networks.voice_spoof import WINDOW, preprocess_voice
 from drishtiksha.networks.voice_whisper import STEPS, coarse
