@@ -29,7 +29,9 @@ class Schedule:
     ema_decay: float = 0.998
     checkpoint_s: float = 180
     max_steps: int | None = None
-    """Stop after so many steps."""
+    """Stop after so many steps, wherever in the time that is."""
+    spread_over: int | None = None
+    """A run of so many steps, over which the rate falls, and not over the time."""
 
     def rate(self, progress: float, step: int) -> float:
         """The share of the optimizer's own learning rate to use: a linear warm-up, then half a cosine."""
@@ -65,9 +67,9 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """How much of the time, or of the steps, is used, 0 to 1."""
-        most = self.schedule.max_steps
-        return max(self.spent_s / (self.schedule.minutes * 60), self.step / most if most else 0.0)
+        """How much of the run is done, 0 to 1."""
+        steps = self.schedule.spread_over
+        return self.spent_s / (self.schedule.minutes * 60) if steps is None else self.step / steps
 
     @property
     def finished(self) -> bool:

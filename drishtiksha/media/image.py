@@ -18,7 +18,7 @@ from drishtiksha.media.bounds import check_blocks
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
 from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
-from drishtiksha.media.guard import Pulse, guarded_call, no_check
+from drishtiksha.media.guard import Pulse, as_sentence, guarded_call, no_check
 from drishtiksha.media.partial import BROKEN_PICTURE, Recovered, recover
 from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_pixels, profile_to_srgb, tagged_to_srgb
 from drishtiksha.settings import MediaLimits
@@ -103,7 +103,7 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     except UnidentifiedImageError:
         raise
     except BROKEN_PICTURE as error:
-        raise unreadable(name, "the picture is damaged") from error
+        raise as_sentence(error, path, name) from error
     width, height = picture.size
     if max(width, height) > MAX_SIDE:
         picture.close()

@@ -75,10 +75,10 @@ class _Worker:
         self._signs = Repeated([("signs of life", self._tell, BEAT_S)])
 
     def begin(self) -> None:
+        _warm_up()
         self._lines.send(worker=self._queue.worker)
         self._workers.start()
         self._signs.start()
-        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
 
     def obey(self, message: dict[str, Any]) -> None:
         """Do what is asked. What takes long does so in a thread of its own and is answered later."""
@@ -118,10 +118,11 @@ class _Worker:
 
 
 def _warm_up() -> None:
-    """What every analysis imports, so that the first one need not wait for it."""
+    """Import what every analysis needs. Not in a thread: where several import parts of one package at once, Python may give
+    one of them a module that is half done."""
     import torch  # noqa: F401
 
-    import drishtiksha.analysis.run  # noqa: F401
+    import drishtiksha.analysis  # noqa: F401
 
 
 if __name__ == "__main__":

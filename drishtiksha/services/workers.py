@@ -131,6 +131,8 @@ class Workers:
 
     def start(self) -> None:
         """Take over what died, then work. Does nothing when they run already."""
+        import drishtiksha.analysis  # noqa: F401 - before threads import its parts, which may go wrong at the same time
+
         if self._threads:
             return
         stopping = self._stopping = threading.Event()

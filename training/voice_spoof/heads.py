@@ -84,7 +84,7 @@ def train(
     rows, heard = views.rows(), torch.from_numpy(pooled(network.eval(), views))
     head, order, share = network.head.requires_grad_(True).train(), np.array(couples), shares(rows, couples)
     optimizer = torch.optim.AdamW(parameter_groups(head, config.weight_decay), lr=config.peak_lr)
-    schedule = Schedule(config.minutes, config.seed, ema_decay=0.99, max_steps=config.steps)
+    schedule = Schedule(config.minutes, config.seed, ema_decay=0.99, spread_over=config.steps)
     run = Run(folder, {"head": head}, {"head": optimizer}, schedule)
     wanted = torch.tensor([0.0, 1.0]).repeat(config.couples) * (1 - config.smoothing) + config.smoothing / 2
     for step in run.steps():
