@@ -208,7 +208,7 @@ def test_pictures_of_a_real_examination_are_in_the_file(real):
         assert result.provenance.checkpoint_sha256 in page.words
     assert real.evidence.media.sha256 in page.words
     assert "Why it may be a false alarm" in page.words
-    assert "The check of the voice decided, by VOICE-SPOOF-LITE-V1: score" in page.words
+    assert "The check of the voice decided, by VOICE-SPOOF-LITE-V2: score" in page.words
 
 
 def test_evidence_of_another_case_is_refused(real):
