@@ -18,8 +18,6 @@ from drishtiksha.settings import MediaLimits
 
 OVERRIDES = "A reviewer's word overrides the machine's."
 NO_PICTURES = "The evidence was not at hand when this report was made, so that it has no pictures of single moments."
-ISOLATE, END = "\u2068", "\u2069"
-"""Round a name, so that one that is written from right to left does not turn the sentence that it stands in."""
 HUMAN_LOOKS = {
     HumanVerdict.MANIPULATED: ("Manipulated", "▲", "strong"),
     HumanVerdict.GENUINE: ("Genuine", "○", "neutral"),
@@ -106,12 +104,12 @@ def _human(case: CaseFile) -> Headline | None:
     current = case.current_reviews
     title, glyph, tone = HUMAN_LOOKS[said]
     differ = len({review.verdict for review in current}) > 1
-    each = "; ".join(f"{ISOLATE}{_name(r)}{END}: {r.verdict.value}, {r.confidence.value} confidence" for r in current)
     return Headline(
         title="Unclear: the reviewers differ" if differ else title,
         glyph=glyph,
         tone=tone,  # type: ignore[arg-type]
-        text=f"{each}. {OVERRIDES}",
+        text=OVERRIDES,
+        voices=tuple((_name(one), f"{one.verdict.value}, {one.confidence.value} confidence") for one in current),
     )
 
 

@@ -177,10 +177,11 @@ class Typesetter:
         tone, ground = TONES[verdict.tone]
         size = 13 if large else 10.5
         look = style("said", fontName="Report-Bold", fontSize=size, leading=size * 1.35, textColor=tone)
+        voices = "; ".join(f"{name}: {said}" for name, said in verdict.voices)
         cells = [
             [self.text(who, LABEL)],
             [self.text(f"{verdict.glyph}  {verdict.title}", look)],
-            [self.text(verdict.text, SMALL)],
+            [self.text(f"{voices}. {verdict.text}" if voices else verdict.text, SMALL)],
         ]
         rules = [
             ("BACKGROUND", (0, 0), (-1, -1), ground),

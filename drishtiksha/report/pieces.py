@@ -43,12 +43,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Headline:
-    """A conclusion in words. `glyph` and `title` say it without colour."""
+    """A conclusion in words. `glyph` and `title` say it without colour. `voices`: (name, what was said) of each person
+    behind it; apart, so that a name written from right to left does not turn the sentence that it stands in."""
 
     title: str
     glyph: str
     tone: Tone
     text: str
+    voices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from drishtiksha.detectors.wave_rep import WaveRepDetector
 from drishtiksha.results import SampleScore
 from drishtiksha.settings import ROOT
 
-SMALL_WAVE = {"crop_px": 98, "depth": 1, "num_frames": 3}
+SMALL_WAVE = {"crop_px": 98, "depth": 1, "num_frames": 3, "every_s": 1000}
 SMALL_FREE = {"window_px": 70, "depth": 1}
 
 

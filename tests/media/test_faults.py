@@ -14,7 +14,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.items import last_data
 from drishtiksha.media.probe import OUT_OF_STEP, probe
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import MediaInfo, Prediction
+from drishtiksha.results import GapReason, MediaInfo, Prediction
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 
 PORTRAIT = ROOT / "assets" / "portrait.jpg"
@@ -178,11 +178,11 @@ def test_a_low_score_of_damaged_data_clears_nothing(tmp_path: Path) -> None:
     half = len(content) // 2
     path.write_bytes(content[:half] + bytes(len(content) - half))
     damaged = analyze(Evidence.open(path, MediaLimits()), model, explain=False)
-    assert plain.prediction is Prediction.REAL
+    assert plain.gap is GapReason.ONE_SIDED, "nothing of what it looks for was found"
     assert plain.notes == ()
     assert damaged.p_fake is not None
     assert damaged.p_fake <= damaged.thresholds.real
-    assert damaged.prediction is Prediction.INCONCLUSIVE
+    assert (damaged.prediction, damaged.gap) == (Prediction.INCONCLUSIVE, GapReason.DAMAGED)
     assert OUT_OF_STEP in damaged.notes
     assert "damaged" in damaged.reason
 

@@ -15,7 +15,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.services.runs import examine
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
 
-MODELS = ("FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1")
+MODELS = ("FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V2")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from PIL import Image
 from drishtiksha.casefile import CaseFile, HumanVerdict
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.plaintext import SIGN
 from drishtiksha.report import content, html
 from drishtiksha.results import DISCLAIMER
 from drishtiksha.settings import ROOT, MediaLimits
@@ -167,7 +168,15 @@ def test_reviewers_who_differ_are_told_apart():
     )
     words = page_of(sample_case.case(reviews=reviews)).words
     assert "Unclear: the reviewers differ" in words
-    assert "Asha: genuine, high confidence; Binh: manipulated" in re.sub("[\u2068\u2069]", "", words)
+    assert "Asha: genuine, high confidence; Binh: manipulated, high confidence. A reviewer's word" in words
+
+
+def test_a_name_from_right_to_left_turns_no_sentence():
+    """Isolated by the element for it, since characters that turn the direction of text do not get into a page."""
+    reviews = (sample_case.review(1, sample_case.ARABIC, HumanVerdict.GENUINE),)
+    page = html.render(content.build(sample_case.case(reviews=reviews))).decode()
+    assert f"<p><bdi>{sample_case.ARABIC}</bdi>: genuine, high confidence. A reviewer" in page
+    assert SIGN not in page
 
 
 def test_a_case_of_which_nothing_is_known_yet_can_be_reported():
@@ -199,7 +208,7 @@ def test_pictures_of_a_real_examination_are_in_the_file(real):
         assert result.provenance.checkpoint_sha256 in page.words
     assert real.evidence.media.sha256 in page.words
     assert "Why it may be a false alarm" in page.words
-    assert "The check of the voice decided, by VOICE-SPOOF-LITE-V1: score" in page.words
+    assert "The check of the voice decided, by VOICE-SPOOF-LITE-V2: score" in page.words
 
 
 def test_evidence_of_another_case_is_refused(real):

@@ -32,6 +32,7 @@ def test_everything_known_is_told():
     for expected in (
         sample_case.QUESTION,
         "What people who looked at it conclude",
+        "Asha: manipulated, high confidence. A reviewer's word",
         DISCLAIMER,
         "The detectors disagree",
         "Self-blended portraits.",
