@@ -37,6 +37,13 @@ include-path = "/api/analyze"
 [operations.checks]
 # Whether bytes are media is not for a schema to say.
 positive_data_acceptance.expected-statuses = ["2xx", "401", "413", "422", "503"]
+
+[[operations]]
+include-path = ["/api/cases/{case_id}/key-frames", "/api/cases/{case_id}/look"]
+
+[operations.checks]
+# Whether the file of a case has scenes, or pictures at all, is not for a schema to say.
+positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "503"]
 """
 
 

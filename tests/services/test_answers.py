@@ -127,7 +127,7 @@ def test_on_a_processor_slow_detectors_wait_to_be_asked_for(slow_and_quick: Call
 
 
 def test_what_ships_starts_by_itself_however_long_it_took() -> None:
-    manager = ModelManager(load_settings(device="cpu", active_models=["FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V1"]))
+    manager = ModelManager(load_settings(device="cpu", active_models=["FACE-BLEND-LITE-V1", "VOICE-SPOOF-LITE-V2"]))
     seen = dict.fromkeys(manager.model_configs, (900.0, 1000.0))
     assert sorted(started_for(manager, CLIP, seen)) == sorted(manager.model_configs)
 
