@@ -75,10 +75,12 @@ class _Worker:
         self._signs = Repeated([("signs of life", self._tell, BEAT_S)])
 
     def begin(self) -> None:
+        """Give signs of life, and take jobs and requests once all that they import in common is there: a package and a
+        module of it that two threads import at once are found half made."""
         self._lines.send(worker=self._queue.worker)
-        self._workers.start()
         self._signs.start()
-        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+        _warm_up()
+        self._workers.start()
 
     def obey(self, message: dict[str, Any]) -> None:
         """Do what is asked. What takes long does so in a thread of its own and is answered later."""
@@ -118,10 +120,12 @@ class _Worker:
 
 
 def _warm_up() -> None:
-    """What every analysis imports, so that the first one need not wait for it."""
+    """Import what every analysis, load and glance imports."""
     import torch  # noqa: F401
 
-    import drishtiksha.analysis.run  # noqa: F401
+    import drishtiksha.analysis
+    import drishtiksha.detectors.base
+    import drishtiksha.services.glance  # noqa: F401
 
 
 if __name__ == "__main__":

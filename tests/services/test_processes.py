@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -20,8 +21,11 @@ from drishtiksha.casefile import LOCAL, JobState, JobView
 from drishtiksha.errors import ModelRegistryError, WeightsMissingError
 from drishtiksha.registry import ModelManager
 from drishtiksha.services import processes
+from drishtiksha.services import worker as worker_module
 from drishtiksha.services.devices import by_device, by_device_elsewhere
+from drishtiksha.services.lines import Lines
 from drishtiksha.services.workbench import Workbench
+from drishtiksha.services.workers import Workers
 from drishtiksha.settings import ROOT, load_settings
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
@@ -214,3 +218,17 @@ def test_when_the_server_stops_jobs_go_back_and_no_process_stays(bench):
     assert JobState.QUEUED in states
     bench.start()
     assert {ended(bench, job).state for job in jobs} == {JobState.DONE}
+
+
+def test_a_worker_takes_nothing_on_before_the_imports_are_done(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads that import a package and a module of it at once find one of them half made."""
+    done: list[str] = []
+    monkeypatch.setattr(worker_module, "_warm_up", lambda: done.append("imports"))
+    monkeypatch.setattr(Workers, "start", lambda _: done.append("jobs"))
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path})
+    worker = worker_module._Worker(settings, Lines(io.StringIO(), io.StringIO()), (["cpu"], None))
+    worker.begin()
+    worker._signs.stop()
+    assert done == ["imports", "jobs"]
