@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -218,6 +219,28 @@ def test_when_the_server_stops_jobs_go_back_and_no_process_stays(bench):
     assert JobState.QUEUED in states
     bench.start()
     assert {ended(bench, job).state for job in jobs} == {JobState.DONE}
+
+
+def test_what_a_job_loaded_is_told_before_the_job_ends(bench: Workbench, tmp_path: Path) -> None:
+    """Whoever waited for it plans the next one by that."""
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path})
+    desk = Workbench(settings, ModelManager(settings))  # not started: the worker below is its only one
+    job_id = submitted(desk, "STURDY")
+    told: list[tuple[list[str], JobState]] = []
+
+    class Wire(Lines):
+        def send(self, **message: Any) -> bool:
+            told.append((sorted(message["loaded"]), desk.seen_by(LOCAL).job(job_id).state))
+            return True
+
+    worker = worker_module._Worker(settings, Wire(io.StringIO(), io.StringIO()), (["cpu"], None))
+    worker._workers.start()
+    try:
+        assert ended(desk, job_id).state is JobState.DONE
+    finally:
+        worker._workers.stop()
+        desk.store.close()
+    assert told == [(["STURDY"], JobState.RUNNING)]
 
 
 def test_a_worker_takes_nothing_on_before_the_imports_are_done(
