@@ -10,13 +10,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from drishtiksha.errors import DrishtikshaError
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.lines import Lines, to_supervisor, told
+from drishtiksha.services.running import Here, JobRun
 from drishtiksha.services.workers import BEAT_S, Repeated, Workers
 from drishtiksha.settings import Settings, configure_logging
 from drishtiksha.store.cases import Cases
@@ -65,20 +67,37 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
+class _Telling(Here):
+    """Tells which models are loaded before the job is told to have ended: whoever waited for it may plan by that."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def run(self, job: JobRun, evidence: Evidence, names: Sequence[str]) -> None:
+        try:
+            super().run(job, evidence, names)
+        finally:
+            self._tell()
+
+
 class _Worker:
     def __init__(self, settings: Settings, lines: Lines, share: tuple[list[str], list[str] | None]) -> None:
         self._lines = lines
         store, reader = open_store(settings.database_url, settings.data_root), ResultReader()
         self._queue = Queue(store, new_worker())
         jobs = Jobs(store, self._queue, reader)
-        self._workers = Workers(ModelManager(settings), jobs, Cases(store, reader), share=share)
+        self._workers = Workers(
+            ModelManager(settings), jobs, Cases(store, reader), share=share, runner=_Telling(self._tell)
+        )
         self._signs = Repeated([("signs of life", self._tell, BEAT_S)])
 
     def begin(self) -> None:
-        _warm_up()
+        """Give signs of life, and take jobs and requests once all that they import in common is there: a package and a
+        module of it that two threads import at once are found half made."""
         self._lines.send(worker=self._queue.worker)
-        self._workers.start()
         self._signs.start()
+        _warm_up()
+        self._workers.start()
 
     def obey(self, message: dict[str, Any]) -> None:
         """Do what is asked. What takes long does so in a thread of its own and is answered later."""
@@ -118,11 +137,12 @@ class _Worker:
 
 
 def _warm_up() -> None:
-    """Import what every analysis needs. Not in a thread: where several import parts of one package at once, Python may give
-    one of them a module that is half done."""
+    """Import what every analysis, load and glance imports."""
     import torch  # noqa: F401
 
-    import drishtiksha.analysis  # noqa: F401
+    import drishtiksha.analysis
+    import drishtiksha.detectors.base
+    import drishtiksha.services.glance  # noqa: F401
 
 
 if __name__ == "__main__":

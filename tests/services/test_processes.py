@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +22,11 @@ from drishtiksha.casefile import LOCAL, JobState, JobView
 from drishtiksha.errors import ModelRegistryError, WeightsMissingError
 from drishtiksha.registry import ModelManager
 from drishtiksha.services import processes
+from drishtiksha.services import worker as worker_module
 from drishtiksha.services.devices import by_device, by_device_elsewhere
+from drishtiksha.services.lines import Lines
 from drishtiksha.services.workbench import Workbench
+from drishtiksha.services.workers import Workers
 from drishtiksha.settings import ROOT, load_settings
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
@@ -214,3 +219,39 @@ def test_when_the_server_stops_jobs_go_back_and_no_process_stays(bench):
     assert JobState.QUEUED in states
     bench.start()
     assert {ended(bench, job).state for job in jobs} == {JobState.DONE}
+
+
+def test_what_a_job_loaded_is_told_before_the_job_ends(bench: Workbench, tmp_path: Path) -> None:
+    """Whoever waited for it plans the next one by that."""
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path})
+    desk = Workbench(settings, ModelManager(settings))  # not started: the worker below is its only one
+    job_id = submitted(desk, "STURDY")
+    told: list[tuple[list[str], JobState]] = []
+
+    class Wire(Lines):
+        def send(self, **message: Any) -> bool:
+            told.append((sorted(message["loaded"]), desk.seen_by(LOCAL).job(job_id).state))
+            return True
+
+    worker = worker_module._Worker(settings, Wire(io.StringIO(), io.StringIO()), (["cpu"], None))
+    worker._workers.start()
+    try:
+        assert ended(desk, job_id).state is JobState.DONE
+    finally:
+        worker._workers.stop()
+        desk.store.close()
+    assert told == [(["STURDY"], JobState.RUNNING)]
+
+
+def test_a_worker_takes_nothing_on_before_the_imports_are_done(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads that import a package and a module of it at once find one of them half made."""
+    done: list[str] = []
+    monkeypatch.setattr(worker_module, "_warm_up", lambda: done.append("imports"))
+    monkeypatch.setattr(Workers, "start", lambda _: done.append("jobs"))
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path})
+    worker = worker_module._Worker(settings, Lines(io.StringIO(), io.StringIO()), (["cpu"], None))
+    worker.begin()
+    worker._signs.stop()
+    assert done == ["imports", "jobs"]
