@@ -1,3 +1,3 @@
 """Drishtiksha: an open desk for examining suspicious media."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
