@@ -22,7 +22,7 @@ from drishtiksha.server import analyze, cases, errors, health, jobs
 from drishtiksha.server.access import Gate
 from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.metrics import CountRequests, Metrics
-from drishtiksha.server.middleware import Lingering, NothingElsewhere, SameSite, SecurityHeaders, SlowLogins
+from drishtiksha.server.middleware import Lingering, NothingElsewhere, SameSite, SecurityHeaders, SlowLogins, SmallPage
 from drishtiksha.server.services import Services
 from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
@@ -77,6 +77,7 @@ def create_app(
     app.add_middleware(NothingElsewhere)
     app.add_middleware(SameSite, allowed_hosts=allowed_hosts)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(SmallPage)
     app.add_middleware(CountRequests, metrics=services.metrics)
     return mount(app) if mount is not None else app
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drishtiksha.server.access import TokenBuckets
@@ -141,10 +142,23 @@ class SlowLogins:
         await self.app(scope, receive, send)
 
 
+class SmallPage:
+    """Compresses the page itself, most of which is Gradio's description of its parts. Not the rest: Gradio compresses its
+    scripts, and evidence is served in ranges."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.compressed = app, GZipMiddleware(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = scope["type"] == "http" and scope["path"] == f"{scope.get('root_path', '')}/"
+        await (self.compressed if page else self.app)(scope, receive, send)
+
+
 def page_walls(host: str, *, login: bool, proxied: bool) -> list[Middleware]:
     """What stands round a page that is served alone, listening at `host`; `create_app` has the same."""
     names = LOOPBACK if host in LOOPBACK and not proxied else ()
     walls = [
+        Middleware(SmallPage),
         Middleware(SecurityHeaders),
         Middleware(NothingElsewhere),
         Middleware(SameSite, allowed_hosts=names, pages=[os.environ.get("SPACE_HOST", "")]),

@@ -180,6 +180,18 @@ def test_the_page_says_who_may_frame_it_and_what_it_may_load(app_of, monkeypatch
     assert headers["referrer-policy"] == "same-origin"
 
 
+def test_the_page_is_sent_compressed_to_whoever_takes_it_so(page) -> None:
+    _, client = page
+    sizes = {}
+    for taken in ("gzip", "identity"):
+        with client.stream("GET", "/", headers={"Accept-Encoding": taken}) as answer:
+            sizes[taken] = len(b"".join(answer.iter_raw()))
+            assert answer.headers.get("content-encoding", "identity") == taken
+            assert "content-security-policy" in answer.headers
+    assert sizes["gzip"] < sizes["identity"] / 3
+    assert "content-encoding" not in client.get("/config", headers={"Accept-Encoding": "gzip"}).headers
+
+
 def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
     monkeypatch.setenv("SPACE_HOST", "somebody-desk.hf.space")
     routes = [Route("/{rest:path}", lambda _: PlainTextResponse("fine"), methods=["GET", "POST"])]
