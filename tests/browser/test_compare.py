@@ -181,6 +181,7 @@ def test_another_moment_shows_what_each_detector_saw_there(open_at: OpenAt, link
     page = open_at(link)
     page.wait_for_selector(DONE)
     page.wait_for_selector("#dk-compare-seen figure")
+    page.wait_for_selector(FIRST)
     page.evaluate(f"document.querySelector('{FIRST}').currentTime = 2.5")
     page.wait_for_function(f"!document.querySelector('{FIRST}').seeking")
     page.click("#dk-compare-seen [data-moment=now]")
