@@ -71,7 +71,7 @@ def _prepare(page: Page, app: App) -> tuple[str, str]:
     page.set_input_files("#dk-drop-a input[type=file]", ASSETS / "clip_with_sound.mp4")
     page.wait_for_selector("#dk-player-a video")
     page.click("text=All that fit this file")
-    page.wait_for_selector("#dk-plan:has-text('3 detectors')")
+    page.wait_for_selector("#dk-plan:has-text('2 detectors')")
     page.click("#dk-compare")
     page.wait_for_selector(COMPARED)
     comparison = page.url
