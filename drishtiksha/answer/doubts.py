@@ -163,20 +163,17 @@ def doubt_of(
 def _decided(texts: Texts, line: Line, result: AnalysisResult) -> str:
     subject, fake = told.subject(texts, line.kind), result.thresholds.fake
     scores = [one.p_fake for one in result.scores if one.p_fake is not None]
+    facts = {
+        "subject": subject,
+        "model": result.model_name,
+        "score": f"{result.p_fake:.2f}",
+        "fake": f"{fake:.2f}",
+    }
     if result.media.kind is MediaKind.IMAGE or not line.look:
-        return texts(
-            "doubt.decided.whole",
-            subject=subject,
-            model=result.model_name,
-            score=f"{result.p_fake:.2f}",
-            fake=f"{fake:.2f}",
-        )
+        return texts("doubt.decided.whole", **facts)
     return texts(
         "doubt.decided.moments",
-        subject=subject,
-        model=result.model_name,
-        score=f"{result.p_fake:.2f}",
-        fake=f"{fake:.2f}",
+        **facts,
         hits=sum(score >= fake for score in scores),
         judged=len(scores),
         place=line.look[0].text,
