@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from drishtiksha.casefile import JobState, Outcome
+from drishtiksha.casefile import JobState, Kind, Outcome
 from drishtiksha.errors import DrishtikshaError, JobGoneError, without_server_paths
 from drishtiksha.events import CancelToken, ProgressEvent
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.folders import CaseFolders
-from drishtiksha.services.runs import run_models
+from drishtiksha.services.runs import Sink, run_models
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import Claim, Progress
@@ -39,6 +39,13 @@ class Runner(Protocol):
         """
 
 
+def run_job(
+    evidence: Evidence, names: Sequence[str], manager: ModelManager, sink: Sink, cancel: CancelToken, kind: Kind
+) -> None:
+    """Run the models of a job, wherever that is; heatmaps are made only of what is suspected. Raises: as `run_models`."""
+    run_models(evidence, names, manager, sink, cancel, kind=kind, explain="suspicious")
+
+
 class Here:
     """In the thread that works on the job. A `Runner`."""
 
@@ -46,7 +53,7 @@ class Here:
         """Nothing is to be kept of the request."""
 
     def run(self, job: JobRun, evidence: Evidence, names: Sequence[str]) -> None:
-        run_models(evidence, names, job.manager, job, job.cancel, kind=job.claim.kind, explain="suspicious")
+        run_job(evidence, names, job.manager, job, job.cancel, job.claim.kind)
 
 
 @dataclass

@@ -28,8 +28,8 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.platform import on_zero_gpu
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import AnalysisResult
-from drishtiksha.services.running import JobRun, Runner
-from drishtiksha.services.runs import Sink, run_models
+from drishtiksha.services.running import JobRun, Runner, run_job
+from drishtiksha.services.runs import Sink
 
 TOKEN = "x-ip-token"  # noqa: S105 - the name of a header
 """Says whose quota a call uses."""
@@ -125,7 +125,7 @@ class LentGpu:
             if self._on_cpu is None:
                 self._on_cpu = ModelManager(self._manager.settings.model_copy(update={"device": "cpu"}))
             sink = _Noting(job, NO_GPU.format(refused))
-            run_models(evidence, list(left), self._on_cpu, sink, job.cancel, kind=job.claim.kind, explain="suspicious")
+            run_job(evidence, list(left), self._on_cpu, sink, job.cancel, job.claim.kind)
 
     def _borrowed(
         self, names: Iterable[str], evidence: Evidence, kept: Mapping[str, Sequence[bytes]], kind: Kind
@@ -160,7 +160,7 @@ def steps(
 
     def work() -> None:
         try:
-            run_models(evidence, names, manager, _Telling(told, kept), cancel, kind=kind, explain="suspicious")
+            run_job(evidence, names, manager, _Telling(told, kept), cancel, kind)
         except AnalysisCancelledError:
             pass
         except Exception as error:  # noqa: BLE001 - raised again where the steps are read
