@@ -7,7 +7,6 @@ FRAGILE = '''
 """Scores brightness. As long as the file `fault` is there it ends or stops its process instead, by the signal named in it,
 and notes that in `fault.noted`."""
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -48,7 +47,7 @@ class FragileDetector(Detector):
             number = getattr(signal, fault.read_text())
             with open(self.config.fault + ".noted", "a") as noted:
                 noted.write("x")
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)  # to this thread, which is where a fault in memory arises
         time.sleep(self.config.slow_s)
         return [torch.from_numpy(sample.frame.copy()).permute(2, 0, 1).float() / 255]
 '''
