@@ -14,6 +14,7 @@ from drishtiksha import __version__
 from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.plaintext import readable_json
 from drishtiksha.report import content, csvfile, html, jsonfile, keys, pdf
 from drishtiksha.report.files import draft_of
 from drishtiksha.report.manifest import ANSWER, CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, Entry, Manifest
@@ -90,7 +91,7 @@ def _files(
     yield "README.txt", README.encode()
     yield "report.html", html.render(report)
     yield "report.pdf", pdf.render(report)
-    yield ANSWER, report.answer.model_dump_json(indent=2).encode() + b"\n"
+    yield ANSWER, readable_json(report.answer.model_dump_json(indent=2)).encode() + b"\n"
     yield CASE, jsonfile.render(case)
     yield "scores.csv", csvfile.render(case)
     for picture in report.pictures:
