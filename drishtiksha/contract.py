@@ -144,7 +144,8 @@ class ClipPlan:
     silent: whether nothing is heard in a sample's part, so that it need not be judged. faces: looked for in the middle frame
     of each run; a run without any is not judged. offsets: only these of its frames are decoded and handed over, the last of
     them `length` - 1; empty: all. around_s: seconds of sound before and after a run that its sample gets too, as far as there
-    is any.
+    is any. spared: so many frames at the end of the video are in no run, as far as that leaves one run. whole: makes a whole
+    number of a place on the time axis of what `listen` returned, where a sample's part of it begins or ends.
     """
 
     count: int | None
@@ -156,6 +157,8 @@ class ClipPlan:
     faces: FaceRequest | None = None
     offsets: tuple[int, ...] = ()
     around_s: float = 0.0
+    spared: int = 0
+    whole: Callable[[float], int] = round
 
     @property
     def places(self) -> Sequence[int]:

@@ -284,7 +284,7 @@ class ClipSource:
         if self.heard is None:
             return None
         a_second = self.heard.shape[-1] / self.sound_s if self.sound_s else 0.0
-        return self.heard[..., round(start_s * a_second) : round(end_s * a_second)]
+        return self.heard[..., self.plan.whole(start_s * a_second) : self.plan.whole(end_s * a_second)]
 
 
 def with_faces(context: RunContext, sample: Sample, request: FaceRequest | None) -> Sample | SampleScore:

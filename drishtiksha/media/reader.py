@@ -43,9 +43,7 @@ class Reader:
         """float32 (n,), the waveform of `heard`."""
         return self.heard(sample_rate).waveform
 
-    def heard(
-        self, sample_rate: int, part: SoundPart | None = None, resampling: Resampling = "filtered"
-    ) -> Sound:
+    def heard(self, sample_rate: int, part: SoundPart | None = None, resampling: Resampling = "filtered") -> Sound:
         """As `media.audio.read_sound`. part: another one than the reader's."""
         return read_sound(
             self.path,
