@@ -70,7 +70,7 @@ def test_pixels_are_those_of_the_reference():
     assert np.corrcoef(ours.ravel(), wanted.ravel())[0, 1] > 0.995
 
 
-def test_half_a_pixel_of_its_landmarks_moves_the_score_as_much_as_it_differs_from_the_reference(published):
+def test_half_a_pixel_of_its_landmarks_moves_the_score_more_than_it_differs_from_the_reference(published):
     """The reference's come from dlib. Crops of the same eyes, their points half a pixel (at a width of 640 px) elsewhere."""
     rng = np.random.default_rng(0)
     frame = golden.arrays("visual_preprocessing")["frame_rgb"]
@@ -82,9 +82,7 @@ def test_half_a_pixel_of_its_landmarks_moves_the_score_as_much_as_it_differs_fro
         crops = torch.stack([preprocess_eyes(eye_crop(frame, points)[0]) for points in moved])
         return float(published.score(published.encode(crops)[None])[0])
 
-    exact = p_fake(0.0)
-    differences = [abs(p_fake(0.5) - exact) for _ in range(2)]
-    assert 1e-3 < max(differences) < 0.03
+    assert abs(p_fake(0.5) - p_fake(0.0)) > 0.0101, "what was seen on a clip of 1080p"
 
 
 def test_every_tenth_frame_is_looked_at(published):
