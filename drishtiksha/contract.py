@@ -191,6 +191,12 @@ class Sample:
     measures: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and sound."""
+        arrays = (self.frame, self.waveform, self.sound, *self.frames)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
     def heard(self) -> np.ndarray:
         """The waveform without the zeros that fill up a window at the end of a recording."""
         if self.waveform is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from drishtiksha.errors import CaseGoneError, QuotaError
+from drishtiksha.errors import CaseGoneError, QuotaError, StoreError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Place
@@ -24,6 +25,12 @@ DOOMED = ".deleted"
 
 
 DISK_FULL = "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
+
+
+AWAY = (
+    "The folder for what is examined is away or cannot be written. Nothing was taken in. Try again later, and tell whoever runs "
+    "this server."
+)
 
 
 def is_full(error: OSError) -> bool:
@@ -50,10 +57,16 @@ class CaseFolders:
         self._taking = threading.Lock()
         """One upload after the other where there is a quota: two at once would each see the room for one."""
 
+    def require_there(self) -> None:
+        """Raises: StoreError when the data folder is away, which is not begun anew, or cannot be written."""
+        if not os.access(self._settings.data_root, os.W_OK):
+            raise StoreError(AWAY)
+
     @contextlib.contextmanager
     def room_for(self, upload: Path, sweep: Callable[[], None]) -> Iterator[None]:
         """Room to copy a file into a folder of its own, for the time of the block. sweep: called before what is held is
-        counted. Raises: QuotaError."""
+        counted. Raises: QuotaError; StoreError as `require_there`."""
+        self.require_there()
         with self._taking if self._settings.disk_quota_mb is not None else contextlib.nullcontext():
             self._require_room(upload, sweep)
             yield

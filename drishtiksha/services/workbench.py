@@ -127,7 +127,9 @@ class Workbench:
         return self._workers.state
 
     def require_room(self) -> None:
-        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued."""
+        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued; StoreError when
+        there is nowhere to put it."""
+        self._folders.require_there()
         self._jobs.require_room(self.settings.max_queue)
 
     def load_model(self, name: str) -> None:
