@@ -111,7 +111,9 @@ def has_bfloat16(device: torch.device) -> bool:
 
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    # Versions of torch before 2.10 or so do not tell: then float32 it is.
+    told = getattr(torch.cpu, "get_capabilities", None)
+    abilities = told() if told is not None and device.type == "cpu" else {}
     return bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
 
 

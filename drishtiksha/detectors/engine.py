@@ -11,6 +11,7 @@ import inspect
 import json
 import logging
 import os
+import platform
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -157,7 +158,8 @@ def _key(detector: Detector) -> str:
         torch.__version__,
         onnxruntime.__version__,
         torch.get_num_threads(),
-        torch.cpu.get_capabilities(),
+        torch.backends.cpu.get_cpu_capability(),
+        platform.processor(),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 

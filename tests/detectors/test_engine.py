@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         done.append(path)
         export(detector, work, batch, path)
 
+    # What torch notes of every operator for its own tools takes longer to be captured by pytest than the export itself.
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "disabled", True)
     monkeypatch.setattr(engine, "LEAST_GAIN", 0.0)
     monkeypatch.setattr(engine, "_export", noting)
     return done
@@ -78,7 +81,8 @@ def test_the_engine_gives_the_scores_of_torch_and_is_named(quick: Detector) -> N
     plain = plain_twin(quick)
     for path in (PORTRAIT, CLIP):
         ours, theirs = quick.analyze(path, explain=False), plain.analyze(path, explain=False)
-        assert ours.provenance.engine.startswith("onnxruntime 1.") and theirs.provenance.engine == "torch"
+        assert ours.provenance.engine.startswith("onnxruntime 1.")
+        assert theirs.provenance.engine == "torch"
         assert [score.p_fake for score in ours.scores] == pytest.approx(
             [score.p_fake for score in theirs.scores], abs=engine.MOST_P_FAKE
         )
@@ -152,7 +156,8 @@ def test_of_sequences_each_frame_is_computed_by_the_engine(folder: Path, monkeyp
     (folder / "sequences").mkdir(exist_ok=True)
     models = {NAME: entry("SequenceDetector", gain_alone(folder / "sequences" / "one.pt"))}
     detector = manager_of(models, folder / "sequences", monkeypatch, engine="onnx").load_model(NAME)
-    assert detector._engine is not None and detector._engine.work == detector.features
+    assert detector._engine is not None
+    assert detector._engine.work == detector.features
     ours, theirs = (one.analyze(CLIP, explain=False) for one in (detector, plain_twin(detector)))
     assert ours.p_fake == pytest.approx(theirs.p_fake, abs=engine.MOST_P_FAKE)
     assert ours.provenance.engine != "torch"
@@ -167,7 +172,8 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str = "Bright
     """Why a detector that was asked to use the engine computes with torch; as a result tells it."""
     run = manager(tmp_path, monkeypatch, kind, **fields).load_model(NAME).analyze(PORTRAIT, explain=False).provenance
     assert run.engine == "torch"
-    assert not list(tmp_path.rglob("*.onnx")) and not list(tmp_path.rglob("*.new"))
+    assert not list(tmp_path.rglob("*.onnx"))
+    assert not list(tmp_path.rglob("*.new"))
     return run.engine_note
 
 
@@ -215,7 +221,7 @@ def test_the_folder_is_bounded_and_keeps_what_was_used_last(tmp_path: Path, monk
     assert {file.stem for file in tmp_path.iterdir()} == {"new", "used", "older"}
 
 
-@pytest.mark.slow  # exports a network of full size: 10 s
+@pytest.mark.large
 def test_the_embedded_face_detector_scores_the_same(tmp_path: Path, monkeypatch, exports: list[Path]) -> None:
     from drishtiksha.settings import load_settings
 
@@ -224,8 +230,7 @@ def test_the_embedded_face_detector_scores_the_same(tmp_path: Path, monkeypatch,
     theirs = ModelManager(load_settings(device="cpu")).load_model(name)
     (stored,) = (tmp_path / "cache" / "engines").glob("*.json")
     assert json.loads(stored.read_text())["difference"] <= engine.MOST_P_FAKE
-    for path in (PORTRAIT, CLIP):
-        mine, other = ours.analyze(path, explain=True), theirs.analyze(path, explain=True)
-        assert mine.provenance.engine != other.provenance.engine == "torch"
-        assert mine.p_fake == pytest.approx(other.p_fake, abs=1e-4)
-        assert np.allclose(mine.heatmaps[0].values, other.heatmaps[0].values, atol=0.02), "gradients stay in torch"
+    mine, other = (detector.analyze(PORTRAIT, explain=True) for detector in (ours, theirs))
+    assert mine.provenance.engine != other.provenance.engine == "torch"
+    assert mine.p_fake == pytest.approx(other.p_fake, abs=1e-4)
+    assert mine.heatmaps[0].data == other.heatmaps[0].data, "gradients stay in torch"
