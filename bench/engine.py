@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def table(repeats: int) -> str:
             for count in THREADS:
                 torch.set_num_threads(count)
                 finding = engine.Finding(names=(), shape=tuple(batch.shape[1:]))
-                quick = engine.Engine(path, finding, work)
+                quick = partial(engine.OnnxEngine(path, finding), work)
                 off = float((detector._work_at_once(quick, batch)[0] - expected).abs().max())
                 (torch_s, torch_cpu), (onnx_s, onnx_cpu) = seconds(detector, (work, quick), batch, repeats)
                 gains = torch_s / onnx_s, torch_cpu / onnx_cpu

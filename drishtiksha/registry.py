@@ -298,7 +298,9 @@ class ModelManager:
         try:
             detector = self._where_it_fits(detector)
             if detector.config.engine == "onnx":
-                detector.use_engine(self.settings.engines_dir)
+                from drishtiksha.detectors.engine import find_engine
+
+                detector.engine, detector.engine_note = find_engine(detector, self.settings.engines_dir)
             return detector
         except DrishtikshaError as error:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error

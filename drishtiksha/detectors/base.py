@@ -6,8 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -59,13 +60,21 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from drishtiksha.detectors.engine import Engine
-
-
 NO_ROOM = (
     "The memory of {} was not enough for {}, so the CPU judged this file or the rest of it: the scores are the same within 0.01, "
     "and it takes longer."
 )
+
+
+class Engine(Protocol):
+    """Another way to compute a method of a detector. part: the name of that method."""
+
+    part: str
+    name: str
+    memory_bytes: int
+
+    def __call__(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
+        """As `work(batch)`, `work` being that method."""
 
 
 class Detector(ABC):
@@ -86,8 +95,10 @@ class Detector(ABC):
         self.load_seconds: float | None = None
         self.remark = ""
         """What a reader of its results must know of where it runs."""
-        self._engine: Engine | None = None
-        self._engine_note = ""
+        self.engine: Engine | None = None
+        """What stands for a part of its network; None: torch computes all of it."""
+        self.engine_note = ""
+        """Why there is none, where one was asked for."""
 
     @abstractmethod
     def sampling(self, media: MediaInfo) -> SamplingPlan: ...
@@ -227,7 +238,7 @@ class Detector(ABC):
             return 0
         tensors = (*self._network.parameters(), *self._network.buffers())
         own = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return own + (self._engine.memory_bytes if self._engine else 0)
+        return own + (self.engine.memory_bytes if self.engine else 0)
 
     def companion_path(self, name: str) -> Path | None:
         """Where a further file lies; None when it is not configured or not on this machine."""
@@ -303,21 +314,14 @@ class Detector(ABC):
         self._network = self.read_network(path).eval().requires_grad_(False)
         return self
 
-    def use_engine(self, folder: Path) -> None:
-        """Let ONNX Runtime compute what needs no gradients, if it was proven to give the same scores sooner; the facts of a
-        run say whether it does. folder: for exported networks."""
-        from drishtiksha.detectors.engine import find_engine
-
-        self._engine, self._engine_note = find_engine(self, folder)
-
     @contextmanager
     def computing_with(self, engine: Engine | None) -> Iterator[None]:
         """Scores within the block are those of another engine; None: of torch. For one thread alone."""
-        own, self._engine = self._engine, engine
+        own, self.engine = self.engine, engine
         try:
             yield
         finally:
-            self._engine = own
+            self.engine = own
 
     def canary_input(self) -> Tensor | None:
         """The fixed input whose logits the sidecar holds, if it does."""
@@ -393,8 +397,10 @@ class Detector(ABC):
         return self._work(self._quickest(self.features), batch).float().cpu()
 
     def _quickest(self, work: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
-        """`work`, or the engine that stands for it."""
-        return self._engine if self._engine is not None and self._engine.work == work else work
+        """`work`, a method, or the engine that stands for it."""
+        if self.engine is None or work != getattr(self, self.engine.part):
+            return work
+        return partial(self.engine, work)
 
     def elsewhere(self, error: Exception) -> Detector | None:
         """This detector on the CPU, where `error` says that its own device has not enough memory; None otherwise.
@@ -463,8 +469,8 @@ class Detector(ABC):
         return {
             "device": str(self._device()),
             "dtype": self._dtype,
-            "engine": self._engine.name if self._engine else TORCH,
-            "engine_note": self._engine_note,
+            "engine": self.engine.name if self.engine else TORCH,
+            "engine_note": self.engine_note,
             "checkpoint_sha256": self._hashes.get(""),
             "config": self.config.without_folders(),
             "licence": licences(used_parts(self.config)),
@@ -479,7 +485,7 @@ class Detector(ABC):
         return {
             "device": str(self._device()),
             "dtype": self._dtype,
-            "engine": self._engine.name if self._engine else TORCH,
+            "engine": self.engine.name if self.engine else TORCH,
             "files": self._hashes,
             "sidecar": sidecar,
             "config": {name: value for name, value in fields.items() if name not in SCORELESS_FIELDS},

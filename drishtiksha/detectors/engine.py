@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drishtiksha.analysis.recipe import code_sha256
+from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.device import out_of_memory
 from drishtiksha.detectors.trial import inputs_of_examples
 from drishtiksha.weights import sha256_of
@@ -31,7 +32,6 @@ from drishtiksha.weights import sha256_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from drishtiksha.detectors.base import Detector
 
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
 """Packages of the extra `onnx`: the first computes, torch's exporter asks for the others."""
@@ -72,10 +72,10 @@ class Finding:
     difference: float = 0.0
 
 
-class Engine:
-    """One network in ONNX Runtime, which stands for `work` of a detector. Safe to share between threads."""
+class OnnxEngine:
+    """One network in ONNX Runtime. Safe to share between threads."""
 
-    def __init__(self, path: Path, finding: Finding, work: Callable[[Tensor], Any]) -> None:
+    def __init__(self, path: Path, finding: Finding) -> None:
         """Raises: whatever ONNX Runtime raises for a file that it cannot run."""
         import onnxruntime
         import torch
@@ -86,16 +86,17 @@ class Engine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self._finding, self.work = finding, work
+        self._finding = finding
+        self.part = "features" if finding.names is None else "detailed"
         self.memory_bytes = path.stat().st_size
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
-    def __call__(self, batch: Tensor) -> Any:
-        """As `work`, which itself computes batches of samples of another shape than the proven ones."""
+    def __call__(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
+        """As `work(batch)`, which computes batches of samples of another shape than the proven ones."""
         import torch
 
         if tuple(batch.shape[1:]) != self._finding.shape:
-            return self.work(batch)
+            return work(batch)
         found = self._session.run(None, {INPUT: np.ascontiguousarray(batch.numpy())})
         first, *further = (torch.from_numpy(values) for values in found)
         if self._finding.names is None:
@@ -105,12 +106,10 @@ class Engine:
 
 def replaced(detector: Detector) -> Callable[[Tensor], Any]:
     """Which of its computations an engine takes over: that of each frame of a sequence, else all from batch to logit."""
-    from drishtiksha.detectors.base import Detector
-
     return detector.detailed if type(detector).features is Detector.features else detector.features
 
 
-def find_engine(detector: Detector, folder: Path) -> tuple[Engine | None, str]:
+def find_engine(detector: Detector, folder: Path) -> tuple[OnnxEngine | None, str]:
     """An engine for a loaded detector on the CPU, else why there is none. Exports and proves it where that was not done."""
     if why := _unfit(detector):
         return None, why
@@ -120,7 +119,7 @@ def find_engine(detector: Detector, folder: Path) -> tuple[Engine | None, str]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{_key(detector)}.onnx"
         with FileLock(path.with_suffix(".lock"), timeout=PATIENCE_S):
-            engine, finding = _stored(detector, path) or _made(detector, path)
+            engine, finding = _stored(path) or _made(detector, path)
         _forget_unused(folder, keep=path)
     except (OSError, Timeout) as error:
         return None, f"the network could not be kept in {folder.name}: {error}"
@@ -150,6 +149,8 @@ def _key(detector: Detector) -> str:
     import onnxruntime
     import torch
 
+    from drishtiksha.analysis.recipe import code_sha256
+
     source = inspect.getsourcefile(type(detector))
     parts = [
         detector.recipe(),
@@ -164,7 +165,7 @@ def _key(detector: Detector) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def _stored(detector: Detector, path: Path) -> tuple[Engine | None, Finding] | None:
+def _stored(path: Path) -> tuple[OnnxEngine | None, Finding] | None:
     """What an earlier process found; None where nothing is stored, or not what was written."""
     try:
         fields = json.loads(path.with_suffix(".json").read_bytes())
@@ -177,10 +178,10 @@ def _stored(detector: Detector, path: Path) -> tuple[Engine | None, Finding] | N
         return None, finding
     if not path.is_file() or sha256_of(path) != finding.sha256:
         return None
-    return Engine(path, finding, replaced(detector)), finding
+    return OnnxEngine(path, finding), finding
 
 
-def _made(detector: Detector, path: Path) -> tuple[Engine | None, Finding]:
+def _made(detector: Detector, path: Path) -> tuple[OnnxEngine | None, Finding]:
     """Export, prove and time; what was found is stored."""
     beside = path.with_suffix(".new")
     try:
@@ -199,7 +200,7 @@ def _made(detector: Detector, path: Path) -> tuple[Engine | None, Finding]:
     return engine, finding
 
 
-def _tried(detector: Detector, path: Path) -> tuple[Engine | None, Finding]:
+def _tried(detector: Detector, path: Path) -> tuple[OnnxEngine | None, Finding]:
     batch = _proof_batch(detector)
     if batch is None:
         return None, Finding("no example that ships with the program suits this model, so nothing could be compared")
@@ -209,8 +210,8 @@ def _tried(detector: Detector, path: Path) -> tuple[Engine | None, Finding]:
     names = tuple(given[1]) if isinstance(given, tuple) else None
     try:
         _export(detector, work, batch, path)
-        engine = Engine(path, Finding(names=names, shape=shape), work)
-        found = _flat(detector._work_at_once(engine, batch))
+        engine = OnnxEngine(path, Finding(names=names, shape=shape))
+        found = _flat(detector._work_at_once(partial(engine, work), batch))
     except Exception as error:  # the exporter raises as many kinds as torch has operators
         if out_of_memory(error):
             raise
@@ -280,7 +281,7 @@ def _flat(found: Any) -> dict[str, np.ndarray]:
     return {name: values.float().numpy() for name, values in _flat_tensors(found).items()}
 
 
-def _score_difference(detector: Detector, engine: Engine, batch: Tensor) -> float:
+def _score_difference(detector: Detector, engine: OnnxEngine, batch: Tensor) -> float:
     """The largest of p_fake between both, sample by sample."""
     plain = detector.score_alone(batch)
     with detector.computing_with(engine):
@@ -288,10 +289,11 @@ def _score_difference(detector: Detector, engine: Engine, batch: Tensor) -> floa
     return float(np.abs(plain - quick).max())
 
 
-def _gain(detector: Detector, engine: Engine, batch: Tensor) -> float:
+def _gain(detector: Detector, engine: OnnxEngine, batch: Tensor) -> float:
     """How many times as fast as torch, by the lesser of wall clock and CPU time: on a busy machine the first errs by what
     else runs, the second by threads that wait."""
-    works: Sequence[Callable[[Tensor], Any]] = (replaced(detector), engine)
+    work = replaced(detector)
+    works: Sequence[Callable[[Tensor], Any]] = (work, partial(engine, work))
     least = np.full((2, 2), np.inf)
     for _ in range(ROUNDS):
         for place, work in enumerate(works):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,21 +121,32 @@ def test_samples_of_another_shape_are_left_to_torch(quick: Detector) -> None:
 def test_a_batch_that_is_too_large_is_halved(quick: Detector) -> None:
     """What ONNX Runtime raises where memory is not enough, for all but single samples."""
     batch = torch.rand(5, 3, 32, 32)
-    whole, inner = quick.score(batch), quick._engine
+    whole, inner = quick.score(batch), quick.engine
     sizes: list[int] = []
 
     class Small:
-        work = inner.work
+        part = inner.part
 
-        def __call__(self, part: torch.Tensor) -> Any:
+        def __call__(self, work: Any, part: torch.Tensor) -> Any:
             sizes.append(len(part))
             if len(part) > 1:
                 raise RuntimeError("Non-zero status code. Failed to allocate memory for requested buffer of size 123")
-            return inner(part)
+            return inner(work, part)
 
     with quick.computing_with(Small()):
         assert np.allclose(quick.score(batch), whole, atol=1e-6)
     assert sizes == [5, 2, 1, 1, 3, 1, 2, 1, 1]
+
+
+def test_an_unloaded_network_is_gone_at_once(quick: Detector, folder: Path, monkeypatch) -> None:
+    models = manager(folder, monkeypatch)
+    gone = weakref.ref(models.load_model(NAME).engine)
+    gc.disable()
+    try:
+        models.unload(NAME)
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_threads_share_an_engine(quick: Detector) -> None:
@@ -156,8 +169,8 @@ def test_of_sequences_each_frame_is_computed_by_the_engine(folder: Path, monkeyp
     (folder / "sequences").mkdir(exist_ok=True)
     models = {NAME: entry("SequenceDetector", gain_alone(folder / "sequences" / "one.pt"))}
     detector = manager_of(models, folder / "sequences", monkeypatch, engine="onnx").load_model(NAME)
-    assert detector._engine is not None
-    assert detector._engine.work == detector.features
+    assert detector.engine is not None
+    assert detector.engine.part == "features"
     ours, theirs = (one.analyze(CLIP, explain=False) for one in (detector, plain_twin(detector)))
     assert ours.p_fake == pytest.approx(theirs.p_fake, abs=engine.MOST_P_FAKE)
     assert ours.provenance.engine != "torch"
