@@ -312,7 +312,7 @@ class Detector(Protocol):
         ...
 
     def run_facts(self) -> dict[str, Any]:
-        """device, dtype, checkpoint_sha256 for the run's provenance."""
+        """device, dtype, engine, checkpoint_sha256 for the run's provenance."""
         ...
 
     def foremost(self, p_fakes: Sequence[float], measures: Sequence[Mapping[str, float]]) -> int:
