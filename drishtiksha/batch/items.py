@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drishtiksha.batch.sources import written
+from drishtiksha.settings import MediaLimits
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,6 @@ def items_of(files: Iterable[Path]) -> Iterator[Item]:
 
 
 @contextmanager
-def on_disk(item: Item) -> Iterator[Path]:
+def on_disk(item: Item, limits: MediaLimits) -> Iterator[Path]:  # noqa: ARG001 - bounds what is fetched
     """The file on this machine, for as long as the block lasts. The one place where an item is opened."""
     yield Path(item.path)
