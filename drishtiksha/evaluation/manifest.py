@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from drishtiksha.batch import items as batch
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.spreadsheet import headings, rows_of, text_of, unguarded
 
@@ -30,6 +31,10 @@ class Item:
     @property
     def label(self) -> str:
         return "fake" if self.fake else "real"
+
+    def for_batch(self) -> batch.Item:
+        """The same, as batches take it."""
+        return batch.Item(self.name, str(self.path), self.label, {"group": self.group, "source": self.source})
 
 
 def read_manifest(path: Path) -> list[Item]:

@@ -337,7 +337,7 @@ class _Keeper:
         process.stdout.close()
         worker, self._worker, self._lines, self.loaded = self._worker, "", None, {}
         stopped = self._stopping.is_set()
-        self._why = "" if stopped else _why_it_ended(process.returncode, hung=hung)
+        self._why = "" if stopped else why_it_ended(process.returncode, hung=hung)
         self._changed()
         self._bury(worker, process.returncode, hung=hung, stopped=stopped)
         self._refuse_the_rest()
@@ -409,7 +409,7 @@ class _Keeper:
             one.put({"lost": self._why or "the server stops"})
 
 
-def _why_it_ended(code: int, *, hung: bool) -> str:
+def why_it_ended(code: int, *, hung: bool) -> str:
     """In plain words."""
     if hung:
         return "it no longer answered"
