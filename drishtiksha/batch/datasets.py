@@ -12,11 +12,12 @@ import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from drishtiksha.batch.folders import Folder
+from drishtiksha.batch.folders import Folder, LocalFolder
 from drishtiksha.batch.items import Item
+from drishtiksha.batch.sources import is_address, local_name
 from drishtiksha.errors import ConfigError, ManifestError
 
 MOST_NAMED = 3
@@ -48,6 +49,16 @@ class Layout:
     title: str
     marks: str
     read: Callable[[Folder], Iterator[_Entry]]
+
+
+def folder_at(source: str) -> Folder:
+    """Of a path of this machine, or of an address. Raises: ConfigError for an address that cannot be opened."""
+    path = local_name(source)
+    if not is_address(path):
+        return LocalFolder(Path(path))
+    from drishtiksha.batch.remote import RemoteFolder
+
+    return RemoteFolder(path)
 
 
 def read_dataset(folder: Folder, form: str, split: str | None = None) -> Iterator[Item]:
