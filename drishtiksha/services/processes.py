@@ -171,11 +171,11 @@ class WorkerProcesses:
         since only one of them was at fault. Raises: UnreadableMediaError when the process crashes again."""
         try:
             return self._asked_of_taking(name, message)
-        except LostError:
+        except WorkerEndedError:
             with self._alone:
                 try:
                     return self._asked_of_taking(name, message)
-                except LostError as error:
+                except WorkerEndedError as error:
                     raise UnreadableMediaError(_UNREAD.format(name=display_name(name), why=error.why)) from error
 
     def _asked_of_taking(self, name: str, message: dict[str, Any]) -> Any:
@@ -195,7 +195,7 @@ class WorkerProcesses:
         self._manager.elsewhere = {name: facts for keeper in self._keepers for name, facts in keeper.loaded.items()}
 
 
-class LostError(ModelRegistryError):
+class WorkerEndedError(ModelRegistryError):
     """The process that was asked ended before it was done. why: in plain words."""
 
     def __init__(self, why: str) -> None:
@@ -271,7 +271,7 @@ class _Keeper:
     def ask(self, failure: str, patience_s: float | None = None, **message: Any) -> Any:
         """The answer to a request; patience_s: None waits for a worker to start and as long as it lives.
 
-        Raises: what the worker raised; ModelRegistryError, begun with `failure`, when it does not answer; LostError when it
+        Raises: what the worker raised; ModelRegistryError, begun with `failure`, when it does not answer; WorkerEndedError when it
         ends meanwhile.
         """
         answer: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
@@ -291,7 +291,7 @@ class _Keeper:
             with self._lock:
                 self._asked.pop(number, None)
         if "lost" in reply:
-            raise LostError(reply["lost"])
+            raise WorkerEndedError(reply["lost"])
         if reply["error"] is not None:
             raise raised(reply["error"])
         return reply["value"]
