@@ -41,7 +41,7 @@ def started_for(
     for name in names:
         status = manager.status(name)
         waits = not status.embedded and on_processor(status.config.device)
-        seconds = (known.get(name) or guess(status.config, media)) if waits else None
+        seconds = (known.get(name) or guess(manager, name, media)) if waits else None
         if seconds is None or middle(seconds) <= limit_s:
             quick.append(name)
     return quick or names
@@ -110,7 +110,7 @@ def examine_alone(
     provenance = examine(evidence, manager.settings.limits)
     names = started_for(manager, evidence.media, everything=everything)
     rest = [manager.model_configs[n] for n in proven_for(manager, evidence.media) if n not in names]
-    not_run = [(config, guess(config, evidence.media)) for config in rest]
+    not_run = [(config, guess(manager, config.model_name, evidence.media)) for config in rest]
     found = runs.examine(evidence, names, manager, reporter, cancel, explain=False) if names else runs.Answers()
     answer = answer_of(
         evidence.media,

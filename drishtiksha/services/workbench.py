@@ -113,8 +113,7 @@ class Workbench:
         self._workers.stop()
 
     def _guess(self, model: str, media: MediaInfo) -> Seconds | None:
-        config = self.manager.model_configs.get(model)
-        return guess(config, media) if config is not None else None
+        return guess(self.manager, model, media) if model in self.manager.model_configs else None
 
     @property
     def working(self) -> bool:
@@ -462,7 +461,8 @@ class OpenCase:
         answered = {result.model_name for result in case.results}
         rest = [name for name in proven_for(self._bench.manager, self.media) if name not in answered] if jobs else []
         seen = self._seconds_seen() if rest else {}
-        not_run = [(configs[name], seen.get(name) or guess(configs[name], self.media)) for name in rest]
+        manager, media = self._bench.manager, self.media
+        not_run = [(configs[name], seen.get(name) or guess(manager, name, media)) for name in rest]
         return answer_to(case, jobs, configs, not_run=not_run, glance=glance, language=language)
 
     def add_review(

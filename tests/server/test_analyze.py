@@ -80,7 +80,7 @@ def test_an_answer_says_who_is_still_at_work(client, video):
 
 def test_slow_detectors_are_named_and_run_on_demand(client, picture, monkeypatch):
     for module in (answers, workbench):
-        monkeypatch.setattr(module, "guess", lambda config, _: (60, 240) if config.model_name == SLOW else (1, 2))
+        monkeypatch.setattr(module, "guess", lambda manager, name, _: (60, 240) if name == SLOW else (1, 2))
     files = {"file": ("white.png", picture)}
     view = client.post("/api/analyze", files=files, data={"wait": "true"}).json()
     assert view["models"] == [BRIGHT]
