@@ -7,7 +7,7 @@ import timeit
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import firstload, long, page, shared, shelf
+from bench import firstload, long, page, scale, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
@@ -71,6 +71,7 @@ def main() -> None:
         firstload.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
     ]
+    parts += ["## One clip of a batch\n\nWhat follows from it: docs/SCALE.md.", scale.renew(repeats).partition("\n\n")[0]]
     if shelf.CLIPS.is_dir():
         parts += [SHELF, shelf.table(), shared.table(repeats), LONG, long.table()]
     text = "\n\n".join(parts) + "\n"
