@@ -7,7 +7,7 @@ import timeit
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import firstload, long, page, shared, shelf
+from bench import batch, firstload, long, page, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
@@ -70,6 +70,7 @@ def main() -> None:
         page.table(repeats),
         firstload.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
+        batch.table(12),
     ]
     if shelf.CLIPS.is_dir():
         parts += [SHELF, shelf.table(), shared.table(repeats), LONG, long.table()]

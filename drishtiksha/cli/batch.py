@@ -180,6 +180,26 @@ def export(
     err.print(f"Wrote {counted(count, 'row')} to {target}", markup=False, highlight=False)
 
 
+@batch_app.command("open")
+def opened(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="What `batch --out` wrote.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Files, as the column `name` has them.")],
+    question: Annotated[str, typer.Option(help="What was asked, in the words of whoever asked.")] = "",
+) -> None:
+    """Take files into the app with their results, to be reviewed and reported; nothing is judged again."""
+    from drishtiksha.batch.opening import open_case
+    from drishtiksha.batch.parts import ResultFolder
+    from drishtiksha.services.workbench import Workbench
+
+    with failures_as_exit_codes():
+        settings = settings_on(None)
+        bench = Workbench(settings, ModelManager(settings))
+        for name in names:
+            case, job_id = open_case(ResultFolder.existing(folder), name, bench, question)
+            told = f"{name}: case {case.case_id} (`drishtiksha report --case`), in the app under ?job={job_id}"
+            out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
 def engine_of(engine: EngineName, workers: int | None, threads: int | None, address: str | None) -> Engine:
     """Raises: ConfigError for an address without Ray."""
     from drishtiksha.batch.cluster import RayEngine
