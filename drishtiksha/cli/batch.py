@@ -271,14 +271,17 @@ def shown_progress(total: int | None) -> Iterator[Note]:
 
 
 class Pace:
-    """How fast files are done."""
+    """How fast files are done, counted from the first `rate`: workers have started by then."""
 
     def __init__(self, total: int | None) -> None:
-        self._total, self._began = total, time.monotonic()
+        self._total = total
+        self._first: tuple[float, int] | None = None
 
     def rate(self, files: int) -> float:
-        """Files a second since the first was told."""
-        return files / max(time.monotonic() - self._began, 1e-3)
+        """Files a second; 0 at first."""
+        now = time.monotonic()
+        began, before = self._first = self._first or (now, files)
+        return (files - before) / (now - began) if now > began else 0.0
 
     def told(self, files: int) -> str:
         """As a line of a log."""
@@ -296,10 +299,10 @@ class Lines:
         self._pace, self._told = Pace(total), time.monotonic()
 
     def __call__(self, told: Told, tally: Tally) -> None:
-        now = time.monotonic()
+        text, now = self._pace.told(tally.files), time.monotonic()
         if now - self._told >= LOG_S:
             self._told = now
-            err.print(self._pace.told(tally.files), markup=False, highlight=False)
+            err.print(text, markup=False, highlight=False)
 
 
 def _told_summary(results: ResultFolder, names: Sequence[str] | None) -> Exit:

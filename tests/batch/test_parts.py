@@ -23,6 +23,7 @@ from drishtiksha.batch.run import KNOWN, run_batch
 from drishtiksha.batch.summary import export, summary
 from drishtiksha.casefile import LOCAL
 from drishtiksha.cli import Exit, app
+from drishtiksha.cli.batch import Pace
 from drishtiksha.errors import ConfigError, DrishtikshaError
 from drishtiksha.evaluation.command import evaluate_results
 from drishtiksha.registry import ModelManager
@@ -213,6 +214,16 @@ def test_the_command_exports_and_counts(manager, media, tmp_path):
     assert nothing.exit_code == Exit.USAGE
     (counts,) = summary(ResultFolder(tmp_path / "out"))
     assert counts.files == 3
+
+
+def test_progress_tells_rate_and_time_left(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("drishtiksha.cli.batch.time.monotonic", lambda: now)
+    pace = Pace(1000)
+    assert pace.told(0) == "0 of 1,000 files, 0 a second"
+    now += 20
+    assert pace.told(100) == "100 of 1,000 files, 5 a second, 03:00 left"
+    assert Pace(None).told(3) == "3 files, 0 a second"
 
 
 def test_labelled_results_are_measured_without_judging(manager, media, tmp_path, monkeypatch):
