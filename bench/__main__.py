@@ -7,7 +7,7 @@ import timeit
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import batch, firstload, long, page, shared, shelf
+from bench import batch, engine, firstload, long, page, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
@@ -30,6 +30,10 @@ SHELF = """## The reference detectors, with stand-in weights
 
 One process a row, without heatmaps. The reference's seconds are those that were stated for a machine with AMX, not measured
 in this run: a slower machine understates the ratio. Loading is that of a file whose hash is known."""
+
+ENGINE = """## ONNX Runtime and torch
+
+In one process and in turn, the least of all repeats; "kept" follows from the lesser of both gains. Random weights where none ship."""
 
 LONG = """## Ten minutes of 1080p
 
@@ -69,6 +73,8 @@ def main() -> None:
         start_up(manager, repeats),
         page.table(repeats),
         firstload.table(repeats),
+        ENGINE,
+        engine.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
         batch.table(12),
     ]

@@ -22,6 +22,7 @@ from drishtiksha.batch.items import Item
 from drishtiksha.batch.judge import Job, Judge, Take, Told, digest_of
 from drishtiksha.batch.machine import cores, free_bytes
 from drishtiksha.batch.rows import WORKER_DIED, failed_row
+from drishtiksha.batch.sources import is_address
 from drishtiksha.errors import DrishtikshaError, ModelFailedError
 from drishtiksha.services.lines import raised, told
 from drishtiksha.services.processes import why_it_ended
@@ -207,7 +208,7 @@ class Crew:
         elif task is not None and task.died + 1 < TRIES:
             again.append(_Task(task.item, task.models, task.died + 1))
         elif task is not None:
-            sha256 = None if "://" in task.item.path else digest_of(Path(task.item.path))
+            sha256 = None if is_address(task.item.path) else digest_of(Path(task.item.path))
             for model in task.models:
                 recipe, text = worker.ready.recipes[model], _DIED.format(why=why)
                 take(Told(task.item, model, failed_row(task.item, model, recipe, sha256, text, WORKER_DIED)))

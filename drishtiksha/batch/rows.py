@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drishtiksha.batch.items import Item
+from drishtiksha.batch.sources import is_address, shown
 from drishtiksha.errors import (
     DecodeStalledError,
-    DownloadError,
     DrishtikshaError,
     MediaError,
     MediaLimitError,
+    NotFetchedError,
     UnreadableMediaError,
     WrongMediaKindError,
 )
@@ -25,7 +26,7 @@ KINDS: dict[type[DrishtikshaError], str] = {
     MediaLimitError: "over_limits",
     DecodeStalledError: "decoder_stalled",
     WrongMediaKindError: OTHER_KIND,
-    DownloadError: NOT_FETCHED,
+    NotFetchedError: NOT_FETCHED,
 }
 """Why a file has no result at all; what was examined without a score has a `GapReason`."""
 TRIED_AGAIN = frozenset({MODEL_FAILED, WORKER_DIED, NOT_FETCHED})
@@ -110,7 +111,7 @@ def kind_of(error: DrishtikshaError) -> str:
 def _facts(item: Item) -> dict[str, Any]:
     return {
         "name": item.name,
-        "path": item.path.encode("utf-8", "backslashreplace").decode(),
+        "path": (shown(item.path) if is_address(item.path) else item.path).encode("utf-8", "backslashreplace").decode(),
         "label": item.label,
         "groups": dict(item.groups),
         "version": item.version,

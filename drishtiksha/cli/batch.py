@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,9 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from drishtiksha.batch.items import Item, items_of
-from drishtiksha.batch.sources import files_of
+from drishtiksha.batch.datasets import LAYOUTS, folder_at, layout_of, read_dataset
+from drishtiksha.batch.items import Item, items_at, items_of
+from drishtiksha.batch.sources import files_of, is_address, local_name
 from drishtiksha.cli.console import (
     STDOUT,
     Exit,
@@ -89,6 +91,14 @@ AddressOption = Annotated[
     ),
 ]
 
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", metavar="LAYOUT", help=f"Of a published data set: {', '.join(LAYOUTS)}."),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", help="With --format: one part of the data set, such as test.")
+]
+
 
 @batch_app.command("run")
 def run(
@@ -96,7 +106,8 @@ def run(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Folders, with all below them; files; patterns such as 'a/*.mp4'; or one CSV list: file, label[, group, source].",
+            help="Folders, with all below them; files; patterns such as 'a/*.mp4'; addresses such as s3://bucket/clips/; or one "
+            "CSV list: file, label[, group, source]; with --format the folder or address of one data set.",
         ),
     ],
     models: Annotated[
@@ -113,6 +124,8 @@ def run(
     threads: ThreadsOption = None,
     address: AddressOption = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    form: FormatOption = None,
+    split: SplitOption = None,
 ) -> None:
     """Judge every file with every model.
 
@@ -129,7 +142,7 @@ def run(
         names = with_the_recommended(listed(models), manager := ModelManager(settings))
         for name in names:
             manager.status(name)
-        items, total = items_named(sources, folder)
+        items, total = items_named(sources, folder, form, split)
         with results.held():
             for part in results.set_aside():
                 told = f"{part} is damaged; its files are judged again."
@@ -212,18 +225,50 @@ def engine_of(engine: EngineName, workers: int | None, threads: int | None, addr
     return LocalEngine(workers, threads)
 
 
-def items_named(sources: Sequence[str], own: Path) -> tuple[Iterable[Item], int | None]:
+def items_named(
+    sources: Sequence[str], own: Path, form: str | None = None, split: str | None = None
+) -> tuple[Iterable[Item], int | None]:
     """What is judged, and how many they are where that is known. own: where results are written.
 
-    Raises: ConfigError; ManifestError; OSError.
+    Raises: ConfigError; ManifestError; NotFetchedError; OSError.
     """
     from drishtiksha.evaluation.manifest import read_manifest
 
+    if form is not None or split is not None:
+        if len(sources) != 1:
+            raise ConfigError("--format takes the folder of one data set.")
+        require_source(sources[0], form, split)
+    if form is not None:
+        return read_dataset(folder_at(sources[0]), form, split), None
     if len(sources) == 1 and Path(sources[0]).suffix.lower() in LISTS:
-        listed_items = [one.for_batch() for one in read_manifest(Path(sources[0]))]
+        listed_items = read_manifest(Path(sources[0]))
         return listed_items, len(listed_items)
-    files = files_of(sources, [own]).files
-    return items_of(files), len(files)
+    there = [source for source in map(local_name, sources) if is_address(source)]
+    if not there:
+        files = files_of(sources, [own]).files
+        return items_of(files), len(files)
+    here = [source for source in map(local_name, sources) if not is_address(source)]
+    files = files_of(here, [own]).files if here else ()
+    return chain(items_of(files), *map(items_at, there)), None
+
+
+def require_source(source: str, form: str | None, split: str | None) -> None:
+    """Raises: ConfigError for a format that is not known, and for what it cannot be; BadParameter for what is not there."""
+    if form is not None:
+        layout_of(form)
+        if not is_address(source := local_name(source)) and not Path(source).is_dir():
+            raise typer.BadParameter(f"there is no folder {source!r}.", param_hint="SOURCE")
+    elif split is not None:
+        raise ConfigError("--split takes a part of a data set: name its layout with --format.")
+    elif is_address(source):
+        raise ConfigError(f"{source} is no list. Say which data set it is with --format:\n{layouts()}")
+    elif not Path(source).exists():
+        raise typer.BadParameter(f"there is no file {source!r}.", param_hint="SOURCE")
+
+
+def layouts() -> str:
+    """What `--format` takes, a line each."""
+    return "\n".join(f"  --format {name}: {layout.title} ({layout.marks})" for name, layout in LAYOUTS.items())
 
 
 @contextmanager
@@ -256,7 +301,7 @@ def terminated_as_interrupted() -> Iterator[None]:
 def shown_progress(total: int | None) -> Iterator[Note]:
     """A bar on a terminal, now and then a line elsewhere. total: files, where known."""
     if not err.is_terminal:
-        yield Lines(total)
+        yield LogLines(total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
@@ -292,7 +337,7 @@ class Pace:
         return f"{files:,} of {self._total:,} files, {rate:.3g} a second{left}"
 
 
-class Lines:
+class LogLines:
     """Progress for a log."""
 
     def __init__(self, total: int | None) -> None:

@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from drishtiksha.cli.batch import AddressOption, EngineName, ThreadsOption, WorkersOption, engine_of
+from drishtiksha.cli.batch import (
+    AddressOption,
+    EngineName,
+    FormatOption,
+    SplitOption,
+    ThreadsOption,
+    WorkersOption,
+    engine_of,
+    layouts,
+    require_source,
+)
 from drishtiksha.cli.console import (
     Exit,
     RunsByDefault,
@@ -34,10 +44,10 @@ evaluate_app = typer.Typer(
 @evaluate_app.command("run")
 def run(
     manifest: Annotated[
-        Path,
+        str,
         typer.Argument(
-            exists=True,
-            help="CSV: file, label[, group, source]; or what `batch --out` wrote about such files: nothing is judged then.",
+            help="CSV: file, label[, group, source]; or what `batch --out` wrote about such files: nothing is judged then; "
+            "with --format the folder or address of a data set.",
         ),
     ],
     models: Annotated[
@@ -60,21 +70,29 @@ def run(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     address: AddressOption = None,
+    form: FormatOption = None,
+    split: SplitOption = None,
 ) -> None:
-    """Judge the files of a list, and say how well each model did."""
+    """Judge the files of a list or data set, and say how well each model did."""
+    from drishtiksha.batch.parts import RESULTS
     from drishtiksha.evaluation.command import evaluate, evaluate_results
     from drishtiksha.evaluation.terminal import show_evaluation
 
     with failures_as_exit_codes():
+        require_source(manifest, form, split)
         elsewhere = any(option is not None for option in (engine, workers, threads, address))
-        if manifest.is_dir():
+        if form is None and Path(manifest).is_dir():
             if elsewhere or limit is not None:
                 raise ConfigError(
                     f"{manifest} holds results: nothing is judged, so --engine, --workers and --limit say nothing."
                 )
+            if not any(Path(manifest).glob(f"{RESULTS}/*")):
+                raise ConfigError(
+                    f"{manifest} is no list and holds no results of a batch. If it is a data set, say which one:\n{layouts()}"
+                )
             named = None if models is None else listed(models)
             done = show_evaluation(
-                lambda _: evaluate_results(manifest, named, out=folder, seed=seed), out=folder, as_json=as_json
+                lambda _: evaluate_results(Path(manifest), named, out=folder, seed=seed), out=folder, as_json=as_json
             )
         else:
             if models is None:
@@ -84,7 +102,16 @@ def run(
             names = with_the_recommended(listed(models), manager)
             done = show_evaluation(
                 lambda note: evaluate(
-                    manifest, names, manager, note, out=folder, limit=limit, seed=seed, engine=chosen
+                    manifest,
+                    names,
+                    manager,
+                    note,
+                    out=folder,
+                    limit=limit,
+                    seed=seed,
+                    engine=chosen,
+                    form=form,
+                    split=split,
                 ),
                 out=folder,
                 as_json=as_json,

@@ -15,7 +15,7 @@ from drishtiksha.batch.parts import ResultFolder
 from drishtiksha.batch.rows import TRIED_AGAIN
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation import report as words
-from drishtiksha.evaluation.manifest import LABELS, drawn, read_manifest
+from drishtiksha.evaluation.manifest import LABELS, drawn, listing_of
 from drishtiksha.evaluation.report import EvaluationReport, ModelReport
 from drishtiksha.evaluation.run import UNREADABLE, ScoreNote, score_files, score_of
 from drishtiksha.evaluation.scores import Score, ScoreFile, write_scores
@@ -23,7 +23,6 @@ from drishtiksha.evaluation.shortcuts import shortcuts
 from drishtiksha.evaluation.summary import real_floor, summarize
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import write_whole
-from drishtiksha.weights import sha256_of
 
 DRAWS = 1000
 SCORES, REPORT, PAGE, TABLES = "scores.csv", "report.json", "report.md", "tables.tex"
@@ -45,7 +44,7 @@ class Evaluation:
 
 
 def evaluate(
-    manifest: Path,
+    manifest: Path | str,
     names: Sequence[str],
     manager: ModelManager,
     note: ScoreNote,
@@ -54,21 +53,24 @@ def evaluate(
     limit: int | None = None,
     seed: int = 0,
     engine: Engine | None = None,
+    form: str | None = None,
+    split: str | None = None,
 ) -> Evaluation:
     """Judge the files of `manifest` with each model, and write scores, report and pictures into `out`. engine: None: in this
-    process.
+    process. With `form` the manifest is the folder or address of a data set of that layout, of which `split` takes a part.
 
     Stopped in the middle, it goes on from `out`/scores.csv at the next call.
 
-    Raises: ManifestError and ModelRegistryError before any file is judged.
+    Raises: ManifestError, ConfigError and ModelRegistryError before any file is judged.
     """
-    items = drawn(read_manifest(manifest), limit, seed)
+    listing = listing_of(str(manifest), form, split)
+    items = drawn(listing.items, limit, seed)
     if engine is None:
         manager.preload(names)
     kept = ScoreFile(out / SCORES) if out else None
     scores, failures = score_files(items, names, manager, note, kept, engine)
     checkpoints = {name: manager.load_model(name).run_facts()["checkpoint_sha256"] for name in dict.fromkeys(names)}
-    report = _report(manifest.name, sha256_of(manifest), scores, checkpoints, seed)
+    report = _report(listing.name, listing.sha256, scores, checkpoints, seed)
     if out and kept:
         kept.tidy()
         write(out, report, scores)

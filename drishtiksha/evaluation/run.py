@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from drishtiksha.batch.items import Item
 from drishtiksha.batch.judge import Engine, Here, Job, Told
 from drishtiksha.batch.known import HASH_DIGITS, Known
 from drishtiksha.batch.rows import TRIED_AGAIN, UNREADABLE, Row
-from drishtiksha.evaluation.manifest import Item
 from drishtiksha.evaluation.scores import DECIMALS, Score, ScoreFile
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import GapReason
@@ -44,7 +44,7 @@ def score_files(
         groups = [names] if all(manager.is_model_loaded(name) for name in names) else [[name] for name in names]
     for group in groups:
         job = Job(manager.settings, tuple(group), known)
-        (engine or Here(manager)).run(job, (item.for_batch() for item in items), scoring.take)
+        (engine or Here(manager)).run(job, items, scoring.take)
     places = {(item.name, name): (names.index(name), number) for name in names for number, item in enumerate(items)}
     ordered = sorted(scoring.scores, key=lambda score: places[score.file, score.model])
     return ordered, sorted(scoring.failures) if engine else scoring.failures
@@ -69,7 +69,7 @@ class _Scoring:
         else:
             old = self._kept.of(item.name, told.model) if self._kept else None
             assert old is not None
-            score = replace(old, label=item.label, group=item.group, source=item.source)
+            score = replace(old, label=item.label or "", group=item.group, source=item.source)
         self.scores.append(score)
         self._note(len(self.scores), self._total, f"{score.model}: {score.file}")
 

@@ -155,13 +155,14 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def fault_of(picture: Image.Image, path: Path, share: float | None) -> Fault | None:
-    """What is wrong with a picture, as far as that can be told. share: of it that was decoded; None: without complaint."""
+def fault_of(path: Path, form: str, share: float | None) -> Fault | None:
+    """What is wrong with a picture, as far as that can be told. form: Pillow's name. share: of it that was decoded; None: without
+    complaint."""
     if share is not None:
         # Missing bytes shift what comes behind them, and of these formats nothing tells where they were.
-        return Fault(share, damaged=share < 1 and picture.format in UNTOLD)
+        return Fault(share, damaged=share < 1 and form in UNTOLD)
     try:
-        return find_fault(path, str(picture.format))
+        return find_fault(path, form)
     except BROKEN_PICTURE:
         return None
 

@@ -18,7 +18,6 @@ from drishtiksha.casefile import (
     HumanVerdict,
     JobView,
     PinnedNote,
-    Provenance,
     Review,
     Right,
     Viewer,
@@ -129,7 +128,9 @@ class Workbench:
         return self._workers.state
 
     def require_room(self) -> None:
-        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued."""
+        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued; StoreError when
+        there is nowhere to put it."""
+        self._folders.require_there()
         self._jobs.require_room(self.settings.max_queue)
 
     def load_model(self, name: str) -> None:
@@ -214,7 +215,8 @@ class Seen:
         bench, owner = self._bench, self.viewer.owner
         if not self.viewer.may(Right.CHANGE, owner):
             raise NotAllowedError(NOBODY)
-        evidence = bench._folders.take(upload, original_name, bench.sweep)
+        with bench._folders.room_for(upload, bench.sweep):
+            evidence = bench._workers.copy(upload, original_name)
         assert evidence.case_dir is not None
         case_id = evidence.case_dir.name
         try:
@@ -296,6 +298,17 @@ class Seen:
                 return
             time.sleep(tick_s)
             view = self.job_since(view)
+
+    def unended(self, view: JobView) -> bool:
+        """Whether that job waits or runs now. Costs next to nothing, however much changes meanwhile."""
+        return self._bench._jobs.is_active(view.job_id)
+
+    def ended(self, job_id: str, *, tick_s: float = 0.25) -> JobView:
+        """The job once it has ended. Raises: JobGoneError, also when the case is deleted meanwhile."""
+        while not (view := self.job(job_id)).state.ended:
+            while self.unended(view):
+                time.sleep(tick_s)
+        return view
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop, wherever it runs; nothing happens to one that has ended.
@@ -479,10 +492,11 @@ class OpenCase:
         self.require(Right.REVIEW)
         return self._bench._reviews.add(self.case_id, reviewer, verdict, confidence, notes, tags)
 
-    def set_provenance(self, provenance: Provenance) -> None:
-        """Keep what the file says of itself. Raises: NotAllowedError, CaseGoneError."""
+    def read_origin(self) -> None:
+        """Read and keep what the file says of itself. Raises: NotAllowedError, CaseGoneError; DrishtikshaError where
+        nothing can be read."""
         self.require(Right.CHANGE)
-        self._bench._cases.set_provenance(self.case_id, provenance)
+        self._bench._cases.set_provenance(self.case_id, self._bench._workers.origin(self.evidence()))
 
     def set_question(self, question: str) -> None:
         """Keep a note for the report in place of the one before. Raises: NotAllowedError, CaseGoneError."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -86,6 +88,10 @@ def test_slow_detectors_are_named_and_run_on_demand(client, picture, monkeypatch
     assert (left["model_name"], left["seconds"]) == (SLOW, [60, 240])
     assert view["answer"]["left_out"] == [left]
     assert left["text"] in view["answer"]["not_judged"]
+    assert left["text"] in client.get(f"/api/cases/{view['case_id']}/report.html").text
+    packed = client.get(f"/api/cases/{view['case_id']}/report.zip").content
+    with zipfile.ZipFile(io.BytesIO(packed)) as bundle:
+        assert json.loads(bundle.read("answer.json")) == view["answer"]
     view = client.post("/api/analyze", files=files, data={"wait": "true", "all": "true"}).json()
     assert sorted(view["models"]) == [BRIGHT, SLOW]
     assert view["left_out"] == view["answer"]["left_out"] == []
