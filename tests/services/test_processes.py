@@ -206,7 +206,7 @@ def reader_of(keeper: Any) -> int:
 @pytest.mark.slow
 def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path):
     settings = bench.settings.model_copy(update={"data_dir": tmp_path / "data"})
-    elsewhere = Workbench(settings, bench.manager)  # never started, as a server on another machine
+    elsewhere = Workbench(settings, ModelManager(settings))  # never started, as a server on another machine
     own = {
         "DRISHTIKSHA_CONFIG": os.environ["DRISHTIKSHA_CONFIG"],
         "DRISHTIKSHA_DATA_DIR": str(tmp_path / "data"),
@@ -216,7 +216,8 @@ def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path)
     command = [sys.executable, "-m", "drishtiksha", "worker"]
     process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | own, stderr=subprocess.PIPE, text=True)
     try:
-        assert ended(elsewhere, submitted(elsewhere, "STURDY")).state is JobState.DONE
+        last = ended(elsewhere, submitted(elsewhere, "STURDY"))
+        assert last.state is JobState.DONE, last.errors
         process.terminate()
         told = process.communicate(timeout=PATIENCE_S)[1]
     finally:
