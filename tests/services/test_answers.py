@@ -142,10 +142,13 @@ def test_on_a_gpu_all_start_at_once(
     assert estimates.guess(manager, "LARGE", PICTURE) is None, "nobody measured it there"
 
 
-def test_a_guess_is_wide_and_grows_with_what_is_looked_at(slow_and_quick: Callable[..., ModelManager]) -> None:
+def test_a_guess_is_wide_and_grows_with_what_is_looked_at(
+    slow_and_quick: Callable[..., ModelManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
     manager = slow_and_quick()
     assert estimates.guess(manager, "LARGE", PICTURE) == pytest.approx((15, 240))
     assert estimates.guess(manager, "LARGE", CLIP) == pytest.approx((15 * 16, 240 * 16)), "16 frames"
+    monkeypatch.delenv("DRISHTIKSHA_CONFIG")
     published = ModelManager(load_settings(device="cpu"))
     guessed = estimates.guess(published, "GEND-CLIP-L14", PICTURE)
     assert guessed == pytest.approx((2.78 / 2, 2.78 * 2)), "as the bench measured it"
