@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench import firstload, long, page, shared, shelf
+from bench import batch, engine, firstload, long, page, scale, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s, timed
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
@@ -36,6 +36,10 @@ that of a file whose hash is known. Rows differ in what they judge: seconds comp
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
 KEPT = "<!-- `make bench` writes what stands above, and leaves what follows. -->"
+
+ENGINE = """## ONNX Runtime and torch
+
+In one process and in turn, the least of all repeats; "kept" follows from the lesser of both gains. Random weights where none ship."""
 
 LONG = """## Ten minutes of 1080p
 
@@ -75,7 +79,14 @@ def main() -> None:
         start_up(manager, repeats),
         page.table(repeats),
         firstload.table(repeats),
+        ENGINE,
+        engine.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
+        batch.table(12),
+    ]
+    parts += [
+        "## One clip of a batch\n\nWhat follows from it: docs/SCALE.md.",
+        scale.renew(repeats).partition("\n\n")[0],
     ]
     if shelf.CLIPS.is_dir():
         parts += [SHELF, shelf.table(), shared.table(repeats), LONG, long.table()]

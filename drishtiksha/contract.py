@@ -191,6 +191,12 @@ class Sample:
     measures: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and sound."""
+        arrays = (self.frame, self.waveform, self.sound, *self.frames)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
     def heard(self) -> np.ndarray:
         """The waveform without the zeros that fill up a window at the end of a recording."""
         if self.waveform is None:
@@ -306,7 +312,7 @@ class Detector(Protocol):
         ...
 
     def run_facts(self) -> dict[str, Any]:
-        """device, dtype, checkpoint_sha256 for the run's provenance."""
+        """device, dtype, engine, checkpoint_sha256 for the run's provenance."""
         ...
 
     def foremost(self, p_fakes: Sequence[float], measures: Sequence[Mapping[str, float]]) -> int:

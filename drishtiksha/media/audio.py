@@ -233,7 +233,9 @@ def _resampled(
     if resampler is None:
         return np.zeros(0, np.float32)
     done.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.clip(np.concatenate(done), -1.0, 1.0)
+    joined = np.concatenate(done)
+    done.clear()
+    return np.clip(joined, -1.0, 1.0, out=joined)
 
 
 class Interpolator:

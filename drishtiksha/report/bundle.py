@@ -15,6 +15,7 @@ from drishtiksha.answer import Answer
 from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.plaintext import readable_json
 from drishtiksha.report import content, csvfile, html, jsonfile, keys, pdf
 from drishtiksha.report.files import draft_of
 from drishtiksha.report.manifest import ANSWER, CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, Entry, Manifest
@@ -92,7 +93,7 @@ def _files(
     yield "README.txt", README.encode()
     yield "report.html", html.render(report)
     yield "report.pdf", pdf.render(report)
-    yield ANSWER, report.answer.model_dump_json(indent=2).encode() + b"\n"
+    yield ANSWER, readable_json(report.answer.model_dump_json(indent=2)).encode() + b"\n"
     yield CASE, jsonfile.render(case)
     yield "scores.csv", csvfile.render(case)
     for picture in report.pictures:

@@ -10,6 +10,7 @@ from drishtiksha.answer.doubts import Doubt, deciding_conditions, doubt_of
 from drishtiksha.casefile import CaseFile, HumanVerdict, Review
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.plaintext import readable
 from drishtiksha.render import facts, words
 from drishtiksha.report import further
 from drishtiksha.report.models import model_section
@@ -63,7 +64,7 @@ def _assembled(
 ) -> Content:
     agreement = further.agreement(case.results)
     return Content(
-        title=f"Examination of {case.media.name}",
+        title=f"Examination of {readable(case.media.name)}",
         case_id=case.case_id,
         file_name=case.media.name,
         made_utc=words.moment(made),
