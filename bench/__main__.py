@@ -31,7 +31,7 @@ STAGES = {
 SHELF = """## The reference detectors, with stand-in weights
 
 One process a row, without heatmaps. Cold: the first analysis in its process, after the model was loaded; warm: the second, whose
-stages are told. CPU: seconds of all threads together. The bare network: the same batches once more, and nothing else. Loading is
+stages are told. CPU: seconds of all threads together. The bare network: batches of the same sizes once more, and nothing else. Loading is
 that of a file whose hash is known. Rows differ in what they judge: seconds compare within a row, or by the sample."""
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
@@ -156,7 +156,7 @@ def on_clip(manager: ModelManager, clip: Path, repeats: int) -> str:
         ("samples, faces judged", f"{len(middle.scores)}, {sum(len(score.faces) for score in middle.scores)}"),
         *((f"of it {STAGES[stage]}", f"{seconds:.2f} s") for stage, seconds in stages.items()),
         ("analysis without heatmaps / (decode + faces + forward)", f"{without_maps / needed:.2f}"),
-        ("the bare network on the same batches: wall, CPU", f"{bare:.2f}, {bare_cpu:.2f} s"),
+        ("the bare network on such batches: wall, CPU", f"{bare:.2f}, {bare_cpu:.2f} s"),
         ("peak memory above the loaded model", f"{fresh_process(PEAK.format(model=MODEL, clip=str(clip)), 1):.0f} MiB"),
     ]
     return "\n".join([f"| {clip.name} ({size}) | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])

@@ -155,8 +155,10 @@ def measure(model: str, clip: str, settings: dict[str, object]) -> dict[str, flo
 
 @contextmanager
 def recorded(detector: Detector) -> Iterator[Callable[[], None]]:
-    """Keeps the batches that `detector` works on in the block; what it gives does that work again, and nothing else."""
+    """Notes the batches that `detector` works on in the block; what it gives does that work again, and nothing else. Of those of
+    one size the first stands for all, so that a long clip does not fill the memory."""
     done: list[Callable[[], object]] = []
+    batches: dict[torch.Size, torch.Tensor] = {}
     inner = False
 
     def keeping(work: Callable[[torch.Tensor], T]) -> Callable[[torch.Tensor], T]:
@@ -164,7 +166,8 @@ def recorded(detector: Detector) -> Iterator[Callable[[], None]]:
             nonlocal inner
             if inner:  # part of what is recorded already
                 return work(batch)
-            done.append(lambda: work(batch))
+            alike = batches.setdefault(batch.shape, batch)
+            done.append(lambda: work(alike))
             inner = True
             try:
                 return work(batch)

@@ -37,10 +37,10 @@ def bench_alignment(points: np.ndarray, side: int) -> np.ndarray:
     """DeepfakeBench's way: the matrix (2, 3) from the frame to a crop of `side` px. points: (5, 2) px.
 
     In single precision and in the order of its steps: in double, one value of a crop in some thousands is rounded to the level
-    beside, which moved a logit of EFFORT by 0.003.
+    beside. Values midway between two levels remain, which the last bit of the decomposition decides, here and there.
     """
     shift, margin = np.array([8, 0], np.float32), side * (WIDENED - 1) / 2
-    places = np.asarray(BENCH_TEMPLATE * 112 - shift, np.float32) + shift
+    places = (BENCH_TEMPLATE * 112 - shift).astype(np.float32) + shift
     places = (places * side / 112 + margin) * (side / (side + 2 * margin))
     return similarity(points, places, np.float32)
 
