@@ -159,7 +159,9 @@ def undeclared(folder: Path, declared: set[str]) -> list[str]:
 
 def test_every_import_of_the_product_is_declared():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    declared = set(RUNTIME) | set(requirements("\n".join([*extras["dlib"], *extras["zerogpu"]]))) | {"dlib"}
+    declared = (
+        set(RUNTIME) | set(requirements("\n".join([*extras["dlib"], *extras["onnx"], *extras["zerogpu"]]))) | {"dlib"}
+    )
     assert [line for part in (ROOT / "app.py", ROOT / "drishtiksha") for line in undeclared(part, declared)] == []
 
 

@@ -281,7 +281,7 @@ def terminated_as_interrupted() -> Iterator[None]:
 def shown_progress(total: int | None) -> Iterator[Note]:
     """A bar on a terminal, now and then a line elsewhere. total: files, where known."""
     if not err.is_terminal:
-        yield Lines(total)
+        yield LogLines(total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
@@ -314,7 +314,7 @@ class Pace:
         return f"{files:,} of {self._total:,} files, {rate:.3g} a second{left}"
 
 
-class Lines:
+class LogLines:
     """Progress for a log."""
 
     def __init__(self, total: int | None) -> None:

@@ -21,6 +21,7 @@ from drishtiksha.evaluation.run import UNREADABLE, ScoreNote, score_files, score
 from drishtiksha.evaluation.scores import Score, ScoreFile, write_scores
 from drishtiksha.evaluation.shortcuts import shortcuts
 from drishtiksha.evaluation.summary import real_floor, summarize
+from drishtiksha.plaintext import readable, readable_json
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import write_whole
 
@@ -146,6 +147,6 @@ def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw_all(folder, report, scores)
-    write_whole(folder / REPORT, (report.model_dump_json(indent=1) + "\n").encode())
-    write_whole(folder / PAGE, words.markdown(report, pictures).encode())
-    write_whole(folder / TABLES, words.latex(report).encode())
+    write_whole(folder / REPORT, (readable_json(report.model_dump_json(indent=1)) + "\n").encode())
+    write_whole(folder / PAGE, readable(words.markdown(report, pictures)).encode())
+    write_whole(folder / TABLES, readable(words.latex(report)).encode())

@@ -296,9 +296,9 @@ def _bmp_is_longer(path: Path) -> bool:
 
 
 def _decoded(content: bytes, form: str) -> Image.Image:
-    picture = Image.open(io.BytesIO(content), formats=(form,))
-    picture.load()
-    return picture
+    """Its pixels alone: as long as a picture is open, a decoder of WebP keeps two more copies of them."""
+    with Image.open(io.BytesIO(content), formats=(form,)) as picture:
+        return picture.copy()
 
 
 def _small(content: bytes) -> Image.Image:

@@ -113,6 +113,10 @@ class Jobs:
             return False
         return job.state is JobState.RUNNING or len(ahead_of(job, active, self.queue.groups)) == view.position
 
+    def is_active(self, job_id: str) -> bool:
+        """Whether a job waits or runs, by the board alone."""
+        return job_id in self._board.jobs()
+
     def require_room(self, max_queue: int) -> None:
         """Raises: QueueFullError, by the board; whoever adds a job is asked once more."""
         waiting = sum(job.state is JobState.QUEUED for job in self._board.jobs().values())

@@ -28,6 +28,7 @@ from drishtiksha.evaluation.run import score_files
 from drishtiksha.evaluation.scores import ScoreFile, read_scores
 from drishtiksha.media.decode import Decoder
 from drishtiksha.media.reader import Reader
+from drishtiksha.plaintext import STEERING
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import ROOT
 from drishtiksha.weights import sha256_of
@@ -78,6 +79,16 @@ def manifest(tmp_path) -> Path:
     with (folder / "list.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("file", "label", "group", "source"), *rows])
     return folder / "list.csv"
+
+
+def test_no_report_holds_what_turns_the_direction_of_text(manager, manifest, tmp_path):
+    group = "made/\u202egnp"
+    manifest.write_text(manifest.read_text().replace("made/png", group))
+    done = evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
+    assert group in done.report.models["BRIGHT"].groups
+    for name in ("report.json", "report.md", "tables.tex"):
+        assert not STEERING.search((tmp_path / "out" / name).read_text()), name
+    assert group in json.loads((tmp_path / "out/report.json").read_text())["models"]["BRIGHT"]["groups"]
 
 
 def test_end_to_end(manager, manifest, tmp_path):
