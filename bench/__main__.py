@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench import engine, firstload, long, page, scale, shared, shelf
+from bench import batch, engine, firstload, long, page, scale, shared, shelf
 from bench.measure import ROOT, fresh_process, machine, median_s, timed
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
@@ -82,6 +82,7 @@ def main() -> None:
         ENGINE,
         engine.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
+        batch.table(12),
     ]
     parts += ["## One clip of a batch\n\nWhat follows from it: docs/SCALE.md.", scale.renew(repeats).partition("\n\n")[0]]
     if shelf.CLIPS.is_dir():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -20,6 +22,7 @@ from drishtiksha.batch.items import Item
 from drishtiksha.batch.judge import Job, Judge, Take, Told, digest_of
 from drishtiksha.batch.machine import cores, free_bytes
 from drishtiksha.batch.rows import WORKER_DIED, failed_row
+from drishtiksha.batch.sources import is_address
 from drishtiksha.errors import DrishtikshaError, ModelFailedError
 from drishtiksha.services.lines import raised, told
 from drishtiksha.services.processes import why_it_ended
@@ -32,6 +35,9 @@ TRIES = 2
 ROOM = 1.5
 """What a worker needs, as a multiple of what it takes once its models are loaded: decoded frames come on top."""
 GONE_S = 5.0
+SIGN_S, HANG_S, START_S, LOOK_S = 2.0, 45.0, 180.0, 1.0
+"""A worker gives a sign of life every `SIGN_S`; one that gives none for `HANG_S` (`START_S` before it is ready) is killed, which is
+looked for every `LOOK_S`."""
 
 _DIED = (
     "The program crashed twice while it worked on this file ({why}). Most likely the file is damaged in a way that a decoder "
@@ -83,6 +89,14 @@ class _Worker:
     lines: Connection
     ready: Ready | None = None
     task: _Task | None = None
+    sign: float = field(default_factory=time.monotonic)
+    hung: bool = False
+
+    def kill_if_silent(self, now: float) -> None:
+        """Its end is read like any other."""
+        if not self.hung and now - self.sign > (HANG_S if self.ready else START_S):
+            self.hung = True
+            self.process.kill()
 
     def end(self) -> str:
         """Why it ended, in plain words; it is gone afterwards."""
@@ -92,7 +106,7 @@ class _Worker:
         self.process.join()
         code = self.process.exitcode or 0
         self.process.close()
-        return why_it_ended(code, hung=False)
+        return why_it_ended(code, hung=self.hung)
 
 
 @dataclass
@@ -118,10 +132,16 @@ class Crew:
 
     def work(self, items: Iterable[Item], take: Take) -> None:
         """As `Engine.run`. At most one item a worker is in memory. What was told before an interruption is taken."""
-        waiting, again = iter(items), list[_Task]()
+        waiting, again, looked = iter(items), list[_Task](), 0.0
         try:
             while self._hand_out(waiting, again):
-                for line in wait([worker.lines for worker in self._workers]):
+                now = time.monotonic()
+                for worker in self._workers:
+                    if now - looked > HANG_S / 2:  # this process itself was away
+                        worker.sign = now
+                    worker.kill_if_silent(now)
+                looked = now
+                for line in wait([worker.lines for worker in self._workers], LOOK_S):
                     self._hear(next(one for one in self._workers if one.lines is line), again, take)
         except KeyboardInterrupt:
             for worker in self._workers:
@@ -158,13 +178,14 @@ class Crew:
         except (EOFError, OSError):
             self._bury(worker, again, take)
             return
+        worker.sign = time.monotonic()
         if isinstance(message, Ready):
             worker.ready, self._failed_starts = message, 0
             if self.size is None:
                 self._wanted = room_for(message)
         elif isinstance(message, Told):
             _take(worker, message, take)
-        else:
+        elif message is not None:
             raise raised(message)
 
     def _last_words(self, worker: _Worker, take: Take) -> None:
@@ -187,7 +208,7 @@ class Crew:
         elif task is not None and task.died + 1 < TRIES:
             again.append(_Task(task.item, task.models, task.died + 1))
         elif task is not None:
-            sha256 = None if "://" in task.item.path else digest_of(Path(task.item.path))
+            sha256 = None if is_address(task.item.path) else digest_of(Path(task.item.path))
             for model in task.models:
                 recipe, text = worker.ready.recipes[model], _DIED.format(why=why)
                 take(Told(task.item, model, failed_row(task.item, model, recipe, sha256, text, WORKER_DIED)))
@@ -207,10 +228,10 @@ class Crew:
 
 def _take(worker: _Worker, message: Told, take: Take) -> None:
     assert worker.task is not None
+    take(message)
     worker.task.models.remove(message.model)
     if not worker.task.models:
         worker.task = None
-    take(message)
 
 
 def room_for(ready: Ready) -> int:
@@ -264,13 +285,27 @@ def _serve(lines: Connection, job: Job) -> None:
         ready: Any = Ready(judge.recipes, _resident_bytes(), on_cpu)
     except Exception as error:  # noqa: BLE001 - told to the other end, which raises it
         ready = told(error if isinstance(error, DrishtikshaError) else failure_of("A worker", error))
+    sending = threading.Lock()
+
+    def send(message: Any) -> None:
+        with sending:
+            lines.send(message)
+
     try:
-        lines.send(ready)
+        send(ready)
+        threading.Thread(target=_give_signs, args=(send,), daemon=True).start()
         while True:
             item, models = lines.recv()
-            judge.judge(item, models, lines.send)
+            judge.judge(item, models, send)
     except (EOFError, OSError):
         os._exit(0)
+
+
+def _give_signs(send: Callable[[None], None]) -> None:
+    with contextlib.suppress(OSError):  # the end of the pipe is seen where it is read
+        while True:
+            time.sleep(SIGN_S)
+            send(None)
 
 
 def _end_with_parent() -> None:

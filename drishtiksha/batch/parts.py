@@ -179,7 +179,17 @@ class ResultFolder:
         columns = [name for name in schema(RESULTS).names if name not in but]
         for table in self.newest(columns):
             for row in table.to_pylist():
-                yield Row(**row | {"lines": tuple(row["lines"] or ()), "groups": dict(row["groups"] or ())})
+                yield _row(row)
+
+    def of(self, name: str) -> list[Row]:
+        """The rows of one file that count. Raises: ConfigError where it has none, and for a damaged part."""
+        import pyarrow.compute as pc
+
+        tables = (table.filter(pc.equal(table["name"], name)) for table in self.newest())
+        found = [_row(row) for table in tables for row in table.to_pylist()]
+        if not found:
+            raise ConfigError(f"{self.folder} has no result of {name!r}. Name the file as `batch export` does.")
+        return found
 
     def checkpoints(self, models: Sequence[str]) -> dict[str, str | None]:
         """The SHA-256 of the weights that each model had, in that order; None where no result tells it."""
@@ -260,6 +270,10 @@ class PartWriter:
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _row(row: dict[str, Any]) -> Row:
+    return Row(**row | {"lines": tuple(row["lines"] or ()), "groups": dict(row["groups"] or ())})
 
 
 def _result_row(told: Told) -> dict[str, Any]:

@@ -193,6 +193,26 @@ def export(
     err.print(f"Wrote {counted(count, 'row')} to {target}", markup=False, highlight=False)
 
 
+@batch_app.command("open")
+def opened(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="What `batch --out` wrote.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Files, as the column `name` has them.")],
+    question: Annotated[str, typer.Option(help="What was asked, in the words of whoever asked.")] = "",
+) -> None:
+    """Take files into the app with their results, to be reviewed and reported; nothing is judged again."""
+    from drishtiksha.batch.opening import open_case
+    from drishtiksha.batch.parts import ResultFolder
+    from drishtiksha.services.workbench import Workbench
+
+    with failures_as_exit_codes():
+        settings = settings_on(None)
+        bench = Workbench(settings, ModelManager(settings))
+        for name in names:
+            case, job_id = open_case(ResultFolder.existing(folder), name, bench, question)
+            told = f"{name}: case {case.case_id} (`drishtiksha report --case`), in the app under ?job={job_id}"
+            out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
 def engine_of(engine: EngineName, workers: int | None, threads: int | None, address: str | None) -> Engine:
     """Raises: ConfigError for an address without Ray."""
     from drishtiksha.batch.cluster import RayEngine
@@ -296,14 +316,17 @@ def shown_progress(total: int | None) -> Iterator[Note]:
 
 
 class Pace:
-    """How fast files are done."""
+    """How fast files are done, counted from the first `rate`: workers have started by then."""
 
     def __init__(self, total: int | None) -> None:
-        self._total, self._began = total, time.monotonic()
+        self._total = total
+        self._first: tuple[float, int] | None = None
 
     def rate(self, files: int) -> float:
-        """Files a second since the first was told."""
-        return files / max(time.monotonic() - self._began, 1e-3)
+        """Files a second; 0 at first."""
+        now = time.monotonic()
+        began, before = self._first = self._first or (now, files)
+        return (files - before) / (now - began) if now > began else 0.0
 
     def told(self, files: int) -> str:
         """As a line of a log."""
@@ -321,10 +344,10 @@ class LogLines:
         self._pace, self._told = Pace(total), time.monotonic()
 
     def __call__(self, told: Told, tally: Tally) -> None:
-        now = time.monotonic()
+        text, now = self._pace.told(tally.files), time.monotonic()
         if now - self._told >= LOG_S:
             self._told = now
-            err.print(self._pace.told(tally.files), markup=False, highlight=False)
+            err.print(text, markup=False, highlight=False)
 
 
 def _told_summary(results: ResultFolder, names: Sequence[str] | None) -> Exit:

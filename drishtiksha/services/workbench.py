@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from drishtiksha.casefile import (
 from drishtiksha.errors import (
     CaseGoneError,
     JobGoneError,
+    MediaError,
     ModelRegistryError,
     NotAllowedError,
     QueueFullError,
@@ -34,7 +35,7 @@ from drishtiksha.forensics import Filter
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.people import numbered
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import MediaInfo, Prediction
+from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
 from drishtiksha.services.answers import answer_to, for_track, proven_for, started_for
 from drishtiksha.services.estimates import guess
 from drishtiksha.services.folders import CaseFolders
@@ -426,6 +427,20 @@ class OpenCase:
             job_id, self.case_id, names, kind, batch=batch, device=device, errors=misfits, max_queue=room, track=track
         )
         bench._workers.wake()
+        return job_id
+
+    def add_results(self, results: Sequence[AnalysisResult], errors: Mapping[str, str]) -> str:
+        """Keep results that were made of the same bytes elsewhere, as those of a job; its id. errors: by model, why there is none.
+
+        Raises: NotAllowedError, CaseGoneError; MediaError for results of other bytes.
+        """
+        self.require(Right.RUN)
+        if any(result.media.sha256 != self.media.sha256 for result in results):
+            raise MediaError(
+                f"{self.media.name} is not the file that was examined: it changed since. Examine it again, or find the original."
+            )
+        job_id = secrets.token_hex(16)
+        self._bench._jobs.add_done(job_id, self.case_id, results, errors, device=self._bench.settings.device)
         return job_id
 
     def examine(self, *, batch: bool = False, everything: bool = False, track: int | None = None) -> str:

@@ -98,6 +98,22 @@ def test_a_worker_that_is_killed_from_outside_costs_nothing(settings, media, mon
     assert all(told.row.error is None for told in there)
 
 
+def test_a_worker_that_hangs_is_killed(settings, media, tmp_path, monkeypatch):
+    """One that is stopped gives no sign of life."""
+    monkeypatch.setattr(local, "HANG_S", 4.0)
+    there: list[Told] = []
+    with Crew(Job(settings, ("BRIGHT",)), 1, 1) as crew:
+
+        def take(told: Told) -> None:
+            there.append(told)
+            if len(there) == 1:
+                os.kill(crew._workers[0].process.pid, signal.SIGSTOP)
+
+        crew.work(files(media), take)
+    assert len(facts(there)) == len(LEVELS)
+    assert all(told.row.error is None for told in there)
+
+
 def test_models_that_cannot_be_loaded_are_told_once(settings, media):
     missing = settings.model_copy(
         update={"models": {"BRIGHT": {**settings.models["BRIGHT"], "model_path": "models/no.pt"}}}

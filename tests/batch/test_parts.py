@@ -21,11 +21,14 @@ from drishtiksha.batch.parts import BROKEN, RESULTS, SCORES, PartWriter, ResultF
 from drishtiksha.batch.rows import Row, failed_row
 from drishtiksha.batch.run import KNOWN, run_batch
 from drishtiksha.batch.summary import export, summary
+from drishtiksha.casefile import LOCAL
 from drishtiksha.cli import Exit, app
+from drishtiksha.cli.batch import Pace
 from drishtiksha.errors import ConfigError, DrishtikshaError
 from drishtiksha.evaluation.command import evaluate_results
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import AnalysisResult
+from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.services.workbench import Workbench
 from drishtiksha.settings import load_settings
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install pyarrow")
@@ -213,6 +216,16 @@ def test_the_command_exports_and_counts(manager, media, tmp_path):
     assert counts.files == 3
 
 
+def test_progress_tells_rate_and_time_left(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("drishtiksha.cli.batch.time.monotonic", lambda: now)
+    pace = Pace(1000)
+    assert pace.told(0) == "0 of 1,000 files, 0 a second"
+    now += 20
+    assert pace.told(100) == "100 of 1,000 files, 5 a second, 03:00 left"
+    assert Pace(None).told(3) == "3 files, 0 a second"
+
+
 def test_labelled_results_are_measured_without_judging(manager, media, tmp_path, monkeypatch):
     items = [
         Item(name, str(media / f"00{n}.png"), label) for n, (name, label) in enumerate((("a", "real"), ("b", "fake")))
@@ -229,6 +242,32 @@ def test_labelled_results_are_measured_without_judging(manager, media, tmp_path,
     assert list(evaluate_results(tmp_path / "out").report.models) == ["BRIGHT", "DARK"]
     with pytest.raises(DrishtikshaError, match="no results by DEADLY"):
         evaluate_results(tmp_path / "out", ["DEADLY"])
+
+
+def test_a_row_becomes_a_case_with_its_results(manager, media, tmp_path):
+    judged(manager, files(media), tmp_path / "out", ["BRIGHT", "DARK"])
+    name = str(media / "001.png")
+    command = ["batch", "open", str(tmp_path / "out"), name, "--question", "Is it real?"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == Exit.DONE, done.output
+    bench = Workbench(manager.settings, manager)
+    (case,) = bench.seen_by(LOCAL).cases(prediction=Prediction.FAKE)
+    assert (case.media.name, case.question) == ("001.png", "Is it real?")
+    kept = {result.model_name: result for result in case.results}
+    for row in ResultFolder(tmp_path / "out").of(name):
+        result = AnalysisResult.model_validate_json(row.result).model_copy(update={"path": None})
+        assert kept[row.model] == result
+    (job,) = bench.seen_by(LOCAL).open(case.case_id).jobs()
+    assert job.state == "done"
+    assert job.job_id in done.stdout
+    assert case.case_id in done.stdout
+    (media / "001.png").write_bytes((media / "000.png").read_bytes())
+    changed = CliRunner().invoke(app, command)
+    assert changed.exit_code == Exit.UNREADABLE
+    assert "it changed since" in " ".join(changed.stderr.split())
+    assert len(bench.seen_by(LOCAL).cases()) == 1, "nothing stays of what was refused"
+    unknown = CliRunner().invoke(app, [*command[:3], "nobody.png"])
+    assert unknown.exit_code == Exit.USAGE
 
 
 @pytest.mark.parametrize(
