@@ -84,7 +84,10 @@ def main() -> None:
         *(on_clip(manager, clip, repeats) for clip in clips),
         batch.table(12),
     ]
-    parts += ["## One clip of a batch\n\nWhat follows from it: docs/SCALE.md.", scale.renew(repeats).partition("\n\n")[0]]
+    parts += [
+        "## One clip of a batch\n\nWhat follows from it: docs/SCALE.md.",
+        scale.renew(repeats).partition("\n\n")[0],
+    ]
     if shelf.CLIPS.is_dir():
         parts += [SHELF, shelf.table(), shared.table(repeats), LONG, long.table()]
     text = "\n\n".join(parts)
