@@ -39,8 +39,8 @@ def bench_alignment(points: np.ndarray, side: int) -> np.ndarray:
     In single precision and in the order of its steps: in double, one value of a crop in some thousands is rounded to the level
     beside, which moved a logit of EFFORT by 0.003.
     """
-    shift, margin = np.float32([8, 0]), side * (WIDENED - 1) / 2
-    places = np.float32(BENCH_TEMPLATE * 112 - shift) + shift
+    shift, margin = np.array([8, 0], np.float32), side * (WIDENED - 1) / 2
+    places = np.asarray(BENCH_TEMPLATE * 112 - shift, np.float32) + shift
     places = (places * side / 112 + margin) * (side / (side + 2 * margin))
     return similarity(points, places, np.float32)
 
