@@ -224,7 +224,8 @@ class _Store:
         except DrishtikshaError:
             raise
         except Exception as error:
-            raise NotFetchedError(f"{shown(self.address)} could not be fetched: {_reason(error)}") from error
+            reason = _reason(error).replace(self.address, shown(self.address))
+            raise NotFetchedError(f"{shown(self.address)} could not be fetched: {reason}") from error
 
 
 def _retried(work: Callable[[], T]) -> T:

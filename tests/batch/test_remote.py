@@ -17,6 +17,7 @@ import pytest
 from drishtiksha.batch import remote
 from drishtiksha.batch.items import Item, items_at, on_disk
 from drishtiksha.batch.remote import RemoteFolder, files_at, spooled
+from drishtiksha.batch.rows import failed_row
 from drishtiksha.batch.sources import files_of, is_address, local_name, shown
 from drishtiksha.errors import ConfigError, MediaLimitError, NotFetchedError
 from drishtiksha.settings import ROOT, MediaLimits
@@ -207,6 +208,25 @@ def test_keys_in_an_address_are_not_shown():
     assert "secret" not in told
     assert "abc" not in told.removeprefix("https://host/a.mp4")
     assert told != shown("https://host/a.mp4?X-Signature=abd")
+    row = failed_row(Item("a", "https://ada:secret@host/a.mp4?X-Signature=abc"), "M", "", None, "", "not_fetched")
+    assert row.path == told
+
+
+def test_keys_in_an_address_are_not_in_what_a_library_says_of_it(store, monkeypatch):
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("cannot connect to memory://ada:secret@set/a.png?key=abc at all")
+
+    monkeypatch.setattr(type(store), "open", refuse)
+    given = "memory://ada:secret@set/a.png?key=abc"
+    with (
+        pytest.raises(NotFetchedError, match=r"cannot connect to memory://set/a\.png") as caught,
+        spooled(given, LIMITS),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+    assert "key=abc" not in str(caught.value)
 
 
 def test_a_file_of_the_web(web):
