@@ -15,6 +15,8 @@ from drishtiksha.results import FalseAlarms, MediaInfo, MediaKind, Thresholds
 
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 """What a model may be told to run on."""
+Engine = Literal["torch", "onnx"]
+"""What may be asked to compute a network."""
 
 
 SCORELESS_FIELDS = frozenset(
@@ -36,6 +38,7 @@ SCORELESS_FIELDS = frozenset(
         "pitch",
         "device",
         "dtype",
+        "engine",
         "model_name",
         "model_path",
         "weights",
@@ -189,6 +192,9 @@ class DetectorConfig(BaseModel):
     )
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="bfloat16: on processors that have it, float32 elsewhere"
+    )
+    engine: Engine | None = Field(
+        default=None, description="torch, or onnx where it gives the same scores sooner; None: as the settings say"
     )
     explain: Literal["auto", "occlusion"] = Field(
         default="auto", description="auto: the detector's own kind of heatmap"

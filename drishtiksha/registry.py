@@ -296,7 +296,12 @@ class ModelManager:
     def _load(self, name: str) -> Detector:
         detector = self.unloaded(name)
         try:
-            return self._where_it_fits(detector)
+            detector = self._where_it_fits(detector)
+            if detector.config.engine == "onnx":
+                from drishtiksha.detectors.engine import find_engine
+
+                detector.engine, detector.engine_note = find_engine(detector, self.settings.engines_dir)
+            return detector
         except DrishtikshaError as error:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error
         except Exception as error:  # its network and the libraries that build it may raise anything
@@ -378,6 +383,7 @@ def _validated(settings: Settings, registry: dict[str, type[Detector]]) -> dict[
                 "model_name": name,
                 "model_path": settings.checkpoint(config.model_path),
                 "device": settings.device if config.device == "auto" else config.device,
+                "engine": config.engine or settings.engine,
             }
         )
     if problems:

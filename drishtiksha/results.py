@@ -340,6 +340,10 @@ class ErrorRates(Frozen):
     )
 
 
+TORCH = "torch"
+"""What computes networks unless another engine was asked for and proven."""
+
+
 class RunProvenance(Frozen):
     """What it takes to repeat the run."""
 
@@ -347,6 +351,8 @@ class RunProvenance(Frozen):
     versions: dict[str, str] = Field(description="of the tool, Python and the libraries that touch the pixels")
     device: str
     dtype: str
+    engine: str = Field(default=TORCH, description="what computed the network: torch, or onnxruntime with its version")
+    engine_note: str = Field(default="", description="why another engine than torch was asked for and not used")
     checkpoint_sha256: str | None
     config: dict[str, Any]
     recipe: str = Field(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -36,7 +38,7 @@ from drishtiksha.detectors.device import (
 )
 from drishtiksha.errors import ConfigError, ModelFailedError, WeightsMismatchError
 from drishtiksha.events import CancelToken, Reporter, silent
-from drishtiksha.results import AnalysisResult, FaceBox, GapReason, Heatmap, MediaInfo, SampleScore, Thresholds
+from drishtiksha.results import TORCH, AnalysisResult, FaceBox, GapReason, Heatmap, MediaInfo, SampleScore, Thresholds
 from drishtiksha.settings import MediaLimits
 from drishtiksha.weights import (
     Sidecar,
@@ -58,11 +60,21 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-
 NO_ROOM = (
     "The memory of {} was not enough for {}, so the CPU judged this file or the rest of it: the scores are the same within 0.01, "
     "and it takes longer."
 )
+
+
+class Engine(Protocol):
+    """Another way to compute a method of a detector. part: the name of that method."""
+
+    part: str
+    name: str
+    memory_bytes: int
+
+    def __call__(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
+        """As `work(batch)`, `work` being that method."""
 
 
 class Detector(ABC):
@@ -83,6 +95,10 @@ class Detector(ABC):
         self.load_seconds: float | None = None
         self.remark = ""
         """What a reader of its results must know of where it runs."""
+        self.engine: Engine | None = None
+        """What stands for a part of its network; None: torch computes all of it."""
+        self.engine_note = ""
+        """Why there is none, where one was asked for."""
 
     @abstractmethod
     def sampling(self, media: MediaInfo) -> SamplingPlan: ...
@@ -217,11 +233,12 @@ class Detector(ABC):
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of the loaded weights; 0 before `load`."""
+        """Bytes of the loaded weights, also of those that an engine holds once more; 0 before `load`."""
         if self._network is None:
             return 0
         tensors = (*self._network.parameters(), *self._network.buffers())
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        own = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return own + (self.engine.memory_bytes if self.engine else 0)
 
     def companion_path(self, name: str) -> Path | None:
         """Where a further file lies; None when it is not configured or not on this machine."""
@@ -297,14 +314,31 @@ class Detector(ABC):
         self._network = self.read_network(path).eval().requires_grad_(False)
         return self
 
-    def _check_canary(self) -> None:
-        """Raises: WeightsMismatchError when a fixed input no longer gives the stored logits."""
+    @contextmanager
+    def computing_with(self, engine: Engine | None) -> Iterator[None]:
+        """Scores within the block are those of another engine; None: of torch. For one thread alone."""
+        own, self.engine = self.engine, engine
+        try:
+            yield
+        finally:
+            self.engine = own
+
+    def canary_input(self) -> Tensor | None:
+        """The fixed input whose logits the sidecar holds, if it does."""
         import torch
 
         canary = self._sidecar.canary if self._sidecar else None
         if canary is None:
+            return None
+        return torch.randn(canary.shape, generator=torch.Generator().manual_seed(canary.seed))
+
+    def _check_canary(self) -> None:
+        """Raises: WeightsMismatchError when a fixed input no longer gives the stored logits."""
+        import torch
+
+        canary, noise = self._sidecar.canary if self._sidecar else None, self.canary_input()
+        if canary is None or noise is None:
             return
-        noise = torch.randn(canary.shape, generator=torch.Generator().manual_seed(canary.seed))
         with torch.inference_mode():
             logits = self.forward(noise).numpy()
         if not np.allclose(logits, canary.logits, atol=canary.tolerance, rtol=0):
@@ -332,7 +366,7 @@ class Detector(ABC):
 
     def judge(self, batch: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Raises: ModelFailedError for logits that are no score."""
-        logits, further = self._work(self.detailed, batch)
+        logits, further = self._work(self._quickest(self.detailed), batch)
         found = {name: values.float().cpu().numpy() for name, values in further.items()}
         if CURVE in found:
             found[CURVE] = self.p_fake_of(found[CURVE])
@@ -360,7 +394,13 @@ class Detector(ABC):
         return values
 
     def encode(self, batch: Tensor) -> Tensor:
-        return self._work(self.features, batch).float().cpu()
+        return self._work(self._quickest(self.features), batch).float().cpu()
+
+    def _quickest(self, work: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+        """`work`, a method, or the engine that stands for it."""
+        if self.engine is None or work != getattr(self, self.engine.part):
+            return work
+        return partial(self.engine, work)
 
     def elsewhere(self, error: Exception) -> Detector | None:
         """This detector on the CPU, where `error` says that its own device has not enough memory; None otherwise.
@@ -429,6 +469,8 @@ class Detector(ABC):
         return {
             "device": str(self._device()),
             "dtype": self._dtype,
+            "engine": self.engine.name if self.engine else TORCH,
+            "engine_note": self.engine_note,
             "checkpoint_sha256": self._hashes.get(""),
             "config": self.config.without_folders(),
             "licence": licences(used_parts(self.config)),
@@ -443,6 +485,7 @@ class Detector(ABC):
         return {
             "device": str(self._device()),
             "dtype": self._dtype,
+            "engine": self.engine.name if self.engine else TORCH,
             "files": self._hashes,
             "sidecar": sidecar,
             "config": {name: value for name, value in fields.items() if name not in SCORELESS_FIELDS},

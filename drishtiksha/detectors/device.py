@@ -18,8 +18,16 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt`, by its malloc.h."""
 KEPT_BYTES, KEPT_BLOCK_BYTES = 256 << 20, 128 << 20
 """How much freed memory the process keeps at most, and the largest block that is kept."""
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "insufficient memory")
-"""How torch on each kind of device, and OpenCV, say it; neither raises MemoryError."""
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "insufficient memory",
+    "failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
+"""How torch on each kind of device, OpenCV and ONNX Runtime say it; none of them raises MemoryError."""
 MOST_AT_ONCE = 64
 """Samples of one batch on a GPU: more gain nothing there."""
 SHARE_OF_FREE = 0.6
@@ -103,7 +111,9 @@ def has_bfloat16(device: torch.device) -> bool:
 
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    # Versions of torch before 2.10 or so do not tell: then float32 it is.
+    told = getattr(torch.cpu, "get_capabilities", None)
+    abilities = told() if told is not None and device.type == "cpu" else {}
     return bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from drishtiksha.contract import AudioPlan, ClipPlan, DetectorConfig, FramePlan, SamplingPlan, SequencePlan
 from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import MediaError, ModelFailedError, WeightsMismatchError
 from drishtiksha.settings import ROOT
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ASSETS = ROOT / "assets"
 WINDOWS = 3
@@ -32,6 +38,26 @@ def try_out(detector: Detector) -> None:
         ) from error
     finally:
         del detector.sampling
+
+
+def inputs_of_examples(detector: Detector, work: Callable[[Tensor], Any]) -> list[Tensor]:
+    """Single samples that `work` of a loaded detector is given when it judges a part of each example."""
+    seen: list[Tensor] = []
+    own = detector._work_at_once
+
+    def noting(given: Callable[[Tensor], Any], batch: Tensor) -> Any:
+        if given == work:
+            seen.extend(batch)
+        return own(given, batch)
+
+    detector._work_at_once = noting  # type: ignore[method-assign, assignment]
+    shortened(detector)
+    try:
+        with suppress(MediaError):
+            detector.analyze(_example(detector.config), explain=False)
+    finally:
+        del detector.sampling, detector._work_at_once
+    return seen
 
 
 def shortened(detector: Detector) -> Detector:

@@ -42,6 +42,10 @@ THREAD_BYTES = 500_000_000
 PIXEL_BYTES = 3
 """Of a decoded picture, at most, but for rare ones: 4:2:0 has 1.5, or 3 with more than 8 bits."""
 
+SPARING = ("h264",)
+"""Decoders that can leave out pictures to which no other refers, by a flag that the format itself vouches for: the others come
+out the same to the bit. HEVC's flag says so only within one layer of time."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -75,6 +79,10 @@ class _Picture:
     pixel_aspect: Fraction
 
 
+class _InDoubtError(Exception):
+    """Pictures were left out, and what came out instead shows that all are to be decoded."""
+
+
 class Wanted:
     """The frames still to come, in order."""
 
@@ -89,7 +97,7 @@ class Wanted:
 
     @property
     def rest(self) -> list[int]:
-        """Those that never came."""
+        """Those that did not come so far."""
         return list(self._indices[self._next :])
 
     def takes(self, index: int, report: DecodeReport) -> bool:
@@ -141,6 +149,8 @@ class Decoder:
     ) -> None:
         self._path, self._name, self._limits = path, name, limits
         self._index, self._report, self._pulse = index, report, pulse
+        self._in_doubt = False
+        """Whether leaving pictures out went wrong before."""
 
     def run(self, wanted: Sequence[int], *, seek: bool) -> Iterator[Frame]:
         """`wanted`: sorted. `seek`: always go through keyframes, not only where it pays."""
@@ -148,7 +158,10 @@ class Decoder:
         there = [i for i in wanted if i < len(self._index)]
         to_rgb = RgbConverter()
         for group, key in self._groups(there, seek):
-            todo = Wanted(group)
+            left = yield from self._sparing(group, key, to_rgb)
+            if not left:
+                continue
+            todo = Wanted(left)
             with contextlib.closing(self._from_key(group[0], key)) as pictures:
                 for picture, frame in _whole(pictures, todo, self._report):
                     yield Frame(picture.index, picture.time_s, self._converted(to_rgb, frame, picture.pixel_aspect))
@@ -156,6 +169,43 @@ class Decoder:
         self._report.missing.extend(i for i in wanted if i >= len(self._index))
         if there and not self._report.frames_decoded:
             raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
+
+    def _sparing(
+        self, group: Sequence[int], key: int | None, to_rgb: RgbConverter
+    ) -> Generator[Frame, None, Sequence[int]]:
+        """The frames of a group without decoding those to which nothing refers. Returns which of them are to be decoded
+        with all others: from the first interlaced one on, which needs its neighbours, or once something is damaged."""
+        spare = self._spare(group)
+        if not spare:
+            return group
+        todo, left, before = Wanted(group), group, self._report.frames_decoded
+        try:
+            with contextlib.closing(self._from_key(group[0], key, spare)) as pictures:
+                for picture in pictures:
+                    left = todo.rest
+                    if not todo.takes(picture.index, self._report):
+                        continue
+                    if is_interlaced(picture.frame):
+                        raise _InDoubtError
+                    yield Frame(
+                        picture.index, picture.time_s, self._converted(to_rgb, picture.frame, picture.pixel_aspect)
+                    )
+                    if todo.done:
+                        return []
+        except _InDoubtError:
+            self._in_doubt, self._report.frames_decoded = True, before
+            return left
+        return todo.rest
+
+    def _spare(self, group: Sequence[int]) -> frozenset[int]:
+        """The stamps of frames that need not be decoded for their own sake; none where there is any doubt what they belong
+        to, or whether the file is whole."""
+        pts = self._index.pts
+        if pts is None or self._index.codec not in SPARING or self._index.shifts is not None:
+            return frozenset()
+        if self._in_doubt or self._report.damaged or np.any(np.diff(pts) <= 0):
+            return frozenset()
+        return frozenset(pts[: group[-1] + 1].tolist()) - frozenset(pts[list(group)].tolist())
 
     def _converted(self, to_rgb: RgbConverter, frame: VideoFrame, pixel_aspect: Fraction) -> np.ndarray:
         try:
@@ -178,15 +228,20 @@ class Decoder:
             return [(wanted, None)]
         return [(group, place) for place, group in groups.items()]
 
-    def _from_key(self, first: int, key: int | None) -> Generator[_Picture, None, None]:
-        """Pictures from a keyframe on; from an earlier one, or the start, when the container's seek lands behind `first`."""
+    def _from_key(
+        self, first: int, key: int | None, spare: frozenset[int] = frozenset()
+    ) -> Generator[_Picture, None, None]:
+        """Pictures from a keyframe on; from an earlier one, or the start, when the container's seek lands behind `first`.
+
+        spare: stamps of pictures that may be left out. Raises: _InDoubtError when some were and something is damaged.
+        """
         pts, keys = self._index.pts, self._index.keyframes
         if key and pts is not None:
             damaged = self._report.damaged
             with self._opened() as (container, stream):
                 for place in range(key, max(0, key - SEEK_TRIES), -1):
                     container.seek(int(pts[keys[place]]), stream=stream)
-                    pictures = self._pictures(container, stream, since=int(keys[place]))
+                    pictures = self._pictures(container, stream, int(keys[place]), spare)
                     head = next(pictures, None)
                     # What broke on the way to the keyframe belongs to pictures that were not asked for.
                     self._report.damaged = damaged
@@ -195,7 +250,7 @@ class Decoder:
                         yield from pictures
                         return
         with self._opened() as (container, stream):
-            yield from self._pictures(container, stream, since=0)
+            yield from self._pictures(container, stream, 0, spare)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
@@ -209,12 +264,14 @@ class Decoder:
             stream.codec_context.options = decoder_options(self._limits)
             yield container, stream
 
-    def _pictures(self, container: InputContainer, stream: VideoStream, since: int) -> Iterator[_Picture]:
+    def _pictures(
+        self, container: InputContainer, stream: VideoStream, since: int, spare: frozenset[int]
+    ) -> Iterator[_Picture]:
         """All that decodes from where the container stands. After a seek, pictures before
         `since` lack what they refer to: no damage, but not to be shown."""
         scale, origin, pts = float(stream.time_base or 0), self._index.origin_s, self._index.pts
         count, last = 0, -1
-        for picture in self._decoded(container, stream):
+        for picture in self._decoded(container, stream, spare):
             self._report.frames_decoded += 1
             if self._report.frames_decoded > self._limits.max_frames:
                 raise too_many_frames(self._name, self._limits)
@@ -231,11 +288,16 @@ class Decoder:
             if i < since:
                 continue
             if picture.is_corrupt:
-                self._report.damaged = True
+                self._damaged(spare)
                 continue
             yield _Picture(i, time_s, picture, aspect)
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    def _damaged(self, spare: frozenset[int]) -> None:
+        if spare:
+            raise _InDoubtError
+        self._report.damaged = True
+
+    def _decoded(self, container: InputContainer, stream: VideoStream, spare: frozenset[int]) -> Iterator[VideoFrame]:
         """Everything the decoder gives; broken packets are passed over."""
         shifts = None if self._index.shifts is None else iter(self._index.shifts.tolist())
         broken: list[bool] = []
@@ -243,16 +305,19 @@ class Decoder:
         for packet in packets:
             if shifts is not None and packet.size:
                 shift(packet, next(shifts, 0))
+            if spare:
+                # Frame threads take it over with each packet.
+                stream.codec_context.skip_frame = "NONREF" if packet.pts in spare else "DEFAULT"
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
-                self._report.damaged = True
+                self._damaged(spare)
                 continue
             for picture in pictures:
                 self._pulse.beat()
                 yield picture
         if broken:
-            self._report.damaged = True
+            self._damaged(spare)
             yield from stream.codec_context.decode(None)
 
 

@@ -147,8 +147,8 @@ def _jpeg_fault(content: bytes) -> Fault | None:
     small = _small(content[:end] + END * 512)
     # Where each row begins anew, a wrong mean does not reach the next.
     carried = not 0 < shape.restart_every <= shape.units_a_row
-    tables = small.quantization.values()  # type: ignore[attr-defined]
-    if 0 in (value for table in tables for value in table) or (carried and _has_step(small, shape)):
+    tables: dict[int, list[int]] = small.quantization  # type: ignore[attr-defined]
+    if any(0 in table for table in tables.values()) or (carried and _has_step(small, shape)):
         return Fault()
     if shape.progressive:
         share = shape.detail(shape.scans)

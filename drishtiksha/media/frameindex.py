@@ -48,7 +48,7 @@ class FrameIndex:
     end_s: when the last frame ends. origin_s: what was taken from every time stamp. lost: how many more frames the header declares than the file holds: it is cut off.
     damaged: cut off, or the packets could not be read to the end. shifts: what is added to the stamp of each packet, in the
     order of the file, where stamps restart or jump; None elsewhere. breaks: how often they do. sound_end_s: when the last
-    sound ends, as far as its packets were read. track: index of the stream; None: the main one.
+    sound ends, as far as its packets were read. track: index of the stream; None: the main one. codec: name of its decoder.
     """
 
     times: np.ndarray
@@ -62,6 +62,7 @@ class FrameIndex:
     shifts: np.ndarray | None = None
     breaks: int = 0
     sound_end_s: float = 0.0
+    codec: str = ""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -146,6 +147,7 @@ def index_stream(
         shifts=track.shifts,
         breaks=timeline.breaks,
         track=stream.index,
+        codec=stream.codec_context.name,
         sound_end_s=max((one.end_s() - origin for one in timeline.tracks.values() if one.sound), default=0.0),
     )
 

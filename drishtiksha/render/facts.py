@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from drishtiksha.render import words
-from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind, TrackInfo, TrackKind, clock
+from drishtiksha.results import (
+    TORCH,
+    AnalysisResult,
+    MediaInfo,
+    MediaKind,
+    RunProvenance,
+    TrackInfo,
+    TrackKind,
+    clock,
+)
 
 KIND_NAMES = {MediaKind.IMAGE: "Picture", MediaKind.VIDEO: "Video", MediaKind.AUDIO: "Sound"}
 
@@ -71,6 +80,7 @@ def custody_facts(result: AnalysisResult) -> Rows:
         ("Checkpoint SHA-256", run.checkpoint_sha256 or "not known"),
         *([("Licence of the weights", words.licence(run.licence, run.licence_class))] if run.licence else []),
         ("Device", f"{run.device}, {run.dtype}"),
+        *([("Engine", _engine(run))] if run.engine != TORCH or run.engine_note else []),
         ("Scores", "calibrated on held-out data" if result.calibrated else "not calibrated"),
         ("Error rates", " ".join(result.odds) or "none, since nothing was scored"),
         (
@@ -82,6 +92,10 @@ def custody_facts(result: AnalysisResult) -> Rows:
     ]
     rows += [(name.replace("_", " "), _number(value)) for name, value in result.metrics.items()]
     return rows
+
+
+def _engine(run: RunProvenance) -> str:
+    return f"{run.engine}; ONNX Runtime was not used: {run.engine_note}" if run.engine_note else run.engine
 
 
 def _cleared(result: AnalysisResult) -> str:

@@ -79,6 +79,8 @@ def _why(old: AnalysisResult, new: AnalysisResult) -> str:
         differing.append("another checkpoint")
     if (before.device, before.dtype) != (now.device, now.dtype):
         differing.append(f"{now.device}, {now.dtype} instead of {before.device}, {before.dtype}")
+    if before.engine != now.engine:
+        differing.append(f"{now.engine} instead of {before.engine}")
     names = sorted(set(before.versions) | set(now.versions))
     changed = [name for name in names if before.versions.get(name) != now.versions.get(name)]
     if changed:

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from drishtiksha.errors import CaseGoneError, QuotaError, StoreError
@@ -38,6 +38,16 @@ def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def copied(upload: Path, original_name: str, settings: Settings) -> Evidence:
+    """The copy of a file in a folder of its own. Raises: MediaError and its kinds; QuotaError when the disk is full."""
+    try:
+        return Evidence.take(upload, settings.cases_dir, settings.limits, original_name=original_name)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise QuotaError(DISK_FULL) from error
+
+
 class CaseFolders:
     """A folder a case for the evidence, another for what is derived from it."""
 
@@ -52,22 +62,14 @@ class CaseFolders:
         if not os.access(self._settings.data_root, os.W_OK):
             raise StoreError(AWAY)
 
-    def take(self, upload: Path, original_name: str, sweep: Callable[[], None]) -> Evidence:
-        """Copy a file into a folder of its own. sweep: called before what is held is counted.
-
-        Raises: MediaError and its kinds; QuotaError, before anything is copied or when the disk is full; StoreError as
-        `require_there`.
-        """
+    @contextlib.contextmanager
+    def room_for(self, upload: Path, sweep: Callable[[], None]) -> Iterator[None]:
+        """Room to copy a file into a folder of its own, for the time of the block. sweep: called before what is held is
+        counted. Raises: QuotaError; StoreError as `require_there`."""
         self.require_there()
-        limits = self._settings.limits
         with self._taking if self._settings.disk_quota_mb is not None else contextlib.nullcontext():
             self._require_room(upload, sweep)
-            try:
-                return Evidence.take(upload, self._settings.cases_dir, limits, original_name=original_name)
-            except OSError as error:
-                if not is_full(error):
-                    raise
-                raise QuotaError(DISK_FULL) from error
+            yield
 
     def evidence(self, case_id: str, place: Place) -> Evidence:
         """The untouched file of a case. Raises: CaseGoneError."""
