@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,7 @@ def main() -> None:
             BOMBS[name](path, 1.0)
             outcomes[name] = path.stat().st_size, judged_alone(path)
             path.unlink()
+            print(name, outcomes[name], file=sys.stderr, flush=True)
     print(table(outcomes))
     raise SystemExit(any(one.bytes > MOST_BYTES or one.end != "judged" for _, one in outcomes.values()))
 
