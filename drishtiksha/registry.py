@@ -176,6 +176,18 @@ class ModelManager:
 
     get_model = load_model
 
+    def warm_up(self) -> None:
+        """Build the networks of the models that ship, without weights, so that the first analysis need not wait for what they
+        import. A model that is loaded meanwhile waits for its own."""
+        import torch
+
+        for status in self.describe():
+            if not status.embedded or status.state != "ready":
+                continue
+            detector = self.unloaded(status.name)
+            with self._loading[status.name], torch.device("meta" if detector.build_on_meta else "cpu"):
+                detector.build()
+
     @contextmanager
     def use(self, name: str) -> Iterator[Detector]:
         """Pin a model while it works, so that no memory pressure takes it. Raises: ModelRegistryError."""

@@ -279,3 +279,16 @@ def test_the_default_model_of_a_chosen_track_looks_or_listens_as_it_takes():
     manager, clip = ModelManager(load_settings()), media(tracks=tracks)
     assert manager.default_model(clip) == manager.default_model(clip, 1) == "FACE-BLEND-LITE-V1"
     assert manager.default_model(clip, 2) == "VOICE-SPOOF-LITE-V2"
+
+
+def test_warming_up_builds_the_networks_that_ship_and_loads_nothing(monkeypatch):
+    built = []
+    manager = ModelManager(load_settings(device="cpu"))
+    ships = [status.name for status in manager.describe() if status.embedded]
+    for cls in {type(manager.unloaded(name)) for name in ships}:
+        own = cls.build
+        monkeypatch.setattr(cls, "build", lambda detector, own=own: built.append(detector.model_name) or own(detector))
+    manager.warm_up()
+    assert sorted(built) == sorted(ships)
+    assert ships
+    assert not manager.get_loaded_model_names()

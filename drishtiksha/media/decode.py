@@ -96,6 +96,11 @@ class Wanted:
         return self._next == len(self._indices) and not self._replace
 
     @property
+    def place(self) -> int:
+        """How many came, or were passed over."""
+        return self._next
+
+    @property
     def rest(self) -> list[int]:
         """Those that did not come so far."""
         return list(self._indices[self._next :])
@@ -178,15 +183,15 @@ class Decoder:
         spare = self._spare(group)
         if not spare:
             return group
-        todo, left, before = Wanted(group), group, self._report.frames_decoded
+        todo, given, before = Wanted(group), 0, self._report.frames_decoded
         try:
             with contextlib.closing(self._from_key(group[0], key, spare)) as pictures:
                 for picture in pictures:
-                    left = todo.rest
                     if not todo.takes(picture.index, self._report):
                         continue
                     if is_interlaced(picture.frame):
                         raise _InDoubtError
+                    given = todo.place
                     yield Frame(
                         picture.index, picture.time_s, self._converted(to_rgb, picture.frame, picture.pixel_aspect)
                     )
@@ -194,7 +199,7 @@ class Decoder:
                         return []
         except _InDoubtError:
             self._in_doubt, self._report.frames_decoded = True, before
-            return left
+            return group[given:]
         return todo.rest
 
     def _spare(self, group: Sequence[int]) -> frozenset[int]:

@@ -247,6 +247,10 @@ class Workers:
         for run in running:
             run.beat()
 
+    def warm_up(self) -> None:
+        """As `ModelManager.warm_up`."""
+        self._manager.warm_up()
+
     def load(self, name: str) -> None:
         self._manager.load_model(name)
 
