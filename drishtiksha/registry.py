@@ -99,6 +99,8 @@ class ModelManager:
         self._pins: Counter[str] = Counter()
         self._changing = threading.Lock()
         self._loading = {name: threading.Lock() for name in self.model_configs}
+        self._warm = threading.Event()
+        self._warm.set()
 
     def get_available_models(self) -> list[str]:
         """The names of all configured models, loaded or not."""
@@ -163,6 +165,7 @@ class ModelManager:
         self._require(name)
         if (detector := self._touched(name)) is not None:
             return detector
+        self._warm.wait()
         with self._loading[name]:
             if (detector := self._touched(name)) is not None:
                 return detector
@@ -178,15 +181,30 @@ class ModelManager:
 
     def warm_up(self) -> None:
         """Build the networks of the models that ship, without weights, so that the first analysis need not wait for what they
-        import. A model that is loaded meanwhile waits for its own."""
+        import."""
         import torch
 
         for status in self.describe():
             if not status.embedded or status.state != "ready":
                 continue
             detector = self.unloaded(status.name)
-            with self._loading[status.name], torch.device("meta" if detector.build_on_meta else "cpu"):
+            with torch.device("meta" if detector.build_on_meta else "cpu"):
                 detector.build()
+
+    def warm_up_beside(self) -> None:
+        """`warm_up` in a thread of its own. Whoever loads a model meanwhile waits for its end: threads that import parts of one
+        library at once may find it half made."""
+
+        def work() -> None:
+            try:
+                self.warm_up()
+            except Exception:  # whoever loads that model is told
+                log.info("The networks could not be warmed up", exc_info=True)
+            finally:
+                self._warm.set()
+
+        self._warm.clear()
+        threading.Thread(target=work, name="warm-up", daemon=True).start()
 
     @contextmanager
     def use(self, name: str) -> Iterator[Detector]:

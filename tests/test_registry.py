@@ -292,3 +292,25 @@ def test_warming_up_builds_the_networks_that_ship_and_loads_nothing(monkeypatch)
     assert sorted(built) == sorted(ships)
     assert ships
     assert not manager.get_loaded_model_names()
+
+
+def test_whoever_loads_a_model_waits_for_the_end_of_warming_up(monkeypatch):
+    manager, done = ModelManager(load_settings(device="cpu")), []
+    warming, go_on = threading.Event(), threading.Event()
+
+    def warm_up() -> None:
+        warming.set()
+        assert go_on.wait(60)
+        done.append("warm")
+        raise RuntimeError("a library is broken")
+
+    monkeypatch.setattr(manager, "warm_up", warm_up)
+    monkeypatch.setattr(manager, "_load", lambda name: done.append(name) or manager.unloaded(name))
+    manager.warm_up_beside()
+    assert warming.wait(60)
+    loading = threading.Thread(target=manager.load_model, args=("FACE-BLEND-LITE-V1",))
+    loading.start()
+    assert not done
+    go_on.set()
+    loading.join(60)
+    assert done == ["warm", "FACE-BLEND-LITE-V1"]

@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -108,15 +107,8 @@ class _Worker:
         self._lines.send(worker=self._queue.worker)
         self._signs.start()
         _warm_up()
+        self._workers.warm_up()  # beside the first jobs: those that need no network do not wait for it
         self._workers.start()
-        threading.Thread(target=self._warm_up_models, name="warm-up", daemon=True).start()
-
-    def _warm_up_models(self) -> None:
-        """Beside the first jobs: those that need no network do not wait for it."""
-        try:
-            self._workers.warm_up()
-        except Exception:  # whoever loads that model is told
-            log.info("The models could not be warmed up", exc_info=True)
 
     def obey(self, message: dict[str, Any]) -> None:
         """Do what is asked. What takes long does so in a thread of its own and is answered later."""

@@ -248,8 +248,8 @@ class Workers:
             run.beat()
 
     def warm_up(self) -> None:
-        """As `ModelManager.warm_up`."""
-        self._manager.warm_up()
+        """As `ModelManager.warm_up_beside`."""
+        self._manager.warm_up_beside()
 
     def load(self, name: str) -> None:
         self._manager.load_model(name)
