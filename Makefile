@@ -56,9 +56,13 @@ audit: | $(PY)
 	test -x $(VENV)/audit/bin/pip-audit || exit 0; \
 	told=$$(timeout 120 $(VENV)/audit/bin/pip-audit --no-deps --disable-pip --progress-spinner off --timeout 10 -r constraints.txt 2>&1); \
 	code=$$?; \
-	if [ $$code = 0 ]; then echo "No known faults in the pinned packages."; \
-	elif grep -q "^Found " <<<"$$told"; then echo "$$told"; exit 1; \
-	else echo "Known faults of packages were not looked up: the service cannot be reached."; fi
+	pins=$$(grep -c == constraints.txt); skipped=$$(grep -c "could not be audited" <<<"$$told"); \
+	if grep -q "^Found " <<<"$$told"; then echo "$$told"; exit 1; \
+	elif [ $$code != 0 ] || ! grep -q "^No known vulnerabilities" <<<"$$told" || [ $$skipped -ge $$pins ]; then \
+		echo "Known faults of packages were not looked up: the service cannot be reached."; \
+	elif [ $$skipped -gt 0 ]; then echo "No known faults in $$((pins - skipped)) of $$pins pinned packages. Not looked up:"; \
+		grep "could not be audited" <<<"$$told"; \
+	else echo "No known faults in the pinned packages."; fi
 
 detectors: $(VENV)/.run-stamp
 	$(PY) -m bench.detectors $(ARGS)

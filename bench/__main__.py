@@ -7,8 +7,10 @@ import timeit
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import engine, firstload, long, page, shared, shelf
-from bench.measure import ROOT, fresh_process, machine, median_s
+import torch
+
+from bench import batch, engine, firstload, long, page, scale, shared, shelf
+from bench.measure import ROOT, fresh_process, machine, median_s, timed
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.chunks import library_versions
 from drishtiksha.media.evidence import Evidence
@@ -28,8 +30,12 @@ STAGES = {
 
 SHELF = """## The reference detectors, with stand-in weights
 
-One process a row, without heatmaps. The reference's seconds are those that were stated for a machine with AMX, not measured
-in this run: a slower machine understates the ratio. Loading is that of a file whose hash is known."""
+One process a row, without heatmaps. Cold: the first analysis in its process, after the model was loaded; warm: the second, whose
+stages are told. CPU: seconds of all threads together. The bare network: batches of the same sizes once more, and nothing else. Loading is
+that of a file whose hash is known. Rows differ in what they judge: seconds compare within a row, or by the sample."""
+
+RESULTS = ROOT / "bench" / "RESULTS.md"
+KEPT = "<!-- `make bench` writes what stands above, and leaves what follows. -->"
 
 ENGINE = """## ONNX Runtime and torch
 
@@ -68,7 +74,7 @@ def main() -> None:
     manager = ModelManager(load_settings(device="cpu"))
     parts = [
         "# Measured",
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}. Medians of {repeats}, in one run of `make bench`.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}. Medians of {repeats}, {torch.get_num_threads()} threads, in one run of `make bench`.",
         versions(),
         start_up(manager, repeats),
         page.table(repeats),
@@ -76,12 +82,22 @@ def main() -> None:
         ENGINE,
         engine.table(repeats),
         *(on_clip(manager, clip, repeats) for clip in clips),
+        batch.table(12),
+    ]
+    parts += [
+        "## One clip of a batch\n\nWhat follows from it: docs/SCALE.md.",
+        scale.renew(repeats).partition("\n\n")[0],
     ]
     if shelf.CLIPS.is_dir():
         parts += [SHELF, shelf.table(), shared.table(repeats), LONG, long.table()]
-    text = "\n\n".join(parts) + "\n"
-    (ROOT / "bench" / "RESULTS.md").write_text(text, encoding="utf-8")
+    text = "\n\n".join(parts)
+    RESULTS.write_text(f"{text}\n\n{kept(RESULTS.read_text(encoding='utf-8'))}", encoding="utf-8")
     print(text)
+
+
+def kept(results: str) -> str:
+    """The part of RESULTS.md that other commands measured, each with its date and conditions."""
+    return KEPT + results.partition(KEPT)[2]
 
 
 def versions() -> str:
@@ -123,9 +139,11 @@ def on_clip(manager: ModelManager, clip: Path, repeats: int) -> str:
                 pass
 
     detector = manager.load_model(MODEL)
-    analyze(evidence, detector)
-    runs = sorted((analyze(evidence, detector) for _ in range(repeats)), key=lambda result: result.processing_time)
-    middle = runs[len(runs) // 2]
+    with shelf.recorded(detector) as again:
+        _, cold, cold_cpu = timed(lambda: analyze(evidence, detector))
+    runs = sorted((timed(lambda: analyze(evidence, detector)) for _ in range(repeats)), key=lambda run: run[1])
+    middle, warm, warm_cpu = runs[len(runs) // 2]
+    _, bare, bare_cpu = timed(again)
     stages = {stage: middle.stage_seconds.get(stage, 0.0) for stage in STAGES}
     needed = stages["decode"] + stages["faces"] + stages["forward"]
     without_maps = middle.processing_time - stages["explain"]
@@ -133,9 +151,12 @@ def on_clip(manager: ModelManager, clip: Path, repeats: int) -> str:
     rows = [
         ("decoding every frame", f"{median_s(lambda: decode(None), repeats):.2f} s"),
         ("decoding 32 frames", f"{median_s(lambda: decode(wanted), repeats):.2f} s"),
-        (f"{MODEL}, whole analysis", f"{middle.processing_time:.2f} s"),
+        (f"{MODEL}, cold: wall, CPU", f"{cold:.2f}, {cold_cpu:.2f} s"),
+        (f"{MODEL}, warm: wall, CPU", f"{warm:.2f}, {warm_cpu:.2f} s"),
+        ("samples, faces judged", f"{len(middle.scores)}, {sum(len(score.faces) for score in middle.scores)}"),
         *((f"of it {STAGES[stage]}", f"{seconds:.2f} s") for stage, seconds in stages.items()),
         ("analysis without heatmaps / (decode + faces + forward)", f"{without_maps / needed:.2f}"),
+        ("the bare network on such batches: wall, CPU", f"{bare:.2f}, {bare_cpu:.2f} s"),
         ("peak memory above the loaded model", f"{fresh_process(PEAK.format(model=MODEL, clip=str(clip)), 1):.0f} MiB"),
     ]
     return "\n".join([f"| {clip.name} ({size}) | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])

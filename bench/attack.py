@@ -81,6 +81,15 @@ def attack(count: int, seed: int, seconds: float = float("inf"), *, compare: boo
             judge.end()
 
 
+def judged_alone(path: Path) -> Outcome:
+    """What comes of one file in a new process, so that its memory is not hidden behind what others left."""
+    judge = _Judge()
+    try:
+        return judge(Mutant(path.name, path, b""), path, compare=False)
+    finally:
+        judge.end()
+
+
 def summary(outcomes: list[Outcome], seed: int) -> str:
     """A table for RESULTS.md."""
     ends = Counter(one.end for one in outcomes)
@@ -187,7 +196,7 @@ def _work(pipe: Connection) -> None:
         elif twin not in twins:
             plain, pixels = judged(Path(twin))
             twins[twin] = plain.p_fake, pixels
-        begins, cpu, base = time.monotonic(), time.process_time(), _reset_peak()
+        begins, cpu, base = time.monotonic(), time.process_time(), reset_peak()
         try:
             result, picture = judged(Path(name))
             said: dict[str, Any] = {
@@ -203,7 +212,7 @@ def _work(pipe: Connection) -> None:
         except BaseException as error:  # noqa: BLE001 - what the attack looks for
             said = {"end": "untyped", "detail": repr(error)[:300]}
         took = {"seconds": time.monotonic() - begins, "cpu_s": time.process_time() - cpu}
-        pipe.send(said | took | {"bytes": _status("VmHWM") - base})
+        pipe.send(said | took | {"bytes": memory("VmHWM") - base})
 
 
 def _destroyed(picture: Any, twin: Any) -> float | None:
@@ -215,13 +224,14 @@ def _destroyed(picture: Any, twin: Any) -> float | None:
     return float((np.abs(picture.astype(int) - twin).max(axis=2) > OTHER_LEVELS).mean())
 
 
-def _reset_peak() -> int:
+def reset_peak() -> int:
     """Forget the highest memory of this process so far; returns what it has now, bytes."""
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
+    return memory("VmRSS")
 
 
-def _status(field: str) -> int:
+def memory(field: str) -> int:
+    """A line of /proc/self/status, bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 

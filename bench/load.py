@@ -10,16 +10,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import random
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,14 @@ class Seen:
     web_cpu_s: float = 0.0
     """Seconds of processor that the process took while the clients worked; of any machine, however busy, the same."""
     worker_cpu_s: float = 0.0
+
+    def add(self, other: Seen) -> None:
+        """What other clients saw at the same time."""
+        for what, seconds in other.seconds.items():
+            self.seconds[what] += seconds
+        self.ended += other.ended
+        self.refused += other.refused
+        self.failed += other.failed
 
 
 def main() -> None:
@@ -99,15 +108,18 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 def load(address: str, server: int, users: int, pages: int, seconds: float, kinds: Sequence[str]) -> Seen:
     """Let all clients work for so long. server: number of its process."""
     seen, until = Seen(), time.monotonic() + seconds
-    readers = [
-        threading.Thread(target=_page_client, args=(address, seen, until, kinds[number % len(kinds)]), daemon=True)
-        for number in range(pages)
-    ]
-    for reader in readers:
-        reader.start()
-    asyncio.run(_rest(address, server, users, until, kinds, seen))
-    for reader in readers:
-        reader.join(ANSWER_S)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:  # else they keep the REST users waiting
+        readers = apart.submit(_page_clients, address, pages, until, kinds)
+        asyncio.run(_rest(address, server, users, until, kinds, seen))
+        seen.add(readers.result())
+    return seen
+
+
+def _page_clients(address: str, pages: int, until: float, kinds: Sequence[str]) -> Seen:
+    seen = Seen()
+    with ThreadPoolExecutor(max(pages, 1)) as each:
+        for number in range(pages):
+            each.submit(_page_client, address, seen, until, kinds[number % len(kinds)])
     return seen
 
 
@@ -146,7 +158,7 @@ async def _user(client: httpx.AsyncClient, kind: str, until: float, seen: Seen) 
 async def _timed(seen: Seen, what: str, asked: object) -> httpx.Response | None:
     began = time.monotonic()
     try:
-        return await asked  # type: ignore[misc, no-any-return]
+        return await asked  # type: ignore[misc]
     except httpx.TransportError as error:
         seen.failed[type(error).__name__] += 1
         return None

@@ -10,6 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +26,13 @@ def median_s(work: Callable[[], object], repeats: int) -> float:
         work()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds)
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float, float]:
+    """What `work()` gives, its wall seconds, and the processor seconds of all threads of this process meanwhile."""
+    started, used = time.perf_counter(), time.process_time()
+    given = work()
+    return given, time.perf_counter() - started, time.process_time() - used
 
 
 def fresh_process(code: str, repeats: int) -> float:

@@ -7,12 +7,11 @@ with stand-in weights, which take as long as trained ones.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.measure import alone
+from bench.measure import alone, timed
 from bench.shelf import CLIPS, stand_in
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.shared import SharedMedia
@@ -66,9 +65,7 @@ def _measured(work: Callable[[], list[AnalysisResult]], repeats: int) -> str:
     work()
     rows: list[tuple[float, ...]] = []
     for _ in range(repeats):
-        started, used = time.perf_counter(), time.process_time()
-        results = work()
-        spent = time.perf_counter() - started, time.process_time() - used
+        results, *spent = timed(work)
         stages = [sum(result.stage_seconds.get(stage, 0.0) for result in results) for stage in ("decode", "faces")]
         rows.append((*spent, *stages))
     return " | ".join(f"{statistics.median(column):.2f}" for column in zip(*rows, strict=True))

@@ -29,6 +29,7 @@ __all__ = [
     "FaceRequest",
     "FramePlan",
     "Reference",
+    "Resampling",
     "Sample",
     "SamplingPlan",
     "SequencePlan",
@@ -38,6 +39,9 @@ __all__ = [
 
 Explain = bool | Literal["suspicious"]
 """Whether heatmaps are made: always, never, or only of a file that the detector suspects."""
+Resampling = Literal["filtered", "reference"]
+"""How sound is brought to another rate: with a low-pass filter before, or as the reference server does, without one, so that
+what lies above the new band folds down into it."""
 CURVE = "curve"
 """Name of what a detector measures at every moment of a window: see `Detector.judge`."""
 
@@ -105,7 +109,8 @@ class AudioPlan:
     at least `min_s` seconds of it exist; a file shorter than `min_s` is too short. `count`: only the first so many
     windows. last: "shifted" has the last window end with the sound instead, and overlap the one before it; a file shorter
     than one window is zero-padded all the same. further: from the number of samples of a file longer than one window to where
-    one more window begins."""
+    one more window begins. The first window begins with the sound, in a video too: who only listens is not shifted by the
+    moment at which a picture begins; times are those of the file all the same."""
 
     sample_rate: int = 16_000
     window_s: float = 4.0
@@ -114,6 +119,7 @@ class AudioPlan:
     count: int | None = None
     last: Literal["padded", "shifted"] = "padded"
     further: Callable[[int], int] | None = None
+    resampling: Resampling = "filtered"
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,8 @@ class ClipPlan:
     silent: whether nothing is heard in a sample's part, so that it need not be judged. faces: looked for in the middle frame
     of each run; a run without any is not judged. offsets: only these of its frames are decoded and handed over, the last of
     them `length` - 1; empty: all. around_s: seconds of sound before and after a run that its sample gets too, as far as there
-    is any.
+    is any. spared: so many frames at the end of the video are in no run, as far as that leaves one run. whole: makes a whole
+    number of a place on the time axis of what `listen` returned, where a sample's part of it begins or ends.
     """
 
     count: int | None
@@ -150,6 +157,8 @@ class ClipPlan:
     faces: FaceRequest | None = None
     offsets: tuple[int, ...] = ()
     around_s: float = 0.0
+    spared: int = 0
+    whole: Callable[[float], int] = round
 
     @property
     def places(self) -> Sequence[int]:
@@ -180,6 +189,12 @@ class Sample:
     frames: tuple[np.ndarray, ...] = ()
     sound: np.ndarray | None = None
     measures: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and sound."""
+        arrays = (self.frame, self.waveform, self.sound, *self.frames)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     @property
     def heard(self) -> np.ndarray:

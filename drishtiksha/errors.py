@@ -56,6 +56,10 @@ class TimeUpError(MediaError):
     """It took longer than the settings allow."""
 
 
+class NotFetchedError(MediaError):
+    """What lies at an address could not be fetched: it is absent, closed, or the network failed."""
+
+
 class WrongMediaKindError(MediaError):
     """The detector was not made for this kind of media, or the track it needs is absent."""
 

@@ -80,20 +80,19 @@ def _alike(ours: np.ndarray, theirs: np.ndarray) -> float:
         nearest = places - before
     other = theirs[nearest]
     both = np.abs(other[:, 0] - ours[:, 0]) <= REACH_S
-    same = both & (_overlap(ours[:, 1:], other[:, 1:]) >= SAME_FACE)
+    same = both & (overlap(ours[:, 1:], other[:, 1:]) >= SAME_FACE)
     return float(same.sum()) if both.any() and same.sum() >= MOSTLY * both.sum() else 0.0
 
 
-def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of the boxes of each row."""
-    sides = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
-    common = sides[:, 0] * sides[:, 1]
-    whole = _area(a) + _area(b) - common
+def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """What boxes (..., 4), xyxy, have in common with others, as a share of what the two cover together: (...), in [0, 1]."""
+    common = _area(np.concatenate([np.maximum(one, other)[..., :2], np.minimum(one, other)[..., 2:]], axis=-1))
+    whole = _area(one) + _area(other) - common
     return np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return np.prod(np.clip(boxes[..., 2:] - boxes[..., :2], 0, None), axis=-1, dtype=np.float64)
 
 
 def _with(result: AnalysisResult, numbers: dict[int, int]) -> AnalysisResult:

@@ -57,6 +57,18 @@ def state_dict(name: str) -> dict[str, torch.Tensor]:
     }
 
 
+def settle(network: torch.nn.Module, batch: torch.Tensor) -> None:
+    """Give each batch norm the mean and deviation that its input has for this batch, so that activations keep near unit size
+    through the whole network: under stand-in weights alone they grow with every block, and rounding decides the logit."""
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # then the running statistics are those of all batches so far: of this one
+    with torch.no_grad():
+        network.train()(batch)
+    network.eval()
+
+
 def arrays(name: str) -> dict[str, np.ndarray]:
     """The arrays of `audio_preprocessing` or `visual_preprocessing`."""
     with np.load(_require(GOLDEN / f"{name}.npz")) as kept:

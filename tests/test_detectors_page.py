@@ -47,11 +47,11 @@ def test_the_page_is_linked():
 
 
 def test_evaluate_takes_the_recommended_ones():
-    from drishtiksha.cli.evaluate import _with_the_recommended
+    from drishtiksha.cli.console import with_the_recommended
     from drishtiksha.registry import ModelManager
     from drishtiksha.settings import load_settings
 
-    names = _with_the_recommended(["B-FREE", "recommended", "GEND-CLIP-L14"], ModelManager(load_settings()))
+    names = with_the_recommended(["B-FREE", "recommended", "GEND-CLIP-L14"], ModelManager(load_settings()))
     assert names[0] == "B-FREE"
     assert {"COMMUNITY-FORENSICS-384", "GEND-CLIP-L14"} <= set(names)
     assert len(names) == len(set(names))

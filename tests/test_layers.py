@@ -44,10 +44,10 @@ LAYERS: dict[str, float] = {
     "drishtiksha.registry": 6,
     "drishtiksha.report": 7,
     "drishtiksha.store": 7,
-    "drishtiksha.batch": 8,
-    "drishtiksha.evaluation": 8.5,
     "drishtiksha.stress": 7,
     "drishtiksha.services": 8,
+    "drishtiksha.batch": 8.3,
+    "drishtiksha.evaluation": 8.5,
     "drishtiksha.ui": 9,
     "drishtiksha.server": 9,
     "drishtiksha.cli": 9.5,  # `serve` puts page and server together

@@ -5,20 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
+from pathlib import Path
 
 import pytest
 import sample_case
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
+from pypdf import PdfReader
 
 from drishtiksha.casefile import CaseFile, PinnedNote
 from drishtiksha.cli.console import console_json
 from drishtiksha.plaintext import STEERING, readable
 from drishtiksha.render.console import PlainConsole
-from drishtiksha.report import csvfile, html, jsonfile
+from drishtiksha.report import bundle, csvfile, html, jsonfile
 from drishtiksha.report.content import build
+from drishtiksha.report.verify import State, verify
 from drishtiksha.services.reviews_exchange import export_reviews, read_reviews
 
 EVIL = "a\x1b]0;owned\x07\x1b[2Jb\u202egpj.exe\u2066c\x9b31m\u061c"
+BULLET = "\x7f"
+"""The code of ReportLab's font for it."""
 HONEST = "مرحبا \u200fשלום\u200e क्\u200dष 👨\u200d👩\u200d👧 naïve\tend\nline"
 
 
@@ -65,11 +72,16 @@ def test_what_people_write_is_made_readable_where_it_comes_in(case: CaseFile) ->
     assert case.reviews[0].reviewer == case.reviews[0].tags[0] == readable(EVIL)
 
 
-@pytest.mark.parametrize("suffix", [".html", ".json", ".csv"])
-def test_no_export_of_a_case_holds_them(case: CaseFile, suffix: str) -> None:
+@pytest.fixture(scope="module")
+def evil(case: CaseFile) -> CaseFile:
+    """The same, of a file whose name holds them, too."""
     media = case.media.model_copy(update={"name": EVIL})
     results = tuple(one.model_copy(update={"media": media}) for one in case.results)
-    evil = case.model_copy(update={"media": media, "results": results})
+    return case.model_copy(update={"media": media, "results": results})
+
+
+@pytest.mark.parametrize("suffix", [".html", ".json", ".csv"])
+def test_no_export_of_a_case_holds_them(evil: CaseFile, suffix: str) -> None:
     made = {
         ".html": lambda: html.render(build(evil)),
         ".json": lambda: jsonfile.render(evil),
@@ -79,6 +91,22 @@ def test_no_export_of_a_case_holds_them(case: CaseFile, suffix: str) -> None:
     assert not STEERING.search(text)
     if suffix == ".json":
         assert json.loads(text)["media"]["name"] == EVIL
+
+
+def test_no_file_of_a_bundle_holds_them(evil: CaseFile, tmp_path: Path) -> None:
+    packed = bundle.write(evil, None, tmp_path / "case.zip", Ed25519PrivateKey.generate())
+    with zipfile.ZipFile(packed) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    pdf = PdfReader(io.BytesIO(files["report.pdf"]))
+    texts = {
+        name: data.decode("utf-8-sig") for name, data in files.items() if not name.endswith((".pdf", ".sig", ".png"))
+    }
+    texts |= {"report.pdf": "\n".join(page.extract_text().replace(BULLET, "") for page in pdf.pages)}
+    texts |= {"title of report.pdf": pdf.metadata.title}
+    assert {"manifest.json", "answer.json", "report.html", "report.pdf"} <= texts.keys()
+    assert [name for name, text in texts.items() if STEERING.search(text.replace("\r\n", "\n"))] == []
+    assert json.loads(texts["manifest.json"])["evidence_name"] == EVIL
+    assert verify(packed).state is State.IDENTICAL
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

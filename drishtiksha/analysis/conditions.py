@@ -13,10 +13,10 @@ from pydantic import Field
 from drishtiksha.analysis.faces import find_faces
 from drishtiksha.contract import Face, FaceRequest
 from drishtiksha.errors import UnreadableMediaError
-from drishtiksha.faces.tracks import overlap
 from drishtiksha.forensics.filters import noise_residual
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.image import open_picture
+from drishtiksha.people import overlap
 from drishtiksha.provenance.encoders import standard_quality
 from drishtiksha.results import FaceBox, Frozen, MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits
@@ -144,4 +144,4 @@ def _roll(image: np.ndarray, box: FaceBox) -> float | None:
 
 
 def _overlap(face: Face, box: FaceBox) -> float:
-    return overlap(np.array(face.box), np.array(box))
+    return float(overlap(np.array(face.box), np.array(box)))

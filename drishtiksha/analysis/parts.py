@@ -49,7 +49,7 @@ def parts_of(shared: SharedMedia, plan: SamplingPlan, check: Check) -> Iterator[
     evidence = shared.evidence
     _refuse_other_kind(evidence, plan)
     if isinstance(plan, AudioPlan):
-        yield _sounds(shared, plan.sample_rate, check)
+        yield _sounds(shared, plan, check)
     elif evidence.media.kind is MediaKind.VIDEO and not isinstance(plan, ClipPlan) and evidence.track is None:
         with ExitStack() as opened:
             yield _pictures(shared, opened), []
@@ -85,7 +85,7 @@ def _pictures(shared: SharedMedia, opened: ExitStack) -> list[MediaPart]:
     return parts
 
 
-def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[MediaPart], list[str]]:
+def _sounds(shared: SharedMedia, plan: AudioPlan, check: Check) -> tuple[list[MediaPart], list[str]]:
     evidence = shared.evidence
     tracks = _main_first(evidence.media.several(TrackKind.SOUND))
     if evidence.track is not None:
@@ -96,7 +96,7 @@ def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[MediaPar
         whole = MIXTURE if track is None else SoundPart(track.number - 1)
         name, number = (_name(track), track.number) if track is not None else ("", None)
         try:
-            sound = shared.heard(rate, whole, check)
+            sound = shared.heard(plan.sample_rate, whole, check, plan.resampling)
         except MediaError:
             if not place:
                 raise
@@ -105,7 +105,7 @@ def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[MediaPar
         if place and np.abs(sound.waveform).max(initial=0.0) < SILENT:
             notes.append(f"{name.capitalize()} is silent.")
             continue
-        found = _spoken(shared, rate, sound, check)
+        found = _spoken(shared, plan, sound, check)
         if len(found) == 1 and min(found[0].weights or (0,)) < 0:
             notes.append("Its channels are in opposite phase and cancel out when added: one of them was turned round.")
         parts += [
@@ -114,13 +114,15 @@ def _sounds(shared: SharedMedia, rate: int, check: Check) -> tuple[list[MediaPar
     return parts, notes
 
 
-def _spoken(shared: SharedMedia, rate: int, sound: Sound, check: Check) -> list[SoundPart]:
+def _spoken(shared: SharedMedia, plan: AudioPlan, sound: Sound, check: Check) -> list[SoundPart]:
     """The parts of a sound track in which somebody speaks; none where the mixture speaks for all."""
     if len(sound.parts) < 2:
         return list(sound.parts)
     from drishtiksha.features.speech import speech_spans
 
-    return [part for part in sound.parts if speech_spans(shared.heard(rate, part, check).waveform.copy(), rate)]
+    rate = plan.sample_rate
+    heard = [shared.heard(rate, part, check, plan.resampling).waveform for part in sound.parts]
+    return [part for part, own in zip(sound.parts, heard, strict=True) if speech_spans(own.copy(), rate)]
 
 
 def _chosen(evidence: Evidence) -> list[str]:

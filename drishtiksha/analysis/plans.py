@@ -111,6 +111,7 @@ def _over(index: FrameIndex, count: int | None) -> list[int]:
 
 def clip_starts(total: int, plan: ClipPlan) -> list[int]:
     """The first frame of every run, sorted; none when the video is shorter than one run."""
-    possible = max(total - plan.length + 1, 0)
+    fitting = max(total - plan.length + 1, 0)
+    possible = max(fitting - plan.spared, min(fitting, 1))
     count = total // plan.length if plan.count is None else plan.count
     return evenly_spaced(possible, max(count, 1))

@@ -61,6 +61,10 @@ LEAST_FACE_DETAIL = 0.3
 PLAIN = "Only {:.0%} of the picture shows any detail; the rest is of one brightness. It may be damaged, or a drawing."
 DESTROYED = "Only {:.1%} of the picture shows any detail: it is damaged, or next to nothing is in it to be judged."
 FACE_DESTROYED = "Only {:.1%} of the face shows any detail: it is damaged, or nothing of it is left to be judged."
+WAITING_BYTES = 64_000_000
+"""Of samples that wait until a batch is full; beyond, a smaller batch is judged."""
+SUSPECT_BYTES = 100_000_000 // MAX_HEATMAPS
+"""A larger sample is not kept for its heatmap."""
 LEAST_DECODED = 0.5
 """Share of a picture that must be there for a low score to say anything."""
 MOSTLY_GONE = "Less than half of the picture could be decoded, so a low score says nothing of the rest."
@@ -94,7 +98,7 @@ class Run:
         """Why the rest was not judged."""
         self.scores, self.looks = dict(before.scores), dict(before.looks)
         self.suspects: list[tuple[float, int, Sample | None]] = []
-        """None stands for a sample that was scored before the interruption: its pixels are decoded once more."""
+        """None stands for a sample that was scored before the interruption, or is large: its pixels are decoded once more."""
         for score in self.scores.values():
             self._suspect(score, None)
         self.measured: dict[str, float | int | str | None] = {}
@@ -218,7 +222,10 @@ class Run:
                 waiting.append((sample, tensors))
             self.seen += 1
             self._report("score", self.seen, place(sample))
-            if sum(len(tensors) for _, tensors in waiting) >= self.batch_size:
+            if (
+                sum(len(tensors) for _, tensors in waiting) >= self.batch_size
+                or sum(one.nbytes for one, _ in waiting) > WAITING_BYTES
+            ):
                 self._forward(waiting)
                 waiting.clear()
             # Between batches only: so a continued run makes the same batches, and the same scores to the last bit.
@@ -309,7 +316,8 @@ class Run:
     def _suspect(self, score: SampleScore, sample: Sample | None) -> None:
         if score.p_fake is None:
             return
-        heapq.heappush(self.suspects, (score.p_fake, score.index, sample))
+        small = sample is None or sample.nbytes <= SUSPECT_BYTES
+        heapq.heappush(self.suspects, (score.p_fake, score.index, sample if small else None))
         if len(self.suspects) > MAX_HEATMAPS:
             heapq.heappop(self.suspects)
 

@@ -13,7 +13,7 @@ import numpy as np
 from drishtiksha.analysis.faces import FaceMemo
 from drishtiksha.analysis.plans import wanted_frames
 from drishtiksha.analysis.spool import Keeper, Shelf, Spool
-from drishtiksha.contract import Face, FaceRequest, SamplingPlan
+from drishtiksha.contract import Face, FaceRequest, Resampling, SamplingPlan
 from drishtiksha.media.channels import MIXTURE, Sound, SoundPart
 from drishtiksha.media.decode import Wanted
 from drishtiksha.media.evidence import Evidence
@@ -61,7 +61,7 @@ class SharedMedia:
         self._ahead: set[int] = set()
         """Frames worth decoding when they are passed on the way."""
         self._index: FrameIndex | None = None
-        self._sound: dict[tuple[int, SoundPart], Sound] = {}
+        self._sound: dict[tuple[int, SoundPart, Resampling], Sound] = {}
         self._picture: np.ndarray | None = None
         self._faces = FaceMemo()
 
@@ -98,10 +98,16 @@ class SharedMedia:
         whole = self.heard(sample_rate, check=check)
         return self.heard(sample_rate, whole.parts[0], check).waveform if len(whole.parts) == 1 else whole.waveform
 
-    def heard(self, sample_rate: int, part: SoundPart = MIXTURE, check: Check = no_check) -> Sound:
+    def heard(
+        self,
+        sample_rate: int,
+        part: SoundPart = MIXTURE,
+        check: Check = no_check,
+        resampling: Resampling = "filtered",
+    ) -> Sound:
         """As `media.audio.read_sound` gives it, its waveform read-only. Raises: as that."""
         reader = self._reader(check)
-        key = sample_rate, reader.part if part == MIXTURE else part
+        key = sample_rate, reader.part if part == MIXTURE else part, resampling
         sound = self._sound.pop(key, None)
         if sound is None:
             sound = reader.heard(*key)

@@ -178,10 +178,12 @@ class SoundSource:
     def __init__(self, context: RunContext, plan: AudioPlan) -> None:
         self.context, self.plan = context, plan
         with context.clock("decode"):
-            sound = context.shared.heard(plan.sample_rate, context.sound, context.check)
+            sound = context.shared.heard(plan.sample_rate, context.sound, context.check, plan.resampling)
         self.waveform = sound.waveform
+        begin = round(sound.begins_s * plan.sample_rate)
+        samples = len(self.waveform) - begin
         windows = audio_windows(
-            len(self.waveform),
+            samples,
             plan.sample_rate,
             plan.window_s,
             plan.hop_s,
@@ -189,9 +191,10 @@ class SoundSource:
             shifted=plan.last == "shifted",
         )
         length = round(plan.window_s * plan.sample_rate)
-        if plan.further is not None and len(self.waveform) > length:
-            start = plan.further(len(self.waveform))
+        if plan.further is not None and samples > length:
+            start = plan.further(samples)
             windows = sorted({*windows, (start, start + length)})
+        windows = [(begin + start, begin + stop) for start, stop in windows]
         # Silence that stands for a hole in the time stamps is nothing that could be judged.
         holes = [(start * plan.sample_rate, stop * plan.sample_rate) for start, stop in sound.filled]
         stored = [one for one in windows if not any(start <= one[0] and one[1] <= stop for start, stop in holes)]
@@ -281,7 +284,7 @@ class ClipSource:
         if self.heard is None:
             return None
         a_second = self.heard.shape[-1] / self.sound_s if self.sound_s else 0.0
-        return self.heard[..., round(start_s * a_second) : round(end_s * a_second)]
+        return self.heard[..., self.plan.whole(start_s * a_second) : self.plan.whole(end_s * a_second)]
 
 
 def with_faces(context: RunContext, sample: Sample, request: FaceRequest | None) -> Sample | SampleScore:

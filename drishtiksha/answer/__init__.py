@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drishtiksha.answer.build import NotRun, answer_of
+from drishtiksha.answer.build import Failure, NotRun, answer_of
 from drishtiksha.answer.looks import Look, look_of
 from drishtiksha.answer.objects import Answer, Behind, Glance, LeftOut, Line, Pending, Place, Span, State
 from drishtiksha.answer.texts import GradeStep, Texts, grade_scale
@@ -10,6 +10,7 @@ from drishtiksha.answer.texts import GradeStep, Texts, grade_scale
 __all__ = [
     "Answer",
     "Behind",
+    "Failure",
     "Glance",
     "GradeStep",
     "LeftOut",

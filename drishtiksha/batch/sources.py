@@ -8,7 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from drishtiksha.errors import ConfigError
 
@@ -19,6 +21,7 @@ BESIDE = (
 )
 """Endings of files that lie beside media in folders and are never media themselves."""
 _BESIDE = frozenset(f".{ending}" for ending in BESIDE.split())
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def files_of(names: Sequence[str], own: Sequence[Path] = ()) -> Sources:
     passed_over: Counter[str] = Counter()
     kept_out = {path.resolve() for path in own}
     single = len(names) == 1
-    for name in names:
+    for name in map(local_name, names):
         named = os.path.lexists(name)
         paths = [Path(name)] if named else _matching(name)
         here: list[Path] = []
@@ -68,6 +71,33 @@ def files_of(names: Sequence[str], own: Sequence[Path] = ()) -> Sources:
             "Name files, folders, or a pattern such as 'clips/*.mp4'."
         )
     return Sources(tuple(found), single, passed_over)
+
+
+def is_address(name: str) -> bool:
+    """Whether it names something that is not a path of this machine, such as `s3://bucket/clip.mp4`."""
+    return _ADDRESS.match(name) is not None
+
+
+def shown(address: str) -> str:
+    """The address without user, password and query, which may hold a key; a digest keeps those of one path apart."""
+    parts = urlsplit(address)
+    query = f"?{sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"
+
+
+def local_name(name: str) -> str:
+    """Of `file:///a%20b.mp4` the path; anything else as it is. Raises: ConfigError for a file of another machine."""
+    parts = urlsplit(name) if name[:5].lower() == "file:" else None
+    if parts is None or not is_address(name):
+        return name
+    if parts.netloc not in ("", "localhost"):
+        raise ConfigError(f"{name} names a file of the machine {parts.netloc}. Wanted: a path, or file:///path.")
+    return unquote(parts.path)
+
+
+def lies_beside(name: str) -> bool:
+    """Whether a file in a folder is hidden, or by its ending never media itself."""
+    return name.startswith(".") or Path(name).suffix.lower() in _BESIDE
 
 
 def _matching(pattern: str) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from drishtiksha import __version__
+from drishtiksha.cli.batch import batch_app
 from drishtiksha.cli.compare import compare
 from drishtiksha.cli.console import Exit, exit_code, out
 from drishtiksha.cli.evaluate import evaluate_app
@@ -44,6 +45,7 @@ app.command()(report)
 app.command()(verify)
 app.command()(serve)
 app.command()(worker)
+app.add_typer(batch_app, name="batch")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 app.add_typer(keys_app, name="keys")

@@ -14,6 +14,7 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
 
 from drishtiksha.errors import (
     ConfigError,
@@ -34,6 +35,19 @@ from drishtiksha.settings import Settings, load_settings
 out, err = PlainConsole(), PlainConsole(stderr=True)
 STDOUT = Path("-")
 """In place of a file: the standard output."""
+
+
+RUN = "run"
+RECOMMENDED = "recommended"
+"""Among the names of models, it stands for those that the configuration recommends."""
+
+
+class RunsByDefault(TyperGroup):
+    """`evaluate list.csv ...` is `evaluate run list.csv ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {*self.commands, "--help"}
+        return super().parse_args(ctx, args if args and args[0] in known else [RUN, *args])
 
 
 class Exit(IntEnum):
@@ -95,6 +109,13 @@ def listed(models: str) -> list[str]:
     if not names:
         raise ConfigError("--models names no model; wanted A,B,C.")
     return names
+
+
+def with_the_recommended(names: list[str], manager: ModelManager) -> list[str]:
+    """The names, each once, with those that the configuration recommends in the place of `recommended`."""
+    chosen = [name for name, config in manager.get_active_model_configs().items() if config.recommended]
+    expanded = [one for name in names for one in (chosen if name == RECOMMENDED else [name])]
+    return list(dict.fromkeys(expanded))
 
 
 def told_failures(file: str, errors: Mapping[str, DrishtikshaError], manager: ModelManager) -> Exit:

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from drishtiksha.cli.console import Exit, failures_as_exit_codes, listed, out, settings_on
+from drishtiksha.cli.batch import (
+    AddressOption,
+    EngineName,
+    FormatOption,
+    SplitOption,
+    ThreadsOption,
+    WorkersOption,
+    engine_of,
+    layouts,
+    require_source,
+)
+from drishtiksha.cli.console import (
+    Exit,
+    RunsByDefault,
+    failures_as_exit_codes,
+    listed,
+    out,
+    settings_on,
+    with_the_recommended,
+)
 from drishtiksha.errors import ConfigError
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import require_writable, write_whole
 
-RUN = "run"
-RECOMMENDED = "recommended"
-"""Among the names of models, it stands for those that the configuration recommends."""
-
-
-class _RunsByDefault(TyperGroup):
-    """`evaluate list.csv ...` is `evaluate run list.csv ...`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        known = {*self.commands, "--help"}
-        return super().parse_args(ctx, args if args and args[0] in known else [RUN, *args])
-
-
 evaluate_app = typer.Typer(
-    cls=_RunsByDefault,
+    cls=RunsByDefault,
     add_completion=False,
     help="Measure detectors on labelled files: AUC, EER, false alarms and the like, by group.\n\n"
     "`evaluate LIST.csv --models A,B --out DIR` is short for `evaluate run LIST.csv ...`, whose options "
@@ -36,36 +41,82 @@ evaluate_app = typer.Typer(
 )
 
 
-@evaluate_app.command(RUN)
+@evaluate_app.command("run")
 def run(
-    manifest: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: file, label[, group, source].")],
-    models: Annotated[
+    manifest: Annotated[
         str,
-        typer.Option(
-            "--models", "-m", help="Names that `drishtiksha models` lists: A,B; 'recommended' stands for a set."
+        typer.Argument(
+            help="CSV: file, label[, group, source]; or what `batch --out` wrote about such files: nothing is judged then; "
+            "with --format the folder or address of a data set.",
         ),
     ],
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models",
+            "-m",
+            help="Names that `drishtiksha models` lists: A,B; 'recommended' stands for a set. Of results: left out: all.",
+        ),
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="For scores, report and plots; resumes from it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Judge only so many of the files, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of --limit.")] = 0,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option("--engine", help="local: worker processes; ray: a Ray cluster; left out: this process."),
+    ] = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
+    address: AddressOption = None,
+    form: FormatOption = None,
+    split: SplitOption = None,
 ) -> None:
-    """Judge the files of a list, and say how well each model did."""
+    """Judge the files of a list or data set, and say how well each model did."""
+    from drishtiksha.batch.parts import RESULTS
+    from drishtiksha.evaluation.command import evaluate, evaluate_results
     from drishtiksha.evaluation.terminal import show_evaluation
 
     with failures_as_exit_codes():
-        manager = ModelManager(settings_on(device))
-        names = _with_the_recommended(listed(models), manager)
-        done = show_evaluation(manifest, names, manager, out=folder, limit=limit, seed=seed, as_json=as_json)
+        require_source(manifest, form, split)
+        elsewhere = any(option is not None for option in (engine, workers, threads, address))
+        if form is None and Path(manifest).is_dir():
+            if elsewhere or limit is not None:
+                raise ConfigError(
+                    f"{manifest} holds results: nothing is judged, so --engine, --workers and --limit say nothing."
+                )
+            if not any(Path(manifest).glob(f"{RESULTS}/*")):
+                raise ConfigError(
+                    f"{manifest} is no list and holds no results of a batch. If it is a data set, say which one:\n{layouts()}"
+                )
+            named = None if models is None else listed(models)
+            done = show_evaluation(
+                lambda _: evaluate_results(Path(manifest), named, out=folder, seed=seed), out=folder, as_json=as_json
+            )
+        else:
+            if models is None:
+                raise ConfigError("--models names the models that judge the files of the list: A,B.")
+            chosen = engine_of(engine or EngineName.LOCAL, workers, threads, address) if elsewhere else None
+            manager = ModelManager(settings_on(device))
+            names = with_the_recommended(listed(models), manager)
+            done = show_evaluation(
+                lambda note: evaluate(
+                    manifest,
+                    names,
+                    manager,
+                    note,
+                    out=folder,
+                    limit=limit,
+                    seed=seed,
+                    engine=chosen,
+                    form=form,
+                    split=split,
+                ),
+                out=folder,
+                as_json=as_json,
+            )
     raise typer.Exit(Exit.UNREADABLE if done.unreadable else Exit.FAILED if done.failures else Exit.DONE)
-
-
-def _with_the_recommended(names: list[str], manager: ModelManager) -> list[str]:
-    """The names, each once, with those that the configuration recommends in the place of `recommended`."""
-    chosen = [name for name, config in manager.get_active_model_configs().items() if config.recommended]
-    expanded = [one for name in names for one in (chosen if name == RECOMMENDED else [name])]
-    return list(dict.fromkeys(expanded))
 
 
 @evaluate_app.command()

@@ -16,6 +16,7 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.settings import Settings
 
 if TYPE_CHECKING:
+    from drishtiksha.answer import Answer
     from drishtiksha.media.evidence import Evidence
 
 
@@ -51,29 +52,34 @@ def report(
             raise ConfigError(f"--out {target} has no ending that is known. Wanted: {', '.join(SUFFIXES)}.")
         settings = settings_on(device)
         if file is None:
-            (case, evidence), code = _kept(case_id, settings), Exit.DONE
+            (case, evidence, answer), code = _kept(case_id, settings), Exit.DONE
         else:
-            case, evidence, code = _examined(file, models, question, settings)
+            case, evidence, answer, code = _examined(file, models, question, settings)
         target.parent.mkdir(parents=True, exist_ok=True)
         limits, data_dir = settings.limits, settings.data_root
-        write(case, evidence, target, data_dir, limits=limits, include_evidence=include_evidence)
+        write(case, evidence, target, data_dir, answer=answer, limits=limits, include_evidence=include_evidence)
     out.print(f"Wrote {target}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
-def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence]:
+def _kept(case_id: str | None, settings: Settings) -> tuple[CaseFile, Evidence, Answer]:
     """Raises: CaseGoneError."""
     from drishtiksha.services.workbench import Workbench
 
     bench = Workbench(settings, ModelManager(settings))
-    case = bench.seen_by(LOCAL).open(case_id or "")
-    return case.read(), case.evidence()
+    opened = bench.seen_by(LOCAL).open(case_id or "")
+    case = opened.read()
+    return case, opened.evidence(), opened.answer(case=case)
 
 
-def _examined(file: Path, models: str | None, question: str, settings: Settings) -> tuple[CaseFile, Evidence, Exit]:
+def _examined(
+    file: Path, models: str | None, question: str, settings: Settings
+) -> tuple[CaseFile, Evidence, Answer, Exit]:
     """A case that no store holds, and the code for models without a result. Raises: MediaError, ModelRegistryError, ConfigError."""
     from drishtiksha import provenance
+    from drishtiksha.answer import answer_of
     from drishtiksha.media.evidence import Evidence
+    from drishtiksha.services.answers import failures_of
     from drishtiksha.services.plan import fitting
     from drishtiksha.services.runs import examine
 
@@ -94,4 +100,5 @@ def _examined(file: Path, models: str | None, question: str, settings: Settings)
         provenance=provenance.examine(evidence, settings.limits),
         results=found.results,
     )
-    return case, evidence, code
+    failed = failures_of(manager, found.failures)
+    return case, evidence, answer_of(case.media, case.results, case.provenance, failed=failed), code

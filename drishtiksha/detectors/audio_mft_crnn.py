@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, AudioPlan, DetectorConfig, Sample
+from drishtiksha.contract import Aggregate, AudioPlan, Sample
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.resampled_base import ResampledConfig
 from drishtiksha.errors import SkipSample
 from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 PLAN = AudioPlan(sample_rate=16_000, window_s=1.0, hop_s=0.5, min_s=1.0)
 
 
-class MFTConfig(DetectorConfig):
+class MFTConfig(ResampledConfig):
     lstm_width: int = Field(default=128, gt=0, description="width of the recurrent network; the checkpoint's")
 
 
@@ -35,7 +37,7 @@ class AudioMFTCRNNV1(Detector):
     Config = MFTConfig
 
     def sampling(self, media: MediaInfo) -> AudioPlan:
-        return PLAN
+        return replace(PLAN, resampling=self.config.resampling)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.mft_crnn import MFTNetwork

@@ -17,7 +17,7 @@ from drishtiksha.results import Heatmap, MediaInfo, SampleScore
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from drishtiksha.networks.lipfd import Recipe
+    from drishtiksha.networks.lipfd_recipes import Recipe
 
 FACE = FaceRequest("blazeface", min_size=40, most=1)
 TEXT_TOWER = (
@@ -60,6 +60,10 @@ class LipFDetectorV1(Detector):
     from RGB frames standardised on values of 0-255; the checkpoint learned from BGR as it is, which `preprocessing` chooses
     by default. In the authors' loader the five crops begin at x = 0 to 4 px instead of frame by frame: `crop_stride` offers
     both. The reference also judges frames without a face and stretches of silence: wrong; here they are gaps.
+
+    Windows begin where the authors' and the reference's do: at linspace(0, frames - 6). The strip of the spectrogram above them is
+    cut by the time stamps of the frames; theirs by the share of the frames, which is wrong where sound and picture do not begin and
+    end together: in a clip whose picture begins 0.85 s late its strip belongs to another moment.
     """
 
     Config = LipFDConfig
@@ -67,12 +71,19 @@ class LipFDetectorV1(Detector):
 
     def sampling(self, media: MediaInfo) -> ClipPlan:
         from drishtiksha.features.lip_picture import is_silent, mel_picture
-        from drishtiksha.networks.lipfd import FRAMES
+        from drishtiksha.networks.lipfd_recipes import FRAMES
 
-        rate = self._recipe().sample_rate
-        listen = partial(mel_picture, sample_rate=rate)
-        count = self.config.num_windows
-        return ClipPlan(count, FRAMES, sample_rate=rate, listen=listen, silent=is_silent, faces=FACE)
+        recipe = self._recipe()
+        return ClipPlan(
+            self.config.num_windows,
+            FRAMES,
+            sample_rate=recipe.sample_rate,
+            listen=partial(mel_picture, sample_rate=recipe.sample_rate),
+            silent=is_silent,
+            faces=FACE,
+            spared=1,
+            whole=round if recipe.rounded else int,
+        )
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.lipfd import LipFD
@@ -120,7 +131,8 @@ class LipFDetectorV1(Detector):
         from drishtiksha.explain.gradcam import gradcam
         from drishtiksha.explain.maps import Method, to_heatmap
         from drishtiksha.explain.occlusion import occlusion
-        from drishtiksha.networks.lipfd import FRAMES, split_picture
+        from drishtiksha.networks.lipfd import split_picture
+        from drishtiksha.networks.lipfd_recipes import FRAMES
 
         backbone: Any = self.network.backbone
         picture = self.preprocess(sample)[0][None].to(self._device())
@@ -137,6 +149,6 @@ class LipFDetectorV1(Detector):
         return self._work(lambda batch: backbone.share(backbone.maps(batch)), crops).float().cpu().numpy()
 
     def _recipe(self) -> Recipe:
-        from drishtiksha.networks.lipfd import REFERENCE, RELEASED
+        from drishtiksha.networks.lipfd_recipes import REFERENCE, RELEASED
 
         return RELEASED if self.config.preprocessing == "released" else REFERENCE

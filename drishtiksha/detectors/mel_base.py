@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, DetectorConfig, Sample
+from drishtiksha.contract import Aggregate, Sample
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.resampled_base import ResampledConfig
 from drishtiksha.errors import SkipSample
 from drishtiksha.results import GapReason, Heatmap, SampleScore
 
@@ -24,7 +25,7 @@ FILTER = re.compile(r"scattering\.tensor\d+")
 """kymatio's own filters, which checkpoints may carry; the network computes them."""
 
 
-class MelConfig(DetectorConfig):
+class MelConfig(ResampledConfig):
     hidden: tuple[int, int, int] = Field(default=(1024, 512, 128), description="widths of the hidden layers")
 
 

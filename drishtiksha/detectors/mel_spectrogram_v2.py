@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drishtiksha.contract import AudioPlan
 from drishtiksha.detectors.mel_base import MelDetector
 from drishtiksha.results import MediaInfo
@@ -27,4 +29,4 @@ class MelSpectrogramCNNV2(MelDetector):
     were trained so."""
 
     def sampling(self, media: MediaInfo) -> AudioPlan:
-        return PLAN
+        return replace(PLAN, resampling=self.config.resampling)

@@ -24,7 +24,7 @@ class ScatteringWaveV1(MelDetector):
     grey = "before the resize"
 
     def sampling(self, media: MediaInfo) -> AudioPlan:
-        return PLAN
+        return replace(PLAN, resampling=self.config.resampling)
 
     def aggregate(self, scores: Sequence[SampleScore], whole: float | None = None) -> Aggregate:
         note = f"Only the first {PLAN.window_s:g} seconds of the sound were looked at."

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from drishtiksha import scoring
-from drishtiksha.contract import Aggregate, AudioPlan, DetectorConfig, Sample
+from drishtiksha.contract import Aggregate, AudioPlan, Sample
 from drishtiksha.detectors.base import Detector
+from drishtiksha.detectors.resampled_base import ResampledConfig
 from drishtiksha.errors import SkipSample
 from drishtiksha.results import GapReason, Heatmap, MediaInfo, SampleScore
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 PLAN = AudioPlan(sample_rate=16_000, window_s=1.0, hop_s=1.0, min_s=0.1)
 
 
-class STFTConfig(DetectorConfig):
+class STFTConfig(ResampledConfig):
     n_fft_narrow: int = Field(default=2048, gt=0, description="samples of the finer transform; 4096 for V3")
     hidden: int = Field(default=256, gt=0, description="width of the hidden layer; the checkpoint's")
 
@@ -30,14 +32,14 @@ class STFTSpectrogramCNNV1(Detector):
 
     No paper is named by its publisher. Checkpoint: the reference server's. Polarity: the network gives two scores, real and
     fake; the logit is fake - real. The reference judges seconds of digital silence like any other: wrong; here they are
-    gaps. It resamples without a low-pass filter, so that what lies above 8 kHz folds back: wrong, p_fake moves by some
-    0.02. The last second is filled up with silence, as in the reference.
+    gaps. It resamples without a low-pass filter, so that what lies above 8 kHz folds down: `resampling` offers both, and
+    p_fake moves by some 0.02. The last second is filled up with silence, as in the reference.
     """
 
     Config = STFTConfig
 
     def sampling(self, media: MediaInfo) -> AudioPlan:
-        return PLAN
+        return replace(PLAN, resampling=self.config.resampling)
 
     def build(self) -> nn.Module:
         from drishtiksha.networks.stft_cnn import STFTNetwork

@@ -133,7 +133,7 @@ class SyncNetDetector(Detector):
     def _follow(self, frames: Sequence[np.ndarray], box: FaceBox) -> list[FaceBox | None]:
         """The box of one face in every frame where it was looked for and found; `box` is that of the middle one."""
         from drishtiksha.analysis.faces import find_faces
-        from drishtiksha.faces.tracks import overlap
+        from drishtiksha.people import overlap
 
         middle, request = len(frames) // 2, FaceRequest(min_size=self.config.min_face_px // 2)
         boxes: list[FaceBox | None] = [None] * len(frames)
@@ -142,7 +142,8 @@ class SyncNetDetector(Detector):
             last = np.array(box)
             for place in range(middle + step, -1 if step < 0 else len(frames), step):
                 shared = [
-                    (overlap(np.array(face.box), last), face.box) for face in find_faces(frames[place], request)[0]
+                    (float(overlap(np.array(face.box), last)), face.box)
+                    for face in find_faces(frames[place], request)[0]
                 ]
                 share, nearest = max(shared, default=(0.0, box))
                 if share >= SAME_FACE:

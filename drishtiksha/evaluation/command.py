@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from drishtiksha import __version__
+from drishtiksha.batch.judge import Engine
+from drishtiksha.batch.parts import ResultFolder
+from drishtiksha.batch.rows import TRIED_AGAIN
+from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation import report as words
-from drishtiksha.evaluation.manifest import drawn, read_manifest
+from drishtiksha.evaluation.manifest import LABELS, drawn, listing_of
 from drishtiksha.evaluation.report import EvaluationReport, ModelReport
-from drishtiksha.evaluation.run import UNREADABLE, ScoreNote, score_files
-from drishtiksha.evaluation.scores import Score, ScoreFile
+from drishtiksha.evaluation.run import UNREADABLE, ScoreNote, score_files, score_of
+from drishtiksha.evaluation.scores import Score, ScoreFile, write_scores
 from drishtiksha.evaluation.shortcuts import shortcuts
 from drishtiksha.evaluation.summary import real_floor, summarize
+from drishtiksha.plaintext import readable, readable_json
 from drishtiksha.registry import ModelManager
 from drishtiksha.report.files import write_whole
-from drishtiksha.weights import sha256_of
 
 DRAWS = 1000
 SCORES, REPORT, PAGE, TABLES = "scores.csv", "report.json", "report.md", "tables.tex"
@@ -39,7 +45,7 @@ class Evaluation:
 
 
 def evaluate(
-    manifest: Path,
+    manifest: Path | str,
     names: Sequence[str],
     manager: ModelManager,
     note: ScoreNote,
@@ -47,48 +53,86 @@ def evaluate(
     out: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
+    engine: Engine | None = None,
+    form: str | None = None,
+    split: str | None = None,
 ) -> Evaluation:
-    """Judge the files of `manifest` with each model, and write scores, report and pictures into `out`.
+    """Judge the files of `manifest` with each model, and write scores, report and pictures into `out`. engine: None: in this
+    process. With `form` the manifest is the folder or address of a data set of that layout, of which `split` takes a part.
 
     Stopped in the middle, it goes on from `out`/scores.csv at the next call.
 
-    Raises: ManifestError and ModelRegistryError before any file is judged.
+    Raises: ManifestError, ConfigError and ModelRegistryError before any file is judged.
     """
-    items = drawn(read_manifest(manifest), limit, seed)
-    manager.preload(names)
+    listing = listing_of(str(manifest), form, split)
+    items = drawn(listing.items, limit, seed)
+    if engine is None:
+        manager.preload(names)
     kept = ScoreFile(out / SCORES) if out else None
-    scores, failures = score_files(items, names, manager, note, kept)
-    models = {
-        name: _model_report(manager, name, [score for score in scores if score.model == name], seed)
-        for name in dict.fromkeys(names)
-    }
-    report = EvaluationReport(
-        manifest=manifest.name,
-        manifest_sha256=sha256_of(manifest),
-        files=len(items),
-        seed=seed,
-        draws=DRAWS,
-        made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=__version__,
-        models=models,
-        shortcuts=shortcuts([score for score in scores if score.model == next(iter(models))], seed, DRAWS),
-    )
+    scores, failures = score_files(items, names, manager, note, kept, engine)
+    checkpoints = {name: manager.load_model(name).run_facts()["checkpoint_sha256"] for name in dict.fromkeys(names)}
+    report = _report(listing.name, listing.sha256, scores, checkpoints, seed)
     if out and kept:
         kept.tidy()
         write(out, report, scores)
     return Evaluation(report, scores, tuple(failures))
 
 
-def _model_report(manager: ModelManager, name: str, rows: list[Score], seed: int) -> ModelReport:
+def evaluate_results(
+    folder: Path, names: Sequence[str] | None = None, *, out: Path | None = None, seed: int = 0
+) -> Evaluation:
+    """Measure what `drishtiksha batch` wrote about labelled files, as `evaluate` does; nothing is judged. names: None: all.
+
+    Raises: ManifestError where no file has a label, or a model is not in it; ConfigError for a folder without results.
+    """
+    results = ResultFolder.existing(folder)
+    rows = [row for row in results.rows(but=("result",)) if row.label in LABELS]
+    known = list(dict.fromkeys(row.model for row in rows))
+    names = known if names is None else list(dict.fromkeys(names))
+    if not names or set(names) - set(known):
+        wanted = f"by {', '.join(name for name in names if name not in known)}" if names else "with a label"
+        raise ManifestError(
+            f"{folder} holds no results {wanted}. Run `drishtiksha batch` over a list of labelled files with those models."
+        )
+    scores = sorted((score_of(row) for row in rows if row.model in names), key=lambda s: (names.index(s.model), s.file))
+    facts = sorted({(row.name, row.label or "", row.sha256 or "") for row in rows})
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    report = _report(folder.name, digest, scores, results.checkpoints(names), seed)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        write_scores(out / SCORES, scores)
+        write(out, report, scores)
+    failures = (f"{row.name}: {row.error}" for row in rows if row.model in names and row.error_kind in TRIED_AGAIN)
+    return Evaluation(report, scores, tuple(failures))
+
+
+def _report(
+    title: str, digest: str, scores: Sequence[Score], checkpoints: Mapping[str, str | None], seed: int
+) -> EvaluationReport:
+    """checkpoints: the SHA-256 of each model's, in the order of the report."""
+    of = {name: [score for score in scores if score.model == name] for name in checkpoints}
+    return EvaluationReport(
+        manifest=title,
+        manifest_sha256=digest,
+        files=len({score.file for score in scores}),
+        seed=seed,
+        draws=DRAWS,
+        made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        models={name: _model_report(checkpoints[name], rows, seed) for name, rows in of.items()},
+        shortcuts=shortcuts(next(iter(of.values())), seed, DRAWS),
+    )
+
+
+def _model_report(checkpoint: str | None, rows: list[Score], seed: int) -> ModelReport:
     overall, merged, groups = summarize(rows, seed, DRAWS)
     thresholds = {
         row.kind: (row.threshold_real, row.threshold_fake)
         for row in rows
         if row.kind and row.threshold_real is not None and row.threshold_fake is not None
     }
-    sha256 = manager.load_model(name).run_facts()["checkpoint_sha256"]
     return ModelReport(
-        checkpoint_sha256=sha256,
+        checkpoint_sha256=checkpoint,
         thresholds=thresholds,
         overall=overall,
         merged=merged,
@@ -103,6 +147,6 @@ def write(folder: Path, report: EvaluationReport, scores: Sequence[Score]) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw_all(folder, report, scores)
-    write_whole(folder / REPORT, (report.model_dump_json(indent=1) + "\n").encode())
-    write_whole(folder / PAGE, words.markdown(report, pictures).encode())
-    write_whole(folder / TABLES, words.latex(report).encode())
+    write_whole(folder / REPORT, (readable_json(report.model_dump_json(indent=1)) + "\n").encode())
+    write_whole(folder / PAGE, readable(words.markdown(report, pictures)).encode())
+    write_whole(folder / TABLES, readable(words.latex(report)).encode())

@@ -1,7 +1,9 @@
-"""Which files are judged, and what each of them is: a CSV with the columns file, label and optionally group, source."""
+"""Which files are judged, and what each of them is: a CSV with the columns file, label and optionally group, source, or a
+data set in the layout in which it is distributed."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,27 +11,39 @@ from unicodedata import normalize
 
 import numpy as np
 
+from drishtiksha.batch.datasets import folder_at, read_dataset
+from drishtiksha.batch.items import Item
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.spreadsheet import headings, rows_of, text_of, unguarded
+from drishtiksha.weights import sha256_of
 
 REQUIRED = ("file", "label")
 OPTIONAL = ("group", "source")
-LABELS = {"real": False, "fake": True}
+LABELS = ("real", "fake")
 
 
 @dataclass(frozen=True)
-class Item:
-    """One row. `name` is the file as the manifest writes it; `group` is "" and `source` is `name` where none is given."""
+class Listing:
+    """Labelled files. sha256: of the CSV file; of a data set, of the rows that it amounts to."""
 
     name: str
-    path: Path
-    fake: bool
-    group: str
-    source: str
+    sha256: str
+    items: list[Item]
 
-    @property
-    def label(self) -> str:
-        return "fake" if self.fake else "real"
+
+def listing_of(source: str, form: str | None = None, split: str | None = None) -> Listing:
+    """The files of a CSV, or with `form` those of a data set in a folder or at an address (`split`: one part of it).
+
+    Raises: ManifestError; ConfigError for a format that is not known, or an address that cannot be opened.
+    """
+    if form is None:
+        path = Path(source)
+        return Listing(path.name, sha256_of(path), read_manifest(path))
+    folder = folder_at(source)
+    items = list(read_dataset(folder, form, split))
+    rows = "".join(f"{one.name}\t{one.label}\t{one.group}\t{one.source}\n" for one in items)
+    digest = hashlib.sha256(rows.encode(errors="surrogateescape")).hexdigest()
+    return Listing(", ".join(filter(None, (folder.name, form.lower(), split))), digest, items)
 
 
 def read_manifest(path: Path) -> list[Item]:
@@ -78,9 +92,8 @@ def _faults(
         elif (known := first.setdefault(path.resolve(), line)) != line:
             yield f"line {line}: {name} is named in line {known} already"
         else:
-            items.append(
-                Item(name, path, LABELS[label], unguarded(values["group"]), unguarded(values["source"]) or name)
-            )
+            groups = {key: told for key in OPTIONAL if (told := unguarded(values[key]))}
+            items.append(Item(name, str(path), label, groups))
 
 
 def _named(folder: Path, name: str) -> Path | None:

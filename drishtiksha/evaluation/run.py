@@ -1,151 +1,108 @@
-"""Every labelled file through the models, end to end, by the services that the app uses."""
+"""Every labelled file through the models, end to end, by an engine of batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from drishtiksha.analysis.recipe import recipe_of
-from drishtiksha.casefile import Outcome
-from drishtiksha.errors import (
-    DecodeStalledError,
-    DrishtikshaError,
-    MediaError,
-    MediaLimitError,
-    UnreadableMediaError,
-    WrongMediaKindError,
-)
-from drishtiksha.evaluation.manifest import Item
-from drishtiksha.evaluation.scores import DECIMALS, HASH_DIGITS, Score, ScoreFile
-from drishtiksha.media.evidence import Evidence
+from drishtiksha.batch.items import Item
+from drishtiksha.batch.judge import Engine, Here, Job, Told
+from drishtiksha.batch.known import HASH_DIGITS, Known
+from drishtiksha.batch.rows import TRIED_AGAIN, UNREADABLE, Row
+from drishtiksha.evaluation.scores import DECIMALS, Score, ScoreFile
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import AnalysisResult, GapReason, MediaInfo, MediaKind
-from drishtiksha.services.runs import Answers, run_models
-from drishtiksha.weights import sha256_of
+from drishtiksha.results import GapReason
+
+__all__ = ["UNREADABLE", "ScoreNote", "score_files", "score_of"]
 
 ScoreNote = Callable[[int, int, str], None]
 """Told how many scores are known, of how many, and which was the last."""
 
-UNREADABLE, MODEL_FAILED = "unreadable", "model_failed"
-REASONS: dict[type[MediaError], str] = {
-    UnreadableMediaError: UNREADABLE,
-    MediaLimitError: "over_limits",
-    DecodeStalledError: "decoder_stalled",
-    WrongMediaKindError: "other_kind_of_media",
-}
-"""Why a file could not be examined at all; what was examined without a score has a `GapReason`, and a file at which the
-model failed, `MODEL_FAILED`."""
-
 
 def score_files(
-    items: Sequence[Item], names: Sequence[str], manager: ModelManager, note: ScoreNote, kept: ScoreFile | None = None
+    items: Sequence[Item],
+    names: Sequence[str],
+    manager: ModelManager,
+    note: ScoreNote,
+    kept: ScoreFile | None = None,
+    engine: Engine | None = None,
 ) -> tuple[list[Score], list[str]]:
     """One score per model and item, model by model in the order of the items, and a sentence for each failure of a model.
-    What `kept` knows of the same bytes is not done again, unless the model failed.
+    What `kept` knows of the same bytes is not done again, unless the model failed. engine: None: this process.
 
-    A file is decoded once for all models, as long as all of them fit into memory at once; else model by model, since loading
-    a large one again for every file costs more than decoding.
+    A file is decoded once for all models, as long as all of them fit into memory at once; else, in this process, model by
+    model, since loading a large one again for every file costs more than decoding.
 
     Raises: ModelRegistryError; WeightsError.
     """
     names = list(dict.fromkeys(names))
-    manager.preload(names)
-    together = all(manager.is_model_loaded(name) for name in names)
-    scoring = _Scoring(manager, note, kept, total=len(names) * len(items))
-    for group in [names] if together else [[name] for name in names]:
-        recipes = {name: _recipe(manager, name) for name in group}
-        for item in items:
-            scoring.score(item, recipes)
+    scoring = _Scoring({item.name: item for item in items}, note, kept, total=len(names) * len(items))
+    known = Known(kept.keys(but=TRIED_AGAIN) if kept else ())
+    groups = [names]
+    if engine is None:
+        manager.preload(names)
+        groups = [names] if all(manager.is_model_loaded(name) for name in names) else [[name] for name in names]
+    for group in groups:
+        job = Job(manager.settings, tuple(group), known)
+        (engine or Here(manager)).run(job, items, scoring.take)
     places = {(item.name, name): (names.index(name), number) for name in names for number, item in enumerate(items)}
     ordered = sorted(scoring.scores, key=lambda score: places[score.file, score.model])
-    return ordered, scoring.failures
-
-
-def _recipe(manager: ModelManager, name: str) -> str:
-    with manager.use(name) as detector:
-        return recipe_of(detector)
+    return ordered, sorted(scoring.failures) if engine else scoring.failures
 
 
 class _Scoring:
     """What is scored so far. A score is kept as soon as it is known."""
 
-    def __init__(self, manager: ModelManager, note: ScoreNote, kept: ScoreFile | None, total: int) -> None:
-        self._manager, self._note, self._kept, self._total = manager, note, kept, total
+    def __init__(self, items: Mapping[str, Item], note: ScoreNote, kept: ScoreFile | None, total: int) -> None:
+        self._items, self._note, self._kept, self._total = items, note, kept, total
         self.scores: list[Score] = []
         self.failures: list[str] = []
 
-    def score(self, item: Item, recipes: Mapping[str, str]) -> None:
-        """By the models that `recipes` names."""
-        digest = sha256_of(item.path)[:HASH_DIGITS]
-        left: dict[str, Score] = {}
-        for name, recipe in recipes.items():
-            blank = Score(item.name, item.label, item.group, item.source, name, sha256=digest, recipe=recipe)
-            old = self._kept.same(blank) if self._kept else None
-            if old is None or old.reason == MODEL_FAILED:
-                left[name] = blank
-            else:
-                self._done(replace(old, label=item.label, group=item.group, source=item.source))
-        if not left:
-            return
-        sink = _Sink(left, self._made, self.failures)
-        try:
-            evidence = Evidence.open(item.path, self._manager.settings.limits)
-        except MediaError as error:
-            for name in left:
-                sink.failed(name, error)
-            return
-        run_models(evidence, list(left), self._manager, sink, explain=False)
-
-    def _made(self, score: Score) -> None:
-        if self._kept:
-            self._kept.add(score)
-        self._done(score)
-
-    def _done(self, score: Score) -> None:
+    def take(self, told: Told) -> None:
+        item = self._items[told.item.name]
+        if told.row is not None:
+            score = score_of(told.row)
+            if told.row.error_kind in TRIED_AGAIN:
+                self.failures.append(f"{item.name}: {told.row.error}")
+            if self._kept:
+                self._kept.add(score)
+        else:
+            old = self._kept.of(item.name, told.model) if self._kept else None
+            assert old is not None
+            score = replace(old, label=item.label or "", group=item.group, source=item.source)
         self.scores.append(score)
         self._note(len(self.scores), self._total, f"{score.model}: {score.file}")
 
 
-class _Sink(Answers):
-    """Makes a score of each answer, and of each failure."""
-
-    def __init__(self, blanks: Mapping[str, Score], take: Callable[[Score], None], failures: list[str]) -> None:
-        super().__init__()
-        self._blanks, self._take, self._failures = blanks, take, failures
-
-    def answered(self, name: str, answer: Outcome) -> None:
-        assert isinstance(answer, AnalysisResult)
-        self._take(_scored(self._blanks[name], answer))
-
-    def failed(self, name: str, error: DrishtikshaError) -> None:
-        blank = self._blanks[name]
-        if isinstance(error, MediaError):
-            self._take(replace(blank, reason=REASONS.get(type(error), UNREADABLE)))
-            return
-        self._failures.append(f"{blank.file}: {error}")
-        self._take(replace(blank, reason=MODEL_FAILED))
-
-
-def _scored(blank: Score, result: AnalysisResult) -> Score:
-    """Too little coverage for a verdict is no score, whatever number the few samples gave."""
-    judged = result.p_fake is not None and result.gap is not GapReason.LOW_COVERAGE
+def score_of(row: Row) -> Score:
+    """A row of a batch as a score. Too little coverage for a verdict is no score, whatever number the few samples gave."""
+    blank = Score(
+        row.name,
+        row.label or "",
+        row.groups.get("group", ""),
+        row.groups.get("source") or row.name,
+        row.model,
+        sha256=(row.sha256 or "")[:HASH_DIGITS],
+        recipe=row.recipe,
+    )
+    if row.error_kind is not None:
+        return replace(blank, reason=row.error_kind)
     return replace(
         blank,
-        kind=result.media.kind.value,
-        p_fake=round(result.p_fake, DECIMALS) if judged and result.p_fake is not None else None,
-        prediction=result.prediction.value,
-        coverage=round(result.coverage, DECIMALS),
-        reason=result.gap.value if result.gap else "",
-        threshold_real=round(result.thresholds.real, DECIMALS),
-        threshold_fake=round(result.thresholds.fake, DECIMALS),
-        seconds=round(result.processing_time, DECIMALS),
-        container=result.media.container,
-        size_bytes=float(result.media.size_bytes),
-        duration_s=None if result.media.duration_s is None else round(result.media.duration_s, DECIMALS),
-        rate=_rate(result.media),
+        kind=row.kind,
+        p_fake=_rounded(row.p_fake) if row.gap != GapReason.LOW_COVERAGE else None,
+        prediction=row.prediction,
+        coverage=_rounded(row.coverage),
+        reason=row.gap or "",
+        threshold_real=_rounded(row.threshold_real),
+        threshold_fake=_rounded(row.threshold_fake),
+        seconds=_rounded(row.seconds),
+        container=row.container or "",
+        size_bytes=None if row.size_bytes is None else float(row.size_bytes),
+        duration_s=_rounded(row.duration_s),
+        rate=_rounded(row.rate),
     )
 
 
-def _rate(media: MediaInfo) -> float | None:
-    rate = media.fps if media.kind is MediaKind.VIDEO else media.sample_rate
-    return None if rate is None else round(rate, DECIMALS)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DECIMALS)

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from drishtiksha.batch.known import Key, key_of
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.spreadsheet import guarded, headings, number, rows_of, text_of, unguarded
 from drishtiksha.report.files import write_whole
 from drishtiksha.results import MediaKind, Prediction
-
-HASH_DIGITS = 16
-"""Hex digits of a SHA-256 that a row keeps: 64 bits tell files apart, and the table stays small."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,15 @@ class ScoreFile:
         self._known = {_place(score): score for score in read_scores(path)} if path.is_file() else {}
         self.tidy()
 
-    def same(self, wanted: Score) -> Score | None:
-        """The score kept for this file and model, if its bytes and the recipe are those of `wanted`."""
-        kept = self._known.get(_place(wanted))
-        return kept if kept and (kept.sha256, kept.recipe) == (wanted.sha256, wanted.recipe) else None
+    def keys(self, *, but: Collection[str]) -> Iterator[Key]:
+        """Of all scores that need not be made again. but: reasons of those that are tried again."""
+        for score in self._known.values():
+            if score.reason not in but:
+                yield key_of(score.file, score.sha256, score.recipe, score.model)
+
+    def of(self, file: str, model: str) -> Score | None:
+        """The newest score of a file by a model; None without one."""
+        return self._known.get((file, model))
 
     def add(self, score: Score) -> None:
         self._known[_place(score)] = score

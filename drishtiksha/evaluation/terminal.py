@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich import box
@@ -12,28 +12,19 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from drishtiksha.evaluation import report as words
-from drishtiksha.evaluation.command import Evaluation, evaluate
+from drishtiksha.evaluation.command import Evaluation
+from drishtiksha.evaluation.run import ScoreNote
 from drishtiksha.plaintext import readable_json
-from drishtiksha.registry import ModelManager
 from drishtiksha.render.console import PlainConsole
 
 
-def show_evaluation(
-    manifest: Path,
-    names: Sequence[str],
-    manager: ModelManager,
-    *,
-    out: Path | None,
-    limit: int | None,
-    seed: int,
-    as_json: bool,
-) -> Evaluation:
-    """Evaluate and print.
+def show_evaluation(work: Callable[[ScoreNote], Evaluation], *, out: Path | None, as_json: bool) -> Evaluation:
+    """Evaluate and print. work: does it, and tells how far it is.
 
-    Raises: as `evaluate`, and KeyboardInterrupt after saying what was kept.
+    Raises: as `work`, and KeyboardInterrupt after saying what was kept.
     """
     err = PlainConsole(stderr=True)
-    done = _with_progress(manifest, names, manager, err, out, limit, seed)
+    done = _with_progress(work, err, out)
     for problem in (*(f"{file} could not be read." for file in done.unreadable), *done.failures):
         err.print(problem, style="bold", markup=False, highlight=False)
     for shortcut in done.report.shortcuts:
@@ -47,15 +38,7 @@ def show_evaluation(
     return done
 
 
-def _with_progress(
-    manifest: Path,
-    names: Sequence[str],
-    manager: ModelManager,
-    err: PlainConsole,
-    out: Path | None,
-    limit: int | None,
-    seed: int,
-) -> Evaluation:
+def _with_progress(work: Callable[[ScoreNote], Evaluation], err: PlainConsole, out: Path | None) -> Evaluation:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("Loading", total=None)
@@ -64,7 +47,7 @@ def _with_progress(
             progress.update(task, description=escape(message), completed=done, total=total)
 
         try:
-            return evaluate(manifest, names, manager, note, out=out, limit=limit, seed=seed)
+            return work(note)
         except KeyboardInterrupt:
             kept = (
                 f"What was scored is kept in {out}; the same command goes on from there." if out else "Nothing is kept."

@@ -34,22 +34,29 @@ def gend_alignment(points: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def bench_alignment(points: np.ndarray, side: int) -> np.ndarray:
-    """DeepfakeBench's way: the matrix (2, 3) from the frame to a crop of `side` px. points: (5, 2) px."""
-    return similarity(points, _widened(BENCH_TEMPLATE) * side)
+    """DeepfakeBench's way: the matrix (2, 3) from the frame to a crop of `side` px. points: (5, 2) px.
+
+    In single precision and in the order of its steps: in double, one value of a crop in some thousands is rounded to the level
+    beside. Values midway between two levels remain, which the last bit of the decomposition decides, here and there.
+    """
+    shift, margin = np.array([8, 0], np.float32), side * (WIDENED - 1) / 2
+    places = (BENCH_TEMPLATE * 112 - shift).astype(np.float32) + shift
+    places = (places * side / 112 + margin) * (side / (side + 2 * margin))
+    return similarity(points, places, np.float32)
 
 
-def similarity(points: np.ndarray, places: np.ndarray) -> np.ndarray:
+def similarity(points: np.ndarray, places: np.ndarray, precision: type[np.floating] = np.float64) -> np.ndarray:
     """The turn, scale and shift that bring points (N, 2) nearest to places (N, 2) by least squares, as a matrix (2, 3).
 
     Umeyama, PAMI 1991.
     """
-    source, target = np.asarray(points, np.float64), np.asarray(places, np.float64)
+    source, target = np.asarray(points, precision), np.asarray(places, precision)
     from_middle, to_middle = source - source.mean(axis=0), target - target.mean(axis=0)
     left, strengths, right = np.linalg.svd(to_middle.T @ from_middle / len(source))
-    signs = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
+    signs = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))], precision)
     turn = left @ np.diag(signs) @ right
-    scale = (strengths @ signs) / from_middle.var(axis=0).sum()
-    return np.hstack([scale * turn, (target.mean(axis=0) - scale * turn @ source.mean(axis=0))[:, None]])
+    scale = 1 / from_middle.var(axis=0).sum() * (strengths @ signs)
+    return np.hstack([scale * turn, (target.mean(axis=0) - scale * (turn @ source.mean(axis=0)))[:, None]])
 
 
 def aligned_crop(frame: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from drishtiksha.contract import Face
+from drishtiksha.people import overlap
 
 MAX_GAP_S = 2.0
 """Seconds without a face after which a track ends. Finders lose a turned or covered face for about a second; after
@@ -188,11 +189,11 @@ def _cost(person: _Following, time_s: float, box: np.ndarray, look: np.ndarray |
         return _IMPOSSIBLE
     expected, gap_s = person.expected(time_s), time_s - person.last_s
     iou, distance = (
-        overlap(expected, box),
+        float(overlap(expected, box)),
         float(np.linalg.norm(_centre(expected) - _centre(box))) / float(np.mean(sizes)),
     )
     # Motion is a guess: a face that stayed where it was fits as well.
-    overlaps = max(iou, overlap(person.box, box)) >= MIN_IOU
+    overlaps = max(iou, float(overlap(person.box, box))) >= MIN_IOU
     reach = min(REACH_SIZES + REACH_SIZES_PER_S * gap_s, MAX_REACH_SIZES) if gap_s <= MAX_GAP_S else 0.0
     if not overlaps and distance > reach:
         return _IMPOSSIBLE
@@ -211,10 +212,3 @@ def _centre(box: np.ndarray) -> np.ndarray:
 def _size(box: np.ndarray) -> float:
     """Side of the square with the same area, px."""
     return float(np.sqrt(np.prod(np.clip(box[2:] - box[:2], 0, None))))
-
-
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """What two boxes (4,) have in common, as a share of what they cover together, in [0, 1]."""
-    common = float(np.prod(np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None)))
-    union = _size(one) ** 2 + _size(other) ** 2 - common
-    return common / union if union > 0 else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from drishtiksha.features.library import librosa
 from drishtiksha.features.raster import colour_table, levels
-from drishtiksha.networks.lipfd import FRAME_PX, FRAMES
+from drishtiksha.networks.lipfd_recipes import FRAME_PX, FRAMES
 
 MEL_BANDS = 128
 N_FFT = 2048

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +35,13 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
+    from drishtiksha.contract import Resampling
+
 GAP_S = 0.1
 """Silence is put in for a hole in the time stamps from here on; below, it is the rounding of the stamps."""
+
+FULL_SCALE = 2**15
+"""Of samples of 16 bits."""
 
 OVERRUN = 1.1
 """How much longer than `max_duration_s` the sound may run before decoding stops: durations are estimates."""
@@ -48,11 +55,13 @@ def read_sound(
     check: Callable[[], None] = no_check,
     name: str | None = None,
     part: SoundPart = MIXTURE,
+    resampling: Resampling = "filtered",
 ) -> Sound:
-    """The sound of `part` at `sample_rate` Hz, resampled by soxr (high quality).
+    """The sound of `part` at `sample_rate` Hz, resampled by soxr (high quality); or by straight lines, as `Interpolator`
+    does, where `resampling` is "reference".
 
-    In a video, sample 0 is at time 0 of the picture: a sound track that starts later begins with silence. In a recording it
-    is the first sample. Holes in the time stamps are filled with silence, so that times stay right; where stamps restart or
+    In a video, sample 0 is at time 0 of the picture: a sound track that starts later begins with silence, and what follows
+    that is the same to the bit as if it stood alone (`Sound.begins_s`). In a recording it is the first sample. Holes in the time stamps are filled with silence, so that times stay right; where stamps restart or
     the clock jumps, what follows is joined on. Values that a lossy codec drove beyond full scale are clipped to it.
 
     Raises: WrongMediaKindError without a sound track; UnreadableMediaError, MediaLimitError, DecodeStalledError; whatever
@@ -65,7 +74,9 @@ def read_sound(
         survey = Survey(part)
         stream = sound_stream(container, name, part.track)
         pieces = _on_time(container, stream, name, limits, pulse, moved, survey, filled)
-        return Sound(_resampled(pieces, sample_rate, pulse), tuple(filled), survey.parts())
+        sound = Sound(_resampled(pieces, sample_rate, resampling, pulse), tuple(filled), survey.parts())
+        before = round(sound.begins_s * sample_rate)
+        return replace(sound, waveform=np.pad(sound.waveform, (before, 0))) if before else sound
 
     def work(pulse: Pulse) -> Sound:
         with open_container(path, name, limits) as container:
@@ -145,7 +156,8 @@ def _on_time(
     survey: Survey,
     filled: list[tuple[float, float]],
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """(samples, their rate) in order, with silence where the time stamps leave a hole; that is noted in `filled`, s."""
+    """(samples, their rate) in order, with silence where the time stamps leave a hole; that is noted in `filled`, s. Silence
+    before the first sample is noted alone."""
     origin = origin_s(container) if video_stream(container) is not None else None
     at = 0.0
     for frame in _decoded(container, stream, name, limits, pulse, moved):
@@ -156,7 +168,8 @@ def _on_time(
             hole = stamp - origin - at
             if hole > (GAP_S if at else 0.0):
                 silence = min(hole, limits.max_duration_s)
-                yield from _silence(round(silence * rate), rate)
+                if at:
+                    yield from _silence(round(silence * rate), rate)
                 filled.append((at, at + silence))
                 at += silence
             elif not at and hole < 0:
@@ -198,10 +211,12 @@ def _decoded(
                 yield frame
 
 
-def _resampled(pieces: Iterator[tuple[np.ndarray, int]], sample_rate: int, pulse: Pulse) -> np.ndarray:
+def _resampled(
+    pieces: Iterator[tuple[np.ndarray, int]], sample_rate: int, resampling: Resampling, pulse: Pulse
+) -> np.ndarray:
     """Joined at one rate. The stored rate may change within a stream (joined recordings)."""
     done: list[np.ndarray] = []
-    resampler: soxr.ResampleStream | None = None
+    resampler: soxr.ResampleStream | Interpolator | None = None
     rate = 0
     for samples, piece_rate in pieces:
         pulse.beat()
@@ -209,10 +224,41 @@ def _resampled(pieces: Iterator[tuple[np.ndarray, int]], sample_rate: int, pulse
             if resampler is not None:
                 done.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
             rate = piece_rate
-            resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+            if resampling == "filtered":
+                resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+            else:
+                resampler = Interpolator(rate, sample_rate)
         assert resampler is not None
         done.append(resampler.resample_chunk(samples))
     if resampler is None:
         return np.zeros(0, np.float32)
     done.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.clip(np.concatenate(done), -1.0, 1.0)
+    joined = np.concatenate(done)
+    done.clear()
+    return np.clip(joined, -1.0, 1.0, out=joined)
+
+
+class Interpolator:
+    """Resamples by straight lines between samples of 16 bits, as Python's `audioop.ratecv` does and with it the reference
+    server (pydub). No low-pass filter comes before: what lies above half of the new rate folds down."""
+
+    def __init__(self, rate: int, sample_rate: int) -> None:
+        common = math.gcd(rate, sample_rate)
+        self._step, self._parts = rate // common, sample_rate // common
+        """One new sample lies `_step / _parts` old ones after the one before."""
+        self._read = self._made = 0
+        self._last = np.zeros(0, np.int64)
+
+    def resample_chunk(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """float32, whole multiples of 2**-15: the new samples up to the last old one. Called as soxr's is; nothing is kept
+        back, so that `last` changes nothing."""
+        stored = np.clip(np.rint(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int64)
+        known = np.concatenate([self._last, stored])
+        first = self._read - len(self._last)
+        self._read, self._last = first + len(known), known[-1:]
+        stop = (self._read - 1) * self._parts // self._step + 1
+        whole, rest = np.divmod(np.arange(self._made, stop) * self._step, self._parts)
+        before, after = known[whole - first], known[np.minimum(whole + 1, self._read - 1) - first]
+        self._made = max(stop, self._made)
+        drawn = (before * (self._parts - rest) + after * rest) // self._parts
+        return (drawn / FULL_SCALE).astype(np.float32)

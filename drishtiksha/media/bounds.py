@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.items import tiles_drawn
 
 MAX_BLOCKS = 5_000
 """Pieces of metadata. Cameras and editors write some dozens, in JPEG up to a thousand where a large one is cut up."""
@@ -22,6 +23,9 @@ MAX_PARTS = 2_000_000
 
 MAX_FRAMES = 20_000
 """Pictures of an animation."""
+
+MAX_TILES = 5_000
+"""Of a HEIC or AVIF picture, counted as often as they are drawn. Phones write some hundred, of 512 px."""
 
 JPEG_SCAN = 0xDA
 
@@ -40,6 +44,10 @@ def check_blocks(path: Path, name: str) -> None:
             sizes = _jpeg(content)
         elif content[:4] == b"GIF8":
             sizes = _gif(content)
+        elif content[4:8] == b"ftyp":
+            if tiles_drawn(content) > MAX_TILES:
+                raise _too_much(name, "tiles in one another")
+            return
         else:
             return
         blocks = size = parts = frames = 0

@@ -71,6 +71,11 @@ class Sound:
     filled: tuple[tuple[float, float], ...] = ()
     parts: tuple[SoundPart, ...] = ()
 
+    @property
+    def begins_s(self) -> float:
+        """When its first own sample is heard, s: later than 0 where a sound track begins after the picture."""
+        return self.filled[0][1] if self.filled and self.filled[0][0] == 0 else 0.0
+
 
 class Survey:
     """Mixes the channels of a track frame by frame, and finds out on the way how they go together."""

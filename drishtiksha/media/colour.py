@@ -37,10 +37,11 @@ TURNED: tuple[Matrix, ...] = (UPRIGHT, (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1,
 
 
 class RgbConverter:
-    """Turns frames into uint8 RGB (H, W, 3), upright. Keeps swscale's tables between frames; one per thread."""
+    """Turns frames of one file into uint8 RGB (H, W, 3), upright. Keeps swscale's tables between frames; one per thread."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._matrices: dict[float, Matrix] = {}
 
     def __call__(self, frame: av.VideoFrame, pixel_aspect: Fraction = SQUARE) -> np.ndarray:
         """Matrix, range and, for HDR (PQ and HLG), transfer and primaries follow the frame's own tags.
@@ -65,7 +66,14 @@ class RgbConverter:
             if frame.color_primaries not in KNOWN_PRIMARIES:
                 frame.color_primaries = ColorPrimaries.BT2020.value
         rgb = self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG.value, **options)
-        return turn(rgb.to_ndarray(), display_matrix(frame))
+        return turn(rgb.to_ndarray(), self._matrix(frame))
+
+    def _matrix(self, frame: av.VideoFrame) -> Matrix:
+        """As `display_matrix`, read from the first frame of each turn alone: PyAV ties a frame whose side data were looked at
+        into a cycle, and the garbage collector, which counts objects, would let gigabytes of them wait."""
+        if frame.rotation not in self._matrices:
+            self._matrices[frame.rotation] = display_matrix(frame)
+        return self._matrices[frame.rotation]
 
 
 def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -37,6 +38,12 @@ SEEK_TRIES = 3
 
 STRICTLY = {"err_detect": "bitstream+buffer+explode"}
 """How FFmpeg is told to fail at broken data."""
+
+THREAD_BYTES = 500_000_000
+"""Of pictures that a decoder works on at a time, one a thread: of small ones it takes as many threads as there are processors."""
+
+PIXEL_BYTES = 3
+"""Of a decoded picture, at most, but for rare ones: 4:2:0 has 1.5, or 3 with more than 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +262,10 @@ class Decoder:
         with open_container(self._path, self._name, self._limits) as container:
             stream = picture_stream(container, self._name, self._index.track)
             stream.thread_type = "AUTO"
+            context = stream.codec_context
+            most = max(THREAD_BYTES // max(context.width * context.height * PIXEL_BYTES, 1), 1)
+            if most <= (os.cpu_count() or 1):
+                context.thread_count = most
             stream.codec_context.options = decoder_options(self._limits) | (STRICTLY if strictly else {})
             yield container, stream
 

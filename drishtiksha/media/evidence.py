@@ -191,7 +191,7 @@ def _open_regular(path: Path, name: str, limits: MediaLimits) -> BinaryIO:
         raise UnreadableMediaError(f"{name} is not a file that can be examined. Choose a video, picture or recording.")
     if facts.st_size > limits.max_bytes:
         os.close(descriptor)
-        raise _too_big(name, limits)
+        raise too_big(name, limits)
     return os.fdopen(descriptor, "rb")
 
 
@@ -201,14 +201,15 @@ def _read_through(source: BinaryIO, target: BinaryIO | None, name: str, limits: 
     while chunk := source.read(CHUNK):
         size += len(chunk)
         if size > limits.max_bytes:
-            raise _too_big(name, limits)
+            raise too_big(name, limits)
         digest.update(chunk)
         if target is not None:
             target.write(chunk)
     return digest.hexdigest()
 
 
-def _too_big(name: str, limits: MediaLimits) -> MediaLimitError:
+def too_big(name: str, limits: MediaLimits) -> MediaLimitError:
+    """Of a file of more than `limits.max_bytes`."""
     return MediaLimitError(
         f"{name} is larger than {limits.max_bytes / 1e6:g} MB, the most that is taken. Cut out the part in question."
     )

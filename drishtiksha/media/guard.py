@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+DEPTH = 4
+"""Items that are decoded ahead."""
+
 POLL_S = 0.1
 """How often the waiting side looks up; cancelling must act within a second."""
 
@@ -81,17 +84,17 @@ def guarded(
     stall_s: float,
     budget_s: float | None = None,
     check: Callable[[], None] = no_check,
-    depth: int = 4,
+    depth: Callable[[T], int] = lambda _: DEPTH,
 ) -> Generator[T, None, None]:
-    """Yield what `produce` yields, decoded ahead by up to `depth` items. path: the file that it decodes.
+    """Yield what `produce` yields, decoded ahead. path: the file that it decodes. depth: how many items like this one may wait.
 
     Raises: DecodeStalledError after `stall_s` seconds without a beat; TimeUpError after `budget_s` seconds in all, None:
     no bound; UnreadableMediaError, with the name of the file's format, for what a decoder raises; MediaLimitError when the
     memory is not enough; errors of our own and whatever `check` raises as they are.
     """
     pulse = Pulse()
-    items: queue.Queue[object] = queue.Queue(maxsize=depth)
-    worker = threading.Thread(target=_work, args=(produce, pulse, items), name=f"decode {name}", daemon=True)
+    items: queue.Queue[object] = queue.Queue(maxsize=1)
+    worker = threading.Thread(target=_work, args=(produce, pulse, items, depth), name=f"decode {name}", daemon=True)
     worker.start()
     ends_at = None if budget_s is None else time.monotonic() + budget_s
     stalled = False
@@ -105,6 +108,7 @@ def guarded(
                     raise item.error
                 raise as_sentence(item.error, path, name) from item.error
             yield item  # type: ignore[misc]
+            del item  # or a large one would be kept while the next is waited for
     except (DecodeStalledError, TimeUpError):
         stalled = True
         raise
@@ -142,11 +146,15 @@ def as_sentence(error: Exception, path: Path, name: str) -> MediaError:
     return unreadable(name, f"{begins} damaged, or written in a way that its decoder does not take")
 
 
-def _work(produce: Callable[[Pulse], Iterable[T]], pulse: Pulse, items: queue.Queue[object]) -> None:
+def _work(
+    produce: Callable[[Pulse], Iterable[T]], pulse: Pulse, items: queue.Queue[object], depth: Callable[[T], int]
+) -> None:
     try:
         try:
             for item in produce(pulse):
+                items.maxsize = depth(item)
                 _put(items, item, pulse)
+                del item
         except _Abandoned:
             raise
         except BaseException as error:  # noqa: BLE001 - handed to the waiting side, which raises it

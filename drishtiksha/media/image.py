@@ -60,6 +60,8 @@ CUT = {
     "JPEG2000": "its file ends too early, and JPEG 2000 spreads the detail of the whole picture over all of it, so that no part "
     "stands by itself"
 }
+MAIN_DAMAGED = "its main picture is damaged, and what else the file holds is a part or a preview of it"
+"""libheif passes over a HEIC's main picture that it cannot put together, and shows the first tile of it in its place."""
 WHOLE_FILE = "Ask for the whole file."
 
 
@@ -113,6 +115,9 @@ def open_picture(path: Path, name: str, limits: MediaLimits) -> Image.Image:
     if width * height > limits.max_image_pixels:
         picture.close()
         raise MediaLimitError(_too_large(name, limits, f" {width} x {height},"))
+    if not picture.info.get("primary", True):
+        picture.close()
+        raise unreadable(name, MAIN_DAMAGED)
     if picture.format == "TIFF" and _is_raw_preview(picture):
         picture.close()
         raise unreadable(name, "it is a camera's raw file", "Export it as JPEG from your photo program.")
@@ -155,13 +160,14 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def fault_of(picture: Image.Image, path: Path, share: float | None) -> Fault | None:
-    """What is wrong with a picture, as far as that can be told. share: of it that was decoded; None: without complaint."""
+def fault_of(path: Path, form: str, share: float | None) -> Fault | None:
+    """What is wrong with a picture, as far as that can be told. form: Pillow's name. share: of it that was decoded; None: without
+    complaint."""
     if share is not None:
         # Missing bytes shift what comes behind them, and of these formats nothing tells where they were.
-        return Fault(share, damaged=share < 1 and picture.format in UNTOLD)
+        return Fault(share, damaged=share < 1 and form in UNTOLD)
     try:
-        return find_fault(path, str(picture.format))
+        return find_fault(path, form)
     except BROKEN_PICTURE:
         return None
 

@@ -163,10 +163,9 @@ Scan = tuple[tuple[int, ...], int, int, int]
 
 @dataclass(frozen=True)
 class Shape:
-    """components: of the frame, brightness first. data: where those of each scan begin and
-    end. unit: height and width in px
-    of what it codes at a time, blocks_a_unit: how many blocks of 8 x 8 values that is. units_a_row: of them. restart_every: so
-    many units; 0: the decoder never begins anew."""
+    """components: of the frame, brightness first. data: where those of each scan begin and end. unit: height and width in px of
+    what it codes at a time, blocks_a_unit: how many blocks of 8 x 8 values that is. units_a_row: of them. restart_every: so many
+    units of the first scan of a progressive file, else of the last; 0: the decoder never begins anew."""
 
     progressive: bool
     components: tuple[int, ...]
@@ -195,6 +194,7 @@ class Shape:
 def shape_of(content: bytes) -> Shape | None:
     """How a JPEG file codes its picture; None where its header does not say."""
     frame, progressive, restart_every = b"", False, 0
+    restarts: list[int] = []
     scans: list[Scan] = []
     data: list[tuple[int, int]] = []
     for at, marker, body in _segments(content):
@@ -206,6 +206,7 @@ def shape_of(content: bytes) -> Shape | None:
             count = body[0]
             first, last, approximation = body[1 + 2 * count : 4 + 2 * count]
             scans.append((tuple(body[1 : 1 + 2 * count : 2]), first, min(last, 63), approximation & 0x0F))
+            restarts.append(restart_every)  # each scan may have an interval of its own
             start = at + 4 + len(body)
             found = MARKER.search(content, start)
             data.append((start, len(content) if found is None else found.start()))
@@ -229,7 +230,7 @@ def shape_of(content: bytes) -> Shape | None:
         max(blocks, 1),
         columns,
         columns * rows,
-        restart_every,
+        restarts[0 if progressive else -1],
     )
 
 

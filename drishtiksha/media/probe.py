@@ -50,15 +50,23 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
 
     def work(pulse: Pulse) -> MediaInfo:
         try:
-            with open_picture(path, name, limits) as picture:
-                _, share = load_pixels(picture, path, name)
-                facts = _picture_facts(picture) | _what_is_left(fault_of(picture, path, share))
-                return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
+            facts, form, share = _of_pixels(path, name, limits)
+            pulse.beat()
+            return MediaInfo(
+                **known, **facts, **_what_is_left(fault_of(path, form, share)), tracks=embedded_tracks(path)
+            )
         except UnidentifiedImageError:
             refuse_others(path, name)
             return MediaInfo(**known, **track_facts(path, name, limits, pulse))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)
+
+
+def _of_pixels(path: Path, name: str, limits: MediaLimits) -> tuple[dict[str, Any], str, float | None]:
+    """Facts of a picture, Pillow's name of its format, and what `load_pixels` says of its pixels, which are not kept."""
+    with open_picture(path, name, limits) as picture:
+        _, share = load_pixels(picture, path, name)
+        return _picture_facts(picture), str(picture.format), share
 
 
 def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:

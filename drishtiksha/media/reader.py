@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from drishtiksha.media.guard import no_check
 from drishtiksha.media.image import read_image
 from drishtiksha.media.video import FrameIndex, FrameStream, frames_at, iter_frames, read_index
 from drishtiksha.settings import MediaLimits
+
+if TYPE_CHECKING:
+    from drishtiksha.contract import Resampling
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,17 @@ class Reader:
         """float32 (n,), the waveform of `heard`."""
         return self.heard(sample_rate).waveform
 
-    def heard(self, sample_rate: int, part: SoundPart | None = None) -> Sound:
+    def heard(self, sample_rate: int, part: SoundPart | None = None, resampling: Resampling = "filtered") -> Sound:
         """As `media.audio.read_sound`. part: another one than the reader's."""
-        part = part or self.part
-        return read_sound(self.path, sample_rate, limits=self.limits, check=self.check, name=self.name, part=part)
+        return read_sound(
+            self.path,
+            sample_rate,
+            limits=self.limits,
+            check=self.check,
+            name=self.name,
+            part=part or self.part,
+            resampling=resampling,
+        )
 
     def index(self) -> FrameIndex:
         """As `media.frameindex.read_index`."""

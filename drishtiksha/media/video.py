@@ -8,7 +8,7 @@ from pathlib import Path
 from drishtiksha.media.container import open_container, picture_stream
 from drishtiksha.media.decode import Decoder, DecodeReport, Frame
 from drishtiksha.media.frameindex import FrameIndex, index_stream, read_index
-from drishtiksha.media.guard import Pulse, guarded, no_check
+from drishtiksha.media.guard import DEPTH, Pulse, guarded, no_check
 from drishtiksha.settings import MediaLimits
 
 __all__ = [
@@ -20,6 +20,10 @@ __all__ = [
     "iter_frames",
     "read_index",
 ]
+
+
+AHEAD_BYTES = 100_000_000
+"""Of frames that are decoded ahead; at least one is."""
 
 
 class FrameStream(Iterator[Frame]):
@@ -102,4 +106,9 @@ def _stream(
         wanted = range(known.declared) if indices is None else sorted(set(indices))
         yield from Decoder(path, name, limits, known, report, pulse).run(wanted, seek=seek)
 
-    return FrameStream(guarded(work, path, name=name, stall_s=limits.stall_s, check=check), report)
+    return FrameStream(guarded(work, path, name=name, stall_s=limits.stall_s, check=check, depth=_ahead), report)
+
+
+def _ahead(frame: Frame) -> int:
+    """How many frames like this one may wait."""
+    return min(max(AHEAD_BYTES // frame.image.nbytes, 1), DEPTH)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from drishtiksha.networks.clip_visual import CLIPVisual
+from drishtiksha.networks.lipfd_recipes import FRAME_PX, FRAMES, Recipe
 
-FRAMES = 5
-FRAME_PX = 500
-"""Each frame is a square of this side in the picture; the spectrogram above them is as high."""
 OVERVIEW_PX = 1120
 CROP_PX = 224
 INNER_CROPS = ((28, 196), (61, 163))
@@ -24,24 +20,6 @@ FEATURES = 768
 """What the projection of CLIP ViT-L/14 gives."""
 POOLED = 512 * Bottleneck.expansion
 """Channels of ResNet-50's last maps."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the picture becomes tensors. sample_rate: Hz of the sound under the spectrogram."""
-
-    sample_rate: int
-    bgr: bool
-    normalised: bool
-    antialias: bool
-
-
-RELEASED = Recipe(sample_rate=22_050, bgr=True, normalised=False, antialias=False)
-"""The authors' preprocess.py and data/datasets.py with the library versions they pin: `librosa.load` resamples to
-22050 Hz, `cv2.imread` gives BGR, what `Normalize` returns is thrown away, and torchvision 0.16 does not antialias
-tensors."""
-REFERENCE = Recipe(sample_rate=16_000, bgr=False, normalised=True, antialias=True)
-"""The reference server: RGB, mean and std of CLIP, on values from 0 to 255."""
 
 
 def split_picture(picture: Tensor, recipe: Recipe, stride: int = FRAME_PX) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ first step) would give; the likelihoods of what is really there are compared.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -157,8 +158,13 @@ def _once(smooth: np.ndarray, step: int, reach: int) -> np.ndarray:
 def _twice(smooth: np.ndarray, first: int, step: int, reach: int) -> np.ndarray:
     """Histogram over -reach .. reach after quantisation by `first`, rounding of the picture, and quantisation by `step`."""
     ends = round(REACH / first)
+    return _once(smooth, first, ends) @ _moved(first, step, reach)
+
+
+@lru_cache(maxsize=256)
+def _moved(first: int, step: int, reach: int) -> np.ndarray:
+    """(levels of `first`, 2 * reach + 1): where the rounding of the picture and the second quantisation take each level."""
+    ends = round(REACH / first)
     levels = np.arange(-ends, ends + 1) * float(first)
-    mass = _once(smooth, first, ends)
     edges = (np.arange(-reach, reach + 2) - 0.5) * step
-    below = ndtr((edges[None, :] - levels[:, None]) / ROUNDING)
-    return mass @ np.diff(below, axis=1)
+    return np.diff(ndtr((edges[None, :] - levels[:, None]) / ROUNDING), axis=1)

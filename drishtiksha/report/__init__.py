@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drishtiksha.errors import ReportError
 
 if TYPE_CHECKING:
+    from drishtiksha.answer import Answer
     from drishtiksha.casefile import CaseFile
     from drishtiksha.media.evidence import Evidence
     from drishtiksha.settings import MediaLimits
@@ -23,13 +24,15 @@ def write(
     target: Path,
     data_dir: Path,
     *,
+    answer: Answer | None = None,
     limits: MediaLimits | None = None,
     include_evidence: bool = False,
 ) -> Path:
     """Write the form that the ending of `target` asks for; its folder must exist. Gives `target` back.
 
     evidence: for pictures of the moments; None where it is not at hand. data_dir: holds the key that signs a bundle, made
-    at its first use. include_evidence: put the original into the bundle, too.
+    at its first use. answer: as the case stands, with what has not run or has failed; None: of its results alone.
+    include_evidence: put the original into the bundle, too.
 
     Raises: ReportError for another ending, for evidence that is not that of the case, and when the key cannot be used or
     `target` cannot be written; MediaError when the evidence has changed or can no longer be decoded.
@@ -45,10 +48,12 @@ def write(
     try:
         if suffix == ".zip":
             key = keys.signing_key(data_dir)
-            return bundle.write(case, evidence, target, key, limits=limits, include_evidence=include_evidence)
+            return bundle.write(
+                case, evidence, target, key, answer=answer, limits=limits, include_evidence=include_evidence
+            )
         if suffix in (".json", ".csv"):
             return write_whole(target, (jsonfile if suffix == ".json" else csvfile).render(case))
-        report = content.build(case, evidence, limits=limits)
+        report = content.build(case, evidence, answer=answer, limits=limits)
         return write_whole(target, (html if suffix == ".html" else pdf).render(report))
     except OSError as error:
         raise ReportError(f"{target.name} could not be written: {error.strerror or error}.") from error

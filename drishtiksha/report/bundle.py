@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drishtiksha import __version__
+from drishtiksha.answer import Answer
 from drishtiksha.casefile import CaseFile
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.plaintext import readable_json
 from drishtiksha.report import content, csvfile, html, jsonfile, keys, pdf
 from drishtiksha.report.files import draft_of
 from drishtiksha.report.manifest import ANSWER, CASE, FORMAT, MANIFEST, SIGNATURE, SIGNER, Entry, Manifest
@@ -46,18 +48,19 @@ def write(
     target: Path,
     key: Ed25519PrivateKey,
     *,
+    answer: Answer | None = None,
     limits: MediaLimits | None = None,
     include_evidence: bool = False,
     made_utc: datetime | None = None,
 ) -> Path:
-    """The original goes in only when `include_evidence` asks for it. A bundle appears whole at `target` or not at all.
+    """answer: as `content.build` takes it. The original goes in only when `include_evidence` asks for it. A bundle appears whole at `target` or not at all.
 
     Raises: ReportError when `evidence` is not the file of the case, or is asked for and absent or too large; MediaError
     when it can no longer be read; OSError when `target` cannot be written.
     """
     original = _original(evidence) if include_evidence else None
     made = made_utc or datetime.now(UTC)
-    files = dict(_files(case, evidence, limits, made))
+    files = dict(_files(case, evidence, answer, limits, made))
     entries = [Entry.of(name, data) for name, data in files.items()]
     if original is not None:
         media = original[1].media
@@ -84,13 +87,13 @@ def _original(evidence: Evidence | None) -> tuple[str, Evidence]:
 
 
 def _files(
-    case: CaseFile, evidence: Evidence | None, limits: MediaLimits | None, made: datetime
+    case: CaseFile, evidence: Evidence | None, answer: Answer | None, limits: MediaLimits | None, made: datetime
 ) -> Iterator[tuple[str, bytes]]:
-    report = content.build(case, evidence, limits=limits, made_utc=made)
+    report = content.build(case, evidence, answer=answer, limits=limits, made_utc=made)
     yield "README.txt", README.encode()
     yield "report.html", html.render(report)
     yield "report.pdf", pdf.render(report)
-    yield ANSWER, report.answer.model_dump_json(indent=2).encode() + b"\n"
+    yield ANSWER, readable_json(report.answer.model_dump_json(indent=2)).encode() + b"\n"
     yield CASE, jsonfile.render(case)
     yield "scores.csv", csvfile.render(case)
     for picture in report.pictures:

@@ -10,6 +10,7 @@ from drishtiksha.answer.doubts import Doubt, deciding_conditions, doubt_of
 from drishtiksha.casefile import CaseFile, HumanVerdict, Review
 from drishtiksha.errors import ReportError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.plaintext import readable
 from drishtiksha.render import facts, words
 from drishtiksha.report import further
 from drishtiksha.report.models import model_section
@@ -29,10 +30,12 @@ def build(
     case: CaseFile,
     evidence: Evidence | None = None,
     *,
+    answer: Answer | None = None,
     limits: MediaLimits | None = None,
     made_utc: datetime | None = None,
 ) -> Content:
-    """evidence: for pictures of the moments; without it there are none. made_utc: now, if left out.
+    """evidence: for pictures of the moments; without it there are none. answer: as the case stands, with what has not run or
+    has failed; None: of its results alone. made_utc: now, if left out.
 
     Raises: ReportError when `evidence` is another file than that of the case; MediaError when its bytes have changed
     since it was taken in, or it can no longer be decoded.
@@ -44,7 +47,7 @@ def build(
         model_section(result, number, evidence, limits or MediaLimits())
         for number, result in enumerate(case.results, start=1)
     )
-    answer = answer_of(case.media, case.results, case.provenance)
+    answer = answer or answer_of(case.media, case.results, case.provenance)
     seen = deciding_conditions(answer, evidence, limits or MediaLimits()) if evidence is not None else None
     doubt = doubt_of(answer, case.results, seen, case.stress)
     left_out = NO_PICTURES if evidence is None and case.results else ""
@@ -61,7 +64,7 @@ def _assembled(
 ) -> Content:
     agreement = further.agreement(case.results)
     return Content(
-        title=f"Examination of {case.media.name}",
+        title=f"Examination of {readable(case.media.name)}",
         case_id=case.case_id,
         file_name=case.media.name,
         made_utc=words.moment(made),

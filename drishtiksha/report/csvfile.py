@@ -42,11 +42,11 @@ def render(case: CaseFile) -> bytes:
     writer.writeheader()
     for result in case.results:
         for row in _rows(result):
-            writer.writerow({name: _cell(value) for name, value in row.items()})
+            writer.writerow({name: cell(value) for name, value in row.items()})
     return buffer.getvalue().encode("utf-8-sig")
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """Text that would be a formula gets an apostrophe in front; numbers stay numbers."""
     if not isinstance(value, str):
         return value

@@ -6,6 +6,8 @@ import hashlib
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from drishtiksha.plaintext import readable_json
+
 FORMAT = "drishtiksha-bundle/1"
 MANIFEST, SIGNATURE, SIGNER = "manifest.json", "manifest.sig", "signer.pem"
 CASE, ANSWER = "case.json", "answer.json"
@@ -43,4 +45,4 @@ class Manifest(_Frozen):
     files: tuple[Entry, ...]
 
     def to_bytes(self) -> bytes:
-        return self.model_dump_json(indent=2).encode() + b"\n"
+        return readable_json(self.model_dump_json(indent=2)).encode() + b"\n"

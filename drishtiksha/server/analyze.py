@@ -159,9 +159,8 @@ async def _until_ended(request: Request, here: Services, job_id: str, viewer: Vi
     deadline = time.monotonic() + wait_s
     seen = here.workbench.seen_by(viewer)
     view = await anyio.to_thread.run_sync(seen.job, job_id)
-    while True:
-        left_s = deadline - time.monotonic()
-        if view.state.ended or left_s <= 0 or await request.is_disconnected():
-            return view
+    while (left_s := deadline - time.monotonic()) > 0 and not await request.is_disconnected():
+        if not await anyio.to_thread.run_sync(seen.unended, view):
+            break
         await asyncio.sleep(min(TICK_S, left_s))
-        view = await anyio.to_thread.run_sync(seen.job_since, view)
+    return await anyio.to_thread.run_sync(seen.job, job_id)

@@ -149,8 +149,10 @@ def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> R
     try:
         with tempfile.TemporaryDirectory(dir=here.uploads_dir) as folder:
             target = FilePath(folder) / f"report.{form.value}"
-            written = write(the_case, evidence, target, settings.data_root, limits=settings.limits).read_bytes()
+            answer = opened.answer(case=the_case)
+            written = write(the_case, evidence, target, settings.data_root, answer=answer, limits=settings.limits)
+            made = written.read_bytes()
     finally:
         here.reports.release()
     disposition = f'attachment; filename="drishtiksha-{case_id[:8]}.{form.value}"'
-    return Response(written, media_type=MEDIA_TYPE[form], headers={"Content-Disposition": disposition})
+    return Response(made, media_type=MEDIA_TYPE[form], headers={"Content-Disposition": disposition})

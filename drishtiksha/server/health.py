@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from fastapi import APIRouter, Response
@@ -56,12 +57,11 @@ def _database(store: Store) -> str:
     except SQLAlchemyError as error:
         log.warning("The database cannot be written", exc_info=error)
         return "cannot be written"
-    # An open SQLite connection goes on writing into a file that was deleted.
+    # An open SQLite connection goes on writing into a file that was deleted, or whose disk may only be read by now.
     place = store.engine.url
-    if place.get_backend_name() == "sqlite" and not _is_file(place.database):
-        return "its file is gone"
+    if place.get_backend_name() == "sqlite":
+        if place.database is None or not Path(place.database).is_file():
+            return "its file is gone"
+        if not os.access(place.database, os.W_OK):
+            return "cannot be written"
     return OK
-
-
-def _is_file(path: str | None) -> bool:
-    return path is not None and Path(path).is_file()

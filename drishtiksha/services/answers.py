@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from drishtiksha.answer import Answer, Glance, NotRun, answer_of
+from drishtiksha.answer import Answer, Failure, Glance, NotRun, answer_of
 from drishtiksha.casefile import CaseFile, JobView
 from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.errors import DrishtikshaError, without_server_paths
@@ -41,7 +41,7 @@ def started_for(
     for name in names:
         status = manager.status(name)
         waits = not status.embedded and on_processor(status.config.device)
-        seconds = (known.get(name) or guess(status.config, media)) if waits else None
+        seconds = (known.get(name) or guess(manager, name, media)) if waits else None
         if seconds is None or middle(seconds) <= limit_s:
             quick.append(name)
     return quick or names
@@ -110,12 +110,21 @@ def examine_alone(
     provenance = examine(evidence, manager.settings.limits)
     names = started_for(manager, evidence.media, everything=everything)
     rest = [manager.model_configs[n] for n in proven_for(manager, evidence.media) if n not in names]
-    not_run = [(config, guess(config, evidence.media)) for config in rest]
+    not_run = [(config, guess(manager, config.model_name, evidence.media)) for config in rest]
     found = runs.examine(evidence, names, manager, reporter, cancel, explain=False) if names else runs.Answers()
-    failed = [(manager.model_configs[n], without_server_paths(str(why))) for n, why in found.failures.items()]
-    return answer_of(
-        evidence.media, numbered(found.results), provenance, failed=failed, not_run=not_run
-    ), found.failures
+    answer = answer_of(
+        evidence.media,
+        numbered(found.results),
+        provenance,
+        failed=failures_of(manager, found.failures),
+        not_run=not_run,
+    )
+    return answer, found.failures
+
+
+def failures_of(manager: ModelManager, failures: Mapping[str, Exception]) -> list[Failure]:
+    """Why models have no result, as `answer_of` takes it. failures: by their names."""
+    return [(manager.model_configs[name], without_server_paths(str(why))) for name, why in failures.items()]
 
 
 def recipe_of_all(manager: ModelManager, names: Iterable[str]) -> str:

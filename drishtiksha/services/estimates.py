@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from drishtiksha.detector_config import DetectorConfig
-from drishtiksha.errors import DrishtikshaError
+from drishtiksha.contract import AudioPlan, ClipPlan, FramePlan, SamplingPlan
+from drishtiksha.errors import DrishtikshaError, ModelRegistryError
+from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.settings import ROOT
@@ -27,24 +28,33 @@ SECONDS_A_BYTE = 2.3e-9
 LEAST_LOOK_S = 0.02
 SURE, UNSURE = 2.0, 4.0
 """By how much a guess may be wrong on either side: from a measured look, and from the size of the weights."""
-FRAMES, STEP_S = 32, 4.0
-"""Frames of a video, and seconds between the windows of a recording, where a configuration does not tell."""
+USUAL_FPS = 25.0
+"""Frames a second of a video that does not tell."""
 SIDE, SIDE_S = 768, 0.0062
 """A product of two matrices of so many rows and columns, and its seconds on one core of the machine that measured."""
 ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """What a GPU looks like on Linux: NVIDIA's, one under Windows, AMD's."""
 
 
-def guess(config: DetectorConfig, media: MediaInfo) -> Seconds | None:
-    """Between how many seconds it will take: the measured seconds of one look, as many looks as the file needs, and how fast
-    this machine multiplies matrices. None on anything but a processor, which nobody measured."""
+def guess(manager: ModelManager, name: str, media: MediaInfo) -> Seconds | None:
+    """Between how many seconds a model will take: the measured seconds of one look, as many looks as it plans for the file,
+    and how fast this machine multiplies matrices. None on anything but a processor, which nobody measured, and for a model
+    without a detector.
+
+    Raises: ModelRegistryError for a name that is not configured.
+    """
+    config = manager.status(name).config
     if not on_processor(config.device):
+        return None
+    try:
+        detector = manager.unloaded(name)
+    except ModelRegistryError:
         return None
     look_s = _measured().get(config.model_name)
     wrong = UNSURE if look_s is None else SURE
     if look_s is None:
         look_s = SECONDS_A_BYTE * sum(bytes_of(part.path, part.source) for part in parts(config))
-    seconds = _looks(config, media) * max(look_s, LEAST_LOOK_S) * _slowness()
+    seconds = _looks(detector.sampling(media), media) * max(look_s, LEAST_LOOK_S) * _slowness()
     return seconds / wrong, seconds * wrong
 
 
@@ -88,10 +98,22 @@ def _slowness() -> float:
     return min(taken) / SIDE_S
 
 
-def _looks(config: DetectorConfig, media: MediaInfo) -> float:
+def _looks(plan: SamplingPlan, media: MediaInfo) -> int:
+    """How many frames, runs of frames or windows of sound the plan looks at, but for those it adds where it suspects something."""
+    from drishtiksha.analysis.plans import (
+        clip_starts,
+        samples_of,
+    )  # here, because a list of models need not wait for it
+
     if media.kind is MediaKind.IMAGE:
         return 1
-    if media.kind is MediaKind.AUDIO or config.only_hears(media):
-        step_s = getattr(config, "hop_s", None) or getattr(config, "window_s", None) or STEP_S
-        return max(1.0, (media.duration_s or 0.0) / step_s)
-    return getattr(config, "num_frames", None) or FRAMES
+    seconds = media.duration_s or 0.0
+    if isinstance(plan, AudioPlan):
+        windows = 1 + math.ceil(max(seconds - plan.window_s, 0.0) / plan.hop_s)
+        return min(windows, plan.count or windows)
+    total = max(round(seconds * (media.fps or USUAL_FPS)), 1)
+    if isinstance(plan, FramePlan):
+        return min(samples_of(plan, seconds) or total, total)
+    if isinstance(plan, ClipPlan):
+        return len(clip_starts(total, plan))
+    return len({frame for frames in plan.choose(total) for frame in frames})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from drishtiksha.errors import CaseGoneError, QuotaError
+from drishtiksha.errors import CaseGoneError, QuotaError, StoreError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Place
@@ -26,9 +27,25 @@ DOOMED = ".deleted"
 DISK_FULL = "The disk of this machine is full. Delete a case that is no longer needed, or ask whoever runs this server."
 
 
+AWAY = (
+    "The folder for what is examined is away or cannot be written. Nothing was taken in. Try again later, and tell whoever runs "
+    "this server."
+)
+
+
 def is_full(error: OSError) -> bool:
     """Whether there was no room on the disk, or none for this user."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def copied(upload: Path, original_name: str, settings: Settings) -> Evidence:
+    """The copy of a file in a folder of its own. Raises: MediaError and its kinds; QuotaError when the disk is full."""
+    try:
+        return Evidence.take(upload, settings.cases_dir, settings.limits, original_name=original_name)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise QuotaError(DISK_FULL) from error
 
 
 class CaseFolders:
@@ -40,20 +57,19 @@ class CaseFolders:
         self._taking = threading.Lock()
         """One upload after the other where there is a quota: two at once would each see the room for one."""
 
-    def take(self, upload: Path, original_name: str, sweep: Callable[[], None]) -> Evidence:
-        """Copy a file into a folder of its own. sweep: called before what is held is counted.
+    def require_there(self) -> None:
+        """Raises: StoreError when the data folder is away, which is not begun anew, or cannot be written."""
+        if not os.access(self._settings.data_root, os.W_OK):
+            raise StoreError(AWAY)
 
-        Raises: MediaError and its kinds; QuotaError, before anything is copied or when the disk is full.
-        """
-        limits = self._settings.limits
+    @contextlib.contextmanager
+    def room_for(self, upload: Path, sweep: Callable[[], None]) -> Iterator[None]:
+        """Room to copy a file into a folder of its own, for the time of the block. sweep: called before what is held is
+        counted. Raises: QuotaError; StoreError as `require_there`."""
+        self.require_there()
         with self._taking if self._settings.disk_quota_mb is not None else contextlib.nullcontext():
             self._require_room(upload, sweep)
-            try:
-                return Evidence.take(upload, self._settings.cases_dir, limits, original_name=original_name)
-            except OSError as error:
-                if not is_full(error):
-                    raise
-                raise QuotaError(DISK_FULL) from error
+            yield
 
     def evidence(self, case_id: str, place: Place) -> Evidence:
         """The untouched file of a case. Raises: CaseGoneError."""

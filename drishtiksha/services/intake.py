@@ -19,12 +19,10 @@ def take_in(workbench: Workbench, upload: Path, original_name: str, viewer: View
 
     Raises: MediaError and its kinds; QuotaError; CaseGoneError when it is deleted at once.
     """
-    from drishtiksha.provenance import examine  # here, because a program that takes nothing in need not wait for it
-
     case = workbench.seen_by(viewer).take(upload, original_name, question.strip())
     with deleted_on_failure(case):
         try:
-            case.set_provenance(examine(case.evidence(), workbench.settings.limits))
+            case.read_origin()
         except CaseGoneError:
             raise
         except DrishtikshaError as error:

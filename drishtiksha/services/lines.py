@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from drishtiksha import errors
 from drishtiksha.errors import DrishtikshaError, ModelRegistryError
+
+log = logging.getLogger(__name__)
 
 
 class Lines:
@@ -51,18 +54,37 @@ def to_supervisor() -> Lines:
     return Lines(sys.stdin, outgoing)
 
 
+def answer(lines: Lines, number: int, work: Callable[[], Any], done: Callable[[], None] = lambda: None) -> None:
+    """Send what `work` returns, or the error that it raises, as the answer to a request, later and from a thread of its own.
+    done: called before it is sent."""
+
+    def run() -> None:
+        try:
+            value, error = work(), None
+        except Exception as failure:
+            log.info("A request failed", exc_info=failure)
+            value, error = None, told(failure)
+        done()
+        lines.send(reply=number, value=value, error=error)
+
+    threading.Thread(target=run, name="request", daemon=True).start()
+
+
 def told(error: Exception) -> dict[str, Any]:
     """An error as one that can be sent."""
     cause = error.__cause__
     return {
-        "kind": type(error).__name__,
-        "text": str(error),
+        "kind": "OSError" if isinstance(error, OSError) else type(error).__name__,
+        "number": error.errno if isinstance(error, OSError) else None,
+        "text": str(error.strerror or error) if isinstance(error, OSError) else str(error),
         "cause": told(cause) if isinstance(cause, Exception) else None,
     }
 
 
-def raised(error: dict[str, Any]) -> DrishtikshaError:
-    """The error that was sent, of the same kind where it is one of ours."""
+def raised(error: dict[str, Any]) -> DrishtikshaError | OSError:
+    """The error that was sent, of the same kind where it is one of ours or the operating system's."""
+    if error["kind"] == "OSError":
+        return OSError(error["number"], error["text"])
     kind = getattr(errors, error["kind"], None)
     try:
         found = kind(error["text"]) if isinstance(kind, type) and issubclass(kind, DrishtikshaError) else None

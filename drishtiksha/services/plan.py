@@ -96,6 +96,6 @@ def _of_model(media: MediaInfo, manager: ModelManager, name: str, seen: Seconds 
         state=status.state,
         obstacle=obstacle,
         memory_bytes=held if loaded is None else loaded.memory_bytes,
-        seconds=seen or guess(status.config, media),
+        seconds=seen or guess(manager, name, media),
         guessed=seen is None,
     )

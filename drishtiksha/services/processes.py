@@ -16,16 +16,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from drishtiksha.answer import Glance
-from drishtiksha.errors import DrishtikshaError, ModelRegistryError
+from drishtiksha.casefile import Provenance
+from drishtiksha.errors import DrishtikshaError, ModelRegistryError, UnreadableMediaError
+from drishtiksha.media.evidence import Evidence, display_name
 from drishtiksha.registry import LoadedFacts, ModelManager
+from drishtiksha.results import MediaInfo
 from drishtiksha.services.devices import by_device_elsewhere, environment
+from drishtiksha.services.folders import copied
 from drishtiksha.services.lines import Lines, raised
-from drishtiksha.services.workers import OK, Chore, Repeated, shares
+from drishtiksha.services.workers import OK, Chore, Repeated, origin, shares
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import CRASH, DEAD_S, DIED
 
@@ -47,6 +52,13 @@ GLANCE_S = 60.0
 SWITCH_S = 0.001
 """How long a thread of this process may go on before another one has its turn: what answers must not wait long for what
 takes files in. With eight busy threads Python's own 5 ms keep an answer waiting several times as long."""
+
+TAKING = "the process that takes files in"
+
+_UNREAD = (
+    "{name} could not be read: the program that reads files stopped at it or at another file ({why}). Send it again. If the "
+    "same happens, the file is damaged in a way that a decoder cannot bear: convert it to another format, or make a new copy."
+)
 
 _CRASHED = (
     "The program crashed again and again while it worked on this file ({why}). It is not tried again by itself. Most likely "
@@ -70,6 +82,8 @@ class WorkerProcesses:
             chores.append(("retention", *sweep))
         self._chores = Repeated(chores)
         self._keepers: list[_Keeper] = []
+        self._taking: _Keeper | None = None
+        self._alone = threading.Lock()
 
     def start(self) -> None:
         """Does nothing when they run already. Raises: DrishtikshaError where the devices of this machine cannot be told."""
@@ -79,16 +93,32 @@ class WorkerProcesses:
         groups = by_device_elsewhere(config.device for config in self._manager.model_configs.values())
         self._jobs.queue.groups = groups
         self._chores.start()
-        self._keepers = [_Keeper(share, self._manager, self._jobs, self._gather) for share in shares(groups)]
-        for keeper in self._keepers:
+        self._keepers = [
+            _Keeper(
+                f"the worker of {devices[0]}",
+                "worker",
+                self._manager,
+                self._jobs,
+                self._gather,
+                devices=devices,
+                others=others,
+            )
+            for devices, others in shares(groups)
+        ]
+        self._taking = _Keeper(TAKING, "taking", self._manager, self._jobs, self._gather)
+        for keeper in self._everyone:
             keeper.start()
 
+    @property
+    def _everyone(self) -> list[_Keeper]:
+        return [*self._keepers, *([self._taking] if self._taking else [])]
+
     def stop(self) -> None:
-        for keeper in self._keepers:
+        for keeper in self._everyone:
             keeper.ask_to_stop()
-        for keeper in self._keepers:
+        for keeper in self._everyone:
             keeper.join()
-        self._keepers = []
+        self._keepers, self._taking = [], None
         self._chores.stop()
         self._gather()
 
@@ -96,7 +126,7 @@ class WorkerProcesses:
     def state(self) -> str:
         if not self._keepers:
             return "no worker runs; restart the server"
-        faults = [fault for keeper in self._keepers if (fault := keeper.fault)]
+        faults = [fault for keeper in self._everyone if (fault := keeper.fault)]
         if not self._chores.alive:
             faults.append("the server's own upkeep has stopped; restart the server")
         return "; ".join(faults) or OK
@@ -122,6 +152,37 @@ class WorkerProcesses:
             self._keepers[0].ask("The file could not be looked at", GLANCE_S, do="glance", case=case_id)
         )
 
+    def copy(self, upload: Path, original_name: str) -> Evidence:
+        if self._taking is None:
+            return copied(upload, original_name, self._manager.settings)
+        told = self._taken(original_name, do="copy", upload=str(upload.absolute()), called=original_name)
+        path = Path(told["path"])
+        return Evidence(path, MediaInfo.model_validate(told["media"]), path.parent)
+
+    def origin(self, evidence: Evidence) -> Provenance:
+        if self._taking is None:
+            return origin(evidence, self._manager.settings)
+        media = evidence.media.model_dump(mode="json")
+        told = self._taken(evidence.media.name, do="origin", path=str(evidence.path.absolute()), media=media)
+        return Provenance.model_validate(told)
+
+    def _taken(self, name: str, **message: Any) -> Any:
+        """What comes of a file. One whose process crashed meanwhile is tried once more, and such files one after the other,
+        since only one of them was at fault. Raises: UnreadableMediaError when the process crashes again."""
+        try:
+            return self._asked_of_taking(name, message)
+        except WorkerEndedError:
+            with self._alone:
+                try:
+                    return self._asked_of_taking(name, message)
+                except WorkerEndedError as error:
+                    raise UnreadableMediaError(_UNREAD.format(name=display_name(name), why=error.why)) from error
+
+    def _asked_of_taking(self, name: str, message: dict[str, Any]) -> Any:
+        assert self._taking is not None
+        self._taking.wait(START_S)
+        return self._taking.ask(f"{display_name(name)} could not be read", **message)
+
     def _of(self, name: str) -> _Keeper:
         """Whose worker runs a model. Raises: ModelRegistryError for a name that is not configured, and without workers."""
         device = self._manager.status(name).config.device
@@ -134,22 +195,36 @@ class WorkerProcesses:
         self._manager.elsewhere = {name: facts for keeper in self._keepers for name, facts in keeper.loaded.items()}
 
 
+class WorkerEndedError(ModelRegistryError):
+    """The process that was asked ended before it was done. why: in plain words."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The worker stopped ({why}) before it was done. Try again in a moment.")
+        self.why = why
+
+
 class _Keeper:
     """Keeps one worker alive, from a thread that lives as long as the worker does: on Linux a worker ends with the thread
     that started it."""
 
     def __init__(
         self,
-        share: tuple[Sequence[str], Sequence[str] | None],
+        name: str,
+        module: str,
         manager: ModelManager,
         jobs: Jobs,
         changed: Callable[[], None],
+        *,
+        devices: Sequence[str] = (),
+        others: Sequence[str] | None = None,
     ) -> None:
-        self.devices, self._others = share
+        """name: what it is called in sentences. module: of `drishtiksha.services`, what the process runs. devices, others: as
+        for `Queue.claim`. changed: called when other models are in memory."""
+        self._name, self._module, self.devices, self._others = name, module, devices, others
         self.loaded: dict[str, LoadedFacts] = {}
         self._settings, self._jobs, self._changed = manager.settings, jobs, changed
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=f"keeper {self.devices[0]}", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name=f"keeper of {name}", daemon=True)
         self._lines: Lines | None = None
         self._worker = ""
         self._sign = 0.0
@@ -172,7 +247,7 @@ class _Keeper:
     @property
     def fault(self) -> str:
         """What is wrong, as a part of a sentence; empty where nothing is."""
-        name = f"the worker of {self.devices[0]}"
+        name = self._name
         if not self._thread.is_alive():
             return f"{name} has stopped; restart the server"
         if self._why:
@@ -187,10 +262,17 @@ class _Keeper:
         if not self.fault and (lines := self._lines) is not None:
             lines.send(**message)
 
+    def wait(self, patience_s: float) -> None:
+        """Until it works, for so long at most: it may have to be started again first."""
+        deadline = time.monotonic() + patience_s
+        while not self._worker and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def ask(self, failure: str, patience_s: float | None = None, **message: Any) -> Any:
         """The answer to a request; patience_s: None waits for a worker to start and as long as it lives.
 
-        Raises: what the worker raised; ModelRegistryError, begun with `failure`, when it does not answer or ends meanwhile.
+        Raises: what the worker raised; ModelRegistryError, begun with `failure`, when it does not answer; WorkerEndedError when it
+        ends meanwhile.
         """
         answer: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
         deadline = time.monotonic() + (patience_s or START_S)
@@ -208,6 +290,8 @@ class _Keeper:
         finally:
             with self._lock:
                 self._asked.pop(number, None)
+        if "lost" in reply:
+            raise WorkerEndedError(reply["lost"])
         if reply["error"] is not None:
             raise raised(reply["error"])
         return reply["value"]
@@ -219,13 +303,13 @@ class _Keeper:
             try:
                 self._one_life()
             except OSError:  # no memory for another process, say
-                log.exception("The worker of %s could not be started; it is tried again", self.devices[0])
+                log.exception("%s could not be started; it is tried again", self._name)
                 self._why = "it could not be started"
             died = 1 if time.monotonic() - began > WELL_S else died + 1
 
     def _one_life(self) -> None:
         """Start a worker, and see to what it leaves when it has ended."""
-        command = [sys.executable, "-P", "-m", "drishtiksha.services.worker"]
+        command = [sys.executable, "-P", "-m", f"drishtiksha.services.{self._module}"]
         process = subprocess.Popen(  # noqa: S603
             command,
             env=environment(),
@@ -245,9 +329,7 @@ class _Keeper:
             parent=os.getpid(),
         )
         silent = threading.Event()
-        reader = threading.Thread(
-            target=self._listen, args=(lines, silent), name=f"lines {self.devices[0]}", daemon=True
-        )
+        reader = threading.Thread(target=self._listen, args=(lines, silent), name=f"lines of {self._name}", daemon=True)
         reader.start()
         hung = self._watch(process, silent)
         reader.join(STOP_S)
@@ -255,7 +337,7 @@ class _Keeper:
         process.stdout.close()
         worker, self._worker, self._lines, self.loaded = self._worker, "", None, {}
         stopped = self._stopping.is_set()
-        self._why = "" if stopped else _why_it_ended(process.returncode, hung=hung)
+        self._why = "" if stopped else why_it_ended(process.returncode, hung=hung)
         self._changed()
         self._bury(worker, process.returncode, hung=hung, stopped=stopped)
         self._refuse_the_rest()
@@ -288,7 +370,7 @@ class _Keeper:
                 self._sign = time.monotonic()
                 self._hear(message)
         except ValueError:  # half a line of a worker that was killed
-            log.info("The worker of %s broke off in the middle of a line", self.devices[0])
+            log.info("%s broke off in the middle of a line", self._name)
         finally:
             silent.set()
 
@@ -309,7 +391,7 @@ class _Keeper:
         if stopped:
             done: Callable[[], None] = lambda: self._jobs.queue.release(worker)  # noqa: E731
         else:
-            log.warning("The worker of %s ended: %s", self.devices[0], self._why)
+            log.warning("%s ended: %s", self._name, self._why)
             outside = code == -getattr(signal, "SIGKILL", 9) and not hung
             weight, why = (1, DIED) if outside else (CRASH, _CRASHED.format(why=self._why))
             done = lambda: self._jobs.queue.died(worker, weight, why)  # noqa: E731
@@ -321,14 +403,13 @@ class _Keeper:
 
     def _refuse_the_rest(self) -> None:
         """Nobody waits for an answer of a worker that has ended."""
-        text = f"The worker stopped ({self._why or 'the server stops'}) before it was done. Try again in a moment."
         with self._lock:
             asked = list(self._asked.values())
         for one in asked:
-            one.put({"value": None, "error": {"kind": "ModelRegistryError", "text": text, "cause": None}})
+            one.put({"lost": self._why or "the server stops"})
 
 
-def _why_it_ended(code: int, *, hung: bool) -> str:
+def why_it_ended(code: int, *, hung: bool) -> str:
     """In plain words."""
     if hung:
         return "it no longer answered"

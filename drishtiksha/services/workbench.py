@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,6 @@ from drishtiksha.casefile import (
     HumanVerdict,
     JobView,
     PinnedNote,
-    Provenance,
     Review,
     Right,
     Viewer,
@@ -26,6 +25,7 @@ from drishtiksha.casefile import (
 from drishtiksha.errors import (
     CaseGoneError,
     JobGoneError,
+    MediaError,
     ModelRegistryError,
     NotAllowedError,
     QueueFullError,
@@ -35,7 +35,7 @@ from drishtiksha.forensics import Filter
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.people import numbered
 from drishtiksha.registry import ModelManager
-from drishtiksha.results import MediaInfo, Prediction
+from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
 from drishtiksha.services.answers import answer_to, for_track, proven_for, started_for
 from drishtiksha.services.estimates import guess
 from drishtiksha.services.folders import CaseFolders
@@ -114,8 +114,7 @@ class Workbench:
         self._workers.stop()
 
     def _guess(self, model: str, media: MediaInfo) -> Seconds | None:
-        config = self.manager.model_configs.get(model)
-        return guess(config, media) if config is not None else None
+        return guess(self.manager, model, media) if model in self.manager.model_configs else None
 
     @property
     def working(self) -> bool:
@@ -128,7 +127,9 @@ class Workbench:
         return self._workers.state
 
     def require_room(self) -> None:
-        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued."""
+        """Raises: QueueFullError, before anything is received or copied for a job that could not be queued; StoreError when
+        there is nowhere to put it."""
+        self._folders.require_there()
         self._jobs.require_room(self.settings.max_queue)
 
     def load_model(self, name: str) -> None:
@@ -213,7 +214,8 @@ class Seen:
         bench, owner = self._bench, self.viewer.owner
         if not self.viewer.may(Right.CHANGE, owner):
             raise NotAllowedError(NOBODY)
-        evidence = bench._folders.take(upload, original_name, bench.sweep)
+        with bench._folders.room_for(upload, bench.sweep):
+            evidence = bench._workers.copy(upload, original_name)
         assert evidence.case_dir is not None
         case_id = evidence.case_dir.name
         try:
@@ -295,6 +297,17 @@ class Seen:
                 return
             time.sleep(tick_s)
             view = self.job_since(view)
+
+    def unended(self, view: JobView) -> bool:
+        """Whether that job waits or runs now. Costs next to nothing, however much changes meanwhile."""
+        return self._bench._jobs.is_active(view.job_id)
+
+    def ended(self, job_id: str, *, tick_s: float = 0.25) -> JobView:
+        """The job once it has ended. Raises: JobGoneError, also when the case is deleted meanwhile."""
+        while not (view := self.job(job_id)).state.ended:
+            while self.unended(view):
+                time.sleep(tick_s)
+        return view
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop, wherever it runs; nothing happens to one that has ended.
@@ -416,6 +429,20 @@ class OpenCase:
         bench._workers.wake()
         return job_id
 
+    def add_results(self, results: Sequence[AnalysisResult], errors: Mapping[str, str]) -> str:
+        """Keep results that were made of the same bytes elsewhere, as those of a job; its id. errors: by model, why there is none.
+
+        Raises: NotAllowedError, CaseGoneError; MediaError for results of other bytes.
+        """
+        self.require(Right.RUN)
+        if any(result.media.sha256 != self.media.sha256 for result in results):
+            raise MediaError(
+                f"{self.media.name} is not the file that was examined: it changed since. Examine it again, or find the original."
+            )
+        job_id = secrets.token_hex(16)
+        self._bench._jobs.add_done(job_id, self.case_id, results, errors, device=self._bench.settings.device)
+        return job_id
+
     def examine(self, *, batch: bool = False, everything: bool = False, track: int | None = None) -> str:
         """Queue a job of the proven detectors that fit the file, quick ones first, and give its id. Slow ones wait to be asked
         for, or with `slow_when_idle` in a job of their own until no other waits.
@@ -449,7 +476,8 @@ class OpenCase:
         answered = {result.model_name for result in case.results}
         rest = [name for name in proven_for(self._bench.manager, self.media) if name not in answered] if jobs else []
         seen = self._seconds_seen() if rest else {}
-        not_run = [(configs[name], seen.get(name) or guess(configs[name], self.media)) for name in rest]
+        manager, media = self._bench.manager, self.media
+        not_run = [(configs[name], seen.get(name) or guess(manager, name, media)) for name in rest]
         return answer_to(case, jobs, configs, not_run=not_run, glance=glance, language=language)
 
     def add_review(
@@ -464,10 +492,11 @@ class OpenCase:
         self.require(Right.REVIEW)
         return self._bench._reviews.add(self.case_id, reviewer, verdict, confidence, notes, tags)
 
-    def set_provenance(self, provenance: Provenance) -> None:
-        """Keep what the file says of itself. Raises: NotAllowedError, CaseGoneError."""
+    def read_origin(self) -> None:
+        """Read and keep what the file says of itself. Raises: NotAllowedError, CaseGoneError; DrishtikshaError where
+        nothing can be read."""
         self.require(Right.CHANGE)
-        self._bench._cases.set_provenance(self.case_id, provenance)
+        self._bench._cases.set_provenance(self.case_id, self._bench._workers.origin(self.evidence()))
 
     def set_question(self, question: str) -> None:
         """Keep a note for the report in place of the one before. Raises: NotAllowedError, CaseGoneError."""

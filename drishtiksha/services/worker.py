@@ -17,7 +17,7 @@ from typing import Any
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
-from drishtiksha.services.lines import Lines, to_supervisor, told
+from drishtiksha.services.lines import Lines, answer, to_supervisor
 from drishtiksha.services.running import Here, JobRun
 from drishtiksha.services.workers import BEAT_S, Repeated, Workers
 from drishtiksha.settings import Settings, configure_logging
@@ -29,6 +29,9 @@ from drishtiksha.store.results import ResultReader
 
 PATIENCE_S = 5.0
 """How long a job may take to put itself back when the worker stops; one that loads a network is put back as it is."""
+NICENESS = 10
+"""How far a worker stands back where the processor is short: whoever asks the page or the server waits for an answer, a
+job only takes longer."""
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
@@ -41,12 +44,9 @@ def main() -> None:
     first = next(messages, None)
     if first is None:
         return
-    _die_with(first["parent"])
-    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the supervisor, too, which stops this process
-        signal.signal(number, signal.SIG_IGN)
-    faulthandler.enable()  # where it crashed stands in the log of the server
-    settings = Settings(**first["settings"])
-    configure_logging(settings)
+    settings = settle_in(first)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     try:
         worker = _Worker(settings, lines, (first["devices"], first["others"]))
     except DrishtikshaError as error:
@@ -56,6 +56,17 @@ def main() -> None:
     for message in messages:
         worker.obey(message)
     worker.end()
+
+
+def settle_in(first: dict[str, Any]) -> Settings:
+    """The settings that the first message of the supervisor brings; a process that has read them ends with its supervisor."""
+    _die_with(first["parent"])
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the supervisor, too, which stops this process
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.enable()  # where it crashed stands in the log of the server
+    settings = Settings(**first["settings"])
+    configure_logging(settings)
+    return settings
 
 
 def _die_with(parent: int) -> None:
@@ -115,11 +126,11 @@ class _Worker:
             case "interrupt":
                 self._workers.interrupt(message["job"])
             case "load":
-                self._later(message["id"], lambda: self._workers.load(message["model"]))
+                self._answer(message["id"], lambda: self._workers.load(message["model"]))
             case "unload":
-                self._later(message["id"], lambda: self._workers.unload(message["model"]))
+                self._answer(message["id"], lambda: self._workers.unload(message["model"]))
             case "glance":
-                self._later(message["id"], lambda: self._workers.glance(message["case"]).model_dump(mode="json"))
+                self._answer(message["id"], lambda: self._workers.glance(message["case"]).model_dump(mode="json"))
 
     def end(self) -> None:
         """Jobs go back to the queue. Threads that do not stop end with the process."""
@@ -131,17 +142,8 @@ class _Worker:
     def _tell(self) -> None:
         self._lines.send(loaded={name: asdict(facts) for name, facts in self._workers.loaded.items()})
 
-    def _later(self, number: int, work: Callable[[], Any]) -> None:
-        def run() -> None:
-            try:
-                value, error = work(), None
-            except Exception as failure:
-                log.info("A request failed", exc_info=failure)
-                value, error = None, told(failure)
-            self._tell()
-            self._lines.send(reply=number, value=value, error=error)
-
-        threading.Thread(target=run, name="request", daemon=True).start()
+    def _answer(self, number: int, work: Callable[[], Any]) -> None:
+        answer(self._lines, number, work, self._tell)
 
 
 def _warm_up() -> None:

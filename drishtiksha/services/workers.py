@@ -6,17 +6,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from drishtiksha.answer import Glance
-from drishtiksha.casefile import JobState
+from drishtiksha.casefile import JobState, Provenance
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
+from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import LoadedFacts, ModelManager
 from drishtiksha.services.devices import by_device
-from drishtiksha.services.folders import CaseFolders
+from drishtiksha.services.folders import CaseFolders, copied
 from drishtiksha.services.running import Here, JobRun, LostError, Runner
+from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Cases
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S, Claim
@@ -61,6 +64,14 @@ class Crew(Protocol):
 
     def glance(self, case_id: str) -> Glance:
         """What is seen and heard of a case's file. Raises: DrishtikshaError where that cannot be told."""
+        ...
+
+    def copy(self, upload: Path, original_name: str) -> Evidence:
+        """As `services.folders.copied`."""
+        ...
+
+    def origin(self, evidence: Evidence) -> Provenance:
+        """What a file says of itself. Raises: DrishtikshaError where that cannot be told."""
         ...
 
 
@@ -252,11 +263,24 @@ class Workers:
         evidence = CaseFolders(self._manager.settings).evidence(case_id, self._cases.place(case_id))
         return look(evidence, self._manager.settings.limits)
 
+    def copy(self, upload: Path, original_name: str) -> Evidence:
+        return copied(upload, original_name, self._manager.settings)
+
+    def origin(self, evidence: Evidence) -> Provenance:
+        return origin(evidence, self._manager.settings)
+
     @property
     def loaded(self) -> Mapping[str, LoadedFacts]:
         """The models that are in memory now."""
         facts = {name: self._manager.loaded_facts(name) for name in self._manager.get_loaded_model_names()}
         return {name: known for name, known in facts.items() if known is not None}
+
+
+def origin(evidence: Evidence, settings: Settings) -> Provenance:
+    """What a file says of itself, read in this process."""
+    from drishtiksha.provenance import examine  # here, because a program that takes nothing in need not wait for it
+
+    return examine(evidence, settings.limits)
 
 
 def shares(groups: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], Sequence[str] | None]]:

@@ -63,6 +63,26 @@ class Jobs:
         except QueueFullError as error:
             raise self._timed(error) from None
 
+    def add_done(
+        self, job_id: str, case_id: str, answers: Sequence[AnalysisResult], errors: Mapping[str, str], *, device: str
+    ) -> None:
+        """A job that was done elsewhere, with its answers. errors: by model, why there is none. Raises: CaseGoneError."""
+        now, models = time.time(), [*(answer.model_name for answer in answers), *errors]
+        row = JobRow(
+            id=job_id, case_id=case_id, kind="analyze", models=to_json(models), track=None, batch=True, device=device,
+            state=JobState.DONE if answers else JobState.FAILED, created=now, queued=now, ended=now, cancel_asked=False,
+            errors=to_json({model: storable(sentence) for model, sentence in errors.items()}), model_name="", phase="",
+            message="", progress=0,
+        )  # fmt: skip
+        with self.store.write() as session:
+            if session.get(CaseRow, case_id, with_for_update=True) is None:
+                raise CaseGoneError(CASE_GONE)
+            session.add(row)
+            session.flush()
+            for answer in answers:
+                columns = columns_of(answer)
+                session.add(ResultRow(case_id=case_id, job_id=job_id, model=answer.model_name, made=now, **columns))
+
     def retry(self, job_id: str, errors: Mapping[str, str], max_queue: int) -> None:
         """Queue an ended job again; `errors` replaces what went wrong before. Raises as `Workbench.retry` does."""
         with self.store.write() as session:
@@ -112,6 +132,10 @@ class Jobs:
         if job is None or not job.is_told_by(view):
             return False
         return job.state is JobState.RUNNING or len(ahead_of(job, active, self.queue.groups)) == view.position
+
+    def is_active(self, job_id: str) -> bool:
+        """Whether a job waits or runs, by the board alone."""
+        return job_id in self._board.jobs()
 
     def require_room(self, max_queue: int) -> None:
         """Raises: QueueFullError, by the board; whoever adds a job is asked once more."""

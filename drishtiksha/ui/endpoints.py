@@ -55,7 +55,7 @@ def _taken(desk: Desk, file: str | None, take: Callable[[Path, str], OpenCase]) 
 
 def _ended(desk: Desk, job_id: str, viewer: Viewer) -> JobView:
     """The job, with a result at least. Raises: gr.Error where it has none."""
-    *_, ended = desk.workbench.seen_by(viewer).watch(job_id)
+    ended = desk.workbench.seen_by(viewer).ended(job_id)
     if not ended.results:
         why = " ".join(ended.errors.values()) or "The analysis was stopped; nothing was concluded."
         raise gr.Error(without_server_paths(why), print_exception=False)

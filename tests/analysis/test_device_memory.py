@@ -16,7 +16,7 @@ import torch
 from detector_kit import BRIGHTNESS, SEQUENCE, dropped_in, entry, manager_of, plain_weights
 from media_factory import write_video
 
-from drishtiksha.analysis import analyze, chunks
+from drishtiksha.analysis import analyze, chunks, run
 from drishtiksha.detectors import device
 from drishtiksha.detectors.base import Detector
 from drishtiksha.media.evidence import Evidence
@@ -131,6 +131,23 @@ def test_heatmaps_are_made_on_the_cpu_where_the_device_is_full(kit, clip: Eviden
     result = analyze(clip, manager.load_model("BRIGHT"))
     assert result.heatmaps
     assert any("memory of cuda:0 was not enough" in note for note in result.notes)
+
+
+def test_frames_that_take_much_memory_do_not_wait_for_a_full_batch_or_for_their_map(
+    kit, clip: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu()
+    manager = kit(gpu)
+    detector, size = manager.load_model("BRIGHT"), 64 * 96 * 3
+    wanted = analyze(clip, detector)
+    assert max(gpu.batches) == 8
+    gpu.batches.clear()
+    monkeypatch.setattr(run, "WAITING_BYTES", 2 * size)
+    monkeypatch.setattr(run, "SUSPECT_BYTES", size - 1)
+    result = analyze(clip, detector)
+    assert max(gpu.batches[: FRAMES // 3]) == 3
+    assert scores(result) == scores(wanted)
+    assert [one.model_dump() for one in result.heatmaps] == [one.model_dump() for one in wanted.heatmaps]
 
 
 def test_another_failure_of_the_device_stays_a_failure(kit, clip: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:

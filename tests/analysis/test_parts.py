@@ -151,6 +151,20 @@ def test_parts_go_on_where_they_were_interrupted(make, voice, tmp_path):
     assert again == []
 
 
+def test_who_only_listens_hears_a_late_sound_track_as_it_is_alone(make, voice, tmp_path):
+    """A picture that begins 8 ms before the sound shifts no window; the times are those of the file."""
+    detector = make("LoudnessDetector")
+    frames = [np.full((96, 128, 3), 90, np.uint8)] * 20
+    late = write_video(tmp_path / "a.mkv", frames, audio=(voice, RATE), audio_codec="flac", audio_start_s=0.008)
+    alone = looked_at(write_audio(tmp_path / "a.flac", voice, RATE), detector)
+    result = looked_at(late, detector)
+    assert [score.p_fake for score in result.scores] == [score.p_fake for score in alone.scores]
+    for score, twin in zip(result.scores, alone.scores, strict=True):
+        assert score.time_s == pytest.approx(twin.time_s + 0.008, abs=1e-9)
+        assert score.end_s == pytest.approx(twin.end_s + 0.008, abs=1e-9)
+    assert (result.p_fake, result.coverage) == (alone.p_fake, alone.coverage)
+
+
 def test_silence_for_a_hole_is_no_gap_of_judgement(make, tmp_path):
     path = tmp_path / "hole.mkv"
     with av.open(str(path), "w") as output:

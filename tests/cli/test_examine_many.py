@@ -6,11 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from media_factory import striped
 from PIL import Image
 from typer.testing import CliRunner
@@ -21,16 +19,9 @@ from drishtiksha.cli import Exit, app
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.settings import ROOT
 
+pytestmark = pytest.mark.usefixtures("model")
+
 LEVELS = {"a/1.png": 200, "a/2.png": 240, "b/1.png": 20}
-
-
-@pytest.fixture(autouse=True)
-def model(tmp_path, monkeypatch) -> Iterator[None]:
-    with dropped_in(tmp_path / "extra", brightness=BRIGHTNESS):
-        thresholds = {"real": 0.3, "fake": 0.7}
-        models = {"BRIGHT": entry(model_path=plain_weights(tmp_path / "bright.pt"), thresholds=thresholds)}
-        manager_of(models, tmp_path, monkeypatch)
-        yield
 
 
 @pytest.fixture

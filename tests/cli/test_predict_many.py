@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 from media_factory import striped
 from PIL import Image
 from typer.testing import CliRunner
@@ -19,16 +17,9 @@ from drishtiksha.cli import Exit, app
 from drishtiksha.report.files import write_whole
 from drishtiksha.results import AnalysisResult
 
+pytestmark = pytest.mark.usefixtures("model")
+
 LEVELS = {"1.png": 20, "a/1.png": 200, "a/2.png": 240, "b/1.png": 60}
-
-
-@pytest.fixture(autouse=True)
-def model(tmp_path, monkeypatch) -> Iterator[None]:
-    with dropped_in(tmp_path / "extra", brightness=BRIGHTNESS):
-        thresholds = {"real": 0.3, "fake": 0.7}
-        models = {"BRIGHT": entry(model_path=plain_weights(tmp_path / "bright.pt"), thresholds=thresholds)}
-        manager_of(models, tmp_path, monkeypatch)
-        yield
 
 
 @pytest.fixture

@@ -67,6 +67,12 @@ def test_a_whole_clip_scores_as_the_reference(loaded):
     assert heatmap.array().max() > 0.9
 
 
+def test_resampled_as_by_the_reference_a_clip_scores_the_same(loaded):
+    folding = AudioMFTCRNNV1(loaded.config.model_copy(update={"resampling": "reference"})).load()
+    result = folding.analyze(golden.clip("stage_360p.mp4"), explain=False)
+    assert result.p_fake == pytest.approx(golden.end_to_end(NAME)["p_fake"], abs=0.001)
+
+
 def test_windows_overlap_by_half_and_are_whole(small, tmp_path):
     result = small.analyze(write_audio(tmp_path / "a.wav", speech_like(2.7), RATE), explain=False)
     assert [(score.time_s, score.end_s) for score in result.scores] == [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (1.5, 2.5)]

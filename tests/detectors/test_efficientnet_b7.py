@@ -5,6 +5,7 @@ from __future__ import annotations
 import golden
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -31,11 +32,8 @@ def settled(size: int) -> nn.Module:
     leave them."""
     torch.manual_seed(0)
     network = DFDCNetwork(SMALL)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-    network.train()(torch.randn(4, 3, size, size))
-    return network.eval()
+    golden.settle(network, torch.randn(4, 3, size, size))
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +81,34 @@ def test_logits_are_those_of_the_reference_as_far_as_rounding_lets_them():
     rounding = float((moved - logits).abs().max())
     assert torch.isfinite(logits).all()
     assert np.abs(logits.numpy() - case["logits"]).max() <= max(1e-3, 3 * rounding)
+
+
+@pytest.mark.large
+def test_settled_stand_ins_keep_features_and_logits_through_the_whole_network(tmp_path):
+    """The published network, its statistics settled: a change of a millionth no longer shows, so that the twin can be held to
+    1e-3. The twin: timm's encoder, its pooled features, a linear layer."""
+    with torch.device("meta"):
+        network = unloaded().build()
+    network.load_state_dict(unloaded().remap(golden.state_dict(NAME)), assign=True)
+    faces = torch.randn(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+    golden.settle(network, faces)
+    twin = timm.create_model("tf_efficientnet_b7", num_classes=0, global_pool="avg").eval()
+    encoder = network.encoder.state_dict()
+    twin.load_state_dict({key: encoder[key] for key in twin.state_dict()})
+    with torch.inference_mode():
+        wanted = twin(faces)
+        features = network.encoder.forward_features(faces).mean(dim=(2, 3))
+        moved = network.encoder.forward_features(faces * (1 + 1e-6)).mean(dim=(2, 3))
+        logits = wanted @ network.fc.weight[0] + network.fc.bias
+    assert 0.1 < float(wanted.std()) < 10, "near unit size"
+    assert float((moved - features).abs().max()) < 1e-3, "rounding does not show"
+    assert float((features - wanted).abs().max()) < 1e-3
+    torch.save({"state_dict": {f"module.{key}": t for key, t in network.state_dict().items()}}, tmp_path / "b7.pth")
+    detector = golden.detector(EfficientNetB7Detector, NAME, tmp_path / "b7.pth", isVideo=True)
+    with torch.inference_mode():
+        folded = detector.network.encoder.forward_features(faces).mean(dim=(2, 3))
+        assert float((folded - wanted).abs().max()) < 2e-3, "its batch norms folded in"
+        assert float((detector.forward(faces) - logits).abs().max()) < 0.01 * float(logits.std())
 
 
 def test_the_logit_is_the_linear_layer_over_the_mean_of_timms_features():

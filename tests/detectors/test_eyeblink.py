@@ -11,6 +11,7 @@ from detector_kit import stand_in_weights
 from drishtiksha.contract import EncodedFrame, Face, Sample
 from drishtiksha.detectors.eyeblink import FRAME_STEP, EyeblinkDetectorV1
 from drishtiksha.errors import SkipSample
+from drishtiksha.features.eyes import eye_crop
 from drishtiksha.networks.eyeblink import INPUT_PX, preprocess_eyes
 from drishtiksha.results import GapReason, Prediction
 from drishtiksha.settings import ROOT
@@ -67,6 +68,21 @@ def test_pixels_are_those_of_the_reference():
     assert ours.shape == (3, INPUT_PX, INPUT_PX)
     assert np.abs(ours - wanted).mean() < 0.02
     assert np.corrcoef(ours.ravel(), wanted.ravel())[0, 1] > 0.995
+
+
+def test_half_a_pixel_of_its_landmarks_moves_the_score_more_than_it_differs_from_the_reference(published):
+    """The reference's come from dlib. Crops of the same eyes, their points half a pixel (at a width of 640 px) elsewhere."""
+    rng = np.random.default_rng(0)
+    frame = golden.arrays("visual_preprocessing")["frame_rgb"]
+    scale = frame.shape[1] / 640
+    eyes = rng.uniform((250, 150), (390, 190), (68, 2)) * scale
+
+    def p_fake(noise: float) -> float:
+        moved = [eyes + rng.normal(0, noise * scale, eyes.shape) for _ in range(LENGTH)]
+        crops = torch.stack([preprocess_eyes(eye_crop(frame, points)[0]) for points in moved])
+        return float(published.score(published.encode(crops)[None])[0])
+
+    assert abs(p_fake(0.5) - p_fake(0.0)) > 0.0101, "what was seen on a clip of 1080p"
 
 
 def test_every_tenth_frame_is_looked_at(published):

@@ -91,6 +91,12 @@ def test_the_references_p_fake_on_the_shared_clip(name, published):
     assert heatmap.array().max() > 0.9
 
 
+def test_resampled_as_by_the_reference_the_shared_clip_scores_the_same(name, published):
+    detector = golden.detector(CLASSES[name], name, published, isAudio=True, resampling="reference")
+    result = detector.analyze(golden.clip("stage_360p.mp4"), explain=False)
+    assert result.p_fake == pytest.approx(golden.end_to_end(name)["p_fake"], abs=5e-5)
+
+
 def test_windows(name, small, tmp_path):
     result = of(name, small).analyze(recording(tmp_path / "a.wav", 3.7), explain=False)
     starts = [score.time_s for score in result.scores]

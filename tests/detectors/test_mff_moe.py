@@ -127,6 +127,7 @@ def test_probabilities_are_those_of_the_reference(published):
     assert p_fake[0] == pytest.approx(case["p_fake"][0], abs=1e-3)
 
 
+@pytest.mark.large
 def test_scores_of_a_clip_are_those_of_the_reference(published):
     result = published.analyze(golden.clip("stage_360p.mp4"), explain=False)
     wanted = golden.end_to_end(NAME)

@@ -104,6 +104,7 @@ def test_packed_as_it_is_used_no_score_moves_by_more_than_a_hundredth(tmp_path):
     assert np.abs(used.score_alone(frames) - exact.score_alone(frames)).max() <= 0.01
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("name", "rolls"), [("SIGLIP-LSTM-V1", False), ("SIGLIP-LSTM-V4", True)])
 def test_a_whole_clip_scores_as_the_reference(name, rolls, tmp_path):
     expected = golden.end_to_end(name)

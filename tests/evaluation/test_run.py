@@ -6,8 +6,10 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -21,9 +23,12 @@ import drishtiksha.analysis.recipe
 from drishtiksha.cli import Exit, app
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.command import Evaluation, evaluate
+from drishtiksha.evaluation.manifest import listing_of
+from drishtiksha.evaluation.run import score_files
 from drishtiksha.evaluation.scores import ScoreFile, read_scores
 from drishtiksha.media.decode import Decoder
 from drishtiksha.media.reader import Reader
+from drishtiksha.plaintext import STEERING
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import ROOT
 from drishtiksha.weights import sha256_of
@@ -74,6 +79,16 @@ def manifest(tmp_path) -> Path:
     with (folder / "list.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("file", "label", "group", "source"), *rows])
     return folder / "list.csv"
+
+
+def test_no_report_holds_what_turns_the_direction_of_text(manager, manifest, tmp_path):
+    group = "made/\u202egnp"
+    manifest.write_text(manifest.read_text().replace("made/png", group))
+    done = evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
+    assert group in done.report.models["BRIGHT"].groups
+    for name in ("report.json", "report.md", "tables.tex"):
+        assert not STEERING.search((tmp_path / "out" / name).read_text()), name
+    assert group in json.loads((tmp_path / "out/report.json").read_text())["models"]["BRIGHT"]["groups"]
 
 
 def test_end_to_end(manager, manifest, tmp_path):
@@ -257,6 +272,67 @@ def test_json_and_an_unreadable_file(manager, manifest):
     assert report["seed"] == 5
     assert report["models"]["BRIGHT"]["overall"]["auc"]["value"] == 1.0
     assert "text.png could not be read" in done.stderr
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A data set of two generators in the layout of GenImage; twelve pictures."""
+    for label, levels in (("nature", DARK), ("ai", BRIGHT)):
+        for generator in ("ADM", "glide"):
+            folder = tmp_path / "set" / generator / "val" / label
+            folder.mkdir(parents=True)
+            for level in levels:
+                Image.fromarray(striped(level)).save(folder / f"{level}.png")
+    return tmp_path / "set"
+
+
+def test_a_data_set_by_its_layout(manager, pictures):
+    done = run("evaluate", pictures, "--format", "tree", "-m", "BRIGHT", "--json")
+    assert done.exit_code == Exit.DONE, done.output
+    report = json.loads(done.stdout)
+    assert (report["manifest"], report["files"]) == ("set, tree", 12)
+    of = report["models"]["BRIGHT"]
+    assert list(of["groups"]) == ["fake/ADM", "real/ADM", "fake/glide", "real/glide"]
+    assert list(of["merged"]) == ["*/ADM", "*/glide", "fake/*", "real/*"]
+    assert of["groups"]["fake/glide"]["against"] == "real/glide"
+    assert of["merged"]["*/ADM"]["auc"]["value"] == 1.0
+
+
+def test_a_data_set_at_an_address_has_the_same_scores(manager, pictures):
+    store = fsspec.filesystem("memory")
+    store.put(str(pictures), "/evaluated", recursive=True)
+    here, there = (
+        evaluate(source, ["BRIGHT"], manager, silent, form="tree", split="val")
+        for source in (pictures, "memory://evaluated")
+    )
+    alike = [[replace(score, seconds=None) for score in done.scores] for done in (here, there)]
+    assert alike[0] == alike[1]
+    assert here.report.manifest_sha256 == there.report.manifest_sha256
+    assert (here.report.manifest, there.report.manifest) == ("set, tree, val", "memory://evaluated, tree, val")
+    gone = listing_of("memory://evaluated", "tree").items
+    store.rm("/evaluated/ADM/val/ai/170.png")
+    scores, failures = score_files(gone, ["BRIGHT"], manager, silent)
+    assert Counter(score.reason for score in scores) == {"": 11, "not_fetched": 1}
+    (told,) = failures
+    assert "memory://evaluated/ADM/val/ai/170.png could not be fetched: there is nothing" in told
+    store.rm("/evaluated", recursive=True)
+
+
+def test_what_is_no_list_is_told_with_the_layouts_that_are_known(manager, pictures, tmp_path):
+    done = run("evaluate", pictures, "-m", "BRIGHT")
+    assert done.exit_code == Exit.USAGE
+    assert "--format faceforensics: FaceForensics++ (original_sequences/" in done.stderr
+    for given, told in (
+        ([pictures, "--format", "coco"], "--format coco is not known"),
+        ([pictures, "--format", "dfdc"], "metadata.json"),
+        ([pictures, "--format", "tree", "--split", "test"], "no files of the part 'test'. It has val"),
+        ([tmp_path / "absent", "--format", "tree"], "there is no folder"),
+        ([tmp_path / "absent.csv"], "there is no file"),
+        ([tmp_path / "absent.csv", "--split", "test"], "name its layout with --format"),
+    ):
+        done = run("evaluate", *given, "-m", "BRIGHT")
+        assert done.exit_code == Exit.USAGE, given
+        assert told in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_a_stop_says_what_is_kept(manager, manifest, tmp_path, monkeypatch):

@@ -111,11 +111,11 @@ def test_saved_by_a_spreadsheet_it_is_still_resumed_from(table, saved: Callable[
     whole = table.read_bytes()
     table.write_bytes(saved(table))
     kept = ScoreFile(table)
-    assert [kept.same(score) for score in SCORES] == SCORES
+    assert [kept.of(score.file, score.model) for score in SCORES] == SCORES
     assert table.read_bytes() == whole, "and written anew in the form of before"
 
 
 def test_a_number_that_was_spoilt_is_scored_again_and_the_others_are_not(table):
     table.write_text(table.read_text(encoding="utf-8-sig").replace("0.123457", "01. Feb"))
     kept = ScoreFile(table)
-    assert [kept.same(score) for score in SCORES] == [None, *SCORES[1:]]
+    assert [kept.of(score.file, score.model) for score in SCORES] == [None, *SCORES[1:]]

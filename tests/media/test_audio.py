@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from drishtiksha.errors import (
     WrongMediaKindError,
 )
 from drishtiksha.events import CancelToken
-from drishtiksha.media.audio import read_audio
+from drishtiksha.media.audio import Interpolator, read_audio, read_sound
 from drishtiksha.media.video import iter_frames
 from drishtiksha.settings import MediaLimits
 
@@ -50,6 +51,31 @@ def test_what_lies_above_the_new_band_does_not_fold_down(tmp_path: Path, limits:
     write_audio(tmp_path / "a.wav", tone(1.0, 48_000, 11_000.0, 0.9), 48_000)
     read = read_audio(tmp_path / "a.wav", 16_000, limits=limits)
     assert np.abs(read[1000:-1000]).max() < 1e-3
+
+
+def test_without_a_filter_it_folds_down_as_in_the_reference(tmp_path: Path, limits: MediaLimits) -> None:
+    write_audio(tmp_path / "a.wav", tone(1.0, 48_000, 11_000.0, 0.9), 48_000)
+    read = read_sound(tmp_path / "a.wav", 16_000, limits=limits, resampling="reference").waveform
+    assert level_at(read, 16_000, 5_000.0) == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_the_reference_resamples_with_audioop(tmp_path: Path, limits: MediaLimits, rate: int) -> None:
+    audioop = pytest.importorskip("audioop")  # until Python 3.12
+    stored = np.random.default_rng(rate).integers(-(2**15), 2**15, rate // 2 + 7, dtype=np.int16)
+    soundfile.write(tmp_path / "a.wav", stored, rate)
+    drawn, _ = audioop.ratecv(stored.tobytes(), 2, 1, rate, 16_000, None)
+    read = read_sound(tmp_path / "a.wav", 16_000, limits=limits, resampling="reference").waveform
+    assert np.array_equal(read, np.frombuffer(drawn, np.int16) / np.float32(2**15))
+
+
+def test_pieces_of_any_length_are_resampled_as_the_whole() -> None:
+    sound = np.random.default_rng(0).uniform(-1, 1, 4_000).astype(np.float32)
+    whole = Interpolator(44_100, 16_000).resample_chunk(sound)
+    piecemeal = Interpolator(44_100, 16_000)
+    ends = [0, 1, 1, 2, 5, 700, 3_999, 4_000]
+    parts = [piecemeal.resample_chunk(sound[start:end]) for start, end in itertools.pairwise(ends)]
+    assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_channels_are_averaged_without_clipping(tmp_path: Path, limits: MediaLimits) -> None:
@@ -92,6 +118,22 @@ def test_a_sound_track_that_starts_late_begins_with_silence(
     read = read_audio(path, 16_000, limits=limits)
     assert onset_s(read, 16_000) == pytest.approx(start_s + 0.5, abs=0.03)
     assert np.abs(read[: round((start_s - 0.05) * 16_000)]).max() < 1e-3
+
+
+@pytest.mark.parametrize("start_s", [0.008, 0.25])
+def test_after_that_silence_it_is_the_same_to_the_bit_as_alone(
+    tmp_path: Path, limits: MediaLimits, start_s: float
+) -> None:
+    sound = speech_like(1.0, 44_100)
+    path = write_video(
+        tmp_path / "late.mkv", coded_frames(25), audio=(sound, 44_100), audio_codec="flac", audio_start_s=start_s
+    )
+    late = read_sound(path, 16_000, limits=limits)
+    alone = read_audio(write_audio(tmp_path / "alone.flac", sound, 44_100), 16_000, limits=limits)
+    assert late.begins_s == pytest.approx(start_s, abs=0.002)
+    before = round(late.begins_s * 16_000)
+    assert not late.waveform[:before].any()
+    assert np.array_equal(late.waveform[before:], alone)
 
 
 def test_a_recording_starts_with_its_first_sample(tmp_path: Path, limits: MediaLimits) -> None:

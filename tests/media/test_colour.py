@@ -2,6 +2,8 @@ import itertools
 from pathlib import Path
 
 import av
+import cv2
+import golden
 import numpy as np
 import pytest
 from media_factory import coded_frames, write_video
@@ -34,6 +36,24 @@ def test_stored_rgb_is_unchanged(tmp_path: Path, limits: MediaLimits) -> None:
     path = write_video(tmp_path / "lossless.mkv", frames, codec="ffv1", pix_fmt="bgr0")
     for frame, original in zip(iter_frames(path, limits=limits), frames, strict=True):
         assert np.array_equal(frame.image, original)
+
+
+@pytest.mark.parametrize(("name", "tagged"), [("stage_360p.mp4", True), ("street_faces_1080p.mp4", False)])
+def test_opencv_and_with_it_the_reference_reads_untagged_hd_by_the_matrix_of_sd(
+    limits: MediaLimits, name: str, tagged: bool
+) -> None:
+    """Where the matrix is tagged, the pixels are the same; for HD without a tag players take BT.709, and so do we."""
+    path = golden.clip(name)
+    _, theirs = cv2.VideoCapture(str(path)).read()
+    with iter_frames(path, [0], limits=limits) as frames:
+        ours = next(frames).image
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        sd = frame.reformat(format="rgb24", src_colorspace="ITU601", dst_colorspace="ITU601").to_ndarray()
+    unspecified = 2
+    assert (frame.colorspace != unspecified) is tagged
+    assert np.array_equal(theirs[..., ::-1], ours if tagged else sd)
+    assert np.array_equal(ours, sd) is False
 
 
 def test_turns() -> None:

@@ -29,6 +29,7 @@ SAVINGS = {
         {"progressive": True},
         {"restart_marker_rows": 2},
         {"restart_marker_blocks": 7},
+        {"progressive": True, "restart_marker_rows": 1},
         {"optimize": True, "quality": 40},
     ],
     "bmp": [{}],

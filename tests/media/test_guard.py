@@ -107,7 +107,7 @@ def test_beats_without_items_are_no_stall() -> None:
 
 
 def test_a_slow_consumer_is_no_stall() -> None:
-    items = guarded(lambda pulse: range(20), FILE, name="clip", stall_s=0.2, depth=1)
+    items = guarded(lambda pulse: range(20), FILE, name="clip", stall_s=0.2, depth=lambda _: 1)
     assert next(items) == 0
     time.sleep(0.5)
     assert list(items) == list(range(1, 20))

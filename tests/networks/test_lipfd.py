@@ -9,7 +9,8 @@ from torchvision.transforms.functional import normalize, resize
 
 from drishtiksha.detectors.device import keep_in_bfloat16
 from drishtiksha.networks.clip_visual import CLIPVisual
-from drishtiksha.networks.lipfd import CLIP_MEAN, CLIP_STD, REFERENCE, RELEASED, LipFD, split_picture
+from drishtiksha.networks.lipfd import CLIP_MEAN, CLIP_STD, LipFD, split_picture
+from drishtiksha.networks.lipfd_recipes import REFERENCE, RELEASED
 
 SMALL = {"clip_width": 64, "clip_layers": 2, "clip_heads": 2, "resnet_layers": (1, 1, 1, 1)}
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
 from detector_kit import BRIGHTNESS
 from fastapi import FastAPI
+
+START_S = 400
+"""Generous: the machine may be training a network at the same time."""
 
 BRIGHT, SLOW, ABSENT = "BRIGHT-V1", "SLOW-V1", "ABSENT-V1"
 
@@ -61,6 +68,38 @@ def served(app: FastAPI, key: str | None = None) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive(), "the server did not stop"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+@contextmanager
+def serving(
+    environment: Mapping[str, str], tmp_path: Path, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """`drishtiksha serve` as a process on a port of its own, killed at the end, and a client of it once it is ready."""
+    port = free_port()
+    command = [sys.executable, "-m", "drishtiksha", "serve", "--port", str(port), *arguments]
+    log = (tmp_path / "log").open("ab")
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            deadline = time.monotonic() + START_S
+            while True:
+                try:
+                    if client.get("/readyz").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    assert process.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.1)
+            yield process, client
+    finally:
+        process.kill()
+        process.wait(30)
+        log.close()
 
 
 def until_ended(client: httpx.Client, job_id: str, **headers: str) -> dict[str, Any]:

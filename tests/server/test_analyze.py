@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,7 +80,7 @@ def test_an_answer_says_who_is_still_at_work(client, video):
 
 def test_slow_detectors_are_named_and_run_on_demand(client, picture, monkeypatch):
     for module in (answers, workbench):
-        monkeypatch.setattr(module, "guess", lambda config, _: (60, 240) if config.model_name == SLOW else (1, 2))
+        monkeypatch.setattr(module, "guess", lambda manager, name, _: (60, 240) if name == SLOW else (1, 2))
     files = {"file": ("white.png", picture)}
     view = client.post("/api/analyze", files=files, data={"wait": "true"}).json()
     assert view["models"] == [BRIGHT]
@@ -86,6 +88,10 @@ def test_slow_detectors_are_named_and_run_on_demand(client, picture, monkeypatch
     assert (left["model_name"], left["seconds"]) == (SLOW, [60, 240])
     assert view["answer"]["left_out"] == [left]
     assert left["text"] in view["answer"]["not_judged"]
+    assert left["text"] in client.get(f"/api/cases/{view['case_id']}/report.html").text
+    packed = client.get(f"/api/cases/{view['case_id']}/report.zip").content
+    with zipfile.ZipFile(io.BytesIO(packed)) as bundle:
+        assert json.loads(bundle.read("answer.json")) == view["answer"]
     view = client.post("/api/analyze", files=files, data={"wait": "true", "all": "true"}).json()
     assert sorted(view["models"]) == [BRIGHT, SLOW]
     assert view["left_out"] == view["answer"]["left_out"] == []

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no disk of its own can be made here: {made.stderr.decode().strip()}")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """As a disk that went read-only: whoever opens a file from now on may only read it. What is open stays open."""
+    for command in (["mount", "--bind", folder, folder], ["mount", "-o", "remount,bind,ro", folder]):
+        if (made := subprocess.run(command, capture_output=True, check=False)).returncode:
+            if "remount,bind,ro" in command:
+                subprocess.run(["umount", "-l", folder], check=True)
+            pytest.skip(f"no folder can be made read-only here: {made.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def fill(disk: Path) -> Path:
@@ -136,10 +151,35 @@ def test_a_data_folder_that_vanishes_and_comes_back(app_of, tmp_path, video, pic
         assert client.get("/readyz").status_code == 503
         assert client.get("/readyz").json()["database"] == "its file is gone"
         assert client.get("/healthz").status_code == 200
+        answer = sent(client, video, BRIGHT)
+        assert "nothing was taken" in refused(answer, 503, answer.json()["error"]).lower()
+        assert not data.exists(), "no second folder is begun"
         away.rename(data)
         assert client.get("/readyz").json()["ready"] is True
         assert client.get(f"/api/jobs/{job['job_id']}").json()["state"] == "done"
         assert ended(client, sent(client, picture, BRIGHT, "b.png"))["state"] == "done"
+
+
+def test_a_data_folder_that_is_made_read_only_and_writable_again(app_of, tmp_path, video):
+    data = tmp_path / "data"
+    with served(app_of()) as client:
+        first = ended(client, sent(client, video, BRIGHT))
+        running = sent(client, video, SLOW).raise_for_status().json()
+        until_running(client, running["job_id"])
+        with read_only(data):
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/readyz").json()["database"] == "cannot be written"
+            answer = sent(client, video, BRIGHT)
+            assert "nothing was taken" in refused(answer, 503, answer.json()["error"]).lower()
+            assert client.get(f"/api/jobs/{first['job_id']}").json()["state"] == "done"
+        assert client.get("/readyz").json()["ready"] is True
+        assert until_ended(client, running["job_id"])["state"] == "done"
+        again = ended(client, sent(client, video, BRIGHT))
+        assert again["state"] == "done"
+        assert len(client.get("/api/cases").json()) == 3
+        results = [client.get(f"/api/cases/{job['case_id']}").json()["results"][0] for job in (first, again)]
+        assert results[0]["p_fake"] == results[1]["p_fake"]
 
 
 def test_a_clock_that_is_set_back_stops_no_job_and_deletes_no_case(app_of, monkeypatch, video):

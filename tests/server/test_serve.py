@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import gradio_client
@@ -19,7 +17,7 @@ import pytest
 import yaml
 from detector_kit import BRIGHTNESS, entry, plain_weights
 from prefix_proxy import proxied
-from server_kit import BRIGHT, SLOW, SLOWNESS, until_ended, until_running
+from server_kit import BRIGHT, SLOW, SLOWNESS, START_S, free_port, serving, until_ended, until_running
 from sqlalchemy import text
 
 from drishtiksha.cli import Exit
@@ -28,9 +26,6 @@ from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
 
 pytestmark = pytest.mark.slow
-
-START_S = 400
-"""Generous: the machine may be training a network at the same time."""
 
 
 @pytest.fixture
@@ -56,11 +51,6 @@ def environment(tmp_path):
     return {**os.environ, **own}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
-
-
 @pytest.mark.parametrize("words", [["-m", "drishtiksha", "serve", "--port", "0"], ["app.py"]], ids=["serve", "app.py"])
 def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, words):
     (tmp_path / "file").touch()
@@ -79,30 +69,6 @@ def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, wo
     assert "Set DRISHTIKSHA_DATA_DIR to a folder" in told
     assert "Not a directory" in told
     assert "Traceback" not in told
-
-
-@contextmanager
-def serving(environment, tmp_path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    port = free_port()
-    command = [sys.executable, "-m", "drishtiksha", "serve", "--port", str(port), *arguments]
-    log = (tmp_path / "log").open("ab")
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            deadline = time.monotonic() + START_S
-            while True:
-                try:
-                    if client.get("/readyz").status_code == 200:
-                        break
-                except httpx.TransportError:
-                    assert process.poll() is None, (tmp_path / "log").read_text()
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.1)
-            yield process, client
-    finally:
-        process.kill()
-        process.wait(30)
-        log.close()
 
 
 def children_of(process: int) -> list[int]:

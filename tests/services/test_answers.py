@@ -139,15 +139,38 @@ def test_on_a_gpu_all_start_at_once(
     on_gpu = {name: config.model_copy(update={"device": "cuda"}) for name, config in manager.model_configs.items()}
     monkeypatch.setattr(manager, "model_configs", on_gpu)
     assert started_for(manager, PICTURE) == ["SMALL", "LARGE"]
-    assert estimates.guess(on_gpu["LARGE"], PICTURE) is None, "nobody measured it there"
+    assert estimates.guess(manager, "LARGE", PICTURE) is None, "nobody measured it there"
 
 
-def test_a_guess_is_wide_and_grows_with_what_is_looked_at(slow_and_quick: Callable[..., ModelManager]) -> None:
-    config = slow_and_quick().model_configs["LARGE"]
-    assert estimates.guess(config, PICTURE) == pytest.approx((15, 240))
-    assert estimates.guess(config, CLIP) == pytest.approx((15 * 16, 240 * 16)), "16 frames"
-    gend = configured("GEND-CLIP-L14", isImage=True, device="cpu")
-    assert estimates.guess(gend, PICTURE) == pytest.approx((2.78 / 2, 2.78 * 2)), "as the bench measured it"
+def test_a_guess_is_wide_and_grows_with_what_is_looked_at(
+    slow_and_quick: Callable[..., ModelManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = slow_and_quick()
+    assert estimates.guess(manager, "LARGE", PICTURE) == pytest.approx((15, 240))
+    assert estimates.guess(manager, "LARGE", CLIP) == pytest.approx((15 * 16, 240 * 16)), "16 frames"
+    monkeypatch.delenv("DRISHTIKSHA_CONFIG")
+    published = ModelManager(load_settings(device="cpu"))
+    guessed = estimates.guess(published, "GEND-CLIP-L14", PICTURE)
+    assert guessed == pytest.approx((2.78 / 2, 2.78 * 2)), "as the bench measured it"
+
+
+def test_a_guess_counts_what_the_plan_looks_at() -> None:
+    manager = ModelManager(load_settings(device="cpu"))
+
+    def looks(name: str, seconds: float, kind: MediaKind = MediaKind.VIDEO) -> float:
+        media = CLIP.model_copy(update={"duration_s": seconds, "fps": 25.0, "kind": kind})
+        return estimates._looks(manager.unloaded(name).sampling(media), media)
+
+    gend = {seconds: looks("GEND-CLIP-L14", seconds) for seconds in (10, 60, 3600)}
+    assert gend == {10: 32, 60: 61, 3600: 256}, (
+        "32 frames of a short clip, one a second of a longer one, 8 times as many at most"
+    )
+    assert looks("DISTIL-DIRE-V1", 10, MediaKind.IMAGE) == 1
+    assert looks("EYEBLINK-CNN-LSTM-V1", 10) == 25, "every tenth frame"
+    assert looks("COLOR-CUES-LSTM-V1", 600) == 50
+    assert looks("LIP-FD-V1", 10) == looks("LIP-FD-V1", 600) == 200
+    assert looks("MEL-SPECTROGRAM-CNN-V2", 10, MediaKind.AUDIO) == 10
+    assert looks("SCATTERING-WAVE-V1", 600, MediaKind.AUDIO) == 1
 
 
 def test_a_detector_that_has_not_run_is_told_with_its_time() -> None:

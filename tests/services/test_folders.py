@@ -12,7 +12,7 @@ import pytest
 
 from drishtiksha.errors import QuotaError
 from drishtiksha.media.evidence import Evidence
-from drishtiksha.services.folders import CaseFolders
+from drishtiksha.services.folders import CaseFolders, copied
 from drishtiksha.settings import ROOT, load_settings
 
 PORTRAIT = ROOT / "assets" / "portrait.jpg"
@@ -26,7 +26,8 @@ def folders(tmp_path: Path) -> CaseFolders:
 
 
 def taken(folders: CaseFolders) -> Path:
-    case_dir = folders.take(PORTRAIT, "p.jpg", lambda: None).case_dir
+    with folders.room_for(PORTRAIT, lambda: None):
+        case_dir = copied(PORTRAIT, "p.jpg", folders._settings).case_dir
     assert case_dir is not None
     return case_dir
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ import pytest
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Right, Role, Viewer
 from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, NotAllowedError, WrongMediaKindError
 from drishtiksha.forensics import Filter
-from drishtiksha.provenance import examine
 from drishtiksha.services.sessions import visitor
 from drishtiksha.services.workbench import OpenCase, Seen, Workbench
 from drishtiksha.settings import ROOT
@@ -30,7 +29,12 @@ class Known:
 
     case_id: str
     job_id: str
-    provenance: Any = field(repr=False)
+
+
+def ended(seen: Any, job_id: str) -> None:
+    if seen.job(job_id).state is JobState.QUEUED:
+        seen._bench.seen_by(LOCAL).cancel(job_id)
+    assert seen.ended(job_id).state is JobState.CANCELLED
 
 
 def no_scenes(case: Any) -> None:
@@ -46,6 +50,8 @@ SEEN: dict[str, tuple[Right | None, Act]] = {
     "job": (Right.READ, lambda seen, known: seen.job(known.job_id)),
     "job_since": (Right.READ, lambda seen, known: seen.job_since(seen.job(known.job_id))),
     "watch": (Right.READ, lambda seen, known: next(seen.watch(known.job_id))),
+    "unended": (Right.READ, lambda seen, known: seen.unended(seen.job(known.job_id))),
+    "ended": (Right.READ, lambda seen, known: ended(seen, known.job_id)),
     "cancel": (Right.CHANGE, lambda seen, known: seen.cancel(known.job_id)),
     "retry": (Right.CHANGE, lambda seen, known: seen.retry(known.job_id)),
 }
@@ -65,7 +71,7 @@ CASE: dict[str, tuple[Right | None, Act]] = {
     "examine": (Right.RUN, lambda case, _: case.examine()),
     "answer": (Right.READ, lambda case, _: case.answer()),
     "add_review": (Right.REVIEW, lambda case, _: case.add_review("eve", HumanVerdict.GENUINE, Confidence.LOW)),
-    "set_provenance": (Right.CHANGE, lambda case, known: case.set_provenance(known.provenance)),
+    "read_origin": (Right.CHANGE, lambda case, _: case.read_origin()),
     "set_question": (Right.CHANGE, lambda case, _: case.set_question("Whose?")),
     "delete_soon": (Right.CHANGE, lambda case, _: case.delete_soon()),
     "delete": (Right.CHANGE, lambda case, _: case.delete()),
@@ -92,7 +98,7 @@ def idle(bench_of) -> Workbench:
 @pytest.fixture
 def known(idle: Workbench) -> Known:
     case = idle.seen_by(OWNER).take(PORTRAIT, "p.jpg", "Whose is it?")
-    return Known(case.case_id, case.submit(["BRIGHT"]), examine(case.evidence(), idle.settings.limits))
+    return Known(case.case_id, case.submit(["BRIGHT"]))
 
 
 def test_every_public_way_is_walked_and_none_is_open_by_default():

@@ -19,11 +19,12 @@ import yaml
 from fragile_detector import FRAGILE
 
 from drishtiksha.casefile import LOCAL, JobState, JobView
-from drishtiksha.errors import ModelRegistryError, WeightsMissingError
+from drishtiksha.errors import ModelRegistryError, UnreadableMediaError, WeightsMissingError
 from drishtiksha.registry import ModelManager
 from drishtiksha.services import processes
 from drishtiksha.services import worker as worker_module
 from drishtiksha.services.devices import by_device, by_device_elsewhere
+from drishtiksha.services.intake import take_in
 from drishtiksha.services.lines import Lines
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.services.workers import Workers
@@ -176,10 +177,36 @@ def test_a_worker_that_dies_while_it_is_asked_is_told(bench):
     assert worker_of(bench) != first
 
 
+def test_a_file_at_which_its_reader_crashes_is_refused_and_the_server_goes_on(bench, monkeypatch):
+    taking = bench._workers._taking
+    until(lambda: taking._worker, "it did not begin")
+    send, sent = Lines.send, []
+
+    def sent_and_crashed(lines: Lines, **message: Any) -> bool:
+        done = send(lines, **message)
+        if message.get("called") == "bad.jpg":
+            sent.append(message)
+            os.kill(reader_of(taking), signal.SIGSEGV)
+        return done
+
+    monkeypatch.setattr(Lines, "send", sent_and_crashed)
+    with pytest.raises(UnreadableMediaError, match=r"bad\.jpg could not be read.*a fault in its memory"):
+        take_in(bench, PORTRAIT, "bad.jpg", LOCAL)
+    assert len(sent) == 2, "once, and once again"
+    case = take_in(bench, PORTRAIT, "good.jpg", LOCAL)
+    assert case.read().provenance is not None
+    assert bench._workers._keepers[0]._why == "", "no job is concerned"
+
+
+def reader_of(keeper: Any) -> int:
+    """The process of a keeper."""
+    return int(keeper._worker.partition(":")[2])
+
+
 @pytest.mark.slow
 def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path):
     settings = bench.settings.model_copy(update={"data_dir": tmp_path / "data"})
-    elsewhere = Workbench(settings, bench.manager)  # never started, as a server on another machine
+    elsewhere = Workbench(settings, ModelManager(settings))  # never started, as a server on another machine
     own = {
         "DRISHTIKSHA_CONFIG": os.environ["DRISHTIKSHA_CONFIG"],
         "DRISHTIKSHA_DATA_DIR": str(tmp_path / "data"),
@@ -189,7 +216,8 @@ def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path)
     command = [sys.executable, "-m", "drishtiksha", "worker"]
     process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | own, stderr=subprocess.PIPE, text=True)
     try:
-        assert ended(elsewhere, submitted(elsewhere, "STURDY")).state is JobState.DONE
+        last = ended(elsewhere, submitted(elsewhere, "STURDY"))
+        assert last.state is JobState.DONE, last.errors
         process.terminate()
         told = process.communicate(timeout=PATIENCE_S)[1]
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from sqlalchemy import text
 
@@ -64,6 +66,22 @@ def test_a_user_logs_in_with_the_right_password_only(accounts):
     assert not accounts.authenticate("nobody", PASSWORD)
     assert not accounts.authenticate("\0", "\ud800")
     assert PASSWORD not in everything(accounts)
+
+
+def test_an_unknown_name_costs_as_much_as_a_wrong_password(accounts, monkeypatch):
+    """By time nobody learns which names there are: the same work is done for each."""
+    accounts.add_user("ana", PASSWORD)
+    derived, work = [], hashlib.scrypt
+
+    def scrypt(password, *, salt, n, r, p, **more):
+        derived.append((n, r, p, len(salt)))
+        return work(password, salt=salt, n=n, r=r, p=p, **more)
+
+    monkeypatch.setattr(hashlib, "scrypt", scrypt)
+    for name in ("ana", "nobody", "no/name", ""):
+        assert not accounts.authenticate(name, "wrong")
+    assert len(derived) == 4
+    assert len(set(derived)) == 1
 
 
 def test_adding_a_user_again_changes_password_and_role(accounts):

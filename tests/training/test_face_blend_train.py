@@ -165,16 +165,16 @@ def test_held_out_media_are_files_that_the_desk_reads(media: Path) -> None:
     clips = [item for item in items if item.group.startswith("clip_")]
     assert {item.fake for item in clips} == {False, True}
     for item in clips:
-        with av.open(str(item.path)) as source:
+        with av.open(item.path) as source:
             assert sum(1 for _ in source.decode(video=0)) == FRAMES
             assert float(source.streams.video[0].average_rate) == FPS
 
 
 def test_fakes_differ_from_their_real_around_the_face_only(media: Path) -> None:
     by_group = {
-        (item.source, item.group): cv2.imread(str(item.path))
+        (item.source, item.group): cv2.imread(item.path)
         for item in read_manifest(media)
-        if item.path.suffix == ".png"
+        if Path(item.path).suffix == ".png"
     }
     source = next(iter(by_group))[0]
     real = by_group[source, "real/clean"]

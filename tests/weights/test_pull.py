@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,7 +18,7 @@ from drishtiksha.cli import app
 from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
 from drishtiksha.registry import ModelManager
-from drishtiksha.settings import load_settings
+from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.weights import WeightsState, announced, pinned, plain, pull, state
 from drishtiksha.weights.fetching import Announced
 from drishtiksha.weights.files import origin
@@ -37,6 +38,8 @@ class Behaviour:
     content_type: str = "application/octet-stream"
     break_after: list[int] = field(default_factory=list)  # bytes of body, one entry a request, then no more breaks
     send_length: bool = True
+    hold_after: int | None = None  # bytes of the next body that are sent before it stands still until `go_on`
+    go_on: threading.Event = field(default_factory=threading.Event)
     requests: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -68,6 +71,11 @@ class Handler(BaseHTTPRequestHandler):
         if does.send_length:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if does.hold_after is not None:
+            sent, does.hold_after = body[: does.hold_after], None
+            self.wfile.write(sent)
+            does.go_on.wait(60)
+            return
         self.wfile.write(body[: does.break_after.pop(0)] if does.break_after else body)
 
     def do_HEAD(self):
@@ -157,6 +165,36 @@ def test_goes_on_where_an_earlier_call_stopped(server, destination):
     assert server.requests[-1]["Range"] == f"bytes={had}-"
     assert seen[0] == (had, len(CONTENT))
     assert destination.read_bytes() == CONTENT
+
+
+@pytest.mark.slow
+def test_a_download_whose_process_is_killed_goes_on_in_the_next(server, destination):
+    """kill -9, so that nothing is tidied up: neither the half that arrived nor the lock that the process held."""
+    server.hold_after = 400_000
+    destination.parent.mkdir()
+    part = part_of(destination)
+    said = f"WeightsSource(url={server.url!r}, sha256={SHA256!r})"
+    script = (
+        "from pathlib import Path; from drishtiksha.contract import WeightsSource; from drishtiksha.weights import pull; "
+        f"pull({said}, Path({str(destination)!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) as process:
+        deadline = time.monotonic() + 60
+        while not part.exists() or part.stat().st_size < 256_000:
+            assert process.poll() is None, "it ended by itself"
+            assert time.monotonic() < deadline, "nothing arrived"
+            time.sleep(0.02)
+        process.kill()
+    server.go_on.set()
+    had = part.stat().st_size
+    assert 0 < had <= 400_000
+    assert state(destination) is WeightsState.MISSING, "a half is no checkpoint"
+    assert pull(source(server), destination) == SHA256
+    assert destination.read_bytes() == CONTENT
+    assert server.requests[-1]["Range"] == f"bytes={had}-"
+    assert len(server.requests) == 2
+    assert not part.exists()
+    assert state(destination) is WeightsState.READY
 
 
 def test_a_broken_connection_is_resumed_at_once(server, destination):

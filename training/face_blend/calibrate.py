@@ -62,7 +62,7 @@ def read_faces(manifest: Path, models_dir: Path, store: Path) -> Faces:
     finder, items = BlazeFaceFinder(models_dir), read_manifest(manifest)
     crops, owners = [], []
     for number, item in enumerate(items):
-        for frame in _frames(item.path):
+        for frame in _frames(Path(item.path)):
             faces, _ = usable_faces(finder.find(frame), FACES)
             if faces:
                 crops.append(face_crop(frame, faces[0].box, WIDE_SIZE, WIDE_MARGIN))
@@ -72,7 +72,7 @@ def read_faces(manifest: Path, models_dir: Path, store: Path) -> Faces:
         np.array(owners),
         np.array([item.fake for item in items]),
         np.array([item.group for item in items]),
-        np.array([item.path.suffix in CLIPS for item in items]),
+        np.array([Path(item.path).suffix in CLIPS for item in items]),
     )
     np.savez(store, **vars(made))
     return made

@@ -13,8 +13,9 @@ import numpy as np
 from scipy.special import expit, logit
 from torch import nn
 
+from drishtiksha.batch.items import Item
 from drishtiksha.detectors.voice_spoof import VoiceSpoofConfig, VoiceSpoofDetector
-from drishtiksha.evaluation.manifest import Item, read_manifest
+from drishtiksha.evaluation.manifest import read_manifest
 from drishtiksha.evaluation.metrics import auc, eer, fit_platt, share_at_least, threshold_for
 from drishtiksha.networks.voice_spoof import WINDOW
 from drishtiksha.results import SampleScore
@@ -70,8 +71,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def hear(detector: VoiceSpoofDetector, manifest: Path, without: str = "") -> list[Heard]:
     """Every file of the manifest in which the detector found speech; none of the corpus `without`."""
-    items = [item for item in read_manifest(manifest) if not (without and item.path.name.startswith(f"{without}_"))]
-    heard = [Heard(item, detector.analyze(item.path, explain=False).scores) for item in items]
+    items = [
+        item for item in read_manifest(manifest) if not (without and Path(item.path).name.startswith(f"{without}_"))
+    ]
+    heard = [Heard(item, detector.analyze(Path(item.path), explain=False).scores) for item in items]
     return [one for one in heard if any(score.p_fake is not None for score in one.scores)]
 
 

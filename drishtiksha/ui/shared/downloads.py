@@ -35,7 +35,8 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "
         opened = desk.workbench.seen_by(viewer).open(case_id)
         case = opened.read()
         target = opened.derived() / f"{_stem(case)}.{kind}"
-        write(case, opened.evidence(), target, desk.settings.data_root, limits=desk.settings.limits)
+        answer = opened.answer(case=case)
+        write(case, opened.evidence(), target, desk.settings.data_root, answer=answer, limits=desk.settings.limits)
         return buttons(target, "Saved as ", of)
 
     return made()

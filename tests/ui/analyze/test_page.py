@@ -265,7 +265,11 @@ def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setitem(desk.manager._loading, name, threading.Lock())
     own = estimates.guess
     for module in (estimates, answers, workbench):
-        monkeypatch.setattr(module, "guess", lambda c, m: (200.0, 500.0) if c.model_name == name else own(c, m))
+        monkeypatch.setattr(
+            module,
+            "guess",
+            lambda manager, model, media: (200.0, 500.0) if model == name else own(manager, model, media),
+        )
     return name
 
 

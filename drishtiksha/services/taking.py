@@ -1,0 +1,47 @@
+"""The process that takes files in: it copies and hashes them, and reads what they are and what they say of themselves, so
+that a file in which a decoder crashes costs the server nothing. `services.processes` starts it, and tells it what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from drishtiksha.media.evidence import Evidence
+from drishtiksha.provenance import examine
+from drishtiksha.results import MediaInfo
+from drishtiksha.services.folders import copied
+from drishtiksha.services.lines import answer, to_supervisor
+from drishtiksha.services.worker import settle_in
+from drishtiksha.services.workers import BEAT_S, Repeated
+from drishtiksha.settings import Settings
+
+
+def main() -> None:
+    """Work until the supervisor closes the pipe, or dies."""
+    lines = to_supervisor()
+    messages = lines.received()
+    first = next(messages, None)
+    if first is None:
+        return
+    settings = settle_in(first)
+    lines.send(worker=f"taking:{os.getpid()}")
+
+    def live() -> None:
+        lines.send(loaded={})
+
+    Repeated([("signs of life", live, BEAT_S)]).start()
+    for message in messages:
+        answer(lines, message["id"], lambda asked=message: _done(asked, settings))  # type: ignore[misc]
+
+
+def _done(asked: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    if asked["do"] == "copy":
+        evidence = copied(Path(asked["upload"]), asked["called"], settings)
+        return {"path": str(evidence.path), "media": evidence.media.model_dump(mode="json")}
+    evidence = Evidence(Path(asked["path"]), MediaInfo.model_validate(asked["media"]))
+    return examine(evidence, settings.limits).model_dump(mode="json")
+
+
+if __name__ == "__main__":
+    main()

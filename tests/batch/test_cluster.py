@@ -1,0 +1,84 @@
+"""A Ray cluster of three nodes on this machine, and what becomes of a batch when parts of it are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from deadly_detector import pictures, written_config
+
+from drishtiksha.batch.cluster import RayEngine
+from drishtiksha.batch.items import items_of
+from drishtiksha.batch.judge import Here, Job, Told
+from drishtiksha.settings import ROOT, load_settings
+
+pytestmark = pytest.mark.slow  # starts a cluster
+pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'ray[data]'")
+FILES = 300
+
+
+@pytest.fixture
+def cluster(monkeypatch) -> Iterator[object]:
+    """A head without CPUs, and two nodes with one each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    one.nodes = [one.add_node(num_cpus=1) for _ in range(2)]
+    one.wait_for_nodes()
+    ray.init(address=one.address, log_to_driver=False, logging_level="error")
+    yield one
+    ray.shutdown()
+    one.shutdown()
+
+
+def facts(told: list[Told]) -> list[tuple[object, ...]]:
+    rows = [one.row for one in told]
+    return sorted(
+        (row.name, row.model, row.p_fake, row.prediction, row.sha256, row.recipe, row.error_kind) for row in rows
+    )
+
+
+def test_every_file_is_there_once_whatever_is_killed(cluster, tmp_path, monkeypatch):
+    """A worker process, then an actor with its worker, then a whole node."""
+    noted = tmp_path / "noted"
+    config = written_config(tmp_path, noted=str(noted), slow_s=0.02)
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    settings = load_settings()
+    items = list(items_of(sorted(pictures(tmp_path / "media", [n % 250 for n in range(FILES)]).iterdir())))
+    here: list[Told] = []
+    Here().run(Job(settings, ("BRIGHT",)), items, here.append)
+
+    there: list[Told] = []
+    killed: list[str] = []
+
+    def take(told: Told) -> None:
+        there.append(told)
+        if len(there) == 30:
+            killed.append("worker")
+            os.kill(last_worker(noted), signal.SIGKILL)
+        elif len(there) == 90:
+            killed.append("actor")
+            os.kill(parent_of(last_worker(noted)), signal.SIGKILL)
+        elif len(there) == 150:
+            killed.append("node")
+            cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+            cluster.nodes[0] = cluster.add_node(num_cpus=1)
+
+    RayEngine(workers=2).run(Job(settings, ("DEADLY",)), items, take)
+    assert killed == ["worker", "actor", "node"]
+    assert [fact[:1] + fact[2:5] for fact in facts(there)] == [fact[:1] + fact[2:5] for fact in facts(here)]
+    assert len(there) == FILES
+
+
+def last_worker(noted: Path) -> int:
+    return int(noted.read_text().splitlines()[-1].split()[0])
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
