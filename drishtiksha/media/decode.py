@@ -36,15 +36,14 @@ SEEK_TRIES = 3
 """Keyframes to try, each earlier than the last, before decoding from the start of the file."""
 
 
+STRICTLY = {"err_detect": "bitstream+buffer+explode"}
+"""How FFmpeg is told to fail at broken data."""
+
 THREAD_BYTES = 500_000_000
 """Of pictures that a decoder works on at a time, one a thread: of small ones it takes as many threads as there are processors."""
 
 PIXEL_BYTES = 3
 """Of a decoded picture, at most, but for rare ones: 4:2:0 has 1.5, or 3 with more than 8 bits."""
-
-SPARING = ("h264",)
-"""Decoders that can leave out pictures to which no other refers, by a flag that the format itself vouches for: the others come
-out the same to the bit. HEVC's flag says so only within one layer of time."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ class Decoder:
         """The stamps of frames that need not be decoded for their own sake; none where there is any doubt what they belong
         to, or whether the file is whole."""
         pts = self._index.pts
-        if pts is None or self._index.codec not in SPARING or self._index.shifts is not None:
+        if pts is None or not self._index.sparing or self._index.shifts is not None:
             return frozenset()
         if self._in_doubt or self._report.damaged or np.any(np.diff(pts) <= 0):
             return frozenset()
@@ -243,7 +242,7 @@ class Decoder:
         pts, keys = self._index.pts, self._index.keyframes
         if key and pts is not None:
             damaged = self._report.damaged
-            with self._opened() as (container, stream):
+            with self._opened(strictly=bool(spare)) as (container, stream):
                 for place in range(key, max(0, key - SEEK_TRIES), -1):
                     container.seek(int(pts[keys[place]]), stream=stream)
                     pictures = self._pictures(container, stream, int(keys[place]), spare)
@@ -254,11 +253,12 @@ class Decoder:
                         yield head
                         yield from pictures
                         return
-        with self._opened() as (container, stream):
+        with self._opened(strictly=bool(spare)) as (container, stream):
             yield from self._pictures(container, stream, 0, spare)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+    def _opened(self, *, strictly: bool) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """strictly: the decoder fails at what is broken, in place of making up a picture."""
         with open_container(self._path, self._name, self._limits) as container:
             stream = picture_stream(container, self._name, self._index.track)
             stream.thread_type = "AUTO"
@@ -266,7 +266,7 @@ class Decoder:
             most = max(THREAD_BYTES // max(context.width * context.height * PIXEL_BYTES, 1), 1)
             if most <= (os.cpu_count() or 1):
                 context.thread_count = most
-            stream.codec_context.options = decoder_options(self._limits)
+            stream.codec_context.options = decoder_options(self._limits) | (STRICTLY if strictly else {})
             yield container, stream
 
     def _pictures(

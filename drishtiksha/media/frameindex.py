@@ -29,6 +29,10 @@ JITTER_SHARE = 0.1
 EXACT_COUNTS = ("mov,mp4,m4a,3gp,3g2,mj2",)
 """Containers whose header counts the frames; elsewhere the number is an estimate or counts empty packets too."""
 
+UNBROKEN = (*EXACT_COUNTS, "matroska,webm")
+"""Containers in which packets do not get lost on the way. Where one is, a decoder takes for it whatever it saw last, so that
+it matters what it saw. Only H.264 vouches that nothing refers to a picture; HEVC does so within one layer of time."""
+
 STATED_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 """How FFmpeg and mkvmerge write the length of a track into Matroska's tags."""
 
@@ -48,7 +52,8 @@ class FrameIndex:
     end_s: when the last frame ends. origin_s: what was taken from every time stamp. lost: how many more frames the header declares than the file holds: it is cut off.
     damaged: cut off, or the packets could not be read to the end. shifts: what is added to the stamp of each packet, in the
     order of the file, where stamps restart or jump; None elsewhere. breaks: how often they do. sound_end_s: when the last
-    sound ends, as far as its packets were read. track: index of the stream; None: the main one. codec: name of its decoder.
+    sound ends, as far as its packets were read. track: index of the stream; None: the main one. sparing: whether pictures to which
+    no other refers may be left out of a decode, and all others come out the same to the bit.
     """
 
     times: np.ndarray
@@ -62,7 +67,7 @@ class FrameIndex:
     shifts: np.ndarray | None = None
     breaks: int = 0
     sound_end_s: float = 0.0
-    codec: str = ""
+    sparing: bool = False
 
     def __len__(self) -> int:
         return len(self.times)
@@ -147,7 +152,7 @@ def index_stream(
         shifts=track.shifts,
         breaks=timeline.breaks,
         track=stream.index,
-        codec=stream.codec_context.name,
+        sparing=stream.codec_context.name == "h264" and container.format.name in UNBROKEN,
         sound_end_s=max((one.end_s() - origin for one in timeline.tracks.values() if one.sound), default=0.0),
     )
 

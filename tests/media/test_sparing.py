@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from media_factory import coded_frames, read_code, write_video
 
-from drishtiksha.media import decode
+from drishtiksha.media import frameindex
 from drishtiksha.media.video import DecodeReport, frames_at, iter_frames, read_index
 from drishtiksha.settings import MediaLimits
 
@@ -55,7 +55,7 @@ def assert_same_as_a_plain_decode(
     for read in (frames_at, iter_frames):
         spared, report = frames_of(path, wanted, read)
         with monkeypatch.context() as patch:
-            patch.setattr(decode, "SPARING", ())
+            patch.setattr(frameindex, "UNBROKEN", ())
             plain, plain_report = frames_of(path, wanted, read)
         assert spared == plain, read.__name__
         assert (report.missing, report.damaged) == (plain_report.missing, plain_report.damaged)
