@@ -61,9 +61,8 @@ class LipFDetectorV1(Detector):
     by default. In the authors' loader the five crops begin at x = 0 to 4 px instead of frame by frame: `crop_stride` offers
     both. The reference also judges frames without a face and stretches of silence: wrong; here they are gaps.
 
-    Windows begin where the authors' and the reference's do: at linspace(0, frames - 6). The strip of the spectrogram above them is
-    cut by the time stamps of the frames; theirs by the share of the frames, which is wrong where sound and picture do not begin and
-    end together: in a clip whose picture begins 0.85 s late its strip belongs to another moment.
+    Windows begin where theirs do: at linspace(0, frames - 6). The strip of the spectrogram is cut by the time stamps of the frames;
+    theirs by the share of the frames, which is another moment where sound and picture do not begin together.
     """
 
     Config = LipFDConfig
@@ -73,16 +72,10 @@ class LipFDetectorV1(Detector):
         from drishtiksha.features.lip_picture import is_silent, mel_picture
         from drishtiksha.networks.lipfd_recipes import FRAMES
 
-        recipe = self._recipe()
+        rate, whole = self._recipe().sample_rate, round if self._recipe().rounded else int
+        listen, count = partial(mel_picture, sample_rate=rate), self.config.num_windows
         return ClipPlan(
-            self.config.num_windows,
-            FRAMES,
-            sample_rate=recipe.sample_rate,
-            listen=partial(mel_picture, sample_rate=recipe.sample_rate),
-            silent=is_silent,
-            faces=FACE,
-            spared=1,
-            whole=round if recipe.rounded else int,
+            count, FRAMES, sample_rate=rate, listen=listen, silent=is_silent, faces=FACE, spared=1, whole=whole
         )
 
     def build(self) -> nn.Module:

@@ -141,10 +141,8 @@ class SyncNetDetector(Detector):
         for step in (-LOOK_EVERY, LOOK_EVERY):
             last = np.array(box)
             for place in range(middle + step, -1 if step < 0 else len(frames), step):
-                shared = [
-                    (float(overlap(np.array(face.box), last)), face.box)
-                    for face in find_faces(frames[place], request)[0]
-                ]
+                found = find_faces(frames[place], request)[0]
+                shared = [(float(overlap(np.array(face.box), last)), face.box) for face in found]
                 share, nearest = max(shared, default=(0.0, box))
                 if share >= SAME_FACE:
                     boxes[place], last = nearest, np.array(nearest)

@@ -152,8 +152,8 @@ def test_damage_inside_a_part_is_noticed(manager, media, tmp_path):
     out = tmp_path / "out"
     judged(manager, files(media), out)
     (part,) = ResultFolder(out).parts()
-    data = bytearray(part.read_bytes())
-    data[300] ^= 0xFF  # in the pages of the first column
+    data, names = bytearray(part.read_bytes()), parts.arrow().parquet.read_metadata(part).row_group(0).column(0)
+    data[(names.dictionary_page_offset or names.data_page_offset) + names.total_compressed_size - 1] ^= 0xFF
     part.write_bytes(data)
     assert judged(manager, files(media), out)["REAL"] == 1
     assert part.with_name(part.name + BROKEN).exists()

@@ -356,7 +356,7 @@ def test_examine_names_slow_detectors_and_runs_them_on_demand(tmp_path, monkeypa
         f"  {MODEL}: {{class_name: FaceBlendDetector, description: d, isImage: true, model_path: models/{MODEL}.safetensors}}\n"
     )
     monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
-    monkeypatch.setattr(answers, "guess", lambda config, _: (40, 90) if config.model_name == "SLOW" else (1, 2))
+    monkeypatch.setattr(answers, "guess", lambda manager, name, _: (40, 90) if name == "SLOW" else (1, 2))
     printed = " ".join(run("examine", ASSETS / "portrait.jpg", "--device", "cpu").output.split())
     assert "portrait.jpg: not run, since slow here: SLOW. Run them with --all." in printed
     assert "Whole picture: SLOW has not run yet; it takes 40 s to 2 min here." in printed
