@@ -305,6 +305,7 @@ class Seen:
     def ended(self, job_id: str, *, tick_s: float = 0.25) -> JobView:
         """The job once it has ended. Raises: JobGoneError, also when the case is deleted meanwhile."""
         while not (view := self.job(job_id)).state.ended:
+            time.sleep(tick_s)
             while self.unended(view):
                 time.sleep(tick_s)
         return view

@@ -71,6 +71,7 @@ CASE: dict[str, tuple[Right | None, Act]] = {
     "examine": (Right.RUN, lambda case, _: case.examine()),
     "answer": (Right.READ, lambda case, _: case.answer()),
     "add_review": (Right.REVIEW, lambda case, _: case.add_review("eve", HumanVerdict.GENUINE, Confidence.LOW)),
+    "add_results": (Right.RUN, lambda case, _: case.add_results([], {"BRIGHT": "It was not at hand."})),
     "read_origin": (Right.CHANGE, lambda case, _: case.read_origin()),
     "set_question": (Right.CHANGE, lambda case, _: case.set_question("Whose?")),
     "delete_soon": (Right.CHANGE, lambda case, _: case.delete_soon()),
