@@ -38,17 +38,15 @@ ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 def guess(manager: ModelManager, name: str, media: MediaInfo) -> Seconds | None:
     """Between how many seconds a model will take: the measured seconds of one look, as many looks as it plans for the file,
-    and how fast this machine multiplies matrices. None on anything but a processor, which nobody measured, and for a model
-    without a detector.
-
-    Raises: ModelRegistryError for a name that is not configured.
+    and how fast this machine multiplies matrices. None on anything but a processor, which nobody measured, and for a name that
+    is not configured or has no detector.
     """
-    config = manager.status(name).config
-    if not on_processor(config.device):
-        return None
     try:
         detector = manager.unloaded(name)
     except ModelRegistryError:
+        return None
+    config = detector.config
+    if not on_processor(config.device):
         return None
     look_s = _measured().get(config.model_name)
     wrong = UNSURE if look_s is None else SURE

@@ -114,7 +114,7 @@ class Workbench:
         self._workers.stop()
 
     def _guess(self, model: str, media: MediaInfo) -> Seconds | None:
-        return guess(self.manager, model, media) if model in self.manager.model_configs else None
+        return guess(self.manager, model, media)
 
     @property
     def working(self) -> bool:

@@ -132,7 +132,18 @@ def test_ctrl_c_stops_within_seconds_and_the_same_command_goes_on(tmp_path):
     media = pictures(tmp_path / "media", [10 + number for number in range(40)])
     arguments = command(media, "-m", "DEADLY", "--out", tmp_path / "out", "--workers", "1")
     environment = {**os.environ, "DRISHTIKSHA_CONFIG": str(config), "PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def as_in_a_terminal() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has what it starts in the background ignore it
+
+    running = subprocess.Popen(
+        arguments,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=as_in_a_terminal,
+    )
     deadline = time.monotonic() + 120
     while not noted.exists() or len(noted.read_text().splitlines()) < 6:
         assert time.monotonic() < deadline

@@ -143,7 +143,7 @@ def test_a_segment_is_a_button_that_seeks_and_loops_until_escape(open_at: OpenAt
     button.focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#dk-compare-segments button').ariaPressed === 'true'")
-    page.wait_for_function(f"document.querySelector('{FIRST}').currentTime >= {begin - 0.3}")
+    page.wait_for_function(f"document.querySelector('{FIRST}')?.currentTime >= {begin - 0.3}")
     page.wait_for_selector("#dk-player-a .dk-loop-line:has-text('Looping')")
     page.evaluate(
         f"""() => {{ const video = document.querySelector('{FIRST}'); window.seen = [];
@@ -166,12 +166,12 @@ def test_the_chart_seeks_by_click_and_by_keys(open_at: OpenAt, link: str) -> Non
     picture.scroll_into_view_if_needed()
     box = picture.bounding_box()
     picture.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.3})
-    page.wait_for_function(f"Math.abs(document.querySelector('{FIRST}').currentTime - {span / 2}) < 0.1")
+    page.wait_for_function(f"Math.abs(document.querySelector('{FIRST}')?.currentTime - {span / 2}) < 0.1")
     chart.focus()
     page.keyboard.press("Home")
-    page.wait_for_function(f"document.querySelector('{FIRST}').currentTime < 0.05")
+    page.wait_for_function(f"document.querySelector('{FIRST}')?.currentTime < 0.05")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"document.querySelector('{FIRST}').currentTime > 0.01")
+    page.wait_for_function(f"document.querySelector('{FIRST}')?.currentTime > 0.01")
     assert chart.get_attribute("aria-valuetext").startswith("00:0")
     page.click("#dk-compare-chart summary")
     page.wait_for_selector("#dk-player-a-chart-words:has-text('FACE-BLEND-LITE-V1, suspicious from 0.10')")
@@ -263,7 +263,7 @@ def test_a_phone_shows_all_of_it_without_sideways_scrolling(open_at: OpenAt, lin
     box = picture.bounding_box()
     picture.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.6})
     half = float(chart.get_attribute("data-end")) / 2
-    page.wait_for_function(f"Math.abs(document.querySelector('{FIRST}').currentTime - {half}) < 0.15")
+    page.wait_for_function(f"Math.abs(document.querySelector('{FIRST}')?.currentTime - {half}) < 0.15")
 
 
 def test_a_comparison_that_is_gone_is_said_and_a_deleted_case_leaves_the_address(open_at: OpenAt, low_app: App) -> None:
