@@ -11,7 +11,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.provenance import examine
 from drishtiksha.results import MediaInfo
 from drishtiksha.services.folders import copied
-from drishtiksha.services.lines import answer, to_supervisor
+from drishtiksha.services.lines import answer
 from drishtiksha.services.worker import settle_in
 from drishtiksha.services.workers import BEAT_S, Repeated
 from drishtiksha.settings import Settings
@@ -19,19 +19,14 @@ from drishtiksha.settings import Settings
 
 def main() -> None:
     """Work until the supervisor closes the pipe, or dies."""
-    lines = to_supervisor()
-    messages = lines.received()
-    first = next(messages, None)
-    if first is None:
-        return
-    settings = settle_in(first)
+    settings, lines, _ = settle_in()
     lines.send(worker=f"taking:{os.getpid()}")
 
     def live() -> None:
         lines.send(loaded={})
 
     Repeated([("signs of life", live, BEAT_S)]).start()
-    for message in messages:
+    for message in lines.received():
         answer(lines, message["id"], lambda asked=message: _done(asked, settings))  # type: ignore[misc]
 
 

@@ -38,12 +38,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Work until the supervisor closes the pipe, or dies."""
-    lines = to_supervisor()
-    messages = lines.received()
-    first = next(messages, None)
-    if first is None:
-        return
-    settings = settle_in(first)
+    settings, lines, first = settle_in()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     try:
@@ -52,20 +47,25 @@ def main() -> None:
         log.error("A worker cannot start. %s", error)
         sys.exit(1)
     worker.begin()
-    for message in messages:
+    for message in lines.received():
         worker.obey(message)
     worker.end()
 
 
-def settle_in(first: dict[str, Any]) -> Settings:
-    """The settings that the first message of the supervisor brings; a process that has read them ends with its supervisor."""
+def settle_in() -> tuple[Settings, Lines, dict[str, Any]]:
+    """The settings that the first message of the supervisor brings, its line, and that message. This process ends with its
+    supervisor, at once where that is gone already."""
+    lines = to_supervisor()
+    first = next(lines.received(), None)
+    if first is None:
+        sys.exit()
     _die_with(first["parent"])
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the supervisor, too, which stops this process
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()  # where it crashed stands in the log of the server
     settings = Settings(**first["settings"])
     configure_logging(settings)
-    return settings
+    return settings, lines, first
 
 
 def _die_with(parent: int) -> None:

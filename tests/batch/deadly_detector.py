@@ -10,30 +10,12 @@ import torch
 import yaml
 from media_factory import striped
 from PIL import Image
+from planted import PLANTED
 
-DEADLY = '''
-"""Scores brightness. Above `deadly` it ends its process by SIGKILL, and notes that in `noted`."""
-
-import os
-import signal
-import time
-from pathlib import Path
-
-import torch
-from torch import nn
-
-from drishtiksha.contract import DetectorConfig, FramePlan
-from drishtiksha.detectors.base import Detector
-
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(1))
-
-    def forward(self, x):
-        return self.gain * 10 * (x.mean(dim=(1, 2, 3)) - 0.5)
-
+DEADLY = (
+    '"""Above `deadly` it ends its process by SIGKILL, and notes that in `noted`."""\n\nimport os\nimport signal\n'
+    + PLANTED
+    + """
 
 class DeadlyConfig(DetectorConfig):
     deadly: float = 1.0
@@ -41,16 +23,13 @@ class DeadlyConfig(DetectorConfig):
     slow_s: float = 0.0
 
 
-class DeadlyDetector(Detector):
+class DeadlyDetector(Planted):
     Config = DeadlyConfig
 
     def sampling(self, media):
         return FramePlan(count=2, sparse=2)
 
-    def build(self):
-        return Network()
-
-    def preprocess(self, sample):
+    def before(self, sample):
         level = sample.frame.mean() / 255
         if self.config.noted:
             with open(self.config.noted, "a") as noted:
@@ -58,8 +37,8 @@ class DeadlyDetector(Detector):
         if level > self.config.deadly:
             signal.raise_signal(signal.SIGKILL)
         time.sleep(self.config.slow_s)
-        return [torch.from_numpy(sample.frame.copy()).permute(2, 0, 1).float() / 255]
-'''
+"""
+)
 
 
 def written_config(folder: Path, **fields: Any) -> Path:
