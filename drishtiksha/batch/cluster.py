@@ -7,6 +7,7 @@ actors elsewhere and gives them the items that have no answer yet.
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -124,6 +125,9 @@ def _ray() -> Any:
 
 def _connect(ray: Any, address: str | None) -> bool:
     """Join a cluster, or start one; whether that was done here, and is to be ended. Raises: ConfigError."""
+    os.environ.setdefault(
+        "RAY_USAGE_STATS_ENABLED", "0"
+    )  # Ray reports how it is used to its makers, unless told not to
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

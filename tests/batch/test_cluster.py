@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deadly_detector import pictures, written_config
 
-from drishtiksha.batch.cluster import RayEngine
+from drishtiksha.batch.cluster import RayEngine, _connect
 from drishtiksha.batch.items import items_of
 from drishtiksha.batch.judge import Here, Job, Told
 from drishtiksha.settings import ROOT, load_settings
@@ -28,6 +28,7 @@ def cluster(monkeypatch) -> Iterator[object]:
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # as the engine does, for clusters that it starts
     one = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     one.nodes = [one.add_node(num_cpus=1) for _ in range(2)]
     one.wait_for_nodes()
@@ -74,6 +75,19 @@ def test_every_file_is_there_once_whatever_is_killed(cluster, tmp_path, monkeypa
     assert killed == ["worker", "actor", "node"]
     assert [fact[:1] + fact[2:5] for fact in facts(there)] == [fact[:1] + fact[2:5] for fact in facts(here)]
     assert len(there) == FILES
+
+
+def test_ray_reports_to_nobody_unless_told_to(monkeypatch):
+    from ray._common.usage.usage_lib import usage_stats_enabled
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+    import ray
+
+    assert usage_stats_enabled()
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    _connect(ray, None)
+    assert not usage_stats_enabled()
 
 
 def last_worker(noted: Path) -> int:
