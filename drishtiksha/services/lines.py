@@ -61,8 +61,10 @@ def answer(lines: Lines, number: int, work: Callable[[], Any], done: Callable[[]
     def run() -> None:
         try:
             value, error = work(), None
+        except DrishtikshaError as refusal:
+            value, error = None, told(refusal)
         except Exception as failure:
-            log.info("A request failed", exc_info=failure)
+            log.exception("A request failed")
             value, error = None, told(failure)
         done()
         lines.send(reply=number, value=value, error=error)
