@@ -125,9 +125,8 @@ def _ray() -> Any:
 
 def _connect(ray: Any, address: str | None) -> bool:
     """Join a cluster, or start one; whether that was done here, and is to be ended. Raises: ConfigError."""
-    os.environ.setdefault(
-        "RAY_USAGE_STATS_ENABLED", "0"
-    )  # Ray reports how it is used to its makers, unless told not to
+    # Ray reports how it is used to its makers, unless told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

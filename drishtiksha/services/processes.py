@@ -180,7 +180,7 @@ class WorkerProcesses:
 
     def _asked_of_taking(self, name: str, message: dict[str, Any]) -> Any:
         assert self._taking is not None
-        self._taking.wait(START_S)
+        self._taking.wait(START_S, also_again=True)
         return self._taking.ask(f"{display_name(name)} could not be read", **message)
 
     def _of(self, name: str) -> _Keeper:
@@ -262,10 +262,15 @@ class _Keeper:
         if not self.fault and (lines := self._lines) is not None:
             lines.send(**message)
 
-    def wait(self, patience_s: float) -> None:
-        """Until it works, for so long at most: it may have to be started again first."""
+    def wait(self, patience_s: float, *, also_again: bool) -> None:
+        """Until it works, for so long at most. also_again: where it has ended, too, and is started again."""
         deadline = time.monotonic() + patience_s
-        while not self._worker and self._thread.is_alive() and time.monotonic() < deadline:
+        while (
+            not self._worker
+            and (also_again or not self._why)
+            and self._thread.is_alive()
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
 
     def ask(self, failure: str, patience_s: float | None = None, **message: Any) -> Any:
@@ -275,9 +280,7 @@ class _Keeper:
         ends meanwhile.
         """
         answer: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
-        deadline = time.monotonic() + (patience_s or START_S)
-        while not self._worker and not self._why and self._thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.wait(patience_s or START_S, also_again=False)
         with self._lock:
             number, lines = next(self._numbers), self._lines
             self._asked[number] = answer
