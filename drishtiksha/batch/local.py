@@ -24,8 +24,8 @@ from drishtiksha.batch.machine import cores, free_bytes
 from drishtiksha.batch.rows import WORKER_DIED, failed_row
 from drishtiksha.batch.sources import is_address
 from drishtiksha.errors import DrishtikshaError, ModelFailedError
+from drishtiksha.services.keeping import why_it_ended
 from drishtiksha.services.lines import raised, told
-from drishtiksha.services.processes import why_it_ended
 from drishtiksha.services.runs import failure_of
 
 STARTS = 3

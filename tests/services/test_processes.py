@@ -21,7 +21,7 @@ from fragile_detector import FRAGILE
 from drishtiksha.casefile import LOCAL, JobState, JobView
 from drishtiksha.errors import ModelRegistryError, UnreadableMediaError, WeightsMissingError
 from drishtiksha.registry import ModelManager
-from drishtiksha.services import processes
+from drishtiksha.services import keeping
 from drishtiksha.services import worker as worker_module
 from drishtiksha.services.devices import by_device, by_device_elsewhere
 from drishtiksha.services.intake import take_in
@@ -53,7 +53,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     (folder / "config.yaml").write_text(yaml.safe_dump({"models": models, "device": "cpu"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRISHTIKSHA_CONFIG", str(folder / "config.yaml"))
-        patch.setattr(processes, "WAITS_S", (0.0, 0.1))
+        patch.setattr(keeping, "WAITS_S", (0.0, 0.1))
         settings = load_settings(
             workers="processes", data_dir=folder / "data", detectors_dir=folder / "detectors", max_queue=50
         )
@@ -117,8 +117,8 @@ def test_a_worker_that_hangs_is_replaced_and_the_state_says_so(bench, fault, mon
     fault.write_text("SIGSTOP")
     job_id = submitted(bench, "FRAGILE")
     until(lambda: Path(f"{fault}.noted").exists(), "it did not come to the fault")
-    monkeypatch.setattr(processes, "SILENT_S", 2.5)
-    monkeypatch.setattr(processes, "HANG_S", 4.0)
+    monkeypatch.setattr(keeping, "SILENT_S", 2.5)
+    monkeypatch.setattr(keeping, "HANG_S", 4.0)
     until(lambda: "has not answered" in bench.workers_state, "nobody noticed")
     fault.unlink()
     until(lambda: worker_of(bench) != first, "it was not replaced")
