@@ -77,6 +77,23 @@ def test_every_file_is_there_once_whatever_is_killed(cluster, tmp_path, monkeypa
     assert len(there) == FILES
 
 
+@pytest.mark.parametrize(
+    ("asked", "there", "device", "wanted"),
+    [
+        ({}, {"CPU": 6.0}, "auto", (3, 0.0)),
+        ({}, {}, "auto", (1, 0.0)),
+        ({}, {"CPU": 64.0, "GPU": 4.0}, "auto", (4, 1.0)),
+        ({}, {"CPU": 64.0, "GPU": 4.0}, "cpu", (32, 0.0)),
+        ({"workers": 3}, {"CPU": 64.0, "GPU": 4.0}, "cuda", (3, 1.0)),
+        ({"workers": 8}, {"CPU": 64.0, "GPU": 1.0}, "auto", (8, 0.125)),
+        ({"workers": 5}, {"CPU": 64.0, "GPU": 2.0}, "auto", (5, 1 / 3)),
+        ({"gpus": 0.5}, {"CPU": 64.0, "GPU": 2.0}, "auto", (4, 0.5)),
+    ],
+)
+def test_workers_share_what_the_cluster_has(asked, there, device, wanted):
+    assert RayEngine(**asked)._shares(there, device, threads=2) == wanted
+
+
 def test_ray_reports_to_nobody_unless_told_to(monkeypatch):
     from ray._common.usage.usage_lib import usage_stats_enabled
 
