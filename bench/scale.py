@@ -226,7 +226,7 @@ def _one(name: str, repeats: int) -> dict[str, Any]:
     for number in range(repeats + 1):
         told.clear()
         began = time.process_time()
-        judge.judge(item, models, told.append)
+        judge.judge(item, models, told.append, lambda _: models)
         if number:
             spent.append(time.process_time() - began)
     results = [AnalysisResult.model_validate_json(one.row.result or "") for one in told if one.row is not None]

@@ -107,6 +107,11 @@ class Settings(BaseSettings):
     )
     retention_hours: float = Field(default=24.0, gt=0, description="cases older than this are deleted")
     database_url: str | None = Field(default=None, description="any SQLAlchemy URL; None = SQLite in data_dir")
+    evidence_url: str | None = Field(
+        default=None,
+        description="where servers without a folder in common keep the evidence: an address of fsspec, such as "
+        "s3://bucket/cases; data_dir then holds copies. None = in data_dir",
+    )
     disk_quota_mb: int | None = Field(default=None, gt=0, description="for all cases together; None = no bound")
     active_models: list[str] | None = Field(default=None, description="offer only these; None = all of `models`")
     public: bool = Field(

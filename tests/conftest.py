@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,35 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
         return
     with new_database(request.getfixturevalue("postgresql")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a server that speaks as S3 does; tests that need it are skipped where it is not installed."""
+    pytest.importorskip("s3fs", reason="needs the extra [s3]")
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty bucket, `s3://NAME`; processes that a test starts find it, too."""
+    import fsspec
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "for-tests",
+        "AWS_SECRET_ACCESS_KEY": "for-tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"tests-{secrets.token_hex(8)}"
+    fsspec.filesystem("s3").mkdir(name)
+    return f"s3://{name}"
 
 
 def _present(path: Path) -> Path:

@@ -7,9 +7,10 @@ actors elsewhere and gives them the items that have no answer yet.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +35,8 @@ Answer = tuple[int, list[Told] | dict[str, Any]]
 class RayEngine:
     """An actor for each worker. address: of a cluster (`auto`, `ray://host:10001`); None: one is started on this machine.
 
-    workers: None: one a CPU (or GPU) of the cluster. gpus: that each actor takes; None: one where the cluster has any and the
-    settings do not name the CPU.
+    workers: None: one a CPU (or GPU) of the cluster; more of them than it has GPUs share those. gpus: that each actor takes; None:
+    by the cluster and the settings.
     """
 
     workers: int | None = None
@@ -66,22 +67,26 @@ class RayEngine:
                 ray.shutdown()
 
     def _answers(self, ray: Any, job: Job, items: Iterable[Item]) -> Iterator[Answer]:
-        there = ray.cluster_resources()
         threads = self.threads or threads_asked_for()
-        gpus = self.gpus
-        if gpus is None:
-            gpus = 1.0 if there.get("GPU") and job.settings.device != "cpu" else 0.0
-        room = there.get("GPU", 0) / gpus if gpus else there.get("CPU", 1) / threads
+        workers, gpus = self._shares(ray.cluster_resources(), job.settings.device, threads)
         judged = ray.data.from_arrow_refs(list(_blocks(ray, items, self.batch))).map_batches(
             _Actor,
             fn_constructor_args=(ray.put(job), threads),
             batch_size=self.batch,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=self.workers or max(1, int(room))),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
             num_cpus=threads,
             num_gpus=gpus or None,
         )
         for row in judged.iter_rows():
             yield pickle.loads(row[TOLD])  # noqa: S301 - of our own actors
+
+    def _shares(self, there: Mapping[str, float], device: str, threads: int) -> tuple[int, float]:
+        """How many actors there may be, and how much of a GPU each takes. there: what the cluster has."""
+        held, gpus = there.get("GPU", 0.0), self.gpus
+        if gpus is None and held and device != "cpu":
+            gpus = 1 / max(1, math.ceil((self.workers or 1) / held))
+        room = held / gpus if gpus else there.get("CPU", 1.0) / threads
+        return self.workers or max(1, int(room)), gpus or 0.0
 
 
 class _Actor:
@@ -93,15 +98,22 @@ class _Actor:
         self._crew.__enter__()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        return {TOLD: [pickle.dumps(self._answer(*pickle.loads(packed))) for packed in batch[ITEM]]}  # noqa: S301 - our own
+        numbered = [pickle.loads(packed) for packed in batch[ITEM]]  # noqa: S301 - our own
+        return {TOLD: [pickle.dumps(answer) for answer in self._answers(numbered)]}
 
-    def _answer(self, number: int, item: Item) -> Answer:
-        pieces: list[Told] = []
+    def _answers(self, numbered: list[tuple[int, Item]]) -> list[Answer]:
+        found: list[tuple[int, list[Told]]] = [(number, []) for number, _ in numbered]
+
+        def take(told: Told) -> None:
+            """Of an item that is named twice in the batch, both are told."""
+            alike = (pieces for (_, pieces), (_, item) in zip(found, numbered, strict=True) if item == told.item)
+            next(pieces for pieces in alike if all(one.model != told.model for one in pieces)).append(told)
+
         try:
-            self._crew.work([item], pieces.append)
+            self._crew.work([item for _, item in numbered], take)
         except DrishtikshaError as error:
-            return number, told(error)
-        return number, pieces
+            return [(number, told(error)) for number, _ in numbered]
+        return list(found)
 
 
 def _blocks(ray: Any, items: Iterable[Item], size: int) -> Iterator[Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from drishtiksha.batch.sources import walk
 from drishtiksha.errors import ManifestError
 
 
@@ -19,7 +19,10 @@ class Folder(Protocol):
         """Of a file in it, as an `Item` holds it: a path of this machine, or an address."""
 
     def files(self, below: str = "") -> Iterator[str]:
-        """The names of all files below a folder, as they are listed; none where there is no such folder."""
+        """The names of all files below a folder, as they are listed; none where there is no such folder.
+
+        Raises: OSError or NotFetchedError for one that cannot be listed.
+        """
 
     def folders(self) -> list[str]:
         """The names of the folders in it, one level deep, in order."""
@@ -39,7 +42,7 @@ class LocalFolder:
         return str(self._path / name)
 
     def files(self, below: str = "") -> Iterator[str]:
-        for root, folders, names in os.walk(self._path / below):
+        for root, folders, names in walk(self._path / below):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             above = Path(root).relative_to(self._path)
             yield from ((above / name).as_posix() for name in sorted(names) if not name.startswith("."))

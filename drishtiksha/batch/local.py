@@ -10,16 +10,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess, parent_process
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from drishtiksha.batch.items import Item
-from drishtiksha.batch.judge import Job, Judge, Take, Told, digest_of
+from drishtiksha.batch.judge import Job, Judge, Ledger, Made, Take, Told, digest_of, in_parts
+from drishtiksha.batch.known import Key, Known, content_key
 from drishtiksha.batch.machine import cores, free_bytes
 from drishtiksha.batch.rows import WORKER_DIED, failed_row
 from drishtiksha.batch.sources import is_address
@@ -49,11 +50,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has loaded its models. memory: bytes that it takes."""
+    """A worker has loaded its models. memory: bytes that it takes. groups: models that it holds at the same time."""
 
-    recipes: dict[str, str]
+    made: dict[str, Made]
     memory: int
     on_cpu: bool
+    groups: list[tuple[str, ...]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A worker has opened its file, and wants to know which models are to judge these bytes."""
+
+    sha256: str
 
 
 class LocalEngine:
@@ -76,11 +85,12 @@ def threads_asked_for() -> int:
 
 @dataclass
 class _Task:
-    """An item in the hands of a worker. models: those not told of yet."""
+    """An item in the hands of a worker. models: those not told of yet. judged: of those at work, the bytes and way."""
 
     item: Item
     models: list[str]
     died: int = 0
+    judged: dict[str, Key] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -119,6 +129,10 @@ class Crew:
     _workers: list[_Worker] = field(default_factory=list, init=False)
     _wanted: int = field(default=1, init=False)
     _failed_starts: int = field(default=0, init=False)
+    _ledger: Ledger = field(init=False)
+    _groups: list[tuple[str, ...]] = field(default_factory=list, init=False)
+    _like: dict[Key, list[_Task]] = field(default_factory=dict, init=False)
+    """What is being judged, and what waits for it, since it has the same bytes."""
 
     def __enter__(self) -> Self:
         self._wanted = self.size or 1  # the first one tells how many there is room for
@@ -132,7 +146,7 @@ class Crew:
 
     def work(self, items: Iterable[Item], take: Take) -> None:
         """As `Engine.run`. At most one item a worker is in memory. What was told before an interruption is taken."""
-        waiting, again, looked = iter(items), list[_Task](), 0.0
+        waiting, again, looked = self._tasks(items, take), list[_Task](), 0.0
         try:
             while self._hand_out(waiting, again):
                 now = time.monotonic()
@@ -148,29 +162,28 @@ class Crew:
                 self._last_words(worker, take)
             raise
 
-    def _hand_out(self, waiting: Iterator[Item], again: list[_Task]) -> bool:
+    def _tasks(self, items: Iterable[Item], take: Take) -> Iterator[_Task]:
+        """To be asked once a worker is ready."""
+        for item, group in in_parts(items, self._groups):
+            if models := self._ledger.left(item, group, take):
+                yield _Task(item, models)
+
+    def _hand_out(self, waiting: Iterator[_Task], again: list[_Task]) -> bool:
         """Give each idle worker an item; whether anything is left to wait for."""
         for worker in [one for one in self._workers if one.ready and one.task is None]:
-            worker.task = self._next(waiting, again)
+            worker.task = again.pop() if again else next(waiting, None)
             if worker.task is None:
                 return any(one.task for one in self._workers)
-            self._send(worker)
+            self._send(worker, (worker.task.item, worker.task.models))
         while len(self._workers) < self._wanted:
-            self._workers.append(_start(self.job, self.threads))
+            self._workers.append(_start(replace(self.job, known=Known()), self.threads))
         return True
 
-    def _next(self, waiting: Iterator[Item], again: list[_Task]) -> _Task | None:
-        if again:
-            return again.pop()
-        item = next(waiting, None)
-        return None if item is None else _Task(item, list(self.job.models))
-
-    def _send(self, worker: _Worker) -> None:
-        assert worker.task is not None
+    def _send(self, worker: _Worker, message: Any) -> None:
         try:
-            worker.lines.send((worker.task.item, worker.task.models))
+            worker.lines.send(message)
         except OSError:
-            log.debug("A worker ended while it was idle")  # its end is read like any other
+            log.debug("A worker ended")  # its end is read like any other
 
     def _hear(self, worker: _Worker, again: list[_Task], take: Take) -> None:
         try:
@@ -181,19 +194,61 @@ class Crew:
         worker.sign = time.monotonic()
         if isinstance(message, Ready):
             worker.ready, self._failed_starts = message, 0
+            if not self._groups:
+                self._groups, self._ledger = message.groups, Ledger(self.job.known, message.made)
             if self.size is None:
                 self._wanted = room_for(message)
+        elif isinstance(message, Asked):
+            self._answer(worker, message.sha256, take)
         elif isinstance(message, Told):
-            _take(worker, message, take)
+            self._take(worker, message, again, take)
         elif message is not None:
             raise raised(message)
+
+    def _answer(self, worker: _Worker, sha256: str, take: Take) -> None:
+        """Say which models are to judge the file. What another worker is judging now waits for its result."""
+        task, ready = worker.task, worker.ready
+        assert task is not None
+        assert ready is not None
+        left = self._ledger.left(task.item, task.models, take, sha256)
+        task.models = []
+        for model in left:
+            key = content_key(sha256, ready.made[model].recipe, model)
+            if key in self._like:
+                self._like[key].append(_Task(task.item, [model], task.died))
+            else:
+                self._like[key], task.judged[model] = [], key
+                task.models.append(model)
+        self._send(worker, tuple(task.models))
+        if not task.models:
+            worker.task = None
+
+    def _take(self, worker: _Worker, message: Told, again: list[_Task], take: Take) -> None:
+        assert worker.task is not None
+        take(message)
+        self._ledger.add(message)
+        worker.task.models.remove(message.model)
+        self._let_go(worker.task, message, again, take)
+        if not worker.task.models:
+            worker.task = None
+
+    def _let_go(self, task: _Task, message: Told, again: list[_Task], take: Take) -> None:
+        """Tell of the items that waited for this result, or have them judged where there is none."""
+        key, same = task.judged.pop(message.model, None), message.content
+        has_result = same is not None and key == content_key(*same, message.model)
+        waiting = self._like.pop(key, []) if key else []
+        if not has_result:
+            again += waiting
+            return
+        for one in waiting:
+            take(Told(one.item, message.model, same_as=same, checkpoint_sha256=message.checkpoint_sha256))
 
     def _last_words(self, worker: _Worker, take: Take) -> None:
         try:
             while worker.lines.poll():
                 message = worker.lines.recv()
                 if isinstance(message, Told):
-                    _take(worker, message, take)
+                    self._take(worker, message, [], take)
         except (EOFError, OSError):
             return
 
@@ -205,13 +260,18 @@ class Crew:
         if worker.ready is None:
             self._failed_starts += 1
             self._bear(why)
-        elif task is not None and task.died + 1 < TRIES:
+        if worker.ready is None or task is None:
+            return
+        if task.died + 1 < TRIES:
             again.append(_Task(task.item, task.models, task.died + 1))
-        elif task is not None:
+        else:
             sha256 = None if is_address(task.item.path) else digest_of(Path(task.item.path))
             for model in task.models:
-                recipe, text = worker.ready.recipes[model], _DIED.format(why=why)
-                take(Told(task.item, model, failed_row(task.item, model, recipe, sha256, text, WORKER_DIED)))
+                (recipe, checkpoint), text = worker.ready.made[model], _DIED.format(why=why)
+                row = failed_row(task.item, model, recipe, sha256, text, WORKER_DIED)
+                take(Told(task.item, model, row, checkpoint_sha256=checkpoint))
+        for key in task.judged.values():
+            again += self._like.pop(key, [])
 
     def _bear(self, why: str) -> None:
         """Go on with fewer workers. Raises: ModelFailedError where there is none."""
@@ -224,14 +284,6 @@ class Crew:
                 "fewer workers or models."
             )
         log.warning("There is room for %d workers only", self._wanted)
-
-
-def _take(worker: _Worker, message: Told, take: Take) -> None:
-    assert worker.task is not None
-    take(message)
-    worker.task.models.remove(message.model)
-    if not worker.task.models:
-        worker.task = None
 
 
 def room_for(ready: Ready) -> int:
@@ -281,8 +333,7 @@ def _serve(lines: Connection, job: Job) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         judge = Judge(job)
-        on_cpu = all(judge.manager.load_model(name).runs_on.type == "cpu" for name in job.models)
-        ready: Any = Ready(judge.recipes, _resident_bytes(), on_cpu)
+        ready: Any = Ready(judge.made, _resident_bytes(), judge.on_cpu, judge.groups)
     except Exception as error:  # noqa: BLE001 - told to the other end, which raises it
         ready = told(error if isinstance(error, DrishtikshaError) else failure_of("A worker", error))
     sending = threading.Lock()
@@ -291,12 +342,16 @@ def _serve(lines: Connection, job: Job) -> None:
         with sending:
             lines.send(message)
 
+    def ask(sha256: str) -> Sequence[str]:
+        send(Asked(sha256))
+        return cast(Sequence[str], lines.recv())
+
     try:
         send(ready)
         threading.Thread(target=_give_signs, args=(send,), daemon=True).start()
         while True:
             item, models = lines.recv()
-            judge.judge(item, models, send)
+            judge.judge(item, models, send, ask)
     except (EOFError, OSError):
         os._exit(0)
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import signal
+import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
@@ -19,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 from filelock import FileLock, Timeout
 
 from drishtiksha.batch.judge import Told
-from drishtiksha.batch.known import Key, Known, key_of, version_key
-from drishtiksha.batch.rows import TRIED_AGAIN, Row
+from drishtiksha.batch.known import Key, Known, content_key, key_of, version_key
+from drishtiksha.batch.rows import TRIED_AGAIN, Row, row_like
 from drishtiksha.errors import ConfigError
 from drishtiksha.report.files import draft_of
 
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
 
 RESULTS, SCORES = "results", "scores"
 BROKEN = ".broken"
-KEYS = ("name", "sha256", "recipe", "model", "version", "error_kind")
+FACTS = ("name", "path", "label", "groups", "version")
+CONTENT = ("sha256", "recipe", "model", "error_kind")
+KEYS = (*FACTS, *CONTENT)
 """Columns of `RESULTS` that tell what need not be done again."""
 INSTALL = (
     "Tables of results need pyarrow, which is not installed here. Install it with: pip install 'drishtiksha[batch]' "
@@ -38,6 +43,8 @@ INSTALL = (
 MOST_BYTES = 32_000_000
 """Of results as JSON that wait in memory before a part is written."""
 MOST_ROWS = 20_000
+LIKE_BYTES = 4_000
+"""Taken for a result that will be copied from another row."""
 FIRST_S, LAST_S, SHARE = 10.0, 300.0, 0.02
 """A part is written after so many seconds: a share of the time since the start, so that a long run has not too many parts."""
 _TEXTS = {
@@ -72,6 +79,9 @@ def arrow() -> Any:
     except ImportError as error:
         raise ConfigError(INSTALL) from error
     return pyarrow
+
+
+log = logging.getLogger(__name__)
 
 
 class ResultFolder:
@@ -132,18 +142,52 @@ class ResultFolder:
         return aside
 
     def known(self) -> Known:
-        """All that need not be done again. Raises: ConfigError for a damaged part."""
+        """All that need not be done again: the newest row of each file and model, and the results of any bytes.
+
+        Raises: ConfigError for a damaged part.
+        """
         return Known(self._keys())
 
     def _keys(self) -> Iterator[Key]:
-        for table in self.tables(RESULTS, KEYS):
-            for name, sha256, recipe, model, version, kind in zip(*(c.to_pylist() for c in table.columns), strict=True):
-                if kind in TRIED_AGAIN:
+        parts = self.parts()
+        stay = iter(self._stay(parts).to_pylist())
+        for table in self.tables(RESULTS, KEYS, parts):
+            for row, newest in zip(_each(table), stay):  # noqa: B905 - `stay` goes on into the next table
+                if row["error_kind"] in TRIED_AGAIN:
                     continue
-                if sha256:
-                    yield key_of(name, sha256, recipe, model)
-                if version:
-                    yield version_key(name, version, recipe, model)
+                facts = {name: row[name] for name in FACTS} | {"groups": dict(row["groups"] or ())}
+                how = row["recipe"], row["model"]
+                if newest and row["sha256"]:
+                    yield key_of(facts, row["sha256"], *how)
+                if newest and row["version"]:
+                    yield version_key(facts, *how)
+                if row["error_kind"] is None:
+                    yield content_key(row["sha256"], *how)
+
+    def results_of(self, wanted: Set[tuple[str, str, str]]) -> dict[tuple[str, str, str], Row]:
+        """Rows with a result of the bytes, recipe and model that are wanted, as far as there are any; the newest part is read first.
+
+        Raises: ConfigError for a damaged part.
+        """
+        import pyarrow.compute as pc
+
+        found: dict[tuple[str, str, str], Row] = {}
+        left = set(wanted)
+        for part in reversed(self.parts()):
+            if not left:
+                break
+            hashes = arrow().array(sorted({sha256 for sha256, _, _ in left}))
+            if not any(
+                pc.any(pc.is_in(table["sha256"], hashes)).as_py() for table in self.tables(RESULTS, CONTENT, [part])
+            ):
+                continue
+            for table in self.tables(RESULTS, None, [part]):
+                for row in _each(table.filter(pc.is_in(table["sha256"], hashes))):
+                    key = row["sha256"], row["recipe"], row["model"]
+                    if key in left and row["result"] is not None:
+                        left.remove(key)
+                        found[key] = _row(row)
+        return found
 
     def tables(
         self, table: str, columns: Sequence[str] | None = None, parts: Sequence[Path] | None = None
@@ -226,34 +270,56 @@ class PartWriter:
             (folder.folder / table).mkdir(parents=True, exist_ok=True)
         self._began = self._written = time.monotonic()
         self._told: list[Told] = []
+        self._same: list[Told] = []
         self._bytes = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.flush()
+        with _uninterrupted():  # whoever presses Ctrl-C twice loses nothing either
+            self.flush()
+        if self._same:
+            log.error("%d rows are missing: the same command judges their files", len(self._same))
 
     def add(self, told: Told) -> None:
-        """Keep a row and its samples. Raises: OSError."""
-        if told.row is None:
+        """Keep a row and its samples, those of another file where the two have the same bytes. Raises: OSError."""
+        if told.row is not None:
+            self._told.append(told)
+            self._bytes += len(told.row.result or "")
+        elif told.same_as is not None:
+            self._same.append(told)
+            self._bytes += LIKE_BYTES
+        else:
             return
-        self._told.append(told)
-        self._bytes += len(told.row.result or "")
         now = time.monotonic()
         due = min(LAST_S, max(FIRST_S, SHARE * (now - self._began)))
-        if self._bytes > MOST_BYTES or len(self._told) >= MOST_ROWS or now - self._written > due:
+        if self._bytes > MOST_BYTES or len(self._told) + len(self._same) >= MOST_ROWS or now - self._written > due:
             self.flush()
 
     def flush(self) -> None:
         """Write a part of what is there. An interruption may have it written twice, which changes nothing."""
         self._written = time.monotonic()
-        if not self._told:
-            return
-        name = self._next_name()
-        self._write(SCORES, name, [row for told in self._told for row in _sample_rows(told)])
-        self._write(RESULTS, name, [_result_row(told) for told in self._told])
-        self._told, self._bytes = [], 0
+        like, later = self._like()
+        if told := self._told + like:
+            name = self._next_name()
+            self._write(SCORES, name, [row for one in told for row in _sample_rows(one)])
+            self._write(RESULTS, name, [_result_row(one) for one in told])
+        self._told, self._same, self._bytes = [], later, LIKE_BYTES * len(later)
+
+    def _like(self) -> tuple[list[Told], list[Told]]:
+        """What is known by the bytes of other files, as rows; and that whose other file was not told of yet."""
+        wanted = {_content(told) for told in self._same}
+        found = {_content(told): told.row for told in self._told if told.content and _content(told) in wanted}
+        found |= self._folder.results_of(wanted - set(found))
+        like, later = [], []
+        for told in self._same:
+            row = found.get(_content(told))
+            if row is None:
+                later.append(told)
+            else:
+                like.append(Told(told.item, told.model, *row_like(row, told.item)))
+        return like, later
 
     def _next_name(self) -> str:
         parts = self._folder.parts()
@@ -270,6 +336,30 @@ class PartWriter:
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C is not heard for the time of a write."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _content(told: Told) -> tuple[str, str, str]:
+    assert told.content is not None
+    return (*told.content, told.model)
+
+
+def _each(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Its rows, some at a time, since they take a multiple of the memory as objects."""
+    for batch in table.to_batches(max_chunksize=1000):
+        yield from batch.to_pylist()
 
 
 def _row(row: dict[str, Any]) -> Row:

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import fsspec
 from fsspec.registry import known_implementations
 from fsspec.utils import get_protocol
 
 from drishtiksha.batch.folders import decoded
-from drishtiksha.batch.sources import lies_beside, shown
+from drishtiksha.batch.sources import WEB, file_name, lies_beside, shown
 from drishtiksha.errors import ConfigError, DrishtikshaError, ManifestError, NotFetchedError
 from drishtiksha.media.evidence import display_name, too_big
 from drishtiksha.settings import MediaLimits
@@ -35,7 +35,8 @@ MAX_DEPTH = 32
 """Folders within folders: a server may list them without an end."""
 MAX_TEXT = 1 << 28
 """Bytes of a protocol or list of a data set."""
-WEB = ("http", "https")
+EXTRAS = {"http": "remote", "https": "remote", "s3": "s3"}
+"""Of this program, by what they open."""
 REFUSED = ("data", "file", "local", "reference")
 """What names no address of another machine; `file://` is made a path before it comes here."""
 VERSIONS = ("ETag", "etag", "checksum", "md5Hash", "content_md5", "blob_id", "created")
@@ -60,7 +61,9 @@ def files_at(address: str) -> Iterator[Found]:
     if _is_pattern(address, store.protocol):
         found = store.ask(lambda: store.system.glob(store.inner, detail=True))
         facts: list[Mapping[str, Any]] = [found[name] for name in sorted(found)]
-        named = (fact for fact in facts if fact.get("type") != "directory" and not _last(fact["name"]).startswith("."))
+        named = (
+            fact for fact in facts if fact.get("type") != "directory" and not _is_hidden(fact["name"], store.inner)
+        )
         yield from map(store.found, named)
     elif store.is_folder():
         for fact in store.walk(store.inner):
@@ -68,6 +71,12 @@ def files_at(address: str) -> Iterator[Found]:
                 yield store.found(fact)
     else:
         yield Found(address)
+
+
+def read_list(address: str) -> bytes:
+    """The bytes of a list or table at an address. Raises: ConfigError; NotFetchedError."""
+    store = _Store.of(address)
+    return store.ask(lambda: store.read(store.inner))
 
 
 @contextmanager
@@ -78,7 +87,7 @@ def spooled(address: str, limits: MediaLimits) -> Iterator[Path]:
     NotFetchedError; ConfigError; OSError where the file cannot be written here.
     """
     store = _Store.of(address, limits)
-    name = display_name(unquote(_last(urlsplit(address).path)))
+    name = display_name(file_name(address))
     with tempfile.TemporaryDirectory(prefix="drishtiksha-") as folder:
         path = Path(folder, name if len(name.encode()) < 200 else f"file{Path(name).suffix}")
 
@@ -113,17 +122,12 @@ class RemoteFolder:
 
     def text(self, name: str) -> str:
         try:
-            data = self._store.ask(lambda: self._read(f"{self._root}/{name}"))
+            data = self._store.ask(lambda: self._store.read(f"{self._root}/{name}"))
         except NotFetchedError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise FileNotFoundError(name) from None
             raise ManifestError(str(error)) from error
         return decoded(data, f"{self.name}: {name}")
-
-    def _read(self, inner: str) -> bytes:
-        with self._store.opened(inner) as source:
-            data: bytes = source.read(MAX_TEXT)
-        return data
 
     def _plain(self, name: str) -> str:
         return unquote(name) if self._store.protocol in WEB else name
@@ -151,7 +155,8 @@ class _Store:
         try:
             system = fsspec.filesystem(protocol, **_options(protocol, limits or MediaLimits()))
         except ImportError as error:
-            hint = "Install the extra [remote] of this program" if protocol in WEB else known.get("err", str(error))
+            extra = EXTRAS.get(protocol)
+            hint = f"Install the extra [{extra}] of this program" if extra else known.get("err", str(error))
             raise ConfigError(f"{shown(address)} cannot be opened here. {hint.rstrip('.')}.") from error
         return cls(address, protocol, system, system._strip_protocol(address))
 
@@ -202,6 +207,12 @@ class _Store:
                     raise too_big(name, limits)
                 yield chunk
 
+    def read(self, inner: str) -> bytes:
+        """At most `MAX_TEXT` of it."""
+        with self.opened(inner) as source:
+            data: bytes = source.read(MAX_TEXT)
+        return data
+
     def opened(self, inner: str) -> Any:
         """As a stream where that is possible: asking for ranges costs a request each."""
         streamed = {"block_size": 0} if self.protocol in (*WEB, "hf") else {}
@@ -245,7 +256,9 @@ def _is_final(error: BaseException | None) -> bool:
     status = _status(error)
     if status is not None:
         return 400 <= status < 500 and status not in (408, 429)
-    return isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | IsADirectoryError | ValueError)
+    return _is_denied(error) or isinstance(
+        error, FileNotFoundError | NotADirectoryError | IsADirectoryError | ValueError
+    )
 
 
 def _status(error: BaseException | None) -> int | None:
@@ -258,11 +271,16 @@ def _status(error: BaseException | None) -> int | None:
     return None
 
 
+def _is_denied(error: BaseException | None) -> bool:
+    """Also where credentials are wanted and there are none, which the client of S3 notices by itself."""
+    return isinstance(error, PermissionError) or "Credentials" in type(error).__name__
+
+
 def _reason(error: Exception) -> str:
     status = _status(error)
     if status == 404 or (isinstance(error, FileNotFoundError) and status is None):
         return "there is nothing at this address. Check its spelling."
-    if isinstance(error, PermissionError) or status in (401, 403):
+    if _is_denied(error) or status in (401, 403):
         return "access is denied. Give the credentials that the store asks for, as its own tools take them."
     if isinstance(error, TimeoutError):
         return "it did not answer in time. Try again later."
@@ -284,6 +302,11 @@ def _options(protocol: str, limits: MediaLimits) -> dict[str, Any]:
 
 def _is_pattern(address: str, protocol: str) -> bool:
     return any(sign in address for sign in ("*[" if protocol in WEB else "*?["))
+
+
+def _is_hidden(name: str, pattern: str) -> bool:
+    """Whether a file, or a folder above it, is hidden that the pattern does not name."""
+    return any(part.startswith(".") and part not in pattern.split("/") for part in name.split("/"))
 
 
 def _last(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drishtiksha.batch.items import Item
-from drishtiksha.batch.sources import is_address, shown
+from drishtiksha.batch.sources import file_name, is_address, shown
 from drishtiksha.errors import (
     DecodeStalledError,
     DrishtikshaError,
@@ -17,6 +17,7 @@ from drishtiksha.errors import (
     UnreadableMediaError,
     WrongMediaKindError,
 )
+from drishtiksha.media.evidence import display_name
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 
 UNREADABLE, OTHER_KIND = "unreadable", "other_kind_of_media"
@@ -75,7 +76,7 @@ def row_of(item: Item, recipe: str, result: AnalysisResult) -> tuple[Row, list[S
     media = result.media
     named = result.model_copy(update={"path": item.name})
     row = Row(
-        **_facts(item),
+        **facts_of(item),
         model=result.model_name,
         sha256=media.sha256,
         recipe=recipe,
@@ -98,9 +99,17 @@ def row_of(item: Item, recipe: str, result: AnalysisResult) -> tuple[Row, list[S
     return row, [score.model_dump(mode="json") for score in result.scores]
 
 
+def row_like(row: Row, item: Item) -> tuple[Row, list[Sample]]:
+    """What is kept of a result for another file with the same bytes."""
+    assert row.result is not None
+    result = AnalysisResult.model_validate_json(row.result)
+    media = result.media.model_copy(update={"name": display_name(file_name(item.path))})
+    return row_of(item, row.recipe, result.model_copy(update={"media": media}))
+
+
 def failed_row(item: Item, model: str, recipe: str, sha256: str | None, error: str, kind: str) -> Row:
     """A file that has no result by this model, and why. kind: one of `KINDS`, or `MODEL_FAILED` or `WORKER_DIED`."""
-    return Row(**_facts(item), model=model, sha256=sha256, recipe=recipe, error=error, error_kind=kind)
+    return Row(**facts_of(item), model=model, sha256=sha256, recipe=recipe, error=error, error_kind=kind)
 
 
 def kind_of(error: DrishtikshaError) -> str:
@@ -108,10 +117,12 @@ def kind_of(error: DrishtikshaError) -> str:
     return KINDS.get(type(error), UNREADABLE if isinstance(error, MediaError) else MODEL_FAILED)
 
 
-def _facts(item: Item) -> dict[str, Any]:
+def facts_of(item: Item) -> dict[str, Any]:
+    """What a row says of a file beside its bytes."""
+    path = shown(item.path) if is_address(item.path) else item.path
     return {
         "name": item.name,
-        "path": (shown(item.path) if is_address(item.path) else item.path).encode("utf-8", "backslashreplace").decode(),
+        "path": path.encode("utf-8", "backslashreplace").decode(),
         "label": item.label,
         "groups": dict(item.groups),
         "version": item.version,

@@ -13,7 +13,7 @@ from drishtiksha.batch.parts import PartWriter, ResultFolder
 from drishtiksha.settings import Settings
 
 KNOWN = "known"
-"""Among the kinds that `Tally` counts: done by an earlier run."""
+"""Among the kinds that `Tally` counts: done by an earlier run, or for another file with the same bytes."""
 
 
 class Note(Protocol):

@@ -21,6 +21,7 @@ BESIDE = (
 )
 """Endings of files that lie beside media in folders and are never media themselves."""
 _BESIDE = frozenset(f".{ending}" for ending in BESIDE.split())
+WEB = ("http", "https")
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
@@ -82,7 +83,16 @@ def shown(address: str) -> str:
     """The address without user, password and query, which may hold a key; a digest keeps those of one path apart."""
     parts = urlsplit(address)
     query = f"?{sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"
+    rest = "" if parts.scheme in WEB or not parts.fragment else f"#{parts.fragment}"  # elsewhere # stands in names
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}{rest}"
+
+
+def file_name(path: str) -> str:
+    """Of a path or an address, without what stands above it."""
+    if not is_address(path):
+        return Path(path).name
+    parts = urlsplit(path)
+    return unquote(parts.path.rpartition("/")[2]) if parts.scheme in WEB else shown(path).rpartition("/")[2]
 
 
 def local_name(name: str) -> str:
@@ -107,7 +117,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _below(folder: Path, kept_out: Set[Path], passed_over: Counter[str]) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder, onerror=_raised):
+    for root, folders, names in walk(folder):
         folders[:] = sorted((name for name in folders if _is_shown(root, name, kept_out)), key=_natural)
         for name in sorted(names, key=_natural):
             if not _is_shown(root, name, kept_out):
@@ -123,8 +133,29 @@ def _is_shown(root: str, name: str, kept_out: Set[Path]) -> bool:
     return not name.startswith(".") and Path(root, name).resolve() not in kept_out
 
 
+def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, also into folders that are links, each folder once: links may lead in a circle. One that leads back into
+    `top` is passed over, since what it leads to is found by its own name.
+
+    Raises: OSError for a folder that cannot be listed; nothing where there is no `top`.
+    """
+    seen: set[tuple[int, int]] = set()
+    if not top.is_dir():
+        return
+    for root, folders, names in os.walk(top, onerror=_raised, followlinks=True):
+        facts = Path(root).stat()
+        place = facts.st_dev, facts.st_ino
+        back = Path(root) != top and Path(root).is_symlink() and Path(root).resolve().is_relative_to(top.resolve())
+        if back or place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        yield root, folders, names
+
+
 def _raised(error: OSError) -> None:
-    raise error
+    if not isinstance(error, FileNotFoundError):  # deleted meanwhile
+        raise error
 
 
 def _in_order(path: Path) -> list[list[tuple[int, int, str]]]:

@@ -21,11 +21,13 @@ from drishtiksha.batch.datasets import LAYOUTS, folder_at, layout_of, read_datas
 from drishtiksha.batch.items import Item, items_at, items_of
 from drishtiksha.batch.sources import files_of, is_address, local_name
 from drishtiksha.cli.console import (
+    MODELS_HELP,
     STDOUT,
     Exit,
     RunsByDefault,
     err,
     failures_as_exit_codes,
+    here,
     listed,
     out,
     settings_on,
@@ -107,17 +109,15 @@ def run(
         typer.Argument(
             metavar="SOURCE...",
             help="Folders, with all below them; files; patterns such as 'a/*.mp4'; addresses such as s3://bucket/clips/; or one "
-            "CSV list: file, label[, group, source]; with --format the folder or address of one data set.",
+            "CSV list: file[, label, group, source]; with --format the folder or address of one data set.",
         ),
     ],
-    models: Annotated[
-        str,
-        typer.Option(
-            "--models", "-m", help="Names that `drishtiksha models` lists: A,B; 'recommended' stands for a set."
-        ),
-    ],
+    models: Annotated[str, typer.Option("--models", "-m", help=MODELS_HELP)],
     folder: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="For the results; the same command goes on from there.")
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", callback=here, help="For the results; the same command goes on from there."
+        ),
     ],
     engine: EngineOption = EngineName.LOCAL,
     workers: WorkersOption = None,
@@ -175,7 +175,7 @@ def summarised(
 def export(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="What `batch --out` wrote.")],
     to: Annotated[Format, typer.Option("--to", help="jsonl: whole results, as `predict --out` writes them; csv.")],
-    target: Annotated[Path, typer.Option("--out", "-o", help="A file; - for standard output.")] = STDOUT,
+    target: Annotated[Path, typer.Option("--out", "-o", callback=here, help="A file; - for standard output.")] = STDOUT,
     samples: Annotated[bool, typer.Option("--samples", help="The scores of each sample instead.")] = False,
 ) -> None:
     """Write the results as JSON Lines or CSV."""
@@ -240,16 +240,16 @@ def items_named(
         require_source(sources[0], form, split)
     if form is not None:
         return read_dataset(folder_at(sources[0]), form, split), None
-    if len(sources) == 1 and Path(sources[0]).suffix.lower() in LISTS:
-        listed_items = read_manifest(Path(sources[0]))
+    if len(sources) == 1 and is_list(sources[0]):
+        listed_items = read_manifest(sources[0], labelled=False)
         return listed_items, len(listed_items)
-    there = [source for source in map(local_name, sources) if is_address(source)]
-    if not there:
+    away = [source for source in map(local_name, sources) if is_address(source)]
+    if not away:
         files = files_of(sources, [own]).files
         return items_of(files), len(files)
-    here = [source for source in map(local_name, sources) if not is_address(source)]
-    files = files_of(here, [own]).files if here else ()
-    return chain(items_of(files), *map(items_at, there)), None
+    near = [source for source in map(local_name, sources) if not is_address(source)]
+    files = files_of(near, [own]).files if near else ()
+    return chain(items_of(files), *map(items_at, away)), None
 
 
 def require_source(source: str, form: str | None, split: str | None) -> None:
@@ -260,10 +260,16 @@ def require_source(source: str, form: str | None, split: str | None) -> None:
             raise typer.BadParameter(f"there is no folder {source!r}.", param_hint="SOURCE")
     elif split is not None:
         raise ConfigError("--split takes a part of a data set: name its layout with --format.")
-    elif is_address(source):
-        raise ConfigError(f"{source} is no list. Say which data set it is with --format:\n{layouts()}")
+    elif is_address(source := local_name(source)):
+        if not is_list(source):
+            raise ConfigError(f"{source} is no list. Say which data set it is with --format:\n{layouts()}")
     elif not Path(source).exists():
         raise typer.BadParameter(f"there is no file {source!r}.", param_hint="SOURCE")
+
+
+def is_list(source: str) -> bool:
+    """By its ending."""
+    return source.lower().endswith(LISTS)
 
 
 def layouts() -> str:

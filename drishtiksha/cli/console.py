@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ STDOUT = Path("-")
 RUN = "run"
 RECOMMENDED = "recommended"
 """Among the names of models, it stands for those that the configuration recommends."""
+MODELS_HELP = f"Names that `drishtiksha models` lists: A,B; '{RECOMMENDED}' stands for a set."
 
 
 class RunsByDefault(TyperGroup):
@@ -83,6 +85,16 @@ def failures_as_exit_codes() -> Iterator[None]:
         place = f"{error.filename}: " if error.filename else ""
         err.print(f"[bold]{escape(f'{place}{error.strerror or error}')}[/bold]")
         raise typer.Exit(Exit.FAILED) from error
+
+
+def here(path: Path | None) -> Path | None:
+    """The path that an option names for results; for its `callback`. Raises: BadParameter for an address."""
+    if path is not None and re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", path.as_posix()):
+        raise typer.BadParameter(
+            f"results are written on this machine, and {path.as_posix().replace(':/', '://', 1)} is an address. Name a path here, "
+            "and copy what was written with the store's own tools, such as `aws s3 sync`."
+        )
+    return path
 
 
 @contextmanager

@@ -20,9 +20,11 @@ from drishtiksha.cli.batch import (
     require_source,
 )
 from drishtiksha.cli.console import (
+    MODELS_HELP,
     Exit,
     RunsByDefault,
     failures_as_exit_codes,
+    here,
     listed,
     out,
     settings_on,
@@ -52,13 +54,11 @@ def run(
     ],
     models: Annotated[
         str | None,
-        typer.Option(
-            "--models",
-            "-m",
-            help="Names that `drishtiksha models` lists: A,B; 'recommended' stands for a set. Of results: left out: all.",
-        ),
+        typer.Option("--models", "-m", help=f"{MODELS_HELP} Of results: left out: all."),
     ] = None,
-    folder: Annotated[Path | None, typer.Option("--out", help="For scores, report and plots; resumes from it.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", callback=here, help="For scores, report and plots; resumes from it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Judge only so many of the files, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and of --limit.")] = 0,
@@ -156,7 +156,8 @@ def leaderboard(
         list[Path], typer.Argument(exists=True, file_okay=False, help="Folders that `evaluate --out` wrote.")
     ],
     target: Annotated[
-        Path, typer.Option("--out", "-o", help="board.html (one page, with everything in it), .md or .tex.")
+        Path,
+        typer.Option("--out", "-o", callback=here, help="board.html (one page, with everything in it), .md or .tex."),
     ],
 ) -> None:
     """Put several models and lists on one page, or into tables for a paper."""

@@ -66,16 +66,15 @@ def evaluate(
     """
     listing = listing_of(str(manifest), form, split)
     items = drawn(listing.items, limit, seed)
-    if engine is None:
-        manager.preload(names)
+    for name in names:
+        manager.status(name)
     kept = ScoreFile(out / SCORES) if out else None
-    scores, failures = score_files(items, names, manager, note, kept, engine)
-    checkpoints = {name: manager.load_model(name).run_facts()["checkpoint_sha256"] for name in dict.fromkeys(names)}
-    report = _report(listing.name, listing.sha256, scores, checkpoints, seed)
+    found = score_files(items, names, manager, note, kept, engine)
+    report = _report(listing.name, listing.sha256, found.scores, found.checkpoints, seed)
     if out and kept:
         kept.tidy()
-        write(out, report, scores)
-    return Evaluation(report, scores, tuple(failures))
+        write(out, report, found.scores)
+    return Evaluation(report, found.scores, tuple(found.failures))
 
 
 def evaluate_results(

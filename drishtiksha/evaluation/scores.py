@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drishtiksha.batch.known import Key, key_of
 from drishtiksha.errors import ManifestError
 from drishtiksha.evaluation.spreadsheet import guarded, headings, number, rows_of, text_of, unguarded
 from drishtiksha.report.files import write_whole
@@ -72,11 +71,9 @@ class ScoreFile:
         self._known = {_place(score): score for score in read_scores(path)} if path.is_file() else {}
         self.tidy()
 
-    def keys(self, *, but: Collection[str]) -> Iterator[Key]:
-        """Of all scores that need not be made again. but: reasons of those that are tried again."""
-        for score in self._known.values():
-            if score.reason not in but:
-                yield key_of(score.file, score.sha256, score.recipe, score.model)
+    def __iter__(self) -> Iterator[Score]:
+        """The newest score of each file and model."""
+        return iter(self._known.values())
 
     def of(self, file: str, model: str) -> Score | None:
         """The newest score of a file by a model; None without one."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drishtiksha.errors import CaseGoneError, QuotaError, StoreError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.services.shared_evidence import SharedEvidence, evidence_at
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Place
 
@@ -20,6 +21,14 @@ TAKING_S = 3600.0
 """A folder without a case is left alone for so long: its file may just be arriving."""
 MARK = "to-be-deleted"
 """A file in a case's folder: the case is hidden, and deleted unless somebody takes that back in time."""
+COPY = "kept-elsewhere"
+"""A file in a case's folder: what lies there is a copy of what is kept at `evidence_url`. It is touched at each use."""
+COPY_KEPT_S = 86_400.0
+"""How long such a copy stays after its last use."""
+SETTLED_S = 60.0
+"""A copy without a case is left alone for so long: its case may just be opened."""
+SWEEP_SHARED_S = 3600.0
+"""How often what is kept at `evidence_url` is listed."""
 DOOMED = ".deleted"
 """Ends the name of a folder that is being deleted."""
 
@@ -49,10 +58,16 @@ def copied(upload: Path, original_name: str, settings: Settings) -> Evidence:
 
 
 class CaseFolders:
-    """A folder a case for the evidence, another for what is derived from it."""
+    """A folder a case for the evidence, another for what is derived from it. With `evidence_url` the evidence is kept there, and
+    the folders hold copies."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises: ConfigError for an `evidence_url` that cannot be opened."""
         self._settings = settings
+        self._shared = evidence_at(settings.evidence_url) if settings.evidence_url else None
+        self._to_remove: set[str] = set()
+        """Deleted cases that the store did not let go of yet."""
+        self._listed = 0.0
         self._roots = (settings.cases_dir, settings.derived_dir)
         self._taking = threading.Lock()
         """One upload after the other where there is a quota: two at once would each see the room for one."""
@@ -71,21 +86,46 @@ class CaseFolders:
             self._require_room(upload, sweep)
             yield
 
+    def share(self, evidence: Evidence) -> None:
+        """Keep what was copied in where all servers find it. Raises: StoreError."""
+        if self._shared is not None and evidence.case_dir is not None:
+            self._shared.put(evidence.case_dir.name, evidence.path)
+            (evidence.case_dir / COPY).touch()
+
     def evidence(self, case_id: str, place: Place) -> Evidence:
-        """The untouched file of a case. Raises: CaseGoneError."""
+        """The untouched file of a case. Raises: CaseGoneError; where it is fetched, as `SharedEvidence.get`, and QuotaError when
+        the disk is full."""
         case_dir = self._settings.cases_dir / case_id
-        if not (case_dir / place.file_name).is_file():
+        if self._shared is not None:
+            self._fetch(self._shared, case_dir, place)
+        elif not (case_dir / place.file_name).is_file():
             raise CaseGoneError("The file of this case is no longer on this machine. Upload it again.")
         return Evidence(case_dir / place.file_name, place.media, case_dir)
+
+    def _fetch(self, shared: SharedEvidence, case_dir: Path, place: Place) -> None:
+        """A copy, unless it is there; noted as used now."""
+        case_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (case_dir / COPY).touch()
+        if not (case_dir / place.file_name).is_file():
+            try:
+                shared.get(case_dir.name, case_dir / place.file_name, place.media.sha256)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                raise QuotaError(DISK_FULL) from error
 
     def derived(self, case_id: str) -> Path:
         """The folder for derived copies; it exists."""
         folder = self._settings.derived_dir / case_id
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._shared is not None:
+            (folder / COPY).touch()
         return folder
 
     def mark(self, case_id: str) -> None:
         """Hide a case that is to be deleted. A file does it, so that another process, or this one later, knows."""
+        if self._shared is not None:
+            (self._settings.cases_dir / case_id).mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             (self._settings.cases_dir / case_id / MARK).touch()
 
@@ -112,7 +152,9 @@ class CaseFolders:
                 (root / case_id).rename(doomed)
 
     def remove(self, case_id: str) -> None:
-        """Remove everything of a case."""
+        """Remove everything of a case. What the store does not let go of now is removed by a later sweep."""
+        self._to_remove.add(case_id)
+        self._remove_shared()
         for root in self._roots:
             for name in (case_id, f"{case_id}{DOOMED}"):
                 with contextlib.suppress(FileNotFoundError):
@@ -121,13 +163,37 @@ class CaseFolders:
     def sweep(self, known: Collection[str], oldest: float) -> None:
         """Remove what was doomed, and folders that belong to no case and are older than any case may be.
 
-        Not younger ones: the settings may yet return to the database that knows them. oldest: seconds since 1970.
+        Not younger ones: the settings may yet return to the database that knows them. Copies of what is kept elsewhere go soon.
+        oldest: seconds since 1970.
         """
         stray = min(oldest, time.time() - TAKING_S)
         for root in self._roots:
             for folder in root.iterdir() if root.is_dir() else ():
-                if folder.name.endswith(DOOMED) or (folder.name not in known and _made(folder) < stray):
+                if folder.name.endswith(DOOMED) or self._is_over(folder, folder.name in known, stray):
                     shutil.rmtree(folder, ignore_errors=True)
+        self._sweep_shared(known, stray)
+
+    def _is_over(self, folder: Path, known: bool, stray: float) -> bool:
+        """Whether a folder is no longer wanted here. known: whether its case is there."""
+        used = _made(folder / COPY) if (folder / COPY).exists() else None
+        if used is None:
+            return not known and _made(folder) < stray
+        return used < time.time() - (COPY_KEPT_S if known else SETTLED_S)
+
+    def _sweep_shared(self, known: Collection[str], stray: float) -> None:
+        """The same for what is kept elsewhere. A store that cannot be reached is asked again later."""
+        if self._shared is not None and time.monotonic() - self._listed > SWEEP_SHARED_S:
+            with contextlib.suppress(StoreError):  # it is in the log
+                self._to_remove.update(self._shared.strays(known, stray))
+                self._listed = time.monotonic()
+        self._remove_shared()
+
+    def _remove_shared(self) -> None:
+        for case_id in tuple(self._to_remove):
+            with contextlib.suppress(StoreError):  # it is in the log
+                if self._shared is not None:
+                    self._shared.remove(case_id)
+                self._to_remove.discard(case_id)
 
     def _require_room(self, upload: Path, sweep: Callable[[], None]) -> None:
         quota = self._settings.disk_quota_mb

@@ -209,7 +209,8 @@ class Seen:
     def take(self, upload: Path, original_name: str, question: str = "") -> OpenCase:
         """Copy and hash a file into a case of the viewer's own; the upload itself is left where it is.
 
-        Raises: NotAllowedError for nobody in particular; MediaError and its kinds; QuotaError before anything is copied.
+        Raises: NotAllowedError for nobody in particular; MediaError and its kinds; QuotaError before anything is copied;
+        StoreError where it cannot be kept.
         """
         bench, owner = self._bench, self.viewer.owner
         if not self.viewer.may(Right.CHANGE, owner):
@@ -219,6 +220,7 @@ class Seen:
         assert evidence.case_dir is not None
         case_id = evidence.case_dir.name
         try:
+            bench._folders.share(evidence)
             bench._cases.add(case_id, evidence.media, evidence.path.name, owner, question)
         except BaseException:
             bench._folders.remove(case_id)

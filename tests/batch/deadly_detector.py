@@ -10,6 +10,7 @@ import torch
 import yaml
 from media_factory import striped
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from planted import PLANTED
 
 DEADLY = (
@@ -20,6 +21,7 @@ DEADLY = (
 class DeadlyConfig(DetectorConfig):
     deadly: float = 1.0
     noted: str = ""
+    loads: str = ""
     slow_s: float = 0.0
 
 
@@ -28,6 +30,12 @@ class DeadlyDetector(Planted):
 
     def sampling(self, media):
         return FramePlan(count=2, sparse=2)
+
+    def load(self):
+        if self.config.loads:
+            with open(self.config.loads, "a") as loads:
+                loads.write(f"{os.getpid()} {self.model_name}\\n")
+        return super().load()
 
     def before(self, sample):
         level = sample.frame.mean() / 255
@@ -70,8 +78,10 @@ def written_config(folder: Path, **fields: Any) -> Path:
 
 
 def pictures(folder: Path, levels: list[int]) -> Path:
-    """A picture a level, named by its place: `000.png`."""
+    """A picture a level, named by its place, `000.png`, which is also written in it: no two have the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, level in enumerate(levels):
-        Image.fromarray(striped(level, 32, 32)).save(folder / f"{number:03}.png")
+        own = PngInfo()
+        own.add_text("Comment", str(number))
+        Image.fromarray(striped(level, 32, 32)).save(folder / f"{number:03}.png", pnginfo=own)
     return folder

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from deadly_detector import pictures, written_config
 
-from drishtiksha.batch.cluster import RayEngine, _connect
+from drishtiksha.batch import cluster as cluster_module
+from drishtiksha.batch.cluster import ITEM, TOLD, RayEngine, _Actor, _connect
 from drishtiksha.batch.items import items_of
 from drishtiksha.batch.judge import Here, Job, Told
 from drishtiksha.settings import ROOT, load_settings
@@ -75,6 +78,43 @@ def test_every_file_is_there_once_whatever_is_killed(cluster, tmp_path, monkeypa
     assert killed == ["worker", "actor", "node"]
     assert [fact[:1] + fact[2:5] for fact in facts(there)] == [fact[:1] + fact[2:5] for fact in facts(here)]
     assert len(there) == FILES
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "device", "wanted"),
+    [
+        ({}, {"CPU": 6.0}, "auto", (3, 0.0)),
+        ({}, {}, "auto", (1, 0.0)),
+        ({}, {"CPU": 64.0, "GPU": 4.0}, "auto", (4, 1.0)),
+        ({}, {"CPU": 64.0, "GPU": 4.0}, "cpu", (32, 0.0)),
+        ({"workers": 3}, {"CPU": 64.0, "GPU": 4.0}, "cuda", (3, 1.0)),
+        ({"workers": 8}, {"CPU": 64.0, "GPU": 1.0}, "auto", (8, 0.125)),
+        ({"workers": 5}, {"CPU": 64.0, "GPU": 2.0}, "auto", (5, 1 / 3)),
+        ({"gpus": 0.5}, {"CPU": 64.0, "GPU": 2.0}, "auto", (4, 0.5)),
+    ],
+)
+def test_workers_share_what_the_cluster_has(asked, there, device, wanted):
+    assert RayEngine(**asked)._shares(there, device, threads=2) == wanted
+
+
+def test_an_actor_answers_for_each_item_of_its_batch(tmp_path, monkeypatch):
+    """Also for one that is named twice, and for one with the same bytes as another."""
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(written_config(tmp_path)))
+    monkeypatch.setattr(cluster_module, "_ray", lambda: SimpleNamespace(get=lambda job: job))
+    media = pictures(tmp_path / "media", [20, 200])
+    (media / "002.png").write_bytes((media / "000.png").read_bytes())
+    items = list(items_of(sorted(media.iterdir())))
+    actor = _Actor(Job(load_settings(), ("BRIGHT", "DARK")), 1)
+    try:
+        given = enumerate([*items, items[1]], 5)
+        answers = dict(pickle.loads(one) for one in actor({ITEM: [pickle.dumps(one) for one in given]})[TOLD])
+    finally:
+        actor._crew.__exit__()
+    assert {number: sorted(told.model for told in pieces) for number, pieces in answers.items()} == {
+        number: ["BRIGHT", "DARK"] for number in (5, 6, 7, 8)
+    }
+    assert {number for number, pieces in answers.items() if all(told.row for told in pieces)} == {5, 6}
+    assert [told.item.name for told in answers[8]] == [items[1].name] * 2
 
 
 def test_ray_reports_to_nobody_unless_told_to(monkeypatch):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from typer.testing import CliRunner
 
 from drishtiksha.batch import local
 from drishtiksha.batch.items import Item, items_of
-from drishtiksha.batch.judge import Here, Job, Told
-from drishtiksha.batch.local import Crew, LocalEngine, Ready, room_for
+from drishtiksha.batch.judge import Content, Here, Job, Ledger, Made, Told
+from drishtiksha.batch.known import Known
+from drishtiksha.batch.local import Crew, LocalEngine, Ready, _Task, _Worker, room_for
 from drishtiksha.batch.machine import free_bytes
 from drishtiksha.batch.parts import ResultFolder
+from drishtiksha.batch.rows import failed_row
 from drishtiksha.cli import Exit, app
 from drishtiksha.errors import ModelFailedError, ModelRegistryError
 from drishtiksha.evaluation.scores import read_scores
@@ -79,6 +82,74 @@ def test_scores_are_the_same_and_a_deadly_file_stops_no_other(settings, media, t
     assert "it was killed" in row.error
     looks = Counter(line.split()[1] for line in (tmp_path / "noted").read_text().splitlines())
     assert looks["0.980"] == 2, "tried once more, and not again"
+
+
+def test_of_the_same_bytes_one_is_judged_whoever_has_them(settings, media, tmp_path):
+    """Two workers have them at the same moment."""
+    for name in ("000 copy.png", "010.png"):
+        (media / name).write_bytes((media / "000.png").read_bytes())
+    (media / "001.png").unlink()
+    there: list[Told] = []
+    LocalEngine(workers=2).run(Job(settings, ("DEADLY",)), files(media), there.append)
+    assert len({told.item.name for told in there}) == len(there) == len(LEVELS) + 1
+    alike = [told for told in there if Path(told.item.name).name in ("000.png", "000 copy.png", "010.png")]
+    assert len({told.content for told in alike}) == 1
+    assert [told.row is None for told in alike] == [False, True, True], "the judged one is told first"
+    assert Counter(line.split()[1] for line in (tmp_path / "noted").read_text().splitlines())["0.078"] == 1
+
+
+class Pipe:
+    """Of a worker that does nothing."""
+
+    def __init__(self) -> None:
+        self.sent: list[object] = []
+        self.send = self.sent.append
+
+    def close(self) -> None: ...
+
+
+class Dead:
+    exitcode = -9
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+    kill = close = join
+
+
+def crew_of(settings: Settings, workers: int) -> Crew:
+    crew = Crew(Job(settings, ("M",)), workers, 1)
+    crew._wanted, crew._groups, crew._ledger = workers, [("M",)], Ledger(Known(), {"M": Made("r")})
+    crew._workers = [_Worker(Dead(), Pipe(), Ready({"M": Made("r")}, 1, True)) for _ in range(workers)]
+    return crew
+
+
+@pytest.mark.parametrize("ends", ["result", "error", "death"])
+def test_who_waits_for_the_same_bytes_is_told_or_judged(settings, tmp_path, ends):
+    crew, again, told = crew_of(settings, 2), [], []
+    first, second = crew._workers
+    items = [Item("a", str(tmp_path / "a")), Item("b", str(tmp_path / "b"))]
+    assert crew._hand_out(iter([_Task(item, ["M"]) for item in items]), again)
+    for worker in (first, second):
+        crew._answer(worker, "ab" * 32, told.append)
+    assert [worker.lines.sent[-1] for worker in (first, second)] == [("M",), ()]
+    assert second.task is None
+    assert not told
+    row = failed_row(items[0], "M", "r", "ab" * 32, "why", "unreadable")
+    if ends == "result":
+        row = replace(row, error=None, error_kind=None, result="{}")
+    if ends == "death":
+        crew._bury(first, again, told.append)
+        assert [(task.item.name, task.died) for task in again] == [("a", 1), ("b", 0)]
+        return
+    crew._take(first, Told(items[0], "M", row), again, told.append)
+    assert first.task is None
+    if ends == "error":
+        assert [task.item.name for task in again] == ["b"]
+    else:
+        assert [(one.item.name, one.same_as) for one in told] == [("a", None), ("b", Content("ab" * 32, "r"))]
+        crew._workers[1].task = _Task(Item("c", "c"), ["M"])
+        crew._answer(second, "ab" * 32, told.append)
+        assert (told[-1].item.name, told[-1].same_as, second.task) == ("c", Content("ab" * 32, "r"), None)
 
 
 def test_a_worker_that_is_killed_from_outside_costs_nothing(settings, media, monkeypatch):

@@ -7,16 +7,18 @@ import io
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from deadly_detector import pictures, written_config
 from typer.testing import CliRunner
 
 import drishtiksha.analysis
 from drishtiksha.batch import cluster, parts
 from drishtiksha.batch.items import Item, items_of
-from drishtiksha.batch.judge import Here, Told
+from drishtiksha.batch.judge import Here, Job, Told
 from drishtiksha.batch.parts import BROKEN, RESULTS, SCORES, PartWriter, ResultFolder
 from drishtiksha.batch.rows import Row, failed_row
 from drishtiksha.batch.run import KNOWN, run_batch
@@ -24,6 +26,7 @@ from drishtiksha.batch.summary import export, summary
 from drishtiksha.casefile import LOCAL
 from drishtiksha.cli import Exit, app
 from drishtiksha.cli.batch import Pace
+from drishtiksha.detectors.base import Detector
 from drishtiksha.errors import ConfigError, DrishtikshaError
 from drishtiksha.evaluation.command import evaluate_results
 from drishtiksha.registry import ModelManager
@@ -100,11 +103,97 @@ def test_what_did_not_change_is_not_judged_again(manager, media, tmp_path, monke
     judged(manager, files(media), out)
     assert judged(manager, files(media), out) == {KNOWN: 3}
     (media / "000.png").write_bytes((media / "001.png").read_bytes())
-    assert judged(manager, files(media), out) == {KNOWN: 2, "FAKE": 1}
-    assert KNOWN not in judged(manager, files(media), out, ["DARK"])
-    assert calls[:4] == ["000.png", "001.png", "002.png", "000.png"]
+    assert judged(manager, files(media), out) == {KNOWN: 3}
+    assert judged(manager, files(media), out, ["DARK"]) == {KNOWN: 1, "FAKE": 1, "INCONCLUSIVE": 1}
+    assert calls == ["000.png", "001.png", "002.png", "000.png", "002.png"], "by each model the same bytes once"
     newest = {row.name: row.prediction for row in rows(out) if row.model == "BRIGHT"}
     assert [newest[str(media / f"00{n}.png")] for n in range(3)] == ["FAKE", "FAKE", "INCONCLUSIVE"], "one row each"
+
+
+def plain(row: Row) -> Row:
+    """Without what differs from run to run."""
+    document = json.loads(row.result) | {"processing_time": 0.0, "stage_seconds": {}} if row.result else None
+    return replace(row, seconds=None, result=document and json.dumps(document))
+
+
+def test_a_file_that_moved_has_its_row_and_is_not_judged_again(manager, media, tmp_path, monkeypatch):
+    """Renamed, moved, copied, labelled anew: each row is the one that judging the file would give."""
+    out, models = tmp_path / "out", ["BRIGHT", "DARK"]
+    items = [Item("a", str(media / "000.png")), Item("b", str(media / "001.png"), "fake", version="1")]
+    judged(manager, items, out, models)
+    (media / "sub").mkdir()
+    moved = (media / "000.png").rename(media / "sub" / "new [bold] \u00e4.png")
+    (media / "copy.png").write_bytes((media / "001.png").read_bytes())
+    items = [
+        Item("a", str(moved)),
+        Item("other name", str(moved), "real", {"group": "g", "source": "Ada"}),
+        Item("b", str(media / "001.png"), "real", version="2"),
+        Item("c", str(media / "copy.png")),
+    ]
+    twin = tmp_path / "twin"
+    for item in items:
+        judged(manager, [item], twin / item.name, models)
+    monkeypatch.setattr(drishtiksha.analysis, "analyze", None)  # whoever judges fails
+    assert judged(manager, items, out, models) == {KNOWN: 8}
+    found = sorted(rows(out), key=lambda row: (row.name, row.model))
+    wanted = sorted((row for item in items for row in rows(twin / item.name)), key=lambda row: (row.name, row.model))
+    assert list(map(plain, found)) == list(map(plain, wanted))
+    assert len(found) == 8
+    written = len(ResultFolder(out).parts())
+    assert judged(manager, items, out, models) == {KNOWN: 8}
+    assert len(ResultFolder(out).parts()) == written, "nothing is told twice"
+    samples = [row for table in ResultFolder(out).tables(SCORES) for row in table.to_pylist()]
+    alone = [
+        row for item in items for table in ResultFolder(twin / item.name).tables(SCORES) for row in table.to_pylist()
+    ]
+    assert all(sample in samples for sample in alone)
+
+
+def test_the_same_bytes_are_judged_once_in_a_run(manager, media, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "MOST_ROWS", 2)
+    for name in ("003.png", "004.png"):
+        (media / name).write_bytes((media / "001.png").read_bytes())
+    (media / "005.png").write_bytes(b"no picture")
+    (media / "006.png").write_bytes(b"no picture")
+    counts = judged(manager, files(media), tmp_path / "out")
+    assert counts == {"REAL": 1, "FAKE": 1, "INCONCLUSIVE": 1, KNOWN: 2, "unreadable": 2}
+    found = {Path(row.name).name: row for row in rows(tmp_path / "out")}
+    assert len(found) == 7
+    assert {found[name].p_fake for name in ("001.png", "003.png", "004.png")} == {found["001.png"].p_fake}
+    assert "006.png" in found["006.png"].error, "what is wrong with a file is told by its own name"
+
+
+def test_bytes_whose_first_file_was_not_told_of_wait_for_it(manager, media, tmp_path):
+    """As engines of several machines may tell: the one with the same bytes first."""
+    told: list[Told] = []
+    Here(manager).run(Job(manager.settings, ("BRIGHT",)), files(media)[:1], told.append)
+    like = Told(Item("like", str(media / "000.png")), "BRIGHT", same_as=told[0].content)
+    with PartWriter(ResultFolder(tmp_path / "out")) as writer:
+        writer.add(like)
+        writer.flush()
+        assert not ResultFolder(tmp_path / "out").parts()
+        writer.add(told[0])
+    assert {row.name: row.p_fake for row in rows(tmp_path / "out")}.keys() == {"like", files(media)[0].name}
+
+
+@pytest.mark.parametrize("budget_mb", [None, 1])
+def test_each_model_is_loaded_once_for_many_files(tmp_path, monkeypatch, budget_mb):
+    """Also where the memory budget bears one of them at a time; then it is loaded once for each part of the files."""
+    loads = tmp_path / "loads"
+    config = written_config(tmp_path, loads=str(loads))
+    document = yaml.safe_load(config.read_text())
+    document["models"] = dict.fromkeys(("A", "B", "C"), document["models"]["DEADLY"])
+    config.write_text(yaml.safe_dump(document | ({"memory_budget_mb": budget_mb} if budget_mb else {})))
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(config))
+    monkeypatch.setattr(Detector, "memory_bytes", 600_000)
+    monkeypatch.setattr("drishtiksha.batch.judge.PART", 4)
+    told: list[Told] = []
+    items = files(pictures(tmp_path / "media", [10 * n for n in range(10)]))
+    Here().run(Job(load_settings(), ("A", "B", "C")), items, told.append)
+    assert len({(one.item.name, one.model) for one in told}) == len(told) == 30
+    counted = Counter(line.split()[1] for line in loads.read_text().splitlines())
+    # three parts: each begins with the model that the one before ended with
+    assert counted == ({"A": 3, "B": 4, "C": 2} if budget_mb else {"A": 1, "B": 1, "C": 1})
 
 
 def test_a_version_spares_the_reading(manager, media, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drishtiksha.batch.folders import LocalFolder
 from drishtiksha.batch.sources import files_of, written
 from drishtiksha.errors import ConfigError
 
@@ -90,3 +91,21 @@ def test_whether_one_file_was_named_by_itself(archive):
 def test_a_name_that_is_no_text():
     assert written(Path("caf\udce9.jpg")) == "caf\\xe9.jpg"
     assert written(Path("café.jpg")) == "café.jpg"
+
+
+def test_links_to_folders_are_followed_and_never_in_a_circle(tmp_path):
+    """An archive often lies on several disks; each folder is taken once."""
+    archive, disk = tmp_path / "archive", tmp_path / "disk 2"
+    (archive / "here").mkdir(parents=True)
+    disk.mkdir()
+    for path in (archive / "here" / "a.png", disk / "b.png"):
+        path.write_bytes(b"x")
+    (archive / "there").symlink_to(disk)
+    (archive / "again").symlink_to(disk)
+    (archive / "here" / "up").symlink_to(archive)
+    (disk / "back").symlink_to(archive / "here")
+    (archive / "broken").symlink_to(tmp_path / "nowhere")
+    names = [path.relative_to(archive).as_posix() for path in files_of([str(archive)]).files]
+    assert names == ["broken", "again/b.png", "here/a.png"]
+    assert sorted(LocalFolder(archive).files()) == sorted(names)
+    assert list(LocalFolder(archive).files("absent")) == []

@@ -311,9 +311,9 @@ def test_a_data_set_at_an_address_has_the_same_scores(manager, pictures):
     assert (here.report.manifest, there.report.manifest) == ("set, tree, val", "memory://evaluated, tree, val")
     gone = listing_of("memory://evaluated", "tree").items
     store.rm("/evaluated/ADM/val/ai/170.png")
-    scores, failures = score_files(gone, ["BRIGHT"], manager, silent)
-    assert Counter(score.reason for score in scores) == {"": 11, "not_fetched": 1}
-    (told,) = failures
+    found = score_files(gone, ["BRIGHT"], manager, silent)
+    assert Counter(score.reason for score in found.scores) == {"": 11, "not_fetched": 1}
+    (told,) = found.failures
     assert "memory://evaluated/ADM/val/ai/170.png could not be fetched: there is nothing" in told
     store.rm("/evaluated", recursive=True)
 
