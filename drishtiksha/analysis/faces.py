@@ -105,9 +105,9 @@ def _finder(
 ) -> Finder:
     """The face finders are safe to share between threads and take long to build."""
     if name == "mtcnn":
-        from drishtiksha.faces.mtcnn import THRESHOLDS, MTCNNFinder
+        from drishtiksha.faces.mtcnn import MIN_FACE_PX, THRESHOLDS, MTCNNFinder
 
-        return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS, least).find
+        return MTCNNFinder(EMBEDDED_DIR, thresholds or THRESHOLDS, least, sparing=least > MIN_FACE_PX).find
     if name == "dlib":
         from drishtiksha.faces.dlib68 import DlibFinder
 

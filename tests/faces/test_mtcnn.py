@@ -16,6 +16,7 @@ from make_expected_boxes import EXPECTED, THRESHOLDS, own_picture, shared_pictur
 
 from drishtiksha.contract import Face
 from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
+from drishtiksha.faces import mtcnn
 from drishtiksha.faces.mtcnn import MIN_FACE_PX, MODEL_FILE, MTCNNFinder, _AreaImage, first_face_px
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -95,6 +96,59 @@ def test_wanted_faces_are_the_same_wherever_the_search_begins(finder: MTCNNFinde
     assert len(found) == len(wanted)
     for face, truth in zip(found, wanted, strict=True):
         np.testing.assert_allclose(face.box, truth.box, atol=0.01)
+
+
+def crowd() -> np.ndarray:
+    """The portrait in eight sizes on a large picture of texture, faces of about 42 to 170 px."""
+    portrait, rng = own_picture()[1], np.random.default_rng(3)
+    picture = cv2.resize(rng.integers(90, 160, (27, 48, 3), dtype=np.uint8), (1920, 1080))
+    for number, side in enumerate((200, 220, 260, 320, 400, 480, 210, 240)):
+        top, left = 500 * (number // 4), 480 * (number % 4)
+        picture[top : top + side, left : left + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+def assert_alike(picture: np.ndarray, least: int) -> None:
+    start = first_face_px(least)
+    wanted, found = (
+        [face for face in MTCNNFinder(MODELS, min_face=start, sparing=sparing).find(picture) if face.size >= least]
+        for sparing in (False, True)
+    )
+    assert wanted
+    assert len(found) == len(wanted)
+    for face, truth in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(face.box, truth.box, atol=1)
+
+
+def test_a_sparing_search_looks_at_less_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_alike(crowd(), 40)
+    near, whole = [], []
+    for name, places in (("_propose_near", near), ("_propose_at", whole)):
+        real = getattr(MTCNNFinder, name)
+        monkeypatch.setattr(MTCNNFinder, name, lambda *a, places=places, real=real: places.append(a[2]) or real(*a))
+    MTCNNFinder(MODELS, min_face=first_face_px(40), sparing=True).find(crowd())
+    assert len(near) == mtcnn.FINE_SCALES
+    assert not {*near} & {*whole}
+
+
+def test_a_sparing_search_finds_the_same_in_clips(shared: Path) -> None:
+    for name, picture in shared_pictures(shared):
+        if name.startswith("street"):
+            assert_alike(picture, 40)
+
+
+def test_a_strip_of_one_scale_is_searched_at_it() -> None:
+    strip = np.zeros((29, 9000, 3), np.uint8)
+    assert MTCNNFinder(MODELS, min_face=28, sparing=True).find(strip) == []
+
+
+def test_sums_of_pictures_too_wide_for_opencv_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = _AreaImage(own_picture()[1])
+    corners = np.array([[3, 5, 90, 80], [100, 40, 512, 511]])
+    quick = image.rows((100, 120), 10, 60), image.crops(corners, 24)
+    monkeypatch.setattr(mtcnn, "MOST_REMAPPED", 0)
+    for one, other in zip(quick, (image.rows((100, 120), 10, 60), image.crops(corners, 24)), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (19, 400), (1, 1), (64, 21), (300, 300)])
