@@ -305,10 +305,9 @@ class _Builder:
             return self.texts("sentence.unclear", subject=subject, kind=kind)
         grade = self.texts(f"grade_short.{self.strongest.grade.name.lower()}")
         look = self.strongest.look
-        if look and look[0].time_s is not None:
-            return self.texts(
-                "sentence.signs_place", subject=subject, grade=grade, kind=kind, place=words.clock(look[0].time_s)
-            )
+        if look and look[0].start_s is not None and look[0].end_s is not None:
+            place = words.span_words(look[0].start_s, look[0].end_s)
+            return self.texts("sentence.signs_place", subject=subject, grade=grade, kind=kind, place=place)
         return self.texts("sentence.signs", subject=subject, grade=grade, kind=kind)
 
     def _technical(self, headline: str, why: str, disclaimer: str) -> str:

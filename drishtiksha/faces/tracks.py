@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from drishtiksha.contract import Face
 from drishtiksha.people import overlap
@@ -177,6 +176,8 @@ def _pairs(
     """The cheapest pairing of people and faces, as indices, without the impossible pairs."""
     if not active or not len(boxes):
         return []
+    from scipy.optimize import linear_sum_assignment  # here, because the first page need not wait for it
+
     costs = np.array([[_cost(p, time_s, box, look) for box, look in zip(boxes, looks, strict=True)] for p in active])
     rows, columns = linear_sum_assignment(costs)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if costs[r, c] < _IMPOSSIBLE]

@@ -13,8 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image
-from scipy.fft import dctn
-from scipy.special import ndtr
 
 from drishtiksha.casefile import ProvenanceFinding
 
@@ -122,6 +120,8 @@ def _coefficients(luma: np.ndarray) -> np.ndarray:
     grid = luma[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
     blocks = grid.swapaxes(1, 2).reshape(-1, BLOCK, BLOCK)
     sound = (blocks.min(axis=(1, 2)) > 0) & (blocks.max(axis=(1, 2)) < 255)
+    from scipy.fft import dctn  # here, because the first page need not wait for it
+
     return dctn(blocks[sound].astype(np.float32) - 128, axes=(1, 2), norm="ortho")
 
 
@@ -167,4 +167,6 @@ def _moved(first: int, step: int, reach: int) -> np.ndarray:
     ends = round(REACH / first)
     levels = np.arange(-ends, ends + 1) * float(first)
     edges = (np.arange(-reach, reach + 2) - 0.5) * step
+    from scipy.special import ndtr
+
     return np.diff(ndtr((edges[None, :] - levels[:, None]) / ROUNDING), axis=1)

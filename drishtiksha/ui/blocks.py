@@ -52,11 +52,12 @@ def build(workbench: Workbench, viewer: ViewerOf | None = None) -> gr.Blocks:
         with gr.Row(elem_classes="dk-top"):
             html(panels.header(settings.retention_hours))
             shade = gr.Button("Light / dark", size="sm", scale=0, min_width=110, elem_id="dk-shade")
+        linked = html("", js_on_load=script("linked.js"))
         with gr.Tabs():
             with gr.Tab("Analyze") as tab:
-                analyze.build(desk, tab, demo)
+                analyze.build(desk, tab, linked)
             with gr.Tab("Compare") as tab:
-                compare.build(desk, tab)
+                compare.build(desk, tab, linked)
             if settings.login or not settings.public:
                 with gr.Tab("Review") as tab:
                     review.build(desk, tab)

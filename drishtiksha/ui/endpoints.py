@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components.api_component import Api
 
 from drishtiksha.casefile import JobView, Viewer
 from drishtiksha.errors import CaseGoneError, without_server_paths
@@ -98,10 +99,11 @@ def build(desk: Desk) -> None:
 
     with gr.Column(visible=False):
         file = gr.File(type="filepath", label="file")
-        model_name = gr.Textbox(label="model_name")
-        everything = gr.Checkbox(value=False, label="everything")
-        answer = gr.JSON(label="result")
-        models = gr.JSON(label="models")
+        # A browser fetches the code of every kind of component, also of those that are never shown; that of `Api` has none.
+        model_name = Api("", {"type": "string"}, label="model_name")
+        everything = Api(False, {"type": "boolean"}, label="everything")
+        answer = Api(None, {}, label="result")
+        models = Api(None, {}, label="models")
         ask = gr.Button()
         ask.click(
             _analyze,

@@ -16,6 +16,8 @@ from drishtiksha.ui.compare import tab as compare
 from drishtiksha.ui.review import tab as review
 from drishtiksha.ui.shared import theme
 from drishtiksha.ui.shared.desk import Desk
+from drishtiksha.ui.shared.elements import html
+from drishtiksha.ui.shared.templates import script
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +29,7 @@ def demo(desk: Desk) -> gr.Blocks:
 
 def test_the_page_is_built_without_heavy_libraries() -> None:
     code = (
-        "import sys, app; heavy = {'torch', 'timm', 'transformers', 'librosa', 'matplotlib', 'torchvision'} & set(sys.modules);"
+        "import sys, app; heavy = {'torch', 'timm', 'transformers', 'librosa', 'matplotlib', 'torchvision', 'scipy'} & set(sys.modules);"
         "assert not heavy, heavy; assert app.demo.fns"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -41,6 +43,16 @@ def test_only_three_endpoints_are_public(demo: gr.Blocks) -> None:
     public = {fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"}
     assert public == {"analyze", "examine", "list_models"}
     assert not [fn for fn in demo.fns.values() if fn.api_visibility == "undocumented"]
+
+
+def test_the_page_is_made_of_few_kinds_of_components(demo: gr.Blocks) -> None:
+    """A browser fetches two to four files for each kind, on the first load, whether it is seen or not."""
+    kinds = {block.get_block_name() for block in demo.blocks.values()}
+    assert kinds <= {"accordion", "button", "column", "file", "html", "row", "state", "tabitem", "tabs", "api"}
+
+
+def test_a_page_without_a_link_asks_the_server_for_nothing(demo: gr.Blocks) -> None:
+    assert [fn.name for fn in demo.fns.values() for _, event in fn.targets if event == "load"] == []
 
 
 def test_the_queue_is_bounded_and_cannot_be_skipped(demo: gr.Blocks, desk: Desk) -> None:
@@ -124,9 +136,9 @@ def test_where_strangers_use_the_page_nobody_sees_a_list_of_cases(desk: Desk, mo
 
 
 def test_each_tab_has_a_component_for_every_name_of_its_state(desk: Desk) -> None:
-    for module, arguments in ((analyze, (gr.Blocks(),)), (compare, ()), (review, ())):
-        with gr.Blocks() as demo, gr.Tab("Tab") as tab:
-            given = tuple(demo for _ in arguments)
+    for module, linked in ((analyze, True), (compare, True), (review, False)):
+        with gr.Blocks(), gr.Tab("Tab") as tab:
+            given = (html("", js_on_load=script("linked.js")),) if linked else ()
             assert module.build(desk, tab, *given).missing == frozenset(), module.__name__
 
 

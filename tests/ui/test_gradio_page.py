@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import gradio as gr
-from gradio import blocks
+from gradio import blocks, routes
 
-from drishtiksha.ui.shared.gradio_page import work_round
+from drishtiksha.ui.shared.gradio_page import PAGE, work_round
 
 
 def test_an_untouched_component_keeps_its_props() -> None:
@@ -14,3 +14,13 @@ def test_an_untouched_component_keeps_its_props() -> None:
     assert blocks.postprocess_update_dict(element, dict(gr.skip())) == {"__type__": "update"}
     changed = blocks.postprocess_update_dict(element, gr.update(value="c", markup="<i>"))
     assert changed == {"__type__": "update", "value": "c", "props": {"markup": "<i>"}}
+
+
+def test_the_head_of_the_page_fetches_nothing_that_the_page_does_not_need() -> None:
+    """A change of gradio's page would leave both behind, silently."""
+    work_round()
+    source, _, _ = routes.templates.env.loader.get_source(routes.templates.env, PAGE)
+    assert "manifest" not in source
+    assert source.count("document.head.appendChild(script)") == 1
+    assert "if (window.parent !== window) document.head.appendChild(script)" in source, "for a frame alone"
+    assert source.count('property="og:title"') == 1

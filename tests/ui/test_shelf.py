@@ -8,6 +8,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from desk_names import ABSENT, BRIGHT
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
@@ -75,6 +76,16 @@ def test_loading_and_unloading(desk):
     told, models = last(desk, BRIGHT, "unload")
     assert not desk.manager.is_model_loaded(BRIGHT)
     assert "Loaded in" not in models
+
+
+def test_no_other_button_can_be_pressed_meanwhile_and_progress_leaves_the_list_alone(desk_online):
+    before, *meanwhile, (_, after) = list(act_on(desk_online, FETCHED, "pull"))
+    buttons = shelf.cards(desk_online).count("data-action=")
+    assert before[1].count('aria-disabled="true"') == buttons > 1
+    assert {str(models) for _, models in meanwhile} <= {str(gr.skip())}
+    assert "aria-disabled" not in after
+    *_, (_, failed) = act_on(desk_online, "GONE", "pull")
+    assert "aria-disabled" not in failed
 
 
 def test_a_model_without_weights_says_why_it_does_not_load(desk):

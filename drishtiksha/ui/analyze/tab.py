@@ -11,13 +11,13 @@ from drishtiksha.ui.shared import choice, downloads, links, panels
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.elements import html
 from drishtiksha.ui.shared.parts import Parts
-from drishtiksha.ui.shared.templates import script
+from drishtiksha.ui.shared.templates import fill, script
 
 SEEK = {"js_on_load": script("seek.js")}
 
 
-def build(desk: Desk, tab: gr.Tab, demo: gr.Blocks) -> Parts:
-    """Lay out and wire the tab inside the current `gr.Tab` of `demo`."""
+def build(desk: Desk, tab: gr.Tab, linked: gr.HTML) -> Parts:
+    """Lay out and wire the tab inside the current `gr.Tab`. linked: clicked where the page was opened with a job."""
     parts = Parts(Update)
     for name in ("case", "job", "stress_job", "example"):
         parts.add(name, gr.State(""))
@@ -40,7 +40,7 @@ def build(desk: Desk, tab: gr.Tab, demo: gr.Blocks) -> Parts:
             parts.add("try_it", gr.Button("Examine this example here", size="sm", visible=False, elem_id="dk-try"))
             _more(parts, desk)
     taking = wire_evidence(parts, desk)
-    wire_case(parts, desk, tab, demo, taking)
+    wire_case(parts, desk, tab, linked, taking)
     wire_answer(parts, desk)
     wire_looking(parts, desk)
     return parts
@@ -74,8 +74,12 @@ def _more(parts: Parts, desk: Desk) -> None:
     with parts.add("note_box", gr.Column(elem_classes="dk-note-box")):
         parts.add(
             "note",
-            gr.Textbox(
-                label="Note for the report (optional)", lines=1, max_lines=6, max_length=4000, elem_id="dk-note"
+            html(
+                "",
+                html_template="${markup}",
+                markup=fill("analyze/note.html"),
+                js_on_load=script("note.js"),
+                elem_id="dk-note",
             ),
         )
         parts.add("note_saved", html("", elem_id="dk-note-saved", elem_classes="dk-told"))

@@ -44,7 +44,7 @@ def wire_evidence(parts: Parts, desk: Desk) -> list[Any]:
     ]
 
 
-def wire_case(parts: Parts, desk: Desk, tab: gr.Tab, demo: gr.Blocks, taking: list[Any]) -> None:
+def wire_case(parts: Parts, desk: Desk, tab: gr.Tab, linked: gr.HTML, taking: list[Any]) -> None:
     """Watching, stopping and repeating jobs; opening a link; leaving a case: its job goes on, but this page no longer tells of it."""
 
     def again(case_id: str, picks: str, request: gr.Request) -> Iterator[Changes]:
@@ -87,7 +87,7 @@ def wire_case(parts: Parts, desk: Desk, tab: gr.Tab, demo: gr.Blocks, taking: li
         parts["tracks"].click(track, parts["case"], parts.outputs, **WATCHING),
         parts["retry"].click(retry, parts["job"], parts.outputs, **WATCHING),
         parts["stress_run"].click(stress, parts["case"], parts.outputs, **WATCHING),
-        demo.load(reopen, None, parts.outputs, **WATCHING),
+        linked.click(reopen, None, parts.outputs, **WATCHING),
     ]
     parts["notice"].click(undo, None, parts.outputs, **WATCHING)
     parts["stop"].click(stop, parts["job"], parts.outputs, **NOW)
@@ -107,13 +107,7 @@ def wire_answer(parts: Parts, desk: Desk) -> None:
         return parts.update(handlers.keep_note(desk, case_id, text, desk.viewer(request)))
 
     parts["reports"].click(report, [parts["case"]], parts["reports"], concurrency_limit=2, **PRIVATE)
-    gr.on(
-        [parts["note"].blur, parts["note"].submit],
-        note,
-        [parts["case"], parts["note"]],
-        parts.outputs,
-        **NOW,
-    )
+    parts["note"].submit(note, [parts["case"], parts["note"]], parts.outputs, **NOW)
 
 
 def wire_looking(parts: Parts, desk: Desk) -> None:

@@ -32,8 +32,9 @@ MAX_WATCHING = 128
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(desk: Desk, tab: gr.Tab) -> Parts:
-    """Lay out and wire the tab inside the current `gr.Blocks`; `tab` is the tab that is being filled."""
+def build(desk: Desk, tab: gr.Tab, linked: gr.HTML) -> Parts:
+    """Lay out and wire the tab inside the current `gr.Blocks`; `tab` is the tab that is being filled. linked: selected
+    where the page was opened with a comparison."""
     parts = Parts(Update)
     for name in ("case_a", "case_b", "code"):
         parts.add(name, gr.State(""))
@@ -48,7 +49,7 @@ def build(desk: Desk, tab: gr.Tab) -> Parts:
             _result(parts)
     _wire_files(parts, desk, examples)
     _wire_detectors(parts, desk, tab)
-    _wire_run(parts, desk)
+    _wire_run(parts, desk, linked)
     _wire_result(parts, desk)
     return parts
 
@@ -56,7 +57,16 @@ def build(desk: Desk, tab: gr.Tab) -> Parts:
 def _files(parts: Parts, desk: Desk) -> list[tuple[Side, Any, Path]]:
     limits = desk.settings.limits
     html(panels.step(1, "Evidence"))
-    parts.add("mode", gr.Radio(MODES, value="models", label="What to compare", elem_id="dk-compare-mode"))
+    parts.add(
+        "mode",
+        html(
+            "models",
+            html_template="${markup}",
+            markup=fill("compare/mode.html", modes=MODES),
+            js_on_load=script("mode.js"),
+            elem_id="dk-compare-mode",
+        ),
+    )
     examples = _file(parts, "a")
     with parts.add("second", gr.Column(visible=False, elem_classes="dk-second")):
         html(fill("compare/second_file.html"))
@@ -214,7 +224,7 @@ def _wire_detectors(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
     tab.select(opened, _setup(parts), parts.outputs, queue=False, **PRIVATE)
 
 
-def _wire_run(parts: Parts, desk: Desk) -> None:
+def _wire_run(parts: Parts, desk: Desk, linked: gr.HTML) -> None:
     def run(case_a: str, case_b: str, mode: str, picks: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         setup = Setup.of(case_a, case_b, mode, picks)
         yield from parts.stream(running.start(desk, setup, desk.viewer(request)))
@@ -233,7 +243,7 @@ def _wire_run(parts: Parts, desk: Desk) -> None:
     events = [
         parts["run"].click(run, _setup(parts), parts.outputs, **watching),
         parts["retry"].click(again, parts["code"], parts.outputs, **watching),
-        gr.on(None, reopen, [], parts.outputs, js=script("compare_open_tab.js"), **watching),
+        linked.select(reopen, None, parts.outputs, js=script("compare_open_tab.js"), **watching),
     ]
     parts["run"].click(None, None, None, js=script("show_result.js"), api_visibility="private")
     parts["stop"].click(stop, parts["code"], parts.outputs, queue=False, **PRIVATE)

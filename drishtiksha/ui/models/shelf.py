@@ -39,14 +39,14 @@ def recommended(desk: Desk) -> list[ModelStatus]:
     return [s for s in desk.models() if s.config.recommended and s.state == "missing" and fetchable(s.config.weights)]
 
 
-def cards(desk: Desk, asked: Offer | None = None, together: Sequence[Offer] = ()) -> str:
+def cards(desk: Desk, asked: Offer | None = None, together: Sequence[Offer] = (), *, at_work: bool = False) -> str:
     """All models as HTML: for each a line, and its card to unfold. `asked`: the download whose licence is to be accepted;
-    `together`: those of the recommended models."""
+    `together`: those of the recommended models. at_work: no button can be pressed until what one of them began has ended."""
     statuses = desk.models()
     usable = sum(status.state in ("ready", "loaded") for status in statuses)
     ordered = sorted(statuses, key=lambda s: (not s.can_examine(None), not s.config.recommended))
     cards = [_card(desk, s, asked if asked and asked.model == s.name else None) for s in ordered]
-    return fill("models/shelf.html", usable=usable, cards=cards, together=_together(desk, together))
+    return fill("models/shelf.html", usable=usable, cards=cards, together=_together(desk, together), at_work=at_work)
 
 
 def _together(desk: Desk, asked: Sequence[Offer]) -> dict[str, Any] | None:

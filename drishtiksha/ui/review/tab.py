@@ -33,12 +33,18 @@ def build(desk: Desk, tab: gr.Tab) -> Parts:
         with gr.Row(elem_classes="dk-actions"):
             parts.add("csv", gr.Button("Export as CSV", size="sm", min_width=120))
             parts.add("jsonl", gr.Button("Export as JSONL", size="sm", min_width=120))
-            parts.add(
-                "upload",
-                gr.UploadButton(
-                    "Import reviews", size="sm", min_width=120, file_types=[".csv", ".jsonl"], elem_id="dk-import"
-                ),
-            )
+        html(panels.heading("", "Import reviews from a CSV or JSONL file, as they are exported here:"))
+        parts.add(
+            "upload",
+            gr.File(
+                type="filepath",
+                label="Reviews to import",
+                show_label=False,
+                file_types=[".csv", ".jsonl"],
+                height=110,
+                elem_id="dk-import",
+            ),
+        )
         parts.add("moved", html("", elem_id="dk-review-moved", js_on_load=script("fresh_link.js")))
     _wire_case(parts, desk)
     _wire_sum(parts, desk, tab)
@@ -115,7 +121,8 @@ def _wire_sum(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
         return parts.update(queue | handlers.numbers(desk, viewer))
 
     def take_in(upload: str | None, case_id: str, filters: str, request: gr.Request) -> dict[Any, Any]:
-        return parts.update(handlers.take_in(desk, upload, case_id, filters, desk.viewer(request)))
+        taken = handlers.take_in(desk, upload, case_id, filters, desk.viewer(request))
+        return parts.update(taken | {"upload": None})
 
     chosen = [parts["case"], parts["filters"]]
     parts["filters"].input(refresh, chosen, parts.outputs, trigger_mode="always_last", **PRIVATE)
@@ -126,5 +133,4 @@ def _wire_sum(parts: Parts, desk: Desk, tab: gr.Tab) -> None:
             return parts.update(handlers.export(desk, form, desk.viewer(request)))
 
         parts[form].click(export, None, parts.outputs, **PRIVATE)
-    taken = parts["upload"].upload(take_in, [parts["upload"], *chosen], parts.outputs, **PRIVATE)
-    taken.then(None, None, None, js=script("review_forget_upload.js"), api_visibility="private")
+    parts["upload"].upload(take_in, [parts["upload"], *chosen], parts.outputs, **PRIVATE)

@@ -5,7 +5,8 @@ yet these take the place of the component's own props, and its template fails wh
 
 A file that is named by an address, as a request may do in place of an upload, would be fetched from there.
 
-The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours.
+The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours. It
+also names a manifest, which only a page that is installed needs, and fetches a script that only a page within another needs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from drishtiksha.ui.shared.templates import fill, script
 _original = gradio.blocks.postprocess_update_dict
 PAGE = "frontend/index.html"
 _PREVIEW = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
+_MANIFEST = re.compile(r'\s*<link rel="manifest"[^>]*>')
+_WITHIN = ("document.head.appendChild(script);", "if (window.parent !== window) document.head.appendChild(script);")
 _BEGIN = re.compile(r'<meta\s+charset="utf-8"\s*/>')
 
 
@@ -48,7 +51,8 @@ class _OwnHead(BaseLoader):
         source, path, fresh = self._inner.get_source(environment, template)
         if template == PAGE:
             head = fill("shared/head.html", scripts=script("early.js"))
-            source = _BEGIN.sub(lambda begin: f"{begin[0]}\n{head}", _PREVIEW.sub("", source), 1)
+            source = _MANIFEST.sub("", _PREVIEW.sub("", source)).replace(*_WITHIN)
+            source = _BEGIN.sub(lambda begin: f"{begin[0]}\n{head}", source, 1)
         return source, path, fresh
 
 

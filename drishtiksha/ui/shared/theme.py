@@ -94,11 +94,7 @@ def theme() -> gr.themes.Base:
         "system-ui",
         "sans-serif",
     ]
-    mono: list[gr.themes.Font | str] = [
-        gr.themes.LocalFont("IBM Plex Mono", weights=(400,)),
-        "ui-monospace",
-        "monospace",
-    ]
+    mono: list[gr.themes.Font | str] = ["ui-monospace", "monospace"]
     base = gr.themes.Base(
         primary_hue=_BLUE,
         secondary_hue=_BLUE,
