@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gradio as gr
 from gradio import blocks
+from gradio.state_holder import SessionState
 
+from drishtiksha.ui.shared import gradio_page
 from drishtiksha.ui.shared.gradio_page import work_round
 
 
@@ -14,3 +16,16 @@ def test_an_untouched_component_keeps_its_props() -> None:
     assert blocks.postprocess_update_dict(element, dict(gr.skip())) == {"__type__": "update"}
     changed = blocks.postprocess_update_dict(element, gr.update(value="c", markup="<i>"))
     assert changed == {"__type__": "update", "value": "c", "props": {"markup": "<i>"}}
+
+
+def test_each_visitor_has_a_description_of_the_page_of_their_own() -> None:
+    plain = gradio_page._described
+    work_round()
+    with gr.Blocks() as demo:
+        element = gr.HTML("a", html_template="${markup}", markup="<b>")
+        gr.UploadButton("Send")
+    one, other = SessionState(demo), SessionState(demo)
+    told = {number: plain(number, [], block) for number, block in demo.blocks.items()}
+    assert one.config_values == other.config_values == told
+    one._update_value_in_config(element._id, "of one visitor")
+    assert (other.config_values, SessionState(demo).config_values) == (told, told)
