@@ -3,6 +3,8 @@
 Starts `drishtiksha serve` on a folder of its own. Each REST user sends a file, asks for its job once a second until that has
 ended, and sends the next; each page client examines files through the page's own API; beside them /healthz is asked ten
 times a second, from before the first network is loaded. Refusals are obeyed: a client comes back when `Retry-After` says.
+REST users, page clients and the asker of /healthz are a process each, on the same machine; how late the timers of the REST
+users ring tells how much of their waiting is their own.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ KINDS = {
     "video": (ROOT / "assets" / "clip_silent.mp4", "FACE-BLEND-LITE-V1"),
     "sound": (ROOT / "assets" / "clip_with_sound.mp4", "VOICE-SPOOF-LITE-V1"),
 }
+MEASURED = ("health", "poll", "send", "page", "own")
 POLL_S, HEALTH_S, COSTS_S, PAGE_AGAIN_S = 1.0, 0.1, 0.5, 2.0
 START_S, ANSWER_S = 300.0, 120.0
 
@@ -41,7 +44,7 @@ START_S, ANSWER_S = 300.0, 120.0
 class Seen:
     """What all clients saw. Seconds of each answer, by what was asked."""
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"health": [], "poll": [], "send": [], "page": []})
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {what: [] for what in MEASURED})
     ended: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
@@ -108,10 +111,11 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 def load(address: str, server: int, users: int, pages: int, seconds: float, kinds: Sequence[str]) -> Seen:
     """Let all clients work for so long. server: number of its process."""
     seen, until = Seen(), time.monotonic() + seconds
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:  # else they keep the REST users waiting
-        readers = apart.submit(_page_clients, address, pages, until, kinds)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as apart:  # else they keep one another waiting
+        others = [apart.submit(_health, address, until), apart.submit(_page_clients, address, pages, until, kinds)]
         asyncio.run(_rest(address, server, users, until, kinds, seen))
-        seen.add(readers.result())
+        for other in others:
+            seen.add(other.result())
     return seen
 
 
@@ -125,12 +129,9 @@ def _page_clients(address: str, pages: int, until: float, kinds: Sequence[str]) 
 
 async def _rest(address: str, server: int, users: int, until: float, kinds: Sequence[str], seen: Seen) -> None:
     limits = httpx.Limits(max_connections=users + 2)
-    async with (
-        httpx.AsyncClient(base_url=address, timeout=ANSWER_S, limits=limits) as client,
-        httpx.AsyncClient(base_url=address, timeout=ANSWER_S) as apart,
-    ):
+    async with httpx.AsyncClient(base_url=address, timeout=ANSWER_S, limits=limits) as client:
         people = [_user(client, kinds[number % len(kinds)], until, seen) for number in range(users)]
-        await asyncio.gather(*people, _health(apart, until, seen), _costs(server, until, seen))
+        await asyncio.gather(*people, _own_delay(until, seen), _costs(server, until, seen))
 
 
 async def _user(client: httpx.AsyncClient, kind: str, until: float, seen: Seen) -> None:
@@ -179,10 +180,26 @@ async def _come_back(refusal: httpx.Response | None, seen: Seen, until: float) -
     await asyncio.sleep(min(max(after, POLL_S) * (1 + random.random() / 4), max(until - time.monotonic(), 0)))
 
 
-async def _health(client: httpx.AsyncClient, until: float, seen: Seen) -> None:
+def _health(address: str, until: float) -> Seen:
+    seen = Seen()
+    with httpx.Client(base_url=address, timeout=ANSWER_S) as client:
+        while time.monotonic() < until:
+            began = time.monotonic()
+            try:
+                client.get("/healthz")
+            except httpx.TransportError as error:
+                seen.failed[f"health: {type(error).__name__}"] += 1
+            seen.seconds["health"].append(time.monotonic() - began)
+            time.sleep(HEALTH_S)
+    return seen
+
+
+async def _own_delay(until: float, seen: Seen) -> None:
+    """How late a timer of this process rings."""
     while time.monotonic() < until:
-        await _timed(seen, "health", client.get("/healthz"))
+        began = time.monotonic()
         await asyncio.sleep(HEALTH_S)
+        seen.seconds["own"].append(time.monotonic() - began - HEALTH_S)
 
 
 async def _costs(server: int, until: float, seen: Seen) -> None:
@@ -246,6 +263,7 @@ def table(seen: Seen, given: argparse.Namespace) -> str:
         ("`/healthz`: median, 95 %, longest", _spread(seen.seconds["health"])),
         ("`GET /api/jobs/{id}`", _spread(seen.seconds["poll"])),
         ("`POST /api/analyze`, with the file", _spread(seen.seconds["send"])),
+        ("how late the timers of the REST users rang", _spread(seen.seconds["own"])),
         ("an analysis through the page", _spread(seen.seconds["page"])),
         ("refusals, each with `Retry-After`", _counts(seen.refused)),
         ("failures", _counts(seen.failed)),

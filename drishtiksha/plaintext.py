@@ -13,6 +13,10 @@ the two marks of direction that turn nothing but their neighbours."""
 
 SIGN = "\N{REPLACEMENT CHARACTER}"
 
+_UNWRITABLE = re.compile(f"{STEERING.pattern}|[\ud800-\udfff]")
+"""The same, and the bytes of a file name that are no UTF-8, as Python holds them."""
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+
 
 def readable(text: str) -> str:
     """The text with a sign in place of each such character."""
@@ -22,3 +26,21 @@ def readable(text: str) -> str:
 def readable_json(text: str) -> str:
     """A JSON document in which each stands as an escape: it means the same, and steers nothing that prints it."""
     return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def escaped(text: str) -> str:
+    """The text with an escape such as \\u202e in place of each such character, and of what UTF-8 cannot write; it steers nothing,
+    and `unescaped` gives the text back."""
+    told_apart = _ESCAPE.sub(lambda found: f"\\u005c{found[0][1:]}" if _is_ours(found) else found[0], text)
+    return _UNWRITABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", told_apart)
+
+
+def unescaped(text: str) -> str:
+    """The text that `escaped` was given."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if _is_ours(found) else found[0], text)
+
+
+def _is_ours(escape: re.Match[str]) -> bool:
+    """Whether `escaped` writes such an escape: of others, as in a name of a folder under Windows, nothing is made."""
+    character = chr(int(escape[1], 16))
+    return character == "\\" or bool(_UNWRITABLE.fullmatch(character))

@@ -32,7 +32,7 @@ def worker() -> None:
         configure_logging(settings)
         store = open_store(settings.database_url, settings.data_root)
         jobs = Jobs(store, Queue(store, new_worker()), ResultReader())
-        workers = WorkerProcesses(ModelManager(settings), jobs)
+        workers = WorkerProcesses(ModelManager(settings), jobs, takes_in=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         workers.start()

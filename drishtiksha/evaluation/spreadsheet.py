@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from drishtiksha.errors import ManifestError
+from drishtiksha.plaintext import escaped, unescaped
 from drishtiksha.report.csvfile import FORMULA_STARTS
 
 SEPARATORS = ",;\t"
@@ -74,15 +75,17 @@ def headings(cells: Sequence[str]) -> list[str]:
 
 
 def guarded(text: str) -> str:
-    """The text, with an apostrophe in front where a spreadsheet would run it as a formula or change it."""
+    """The text, with an apostrophe in front where a spreadsheet would run it as a formula or change it, and with escapes in place
+    of what steers a terminal or turns the direction of text."""
+    text = escaped(text)
     risky = text.startswith("'") or text.lstrip(" ").startswith(FORMULA_STARTS) or NUMBER_LIKE.fullmatch(text)
     return f"'{text}" if risky else text
 
 
 def unguarded(cell: str) -> str:
-    """The text that `guarded` was given."""
-    text = cell.removeprefix("'")
-    return text if guarded(text) == cell else cell
+    """The text that `guarded` was given. A cell that a spreadsheet wrote anew stands for itself."""
+    text = unescaped(cell.removeprefix("'"))
+    return text if guarded(text) == cell else unescaped(cell)
 
 
 def number(cell: str) -> float | None:

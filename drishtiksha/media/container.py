@@ -12,7 +12,7 @@ import av.error
 
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
-from drishtiksha.media.guard import Pulse
+from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
                 **decoder_options(limits),
             },
             metadata_errors="replace",
-            timeout=limits.stall_s,
+            timeout=SHORT_OF_PROCESSOR * limits.stall_s,  # so that what the guard has given up ends, too
         )
         # PyAV asks for time stamps to be made up where a file has none; it is better to know that it has none.
         container.flags &= ~av.container.Flags.gen_pts.value  # type: ignore[operator]  # its stub says Flags

@@ -2,7 +2,8 @@
 
 A call into a decoder cannot be interrupted from Python. The work is done by a daemon thread that reports each packet and
 frame through `Pulse.beat`; the caller waits on a short bounded queue, looks at the time since the last beat, and asks
-`check` several times a second whether the user has cancelled.
+`check` several times a second whether the user has cancelled. Time in which the machine was too busy to let the decoder
+work, or in which this process was stopped, is no silence of the decoder (`_Silence`).
 
 Every open and decode of evidence runs here, so this is also the one border at which whatever a third-party decoder raises
 becomes an error about the file.
@@ -10,6 +11,7 @@ becomes an error about the file.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -43,6 +45,18 @@ JOIN_S = 0.5
 """How long an abandoned worker gets to close its file."""
 
 
+WATCHED_S = 0.1
+"""A decoder that was silent for so long is watched more closely: for its share of the processor."""
+
+LEAP_S = 1.0
+"""Two looks that lie further apart than this do so because this process, or its machine, stood still between them."""
+
+SHORT_OF_PROCESSOR = 5
+"""Times `stall_s` after which a silent decoder is given up however busy the machine is."""
+
+TASKS = Path("/proc/self/task")
+
+
 class _Abandoned(BaseException):
     """Ends the worker once nobody waits for it. Not an Exception, so that no handler in a decoder loop keeps it."""
 
@@ -62,6 +76,48 @@ class Pulse:
 
     def stop(self) -> None:
         self._stop.set()
+
+
+class _Silence:
+    """For how long somebody has waited for a decoder that gave no sign although it could have: without the time that its
+    threads waited for a processor, where the system tells that (Linux), and without that in which this process stood still."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._begin(time.monotonic())
+
+    def _begin(self, since: float) -> None:
+        self._beat, self._since, self._looked, self._stood_still_s = self._pulse.last_beat, since, time.monotonic(), 0.0
+        self._waited: dict[str, float] | None = None
+
+    def seconds(self, stall_s: float) -> float:
+        """Call it often. More than `stall_s` is a stall."""
+        if self._pulse.last_beat != self._beat:
+            self._begin(self._pulse.last_beat)
+        now = time.monotonic()
+        if (late_s := now - self._looked - POLL_S) > LEAP_S:
+            self._stood_still_s += late_s
+        self._looked = now
+        wall_s = now - self._since - self._stood_still_s
+        if self._waited is None and wall_s > WATCHED_S:
+            self._waited = _waits()
+        if wall_s < stall_s or wall_s > SHORT_OF_PROCESSOR * stall_s or not self._waited:
+            return wall_s
+        before = self._waited
+        return wall_s - max((s - before.get(task, 0.0) for task, s in _waits().items()), default=0.0)
+
+
+def _waits() -> dict[str, float]:
+    """For how long each thread of this process, those of decoders included, was ready and had no processor, s. Empty where
+    the system does not tell."""
+    waits = {}
+    try:
+        for task in TASKS.iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                waits[task.name] = int((task / "schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return {}
+    return waits
 
 
 @dataclass(frozen=True)
@@ -88,9 +144,10 @@ def guarded(
 ) -> Generator[T, None, None]:
     """Yield what `produce` yields, decoded ahead. path: the file that it decodes. depth: how many items like this one may wait.
 
-    Raises: DecodeStalledError after `stall_s` seconds without a beat; TimeUpError after `budget_s` seconds in all, None:
-    no bound; UnreadableMediaError, with the name of the file's format, for what a decoder raises; MediaLimitError when the
-    memory is not enough; errors of our own and whatever `check` raises as they are.
+    Raises: DecodeStalledError after `stall_s` seconds of waiting without a beat, in which the decoder could have worked;
+    TimeUpError after `budget_s` seconds in all, None: no bound; UnreadableMediaError, with the name of the file's format, for
+    what a decoder raises; MediaLimitError when the memory is not enough; errors of our own and whatever `check` raises as they
+    are.
     """
     pulse = Pulse()
     items: queue.Queue[object] = queue.Queue(maxsize=1)
@@ -183,6 +240,7 @@ def _next_item(
     check: Callable[[], None],
     ends_at: float | None,
 ) -> object:
+    silence = _Silence(pulse)
     while True:
         check()
         if ends_at is not None and time.monotonic() > ends_at:
@@ -191,7 +249,7 @@ def _next_item(
             return items.get(timeout=POLL_S)
         except queue.Empty:
             # A worker that waits for room in the queue beats too: a slow caller is no stall.
-            if time.monotonic() - pulse.last_beat > stall_s:
+            if silence.seconds(stall_s) > stall_s:
                 raise DecodeStalledError(
                     f"{name} could not be decoded: nothing came out of it for {stall_s:g} seconds, so it was stopped. "
                     "The file may be damaged or its disk too slow; convert it to MP4 (H.264) and try again."

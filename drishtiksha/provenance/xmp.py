@@ -37,8 +37,9 @@ CAMERA_RAW = "crs:"
 def read_xmp(packet: bytes | str, fields: Fields) -> bool:
     """Add the fields of one XMP packet. False when it cannot be read."""
     data = packet.encode("utf-8", errors="replace") if isinstance(packet, str) else packet
-    # XMP has no document type; where one is declared, entities could blow it up.
-    if len(data) > MAX_PACKET or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+    # XMP has no document type; where one is declared, entities could blow it up. It may be written in UTF-16.
+    plain = data.replace(b"\0", b"")
+    if len(data) > MAX_PACKET or b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
         return False
     try:
         root = ElementTree.fromstring(data.strip(b"\0 \r\n\t"))  # noqa: S314 - bounded, and without entities

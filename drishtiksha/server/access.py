@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import Depends, Request
 
 from drishtiksha.casefile import LOCAL, Role, Viewer
@@ -101,9 +102,10 @@ def _key(request: Request) -> str | None:
     return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
 
 
-def _admitted(request: Request) -> Viewer:
+async def _admitted(request: Request) -> Viewer:
+    """In the event loop where no key must be looked up: a turn of a thread takes longer than the rest of such a request."""
     gate: Gate = request.app.state.services.gate
-    return gate.admit(request)
+    return gate.admit(request) if _key(request) is None else await anyio.to_thread.run_sync(gate.admit, request)
 
 
 Admitted = Annotated[Viewer, Depends(_admitted)]

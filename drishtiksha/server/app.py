@@ -22,7 +22,15 @@ from drishtiksha.server import analyze, cases, errors, health, jobs
 from drishtiksha.server.access import Gate
 from drishtiksha.server.bodies import ErrorBody
 from drishtiksha.server.metrics import CountRequests, Metrics
-from drishtiksha.server.middleware import Lingering, NothingElsewhere, SameSite, SecurityHeaders, SlowLogins, SmallPage
+from drishtiksha.server.middleware import (
+    BoundedBodies,
+    Lingering,
+    NothingElsewhere,
+    SameSite,
+    SecurityHeaders,
+    SlowLogins,
+    SmallPage,
+)
 from drishtiksha.server.services import Services
 from drishtiksha.services.sessions import SessionCookie
 from drishtiksha.services.workbench import Workbench
@@ -70,6 +78,7 @@ def create_app(
     _answer_for_the_rest(app)
     errors.install(app)
     _describe_keys(app, gate)
+    app.add_middleware(BoundedBodies, max_upload=settings.limits.max_bytes)
     app.add_middleware(Lingering)
     app.add_middleware(SlowLogins)
     if settings.public:

@@ -16,7 +16,6 @@ from drishtiksha.answer import Answer
 from drishtiksha.casefile import CaseFile, JobView
 from drishtiksha.errors import RequestError
 from drishtiksha.forensics import Filter
-from drishtiksha.report import write
 from drishtiksha.results import Prediction
 from drishtiksha.server.access import Admitted
 from drishtiksha.server.bodies import CaseSummary, gone
@@ -141,17 +140,14 @@ def delete(case_id: CaseId, viewer: Admitted, here: Here) -> Response:
 )
 def report(case_id: CaseId, form: ReportForm, viewer: Admitted, here: Here) -> Response:
     """The report as one HTML file or PDF; zip: a signed bundle that `drishtiksha verify` checks; json, csv: the data."""
-    settings = here.settings
     opened = here.workbench.seen_by(viewer).open(case_id)
-    the_case, evidence = opened.read(), opened.evidence()
+    the_case = opened.read()
     if not here.reports.acquire(timeout=REPORT_WAIT_S):
         raise RequestError("busy", "Other reports are being made. Try again in a moment.", 503)
     try:
         with tempfile.TemporaryDirectory(dir=here.uploads_dir) as folder:
             target = FilePath(folder) / f"report.{form.value}"
-            answer = opened.answer(case=the_case)
-            written = write(the_case, evidence, target, settings.data_root, answer=answer, limits=settings.limits)
-            made = written.read_bytes()
+            made = opened.report(target, the_case).read_bytes()
     finally:
         here.reports.release()
     disposition = f'attachment; filename="drishtiksha-{case_id[:8]}.{form.value}"'

@@ -90,7 +90,7 @@ class CountRequests:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_api(scope["path"]):
+        if scope["type"] != "http" or not is_api(scope):
             await self.app(scope, receive, send)
             return
         status = 500

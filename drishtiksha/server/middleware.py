@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Collection
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drishtiksha.server.access import TokenBuckets
 from drishtiksha.server.errors import refusal
+from drishtiksha.services.folders import DISK_FULL
 from drishtiksha.settings import LOOPBACK
 
 LINGER_S = 3.0
@@ -22,10 +25,15 @@ LINGER_BYTES = 32_000_000
 """How long, and for how much, an answered client may still talk before the connection is cut: one that hears nothing
 but a reset would never read the answer."""
 
+FORM_BYTES = 8_000_000
+"""Of a body that is no upload: what an event of the page is given, without its files."""
+DISK_RESERVE = 0.02
+"""Share of the disk that uploads to the page leave free."""
 LOGINS_PER_MINUTE = 10
 """From one address, right or wrong."""
 
 
+_TOO_LARGE = "That is more than the {:,.0f} MB that this server takes here."
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _EVERYWHERE = {
     "x-content-type-options": "nosniff",
@@ -48,8 +56,16 @@ _SPACES = "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 _ELSEWHERE = re.compile(r"/proxy=|/file=\s*[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
 
 
-def is_api(path: str) -> bool:
-    """Whether a path belongs to this server rather than to the page mounted beside it."""
+def own_path(scope: Scope) -> str:
+    """What is asked for, without the path below which a proxy offers this server."""
+    path: str = scope["path"]
+    above = scope.get("root_path", "").rstrip("/")
+    return path[len(above) :] if above and path.startswith(f"{above}/") else path
+
+
+def is_api(scope: Scope) -> bool:
+    """Whether something of this server is asked for rather than of the page mounted beside it."""
+    path = own_path(scope)
     return path.startswith("/api/") or path in ("/healthz", "/readyz", "/metrics")
 
 
@@ -66,7 +82,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        wanted = _EVERYWHERE | (_API if is_api(scope["path"]) else self._page)
+        wanted = _EVERYWHERE | (_API if is_api(scope) else self._page)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -133,13 +149,51 @@ class SlowLogins:
         self.app, self._buckets = app, TokenBuckets(LOGINS_PER_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/") == "/login":
+        if scope["type"] == "http" and scope["method"] == "POST" and own_path(scope).rstrip("/") == "/login":
             address = scope["client"][0] if scope.get("client") else ""
             if wait_s := self._buckets.take(address):
                 response = refusal("too_many_requests", "Too many attempts to log in. Wait a moment.", 429, wait_s)
                 await response(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+class BoundedBodies:
+    """Refuses bodies that no page of ours sends, before they are read: what is no upload is held in memory as a whole, and
+    uploads must not fill the disk, since they lie there before anybody counts them."""
+
+    def __init__(self, app: ASGIApp, max_upload: int) -> None:
+        """max_upload: bytes of a file that may be uploaded to the page."""
+        self.app, self._max_upload = app, max_upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or own_path(scope).startswith("/api/"):  # whose only body is counted as it comes
+            await self.app(scope, receive, send)
+            return
+        upload = scope["path"].rstrip("/").endswith("/upload")
+        most = self._max_upload + FORM_BYTES if upload else FORM_BYTES
+        stated = Headers(scope=scope).get("content-length", "0")
+        size = int(stated) if stated.isdecimal() else 0
+        if size > most or (upload and _fills_the_disk(size)):
+            kind, why, status = ("quota", DISK_FULL, 507) if size <= most else ("too_large", _TOO_LARGE, 413)
+            await refusal(kind, why.format(most / 1e6), status)(scope, receive, send)
+            return
+        left = most
+
+        async def counted() -> Message:
+            """Of a body that does not state its length: it breaks off where it is too long."""
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            return message if left >= 0 else {"type": "http.disconnect"}
+
+        await self.app(scope, counted, send)
+
+
+def _fills_the_disk(size: int) -> bool:
+    """Whether a body of so many bytes leaves too little room where the page's uploads lie."""
+    disk = shutil.disk_usage(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    return disk.free - size < DISK_RESERVE * disk.total
 
 
 class SmallPage:
@@ -150,20 +204,22 @@ class SmallPage:
         self.app, self.compressed = app, GZipMiddleware(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        page = scope["type"] == "http" and scope["path"] == f"{scope.get('root_path', '')}/"
+        page = scope["type"] == "http" and own_path(scope) == "/"
         await (self.compressed if page else self.app)(scope, receive, send)
 
 
-def page_walls(host: str, *, login: bool, proxied: bool) -> list[Middleware]:
-    """What stands round a page that is served alone, listening at `host`; `create_app` has the same."""
+def page_walls(host: str, *, login: bool, proxied: bool, max_upload: int) -> list[Middleware]:
+    """What stands round a page that is served alone, listening at `host`; `create_app` has the same. max_upload: as for
+    `BoundedBodies`."""
     names = LOOPBACK if host in LOOPBACK and not proxied else ()
-    walls = [
+    return [
         Middleware(SmallPage),
         Middleware(SecurityHeaders),
         Middleware(NothingElsewhere),
         Middleware(SameSite, allowed_hosts=names, pages=[os.environ.get("SPACE_HOST", "")]),
+        *([Middleware(SlowLogins)] if login else []),
+        Middleware(BoundedBodies, max_upload=max_upload),
     ]
-    return [*walls, Middleware(SlowLogins)] if login else walls
 
 
 class Lingering:

@@ -88,7 +88,8 @@ class Services:
         return folder
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
+    """Not a plain function, which would wait for its turn of a thread."""
     services: Services = request.app.state.services
     return services
 

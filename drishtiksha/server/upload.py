@@ -130,9 +130,11 @@ class _Form:
         self._part, self._disposition, self._text = "", b"", bytearray()
 
     def _on_header(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
         self._header += data[start:end]
 
     def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
         self._value += data[start:end]
 
     def _header_end(self) -> None:
@@ -157,10 +159,13 @@ class _Form:
                 raise _too_large(self.max_bytes)
             self.pending += data[start:end]
             return
-        self._other_bytes += end - start
+        self._count(end - start)
+        self._text += data[start:end]
+
+    def _count(self, more: int) -> None:
+        self._other_bytes += more
         if self._other_bytes > FIELDS_BYTES:
             raise RequestError("bad_request", "The fields of the form are too long.", 422)
-        self._text += data[start:end]
 
     def _part_end(self) -> None:
         if self._part != FILE:

@@ -8,28 +8,36 @@ from pydantic import ValidationError
 
 from drishtiksha.analysis.conditions import Conditions
 from drishtiksha.answer import Answer
-from drishtiksha.answer.doubts import Doubt, deciding_conditions, doubt_of, suspected
+from drishtiksha.answer.doubts import Doubt, doubt_of, suspected
 from drishtiksha.casefile import CaseFile
-from drishtiksha.media.evidence import Evidence
+from drishtiksha.errors import MediaError
 from drishtiksha.report.files import once
-from drishtiksha.settings import MediaLimits
+from drishtiksha.services.workbench import OpenCase
 
 
-def doubt_about(case: CaseFile, answer: Answer, evidence: Evidence, folder: Path, limits: MediaLimits) -> Doubt | None:
-    """None where no detector found signs. folder: for derived copies of the case."""
+def doubt_about(case: CaseFile, answer: Answer, opened: OpenCase) -> Doubt | None:
+    """None where no detector found signs. case, answer: as `opened` gave them. Raises: CaseGoneError."""
     found = suspected(answer)
     if found is None:
         return None
     result = next(one for one in case.results if one.model_name == found[1])
     made = "".join(filter(str.isalnum, result.provenance.started_utc))
-    path = folder / f"conditions-{result.model_name}-{made}.json"
+    path = opened.derived() / f"conditions-{result.model_name}-{made}.json"
     conditions = _kept(path)
     if conditions is None:
-        conditions = deciding_conditions(answer, evidence, limits)
+        conditions = _measured(opened, answer)
         if conditions is not None:
             text = conditions.model_dump_json()
             once(path, lambda target: target.write_text(text, encoding="utf-8"))
     return doubt_of(answer, case.results, conditions, case.stress)
+
+
+def _measured(opened: OpenCase, answer: Answer) -> Conditions | None:
+    try:
+        found = opened.apart("conditions", answer=answer.model_dump_json())
+    except MediaError:  # a decoder crashed
+        return None
+    return None if found is None else Conditions.model_validate(found)
 
 
 def _kept(path: Path) -> Conditions | None:

@@ -31,6 +31,8 @@ SILENT_S = 10.0
 """After so long without a sign the health of the server says so."""
 LOOK_S = 0.5
 """How often it is looked whether a worker hangs."""
+STOOD_STILL_S = 5.0
+"""Two such looks that lie further apart than this do so because this machine, or its container, stood still."""
 STOP_S = 15.0
 """How long a worker may take to put its job back and end, before it is killed."""
 WAITS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -200,8 +202,12 @@ class Keeper:
     def _watch(self, process: subprocess.Popen[str], silent: threading.Event) -> bool:
         """Wait for the end of a worker, which comes at once when it hangs: whether it did. silent: it closed its pipe."""
         stop_by: float | None = None
+        looked = time.monotonic()
         while not silent.wait(LOOK_S):
             now = time.monotonic()
+            if now - looked > STOOD_STILL_S:  # so did the worker, most likely: its next sign has its time
+                self._sign = now
+            looked = now
             if self._stopping.is_set():
                 stop_by = stop_by or now + STOP_S
                 self.ask_to_stop()

@@ -6,6 +6,7 @@ supervises never imports torch.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from drishtiksha.errors import DrishtikshaError, ModelRegistryError, UnreadableM
 from drishtiksha.media.evidence import Evidence, display_name
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo
+from drishtiksha.services.apart import Apart
 from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.services.folders import copied
 from drishtiksha.services.keeping import START_S, Keeper, WorkerEndedError
@@ -29,6 +31,9 @@ GLANCE_S = 60.0
 SWITCH_S = 0.001
 """How long a thread of this process may go on before another one has its turn: what answers must not wait long for what
 takes files in. With eight busy threads Python's own 5 ms keep an answer waiting several times as long."""
+
+GARBAGE = (10_000, 20, 20)
+"""Objects that are made before the youngest garbage is looked for, and after how many such times that of the next ages is."""
 
 TAKING = "the process that takes files in"
 
@@ -42,16 +47,23 @@ class WorkerProcesses:
     """The workers of a server, each a process of its own. A `Crew`."""
 
     def __init__(
-        self, manager: ModelManager, jobs: Jobs, sweep: tuple[Callable[[], None], float] | None = None
+        self,
+        manager: ModelManager,
+        jobs: Jobs,
+        sweep: tuple[Callable[[], None], float] | None = None,
+        *,
+        takes_in: bool = True,
     ) -> None:
-        """sweep: called at the start and every so many seconds."""
-        self._manager, self._jobs = manager, jobs
+        """sweep: called at the start and every so many seconds. takes_in: files come in here, and cases are looked at; without
+        it there are workers alone, for the jobs of a server elsewhere."""
+        self._manager, self._jobs, self._takes_in = manager, jobs, takes_in
         chores: list[Chore] = [("takeover", jobs.queue.take_over, DEAD_S / 3)]
         if sweep is not None:
             chores.append(("retention", *sweep))
         self._chores = Repeated(chores)
         self._keepers: list[Keeper] = []
         self._taking: Keeper | None = None
+        self._apart = Apart(manager.settings)
         self._alone = threading.Lock()
 
     def start(self) -> None:
@@ -59,6 +71,7 @@ class WorkerProcesses:
         if self._keepers:
             return
         sys.setswitchinterval(SWITCH_S)
+        _collect_less()
         groups = by_device_elsewhere(config.device for config in self._manager.model_configs.values())
         self._jobs.queue.groups = groups
         self._chores.start()
@@ -74,7 +87,8 @@ class WorkerProcesses:
             )
             for devices, others in shares(groups)
         ]
-        self._taking = Keeper(TAKING, "taking", self._manager, self._jobs, self._gather)
+        if self._takes_in:
+            self._taking = Keeper(TAKING, "taking", self._manager, self._jobs, self._gather)
         for keeper in self._everyone:
             keeper.start()
 
@@ -135,6 +149,14 @@ class WorkerProcesses:
         told = self._taken(evidence.media.name, do="origin", path=str(evidence.path.absolute()), media=media)
         return Provenance.model_validate(told)
 
+    def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
+        if self._taking is None:
+            return self._apart.do(task, evidence, **given)
+        media = evidence.media.model_dump(mode="json")
+        return self._taken(
+            evidence.media.name, do="apart", task=task, path=str(evidence.path.absolute()), media=media, given=given
+        )
+
     def _taken(self, name: str, **message: Any) -> Any:
         """What comes of a file. One whose process crashed meanwhile is tried once more, and such files one after the other,
         since only one of them was at fault. Raises: UnreadableMediaError when the process crashes again."""
@@ -162,3 +184,11 @@ class WorkerProcesses:
     def _gather(self) -> None:
         """Let the list of models know what the workers have in memory."""
         self._manager.elsewhere = {name: facts for keeper in self._keepers for name, facts in keeper.loaded.items()}
+
+
+def _collect_less() -> None:
+    """Collections of garbage hold every thread up, and took a quarter of the time of the thread that answers: what is there from
+    the start on is not walked through again, and the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)

@@ -1,5 +1,5 @@
-"""The process that takes files in: it copies and hashes them, and reads what they are and what they say of themselves, so
-that a file in which a decoder crashes costs the server nothing. `services.processes` starts it, and tells it what to do."""
+"""The process that takes files in: it copies and hashes them, reads what they are and what they say of themselves, and decodes
+what is shown of them, so that a file in which a decoder crashes costs the server nothing. `services.processes` starts it, and tells it what to do."""
 
 from __future__ import annotations
 
@@ -10,31 +10,38 @@ from typing import Any
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.provenance import examine
 from drishtiksha.results import MediaInfo
+from drishtiksha.services.apart import Apart
 from drishtiksha.services.folders import copied
 from drishtiksha.services.lines import answer
 from drishtiksha.services.worker import settle_in
 from drishtiksha.services.workers import BEAT_S, Repeated
 from drishtiksha.settings import Settings
 
+NICENESS = 5
+"""Whoever asks the page waits for an answer; who sends a file waits for it before the jobs of others."""
+
 
 def main() -> None:
     """Work until the supervisor closes the pipe, or dies."""
-    settings, lines, _ = settle_in()
+    settings, lines, _ = settle_in(NICENESS)
     lines.send(worker=f"taking:{os.getpid()}")
 
     def live() -> None:
         lines.send(loaded={})
 
     Repeated([("signs of life", live, BEAT_S)]).start()
+    apart = Apart(settings)
     for message in lines.received():
-        answer(lines, message["id"], lambda asked=message: _done(asked, settings))  # type: ignore[misc]
+        answer(lines, message["id"], lambda asked=message: _done(asked, settings, apart))  # type: ignore[misc]
 
 
-def _done(asked: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _done(asked: dict[str, Any], settings: Settings, apart: Apart) -> Any:
     if asked["do"] == "copy":
         evidence = copied(Path(asked["upload"]), asked["called"], settings)
         return {"path": str(evidence.path), "media": evidence.media.model_dump(mode="json")}
     evidence = Evidence(Path(asked["path"]), MediaInfo.model_validate(asked["media"]))
+    if asked["do"] == "apart":
+        return apart.do(asked["task"], evidence, **asked["given"])
     return examine(evidence, settings.limits).model_dump(mode="json")
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from drishtiksha.answer import Answer, Glance
 from drishtiksha.casefile import (
@@ -39,7 +39,7 @@ from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
 from drishtiksha.services.answers import answer_to, for_track, proven_for, started_for
 from drishtiksha.services.estimates import guess
 from drishtiksha.services.folders import CaseFolders
-from drishtiksha.services.looking import KeyFrames, Look, Looks
+from drishtiksha.services.looking import KeyFrames, Look
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.processes import WorkerProcesses
 from drishtiksha.services.running import Here, Runner
@@ -89,7 +89,6 @@ class Workbench:
         self.settings, self.manager, self._runner = settings, manager, runner or Here()
         self.store = store or open_store(settings.database_url, settings.data_root)
         self._folders = CaseFolders(settings)
-        self._looks = Looks(settings.limits)
         reader = ResultReader()
         self._cases = Cases(self.store, reader)
         self._jobs = Jobs(self.store, Queue(self.store, new_worker()), reader)
@@ -374,11 +373,32 @@ class OpenCase:
 
     def look(self, through: Filter = Filter.FRAME, time_s: float = 0.0) -> Look:
         """The frame that is shown at `time_s` through a filter. Raises: CaseGoneError, MediaError, QueueFullError."""
-        return self._bench._looks.look(self.evidence(), self.derived(), through, time_s)
+        return Look.model_validate(
+            self.apart("look", folder=str(self.derived().absolute()), through=through.value, time_s=time_s)
+        )
 
     def key_frames(self) -> KeyFrames:
         """The first frames of the scenes of a video. Raises: CaseGoneError, MediaError, QueueFullError."""
-        return self._bench._looks.key_frames(self.evidence(), self.derived())
+        return KeyFrames.model_validate(self.apart("key_frames", folder=str(self.derived().absolute())))
+
+    def apart(self, task: str, **given: Any) -> Any:
+        """What a task of `services.apart` makes of the file, in a process of its own where workers are processes.
+
+        Raises: CaseGoneError, MediaError; what else the task raises.
+        """
+        return self._bench._workers.apart(task, self.evidence(), **given)
+
+    def report(self, target: Path, case: CaseFile) -> Path:
+        """Write the report of the case, in the form that the ending of `target` asks for. case: as `read` gave it.
+
+        Raises: CaseGoneError; as `report.write` does.
+        """
+        answer = self.answer(case=case).model_dump_json()
+        folder = self._bench.settings.data_root.absolute()
+        self.apart(
+            "report", case=case.model_dump_json(), answer=answer, target=str(target.absolute()), data_dir=str(folder)
+        )
+        return target
 
     def plan(self, models: Sequence[str]) -> RunPlan:
         """What running these models would take: time, memory, what must be loaded."""

@@ -38,9 +38,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Work until the supervisor closes the pipe, or dies."""
-    settings, lines, first = settle_in()
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    settings, lines, first = settle_in(NICENESS)
     try:
         worker = _Worker(settings, lines, (first["devices"], first["others"]))
     except DrishtikshaError as error:
@@ -52,9 +50,9 @@ def main() -> None:
     worker.end()
 
 
-def settle_in() -> tuple[Settings, Lines, dict[str, Any]]:
+def settle_in(niceness: int) -> tuple[Settings, Lines, dict[str, Any]]:
     """The settings that the first message of the supervisor brings, its line, and that message. This process ends with its
-    supervisor, at once where that is gone already."""
+    supervisor, at once where that is gone already. niceness: how far it stands back behind that."""
     lines = to_supervisor()
     first = next(lines.received(), None)
     if first is None:
@@ -63,6 +61,8 @@ def settle_in() -> tuple[Settings, Lines, dict[str, Any]]:
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the supervisor, too, which stops this process
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()  # where it crashed stands in the log of the server
+    if hasattr(os, "nice"):
+        os.nice(niceness)
     settings = Settings(**first["settings"])
     configure_logging(settings)
     return settings, lines, first

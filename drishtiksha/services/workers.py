@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,6 +16,7 @@ from drishtiksha.casefile import JobState, Provenance
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import LoadedFacts, ModelManager
+from drishtiksha.services.apart import Apart
 from drishtiksha.services.devices import by_device
 from drishtiksha.services.folders import CaseFolders, copied
 from drishtiksha.services.running import Here, JobRun, LostError, Runner
@@ -74,6 +75,10 @@ class Crew(Protocol):
         """What a file says of itself. Raises: DrishtikshaError where that cannot be told."""
         ...
 
+    def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
+        """As `services.apart.Apart.do`."""
+        ...
+
 
 class Repeated:
     """Threads that each repeat a chore. One that raises is tried again."""
@@ -127,7 +132,7 @@ class Workers:
         those of others, as for `Queue.claim`; without it this process serves every device and takes over from the dead.
         runner: where the models run; None: in the thread that works on the job."""
         self._manager, self._jobs, self._cases, self._share = manager, jobs, cases, share
-        self._runner = runner or Here()
+        self._runner, self._apart = runner or Here(), Apart(manager.settings)
         chores: list[Chore] = [("heartbeat", self._beat, BEAT_S)]
         if share is None:
             chores.append(("takeover", jobs.queue.take_over, DEAD_S / 3))
@@ -268,6 +273,9 @@ class Workers:
 
     def origin(self, evidence: Evidence) -> Provenance:
         return origin(evidence, self._manager.settings)
+
+    def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
+        return self._apart.do(task, evidence, **given)
 
     @property
     def loaded(self) -> Mapping[str, LoadedFacts]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_HEADER_BYTES = 16_000_000
 """Of a safetensors file: what 20,000 tensors with long names need, many times over."""
 MAX_TENSORS = 20_000
+MAX_NAME = 200
+"""Characters of a tensor's name that a message tells."""
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "model_state", "model_ema", "state_dict_ema")
 """Keys under which training scripts keep the state dict next to their epoch and optimiser."""
 MAX_WRAPPED = 3
@@ -178,4 +180,4 @@ def differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> st
 
 def _some(names: list[str], limit: int = 5) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return ", ".join(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…" for name in names[:limit]) + more

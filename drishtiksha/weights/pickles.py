@@ -27,6 +27,8 @@ from drishtiksha.errors import WeightsDamagedError, WeightsNotAllowedError
 MAX_PICKLE_BYTES = 16_000_000
 """Of the part that describes tensors; their values lie beside it."""
 MAX_OPERATIONS = 1_000_000
+MAX_PARTS = 4_000_000
+"""Of one thing, each counted as often as it stands in it."""
 MAX_OBJECTS = 100_000
 """Calls and types named, of which a tensor takes two to four."""
 MAX_DEPTH = 2_000
@@ -37,6 +39,16 @@ _CALLS = frozenset(("GLOBAL", "REDUCE", "NEWOBJ", "BUILD", "INST", "OBJ"))
 _NEW_OPERATIONS = frozenset(op.name for op in pickletools.opcodes if op.proto > 2)
 _CLOSING = frozenset(("TUPLE", "LIST", "DICT", "APPENDS", "SETITEMS", "POP_MARK", "OBJ", "INST"))
 _PUTS = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
+_GETS = frozenset(("GET", "BINGET", "LONG_BINGET"))
+_EFFECTS = {
+    op.name: (
+        sum(one not in (pickletools.markobject, pickletools.stackslice) for one in op.stack_before),
+        pickletools.markobject in op.stack_before,
+        len(op.stack_after),
+    )
+    for op in pickletools.opcodes
+}
+"""How many things an operation takes from the stack, whether also those up to the last mark, and how many it leaves."""
 _END_RECORD = struct.Struct("<4s4H2LH")
 
 
@@ -257,13 +269,16 @@ def _names(path: Path, pickles: Iterable[BinaryIO]) -> set[str]:
     operations = objects = 0
     for file in pickles:
         marks = tuples = 0
+        sizes = _Sizes()
         for opcode, argument, _ in pickletools.genops(file):
             name = opcode.name
             operations += 1
             objects += name in _CALLS
             marks += (name == "MARK") - (name in _CLOSING)
             tuples = tuples + 1 if name == "TUPLE1" else tuples * (name in _PUTS)  # a tuple in a tuple in a tuple
-            if operations > MAX_OPERATIONS or objects > MAX_OBJECTS or max(marks, tuples) > MAX_DEPTH:
+            parts = sizes.after(name, argument)
+            many = operations > MAX_OPERATIONS or parts > MAX_PARTS or objects > MAX_OBJECTS
+            if many or max(marks, tuples) > MAX_DEPTH:
                 raise WeightsDamagedError(
                     f"{path} is no plain checkpoint: it holds more objects ({MAX_OBJECTS}), or nests them deeper "
                     f"({MAX_DEPTH}), than weights do."
@@ -276,6 +291,38 @@ def _names(path: Path, pickles: Iterable[BinaryIO]) -> set[str]:
             if name == "GLOBAL":
                 names.add(_full_name(str(argument)))
     return names
+
+
+class _Sizes:
+    """Of how many parts what a pickle builds consists, each counted as often as it stands in it. A few bytes make a tuple of two
+    tuples of two tuples and so on, which is hashed and printed for ever. Of lists and dicts, which grow later, too few are
+    counted: neither is hashed."""
+
+    def __init__(self) -> None:
+        self._stack: list[int] = []
+        self._marks: list[int] = []
+        self._memo: dict[Any, int] = {}
+
+    def after(self, name: str, argument: Any) -> int:
+        """The parts of what the operation leaves on top. Raises: IndexError, KeyError for a broken pickle."""
+        stack = self._stack
+        if name in _PUTS:
+            self._memo[argument] = stack[-1]
+        elif name in _GETS:
+            stack.append(self._memo[argument])
+        elif name == "MARK":
+            self._marks.append(len(stack))
+        else:
+            takes, slice_too, leaves = _EFFECTS[name]
+            parts = 1
+            if slice_too:
+                start = self._marks.pop()
+                parts += sum(stack[start:])
+                del stack[start:]
+            for _ in range(takes):
+                parts += stack.pop()
+            stack += [parts] * leaves
+        return stack[-1] if stack else 0
 
 
 def _full_name(argument: str) -> str:

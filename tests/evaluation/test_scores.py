@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from drishtiksha.evaluation.scores import COLUMNS, NUMBERS, Score, ScoreFile, read_scores, write_scores
+from drishtiksha.plaintext import STEERING
 from drishtiksha.report.csvfile import FORMULA_STARTS
 
 SCORES = [
@@ -48,6 +49,10 @@ SCORES = [
         "ab12",
     ),
     Score("-1.png", "fake", "", "@x", "M", reason="unreadable", sha256="ff", recipe="ab12"),
+    Score(
+        "a\u202egpj.exe\x1b[2J", "fake", "\r=1+1", "\\u202e \\u005c \\u1234", "M", reason="unreadable", recipe="ab12"
+    ),
+    Score("latin \udcff.png", "fake", "\u202e=1", "\\\u2066\\u2066", "M", reason="unreadable", recipe="ab12"),
 ]
 
 
@@ -64,6 +69,7 @@ def test_it_comes_back_as_it_was(table):
 def test_a_spreadsheet_reads_utf8_and_runs_nothing(table):
     assert table.read_bytes().startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"), newline="")))
+    assert not STEERING.search(table.read_text(encoding="utf-8-sig")), "nothing steers a terminal or turns what follows"
     texts = [cell for row in rows for name, cell in row.items() if name not in NUMBERS and cell]
     assert not [cell for cell in texts if cell.startswith(FORMULA_STARTS)]
     assert not [cell for cell in texts if cell.replace(".", "").isdigit()], "they would come back as other numbers"

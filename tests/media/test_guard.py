@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +18,9 @@ from drishtiksha.errors import (
     WrongMediaKindError,
 )
 from drishtiksha.events import CancelToken
+from drishtiksha.media import guard
 from drishtiksha.media.guard import Pulse, guarded, guarded_call
+from drishtiksha.settings import ROOT
 
 FILE = Path("clip.mp4")
 """Of what is decoded here only the name matters."""
@@ -142,3 +148,60 @@ def test_leaving_early_ends_the_worker() -> None:
     assert next(items) == 0
     items.close()
     assert ended.wait(2), "the worker kept on decoding for nobody"
+
+
+FROZEN = """
+import os, sys, time
+from pathlib import Path
+from drishtiksha.media.guard import guarded_call
+
+def work(pulse):
+    print("begun", flush=True)
+    end = time.process_time() + float(sys.argv[1])
+    while time.process_time() < end:
+        pass
+    return 7
+
+print(guarded_call(work, Path("clip.mp4"), name="clip", stall_s=0.5), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
+def test_a_process_that_stood_still_has_not_stalled() -> None:
+    command = [sys.executable, "-c", FROZEN, "0.2"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.0)  # more than a leap and stall_s together
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.read() == "7\n"
+
+
+@pytest.mark.skipif(not guard._waits(), reason="needs a kernel that tells how long threads wait for a processor")
+def test_a_decoder_that_gets_no_processor_has_not_stalled() -> None:
+    """It shares one processor with a process that stands 10 steps before it, and gets about a tenth of it."""
+    processor = min(os.sched_getaffinity(0))
+    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        os.sched_setaffinity(hog.pid, {processor})
+        command = [sys.executable, "-c", FROZEN, "0.1"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            for task in Path(f"/proc/{process.pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), {processor})
+                os.setpriority(os.PRIO_PROCESS, int(task.name), os.getpriority(os.PRIO_PROCESS, hog.pid) + 10)
+            assert process.stdout.read() == "7\n"
+    finally:
+        hog.kill()
+        hog.wait()
+
+
+def test_waiting_for_a_processor_is_taken_off_the_silence_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
+    monkeypatch.setattr(guard, "_waits", lambda: {"1": time.monotonic() - began, "2": 0.0})
+    with pytest.raises(DecodeStalledError):
+        guarded_call(lambda pulse: time.sleep(10), FILE, name="clip", stall_s=0.2)
+    assert guard.SHORT_OF_PROCESSOR * 0.2 <= time.monotonic() - began < 2.5

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from server_kit import BRIGHT, refused, served, until_ended
+from starlette.testclient import TestClient
 
 from drishtiksha.server import access, create_app
 from drishtiksha.server.access import TokenBuckets
+from drishtiksha.server.middleware import FORM_BYTES
 
 ROUTES = (
     "/api/models",
@@ -174,6 +176,17 @@ def test_answers_carry_headers_that_browsers_heed(client):
 def test_passwords_cannot_be_guessed_fast(client):
     codes = [client.post("/login", data={"username": "ana", "password": str(n)}).status_code for n in range(12)]
     assert codes == [404] * 10 + [429] * 2
+
+
+def test_below_a_path_of_a_proxy_the_same_walls_stand(app_of):
+    with TestClient(app_of(), base_url="http://127.0.0.1", root_path="/desk") as client:
+        codes = [client.post("/desk/login").status_code for _ in range(11)]
+        assert (429 in codes[:10], codes[10]) == (False, 429)
+        assert "sandbox" in client.get("/desk/api/models").headers["content-security-policy"]
+        assert 'route="/api/models"' in client.get("/desk/metrics").text
+        too_much = {"Content-Length": str(2 * FORM_BYTES)}
+        assert client.post("/desk/gradio_api/queue/join", headers=too_much).status_code == 413
+        assert client.post("/desk/api/analyze", headers=too_much).status_code == 415, "uploads are counted as they come"
 
 
 def test_behind_a_proxy_the_page_may_come_from_the_name_that_was_allowed(app_of):

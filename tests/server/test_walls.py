@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,7 +22,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from drishtiksha.report.keys import signing_key
-from drishtiksha.server.middleware import page_walls
+from drishtiksha.server import middleware
+from drishtiksha.server.middleware import FORM_BYTES, page_walls
+from drishtiksha.settings import MediaLimits
 from drishtiksha.ui.blocks import mount
 
 
@@ -195,7 +200,7 @@ def test_the_page_is_sent_compressed_to_whoever_takes_it_so(page) -> None:
 def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
     monkeypatch.setenv("SPACE_HOST", "somebody-desk.hf.space")
     routes = [Route("/{rest:path}", lambda _: PlainTextResponse("fine"), methods=["GET", "POST"])]
-    app = Starlette(routes=routes, middleware=page_walls("127.0.0.1", login=True, proxied=False))
+    app = Starlette(routes=routes, middleware=page_walls("127.0.0.1", login=True, proxied=False, max_upload=1000))
     app.state.failure = None
     with served(app) as client:  # type: ignore[arg-type]
         assert "frame-ancestors" in client.get("/").headers["content-security-policy"]
@@ -203,8 +208,42 @@ def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
         refused(client.get("/", headers={"Host": "evil.example"}), 403, "wrong_origin")
         assert client.post("/", headers={"Origin": "https://somebody-desk.hf.space"}).status_code == 200
         refused(client.get("/gradio_api/file=https://evil.example/a"), 404, "not_found")
+        refused(client.post("/gradio_api/queue/join", content=bytes(FORM_BYTES + 1)), 413, "too_large")
         codes = [client.post("/login").status_code for _ in range(11)]
     assert codes == [200] * 10 + [429]
+
+
+def test_bodies_that_no_page_sends_are_refused_before_they_are_read(app_of, monkeypatch) -> None:
+    app = app_of(limits=MediaLimits(max_bytes=1_000_000))
+    bench = app.state.services.workbench
+    with served(mount(app, bench.settings, bench)) as client:
+        address, length = urlsplit(str(client.base_url)), FORM_BYTES + 1_000_001
+        for path, bound in (("/gradio_api/queue/join", FORM_BYTES), ("/gradio_api/upload", length)):
+            with socket.create_connection((address.hostname, address.port), timeout=30) as raw:
+                raw.sendall(
+                    f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {bound + 1}\r\n\r\n".encode()
+                )
+                assert raw.recv(1000).startswith(b"HTTP/1.1 413"), "and no byte of the body was sent"
+        fine = client.post("/gradio_api/upload", files={"files": ("a.png", b"12345")})
+        assert fine.status_code == 200
+        monkeypatch.setattr(middleware, "DISK_RESERVE", 1.0)
+        refused(client.post("/gradio_api/upload", files={"files": ("a.png", b"12345")}), 507, "quota")
+
+
+def test_a_body_that_does_not_say_how_long_it_is_breaks_off() -> None:
+    read: list[int] = []
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        while (message := await receive())["type"] == "http.request":
+            read.append(len(message["body"]))
+
+    async def endless() -> dict[str, Any]:
+        assert len(read) < 100
+        return {"type": "http.request", "body": bytes(1_000_000), "more_body": True}
+
+    scope = {"type": "http", "path": "/gradio_api/queue/join", "headers": [(b"transfer-encoding", b"chunked")]}
+    asyncio.run(middleware.BoundedBodies(app, 1)(scope, endless, app))
+    assert sum(read) == FORM_BYTES
 
 
 @pytest.mark.parametrize("name", ["key", "API_KEY", "token", "access_token"])

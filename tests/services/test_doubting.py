@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import sample_results as planted
 
 from drishtiksha.answer import answer_of
-from drishtiksha.casefile import CaseFile
-from drishtiksha.media.evidence import Evidence
+from drishtiksha.casefile import LOCAL, CaseFile
 from drishtiksha.results import FaceScore, Grade, Prediction
-from drishtiksha.services import doubting
+from drishtiksha.services import apart
 from drishtiksha.services.doubting import doubt_about
-from drishtiksha.settings import ROOT, MediaLimits
+from drishtiksha.services.workbench import Workbench
+from drishtiksha.settings import ROOT
 
-LIMITS = MediaLimits()
 FACE = (171.8, 60.4, 284.4, 172.9)
 
 
-def test_the_deciding_moment_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = Evidence.open(ROOT / "assets" / "portrait.jpg", LIMITS)
+def test_the_deciding_moment_is_measured_once(
+    bench_of: Callable[..., Workbench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = bench_of(start=False).seen_by(LOCAL).take(ROOT / "assets" / "portrait.jpg", "p.jpg")
     score = planted.sample(0, p=0.95, time_s=None, frame_index=None, faces=(FaceScore(face_box=FACE, p_fake=0.95),))
     result = planted.result(
-        media=evidence.media, prediction=Prediction.FAKE, grade=Grade.STRONG, p_fake=0.95, confidence=0.95, scores=(score,),
+        media=opened.media, prediction=Prediction.FAKE, grade=Grade.STRONG, p_fake=0.95, confidence=0.95, scores=(score,),
         people=(), heatmaps=(),
     )  # fmt: skip
-    case = CaseFile(case_id="c", opened_utc="2026-11-29T12:00:00Z", media=evidence.media, results=(result,))
+    case = CaseFile(case_id="c", opened_utc="2026-11-29T12:00:00Z", media=opened.media, results=(result,))
     answer = answer_of(case.media, case.results)
-    first = doubt_about(case, answer, evidence, tmp_path, LIMITS)
+    first = doubt_about(case, answer, opened)
     assert first is not None
     assert "not measured for files of this kind" in first.remark, "the planted detector has no test"
-    [kept] = tmp_path.iterdir()
+    [kept] = opened.derived().iterdir()
     assert '"face_px":112.' in kept.read_text()
-    monkeypatch.delattr(doubting, "deciding_conditions")
-    assert doubt_about(case, answer, evidence, tmp_path, LIMITS) == first
+    monkeypatch.delattr(apart, "deciding_conditions")
+    assert doubt_about(case, answer, opened) == first
     clean = answer_of(case.media, [])
-    assert doubt_about(case, clean, evidence, tmp_path, LIMITS) is None
+    assert doubt_about(case, clean, opened) is None

@@ -62,6 +62,8 @@ CASE: dict[str, tuple[Right | None, Act]] = {
     "evidence": (Right.READ, lambda case, _: case.evidence()),
     "derived": (Right.READ, lambda case, _: case.derived()),
     "look": (Right.READ, lambda case, _: case.look(Filter.NOISE)),
+    "apart": (Right.READ, lambda case, _: case.apart("picture", target=str(case.derived() / "p.jpg"))),
+    "report": (Right.READ, lambda case, _: case.report(case.derived() / "r.json", case.read())),
     "key_frames": (Right.READ, lambda case, _: no_scenes(case)),
     "glance": (Right.READ, lambda case, _: case.glance()),
     "plan": (Right.READ, lambda case, _: case.plan(["BRIGHT"])),

@@ -11,15 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import sample_results
 import torch
 import yaml
 from fragile_detector import FRAGILE
+from PIL import Image
 
 from drishtiksha.casefile import LOCAL, JobState, JobView
-from drishtiksha.errors import ModelRegistryError, UnreadableMediaError, WeightsMissingError
+from drishtiksha.errors import ModelRegistryError, UnreadableMediaError, WeightsMissingError, WrongMediaKindError
+from drishtiksha.forensics import Filter
 from drishtiksha.registry import ModelManager
 from drishtiksha.services import keeping
 from drishtiksha.services import worker as worker_module
@@ -29,6 +34,8 @@ from drishtiksha.services.lines import Lines
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.services.workers import Workers
 from drishtiksha.settings import ROOT, load_settings
+from drishtiksha.ui.shared.chart import seen_at
+from drishtiksha.ui.shared.shown import display_copy, gallery
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
 
@@ -128,6 +135,23 @@ def test_a_worker_that_hangs_is_replaced_and_the_state_says_so(bench, fault, mon
         os.kill(first, 0)
 
 
+def test_a_machine_that_stood_still_is_no_hang_of_its_worker(bench, monkeypatch):
+    clock, looks = [1000.0], iter([0.5, 0.5, 10 * keeping.HANG_S, *[0.5] * 200])
+    keeper = keeping.Keeper("a worker", "worker", bench.manager, bench._jobs, lambda: None)
+    keeper._worker, keeper._sign = "a:1", clock[0]
+    killed = []
+
+    class Silent:
+        def wait(self, _: float) -> bool:
+            clock[0] += next(looks)
+            return False
+
+    monkeypatch.setattr(keeping, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=time.sleep))
+    process = SimpleNamespace(kill=lambda: killed.append(clock[0]), wait=lambda: 0)
+    assert keeper._watch(process, Silent()), "without a sign it is killed in the end"
+    assert killed[0] - (1001.0 + 10 * keeping.HANG_S) == pytest.approx(keeping.HANG_S, abs=1)
+
+
 @pytest.mark.slow
 def test_kill_9_amid_ten_queued_jobs_three_times_loses_and_repeats_nothing(bench):
     whole = ended(bench, submitted(bench, "STURDY")).results[0]
@@ -198,9 +222,48 @@ def test_a_file_at_which_its_reader_crashes_is_refused_and_the_server_goes_on(be
     assert bench._workers._keepers[0]._why == "", "no job is concerned"
 
 
+def test_whatever_is_shown_of_a_file_is_decoded_apart_and_a_crash_there_costs_the_page_nothing(
+    bench, monkeypatch, tmp_path
+):
+    taking = bench._workers._taking
+    until(lambda: taking._worker, "it did not begin")
+    case = bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg")
+    result = sample_results.clean_picture().model_copy(update={"media": case.media})
+    send, sent, fault = Lines.send, [], []
+
+    def noted(lines: Lines, **message: Any) -> bool:
+        done = send(lines, **message)
+        if "task" in message:
+            sent.append(message["task"])
+            if fault:
+                os.kill(reader_of(taking), signal.SIGSEGV)
+        return done
+
+    monkeypatch.setattr(Lines, "send", noted)
+    assert np.asarray(Image.open(display_copy(case))).shape == (512, 512, 3)
+    assert [Path(picture).is_file() for picture, _ in gallery(case, result, "one")] == [True]
+    assert seen_at(case, [result], None)[0].picture
+    report = case.report(tmp_path / "r.html", case.read().model_copy(update={"results": (result,)}))
+    assert b"data:image/" in report.read_bytes()
+    with pytest.raises(WrongMediaKindError, match="no video"):
+        case.key_frames()
+    assert sent == ["picture", "moments", "seen", "report", "key_frames"]
+    fault.append("now")
+    with pytest.raises(UnreadableMediaError, match=r"p\.jpg could not be read.*a fault in its memory"):
+        case.look(Filter.NOISE)
+    assert sent[5:] == ["look", "look"], "once, and once again"
+    fault.clear()
+    assert case.look(Filter.NOISE).path.is_file()
+
+
 def reader_of(keeper: Any) -> int:
     """The process of a keeper."""
     return int(keeper._worker.partition(":")[2])
+
+
+def children_of(process: int) -> list[str]:
+    """Their numbers, where /proc tells."""
+    return [n for task in Path(f"/proc/{process}/task").glob("*/children") for n in task.read_text().split()]
 
 
 @pytest.mark.slow
@@ -218,6 +281,9 @@ def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path)
     try:
         last = ended(elsewhere, submitted(elsewhere, "STURDY"))
         assert last.state is JobState.DONE, last.errors
+        assert len(children_of(process.pid)) == (1 if sys.platform == "linux" else 0), (
+            "a worker, and nobody who takes files in"
+        )
         process.terminate()
         told = process.communicate(timeout=PATIENCE_S)[1]
     finally:

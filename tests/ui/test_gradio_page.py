@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gradio as gr
 from gradio import blocks, routes
+from gradio.state_holder import SessionState
 
+from drishtiksha.ui.shared import gradio_page
 from drishtiksha.ui.shared.gradio_page import PAGE, work_round
 
 
@@ -24,3 +26,16 @@ def test_the_head_of_the_page_fetches_nothing_that_the_page_does_not_need() -> N
     assert source.count("document.head.appendChild(script)") == 1
     assert "if (window.parent !== window) document.head.appendChild(script)" in source, "for a frame alone"
     assert source.count('property="og:title"') == 1
+
+
+def test_each_visitor_has_a_description_of_the_page_of_their_own() -> None:
+    plain = gradio_page._described
+    work_round()
+    with gr.Blocks() as demo:
+        element = gr.HTML("a", html_template="${markup}", markup="<b>")
+        gr.UploadButton("Send")
+    one, other = SessionState(demo), SessionState(demo)
+    told = {number: plain(number, [], block) for number, block in demo.blocks.items()}
+    assert one.config_values == other.config_values == told
+    one._update_value_in_config(element._id, "of one visitor")
+    assert (other.config_values, SessionState(demo).config_values) == (told, told)

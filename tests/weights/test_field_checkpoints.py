@@ -281,8 +281,11 @@ DEEP = b"\x80\x02)" + b"\x85" * 1_000_000 + b"."
 LISTS = b"\x80\x02" + b"]" * 1_200_000 + b"a" * 1_199_999 + b"."
 MANY_CALLS = b"\x80\x02(cargparse\nNamespace\nq\x00" + b"h\x00)R" * 200_000 + b"t."
 
+LAUGHS = b"\x80\x02}()q\x00" + b"".join(b"h%c\x86q%c" % (i, i + 1) for i in range(60)) + b"K\1u."
+"""A dict whose key is a tuple of two tuples of two tuples, sixty times: Python would hash 2^60 parts."""
 
-@pytest.mark.parametrize("program", [DEEP, LISTS, MANY_CALLS], ids=["deep", "lists", "calls"])
+
+@pytest.mark.parametrize("program", [DEEP, LISTS, MANY_CALLS, LAUGHS], ids=["deep", "lists", "calls", "laughs"])
 @pytest.mark.parametrize("new_format", [True, False], ids=["zip", "old"])
 def test_pickles_beyond_all_bounds_are_refused_soon(tmp_path, program, new_format):
     path = tmp_path / "net.pth"

@@ -112,7 +112,7 @@ def examine_track(desk: Desk, case_id: str | None, track: str, viewer: Viewer) -
 def page_of(desk: Desk, opened: OpenCase) -> Update:
     """The page with this case on it, without its answer. Raises: CaseGoneError, MediaError."""
     case, media, statuses = opened.read(), opened.media, desk.models()
-    copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
+    copy = shown.display_copy(opened)
     picks = [status.name for status in statuses if status.can_examine(media) and status.config.proven]
     remark = shown.playback_remark(media)
     owner = opened.may(Right.CHANGE)

@@ -28,12 +28,12 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
     return (
         update
-        | doubts(desk, opened, case, answer)
+        | doubts(opened, case, answer)
         | Update(
             human=human.verdict_of_people(case),
             left_out=view.left_out(answer, recommended(desk), may_run=may_run),
             tracks=view.tracks(case.media, job.track if job else None, may_run=may_run, ready=answer.complete),
-            moments=moments(desk, opened, case, answer) if answer.complete else "",
+            moments=moments(opened, case, answer) if answer.complete else "",
             stress_box=gr.update(visible=answer.complete and answer.stress),
             stress=view.stress_test(tested) if tested else "",
         )
@@ -55,11 +55,11 @@ def recommended(desk: Desk) -> list[str]:
     return [name for name, config in desk.manager.model_configs.items() if config.recommended]
 
 
-def doubts(desk: Desk, opened: OpenCase, case: CaseFile, answer: Answer) -> Update:
+def doubts(opened: OpenCase, case: CaseFile, answer: Answer) -> Update:
     """Why it may be a false alarm, where detectors found signs."""
     found = None
     if answer.complete and suspected(answer) is not None:
-        found = doubt_about(case, answer, opened.evidence(), opened.derived(), desk.settings.limits)
+        found = doubt_about(case, answer, opened)
     return doubted(found, may_run=opened.may(Right.RUN))
 
 
@@ -77,19 +77,19 @@ def deciding(answer: Answer) -> str | None:
     return next((one.model_name for one in line.detectors if one.decides), None) if line is not None else None
 
 
-def moments(desk: Desk, opened: OpenCase, case: CaseFile, answer: Answer) -> str:
+def moments(opened: OpenCase, case: CaseFile, answer: Answer) -> str:
     """Pictures of what the suspicious lines rest on, each with a button to its moment; "" where nothing is suspicious."""
     if not answer.heatmaps:
         return ""
     decide = {
         one.model_name for line in answer.lines if line.state is State.SIGNS for one in line.detectors if one.decides
     }
-    shelves = [_shots(desk, opened, result) for result in case.results if result.model_name in decide]
+    shelves = [_shots(opened, result) for result in case.results if result.model_name in decide]
     return "".join(view.moments(*shelf) for shelf in shelves)
 
 
-def _shots(desk: Desk, opened: OpenCase, result: AnalysisResult) -> tuple[AnalysisResult, list[view.Shot]]:
+def _shots(opened: OpenCase, result: AnalysisResult) -> tuple[AnalysisResult, list[view.Shot]]:
     stem = f"{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
-    pictures = shown.gallery(opened.evidence(), result, opened.derived(), stem, desk.settings.limits)
+    pictures = shown.gallery(opened, result, stem)
     times = [finding.score.time_s for finding in findings(result)]
     return result, [view.Shot(path, title, at) for (path, title), at in zip(pictures, times, strict=False)]

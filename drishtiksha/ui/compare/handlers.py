@@ -78,7 +78,7 @@ def take(desk: Desk, setup: Setup, side: Side, path: Path, viewer: Viewer, *, up
     try:
         case = desk.take(path, path.name, viewer)
         with deleted_on_failure(case):
-            shown = show_file(desk, side, case)
+            shown = show_file(side, case)
             setup = setup.with_case(side, case.case_id)
             if side == "a":
                 setup = suited(desk, setup, case.media)
@@ -97,10 +97,10 @@ def suited(desk: Desk, setup: Setup, media: MediaInfo) -> Setup:
     return Setup(setup.case_a, setup.case_b, setup.mode, picks)
 
 
-def show_file(desk: Desk, side: Side, opened: OpenCase) -> Update:
+def show_file(side: Side, opened: OpenCase) -> Update:
     """Facts and player of a case in place of the drop zone. Raises: CaseGoneError, MediaError."""
     case = opened.read()
-    copy = shown.display_copy(opened.evidence(), opened.derived(), desk.settings.limits)
+    copy = shown.display_copy(opened)
     return _of_side(
         side,
         case=case.case_id,
@@ -185,7 +185,7 @@ def undo(desk: Desk, setup: Setup, side: Side, case_id: str, viewer: Viewer) -> 
     """Take a deletion back and show the file again on its side."""
     case = desk.workbench.seen_by(viewer).restore(case_id)
     setup = setup.with_case(side, case_id)
-    return cleared() | show_file(desk, side, case) | refresh(desk, setup, viewer)
+    return cleared() | show_file(side, case) | refresh(desk, setup, viewer)
 
 
 def emptied() -> Update:

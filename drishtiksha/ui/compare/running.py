@@ -15,7 +15,7 @@ from drishtiksha.comparison import compare, contrast
 from drishtiksha.errors import DrishtikshaError, JobGoneError
 from drishtiksha.people import numbered
 from drishtiksha.render import words
-from drishtiksha.render.same_moment import Seen, moments, same_moment
+from drishtiksha.render.same_moment import moments
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 from drishtiksha.ui.compare import pair, sections
 from drishtiksha.ui.compare.handlers import PLAYERS, Setup, Side, cleared, failed, refresh, show_file
@@ -71,7 +71,7 @@ def reopen(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
         shown["board"] = sections.begun(views[0])
     sides: tuple[Side, ...] = ("a", "b")
     for side, case in zip(sides[: len(cases)], cases, strict=True):
-        shown |= show_file(desk, side, case)
+        shown |= show_file(side, case)
     ids = [case.case_id for case in cases]
     mode = "files" if len(ids) == 2 else "models"
     setup = Setup.of(ids[0], ids[1] if len(ids) == 2 else "", mode, "\n".join(views[0].models))
@@ -170,29 +170,29 @@ def _seen(desk: Desk, views: Sequence[JobView], time_s: float | None, viewer: Vi
     results = numbered(views[0].results)
     if not results:
         return {"seen": ""}
-    evidence = desk.workbench.seen_by(viewer).open(views[0].case_id).evidence()
+    opened = desk.workbench.seen_by(viewer).open(views[0].case_id)
     buttons, title = "", "What each detector saw"
-    if evidence.media.kind is not MediaKind.IMAGE:
+    if opened.media.kind is not MediaKind.IMAGE:
         offered = moments(results)
         if time_s is None:
             best = max(offered, key=lambda one: (len(one.models), one.p_fake), default=None)
             time_s = best.time_s if best is not None else _highest_s(results)
         buttons = chart.moments(offered, PLAYERS["a"], time_s)
         title += f" at {words.fine_clock(time_s)}"
-    seen = same_moment(evidence, results, time_s, desk.settings.limits)
+    seen = chart.seen_at(opened, results, time_s)
     return {"seen": chart.side_by_side(seen, title, buttons, time_s=time_s)}
 
 
 def _seen_of_pair(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> str:
     if not all(view.results for view in views):
         return ""
-    seen: list[Seen] = []
+    seen: list[chart.Seen] = []
     media: list[MediaInfo] = []
     for view in views:
-        evidence = desk.workbench.seen_by(viewer).open(view.case_id).evidence()
-        time_s = None if evidence.media.kind is MediaKind.IMAGE else _highest_s(view.results)
-        media.append(evidence.media)
-        seen += same_moment(evidence, view.results[:1], time_s, desk.settings.limits)
+        opened = desk.workbench.seen_by(viewer).open(view.case_id)
+        time_s = None if opened.media.kind is MediaKind.IMAGE else _highest_s(view.results)
+        media.append(opened.media)
+        seen += chart.seen_at(opened, view.results[:1], time_s)
     return chart.side_by_side(seen, "The highest-scoring moment of each file", names=pair.file_names(media))
 
 

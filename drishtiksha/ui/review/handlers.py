@@ -68,11 +68,9 @@ def numbers(desk: Desk, viewer: Viewer) -> Update:
 def open_case(desk: Desk, case_id: str | None, viewer: Viewer) -> Update:
     """What is there at once: player, form, words of people and machines. Pictures follow by `pictures`."""
     opened = desk.workbench.seen_by(viewer).open(case_id or "")
-    case, evidence = opened.read(), opened.evidence()
-    limits = desk.settings.limits
-    folder = opened.derived()
-    copy = shown.display_copy(evidence, folder, limits)
-    times = player.times_of(evidence, folder, limits)
+    case = opened.read()
+    copy = shown.display_copy(opened)
+    times = player.times_of(opened)
     return opinions(case) | {
         "case": case.case_id,
         "player": sections.case_title(case) + player.stage(case.media, copy, times, player.flagged(case.results)),
@@ -119,7 +117,7 @@ def telling(case: CaseFile) -> list[AnalysisResult]:
 def _findings(desk: Desk, case: CaseFile, result: AnalysisResult, viewer: Viewer) -> str:
     opened = desk.workbench.seen_by(viewer).open(case.case_id)
     stem = f"review-{result.model_name}-{''.join(filter(str.isalnum, result.provenance.started_utc))}"
-    shots = shown.gallery(opened.evidence(), result, opened.derived(), stem, desk.settings.limits)
+    shots = shown.gallery(opened, result, stem)
     return sections.telling_pictures(shots, result, shown.gallery_caption(result))
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from drishtiksha.casefile import EvidenceKind
 from drishtiksha.comparison import JOIN_S, compare, counts, evidence_of
 from drishtiksha.errors import MediaError
-from drishtiksha.media.evidence import Evidence
 from drishtiksha.report.files import write_whole
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
-from drishtiksha.settings import MediaLimits
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.shared.templates import fill
 
 PLAYER_ID = "dk-player-review"
@@ -50,21 +48,21 @@ def flagged(results: Sequence[AnalysisResult]) -> list[Flag]:
     return sorted(found)
 
 
-def times_of(evidence: Evidence, folder: Path, limits: MediaLimits) -> list[float]:
+def times_of(opened: OpenCase) -> list[float]:
     """When each frame of a video is shown, s; empty for other files, for very long ones, and where it cannot be told.
 
-    Read once: `folder` keeps it, that of the case which goes with the case.
+    Read once: the folder for derived copies, which goes with the case, keeps it.
     """
-    if evidence.media.kind is not MediaKind.VIDEO:
+    if opened.media.kind is not MediaKind.VIDEO:
         return []
-    kept = folder / "frame-times.json"
+    kept = opened.derived() / "frame-times.json"
     if kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
     try:
-        times = evidence.reader(limits).index().times.tolist()
+        times: list[float] = opened.apart("times")
     except MediaError:  # the page then steps at the average rate
         times = []
-    if len(times) > MAX_TIMES or not all(before < after for before, after in pairwise(times)):
+    if len(times) > MAX_TIMES:
         times = []
     write_whole(kept, json.dumps(times).encode())
     return times

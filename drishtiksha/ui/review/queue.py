@@ -45,7 +45,7 @@ class Filter:
         """From the component's value; what makes no sense in it is left out."""
         try:
             data: Any = json.loads(value or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         if not isinstance(data, dict):
             return cls()

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
-
-from PIL import Image
+from typing import NamedTuple
 
 from drishtiksha.comparison import Segment, StripCell
 from drishtiksha.render import words
 from drishtiksha.render.comparison import comparison_chart, has_chart
 from drishtiksha.render.comparison_words import letters
-from drishtiksha.render.moments import QUALITY
-from drishtiksha.render.same_moment import Moment, Seen
+from drishtiksha.render.findings import Finding
+from drishtiksha.render.same_moment import Moment, nearest
 from drishtiksha.results import AnalysisResult, SampleScore
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.shared.templates import fill, macro
 
 SAME_S = 0.05
 """Nearer than this is the same moment to the eye."""
+
+
+class Seen(NamedTuple):
+    """What one model saw at a moment. finding: None where it scored nothing near it. picture: a JPEG in base64; "" without one."""
+
+    model_name: str
+    finding: Finding | None
+    picture: str
+
+
+def seen_at(opened: OpenCase, results: Sequence[AnalysisResult], time_s: float | None) -> list[Seen]:
+    """What each model saw at a moment (None: of a picture). Raises: CaseGoneError, MediaError."""
+    pictures = opened.apart("seen", results=[result.model_dump_json() for result in results], time_s=time_s)
+    return [
+        Seen(result.model_name, nearest(result, time_s), picture)
+        for result, picture in zip(results, pictures, strict=True)
+    ]
 
 
 def chart(
@@ -64,13 +79,11 @@ def side_by_side(
 
 def _picture(one: Seen, time_s: float | None) -> tuple[str, str]:
     """A JPEG in base64, and its caption; "" and why there is none."""
-    if one.finding is None or one.picture is None:
+    if one.finding is None or not one.picture:
         return "", "Nothing near this moment could be judged."
-    buffer = io.BytesIO()
-    Image.fromarray(one.picture).save(buffer, format="JPEG", quality=QUALITY)
     caption = one.finding.title() + _apart(one.finding.score, time_s)
     caption += "" if one.finding.heatmap else "; no heatmap was made here"
-    return base64.b64encode(buffer.getvalue()).decode("ascii"), caption
+    return one.picture, caption
 
 
 def _apart(score: SampleScore, time_s: float | None) -> str:

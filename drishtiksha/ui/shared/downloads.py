@@ -6,7 +6,6 @@ import unicodedata
 from pathlib import Path
 
 from drishtiksha.casefile import CaseFile, Viewer
-from drishtiksha.report import write
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.failure import failure_line, guarded
 from drishtiksha.ui.shared.templates import fill
@@ -35,8 +34,7 @@ def make(desk: Desk, case_id: str | None, kind: str, viewer: Viewer, of: str = "
         opened = desk.workbench.seen_by(viewer).open(case_id)
         case = opened.read()
         target = opened.derived() / f"{_stem(case)}.{kind}"
-        answer = opened.answer(case=case)
-        write(case, opened.evidence(), target, desk.settings.data_root, answer=answer, limits=desk.settings.limits)
+        opened.report(target, case)
         return buttons(target, "Saved as ", of)
 
     return made()

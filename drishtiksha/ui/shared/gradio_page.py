@@ -1,9 +1,13 @@
-"""What is changed of gradio 6.31 itself: a fault that empties `gr.HTML` components, the head of its page, and its fetching.
+"""What is changed of gradio 6.31 itself: a fault that empties `gr.HTML` components, the head of its page, its fetching, and what
+each new visitor costs.
 
 An event that leaves such a component as it is still sends `props: {"__type__": "update"}`. In a tab that was not opened
 yet these take the place of the component's own props, and its template fails when the tab is opened.
 
 A file that is named by an address, as a request may do in place of an upload, would be fetched from there.
+
+For each browser it describes every component anew, from signatures and schemas, while nobody else is answered: some 30 ms of
+processor time, a second in all where thirty come at once. Components as they were built stay as they are.
 
 The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours. It
 also names a manifest, which only a page that is installed needs, and fetches a script that only a page within another needs.
@@ -14,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio.blocks
 import gradio.exceptions
@@ -24,6 +29,9 @@ from jinja2 import BaseLoader, Environment
 from drishtiksha.ui.shared.templates import fill, script
 
 _original = gradio.blocks.postprocess_update_dict
+_described = gradio.blocks.BlocksConfig.config_for_block
+_known: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+"""What was said of a component, by component."""
 PAGE = "frontend/index.html"
 _PREVIEW = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 _MANIFEST = re.compile(r'\s*<link rel="manifest"[^>]*>')
@@ -36,6 +44,7 @@ def work_round() -> None:
     gradio.blocks.postprocess_update_dict = _without_empty_props
     gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
     gradio.processing_utils.async_ssrf_protected_download = _fetched_later
+    gradio.blocks.BlocksConfig.config_for_block = staticmethod(_described_once)  # type: ignore[method-assign]
     pages = gradio.routes.templates.env
     if pages.loader is not None and not isinstance(pages.loader, _OwnHead):
         pages.loader = _OwnHead(pages.loader)
@@ -62,6 +71,16 @@ def _fetched(*_: Any, **__: Any) -> str:
 
 async def _fetched_later(*_: Any, **__: Any) -> str:
     return _fetched()
+
+
+def _described_once(_id: int, rendered_ids: list[int], block: Any, renderable: Any = None) -> dict[str, Any]:
+    """A component that belongs to one visitor is another one, which is described by itself."""
+    if renderable is not None:
+        return _described(_id, rendered_ids, block, renderable)
+    if block not in _known:
+        _known[block] = _described(_id, rendered_ids, block)
+    told = _known[block]
+    return {**told, "props": dict(told["props"])}  # in which gradio puts the visitor's own value
 
 
 def _without_empty_props(block: Any, update_dict: dict[str, Any], postprocess: bool = True) -> dict[str, Any]:

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import re
 import shutil
-from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.findings import findings
-from drishtiksha.render.moments import QUALITY, moment_pictures
 from drishtiksha.report.files import once
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
-from drishtiksha.settings import MediaLimits
+from drishtiksha.services.workbench import OpenCase
 
-LONG_SIDE = 1600
-"""px of a picture on screen."""
 _SUFFIXES = {"mov": "mp4", "mpegts": "ts"}
 _UNPLAYABLE = frozenset({"hevc", "prores", "mpeg4", "mpeg2video", "mjpeg", "dnxhd", "wmv3"})
 
 
-def display_copy(evidence: Evidence, folder: Path, limits: MediaLimits) -> Path:
-    """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are, not by the user. Made once."""
-    media = evidence.media
+def display_copy(opened: OpenCase) -> Path:
+    """A picture as an upright JPEG; video and sound byte for byte, named by what the bytes are, not by the user. Made once.
+
+    Raises: CaseGoneError, MediaError.
+    """
+    media, folder = opened.media, opened.derived()
     if media.kind is MediaKind.IMAGE:
-        return once(folder / "evidence.jpg", lambda target: _picture(evidence, target, limits))
+        return once(folder / "evidence.jpg", lambda target: opened.apart("picture", target=str(target.absolute())))
     container = media.container.split(",")[0].lower()
     suffix = re.sub(r"[^a-z0-9]", "", _SUFFIXES.get(container, container)) or "bin"
-    return once(folder / f"evidence.{suffix}", lambda target: shutil.copyfile(evidence.path, target))
+    return once(folder / f"evidence.{suffix}", lambda target: shutil.copyfile(opened.evidence().path, target))
 
 
 def playback_remark(media: MediaInfo) -> str | None:
@@ -39,22 +35,19 @@ def playback_remark(media: MediaInfo) -> str | None:
     return None
 
 
-def gallery(
-    evidence: Evidence, result: AnalysisResult, folder: Path, stem: str, limits: MediaLimits
-) -> list[tuple[str, str]]:
-    """(path, caption) of the most suspicious moments, composed from the evidence's own pixels; `stem` tells runs apart."""
+def gallery(opened: OpenCase, result: AnalysisResult, stem: str) -> list[tuple[str, str]]:
+    """(path, caption) of the most suspicious moments, composed from the evidence's own pixels; `stem` tells runs apart.
+
+    Raises: CaseGoneError, MediaError.
+    """
+    folder = opened.derived()
     titles_file = folder / f"{stem}-moments.txt"
     if titles_file.is_file():
         titles = titles_file.read_text(encoding="utf-8").splitlines()
-        return [(str(folder / f"{stem}-{number}.jpg"), title) for number, title in enumerate(titles)]
-    items = []
-    for number, (finding, picture) in enumerate(moment_pictures(evidence, result, limits)):
-        path = folder / f"{stem}-{number}.jpg"
-        shot = Image.fromarray(picture)
-        once(path, partial(shot.save, format="JPEG", quality=QUALITY))
-        items.append((str(path), finding.title()))
-    once(titles_file, lambda target: target.write_text("\n".join(title for _, title in items), encoding="utf-8"))
-    return items
+    else:
+        titles = opened.apart("moments", result=result.model_dump_json(), folder=str(folder.absolute()), stem=stem)
+        once(titles_file, lambda target: target.write_text("\n".join(titles), encoding="utf-8"))
+    return [(str(folder / f"{stem}-{number}.jpg"), title) for number, title in enumerate(titles)]
 
 
 def gallery_caption(result: AnalysisResult) -> tuple[str, str]:
@@ -70,9 +63,3 @@ def gallery_caption(result: AnalysisResult) -> tuple[str, str]:
         title,
         f"The judged faces; beside them one face enlarged, and below it the same face under its heatmap. {captions}",
     )
-
-
-def _picture(evidence: Evidence, target: Path, limits: MediaLimits) -> None:
-    picture = Image.fromarray(evidence.reader(limits).picture())
-    picture.thumbnail((LONG_SIDE, LONG_SIDE))
-    picture.save(target, "JPEG", quality=90)

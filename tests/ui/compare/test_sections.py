@@ -10,7 +10,7 @@ from sample_results import clean_picture, media, no_face, provenance, recording,
 
 from drishtiksha.casefile import CaseFile, Confidence, EvidenceKind, HumanVerdict, JobState, JobView, Review
 from drishtiksha.comparison import Segment, compare, contrast
-from drishtiksha.render.same_moment import Moment, Seen
+from drishtiksha.render.same_moment import Moment
 from drishtiksha.results import DISCLAIMER, AnalysisResult, Grade, MediaInfo, Prediction
 from drishtiksha.services.plan import ModelPlan, RunPlan
 from drishtiksha.ui.compare import pair, sections, setup
@@ -157,7 +157,7 @@ def test_moments_are_buttons_and_one_of_them_asks_the_player() -> None:
 
 
 def test_a_detector_that_judged_nothing_near_the_moment_says_so() -> None:
-    markup = chart.side_by_side([Seen("<A>", None, None)], "What each detector saw")
+    markup = chart.side_by_side([chart.Seen("<A>", None, "")], "What each detector saw")
     assert "Nothing near this moment could be judged" in markup
     assert "<A>" not in markup
 
