@@ -6,6 +6,7 @@ the frame, for every scale of the pyramid and for all candidates at once. Torch 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,8 +100,10 @@ class _AreaImage:
             return self._sums[y[..., :, None], x[..., None, :]]
         places = np.empty((*shape, 2), np.int16)
         places[..., 0], places[..., 1] = x[..., None, :], y[..., :, None]
-        # OpenCV copies the nearest point, whatever its bits mean: several times as fast as numpy's own indexing.
-        found = cv2.remap(self._sums.view(np.float32), places.reshape(-1, shape[-1], 2), None, cv2.INTER_NEAREST)
+        # OpenCV copies the nearest point, whatever its bits mean, sooner than numpy's own indexing does.
+        places = places.reshape(-1, shape[-1], 2)
+        table = self._sums.view(np.float32)
+        found = cv2.remap(table, places, None, cv2.INTER_NEAREST)  # type: ignore[call-overload]
         return found.view(np.int32).reshape(*shape, 3)
 
 
@@ -285,7 +288,7 @@ class MTCNNFinder:
         scales = list(_scales(image.height, image.width, min_face, self._factor))
         fine = 0
         if self._sparing:
-            fine = sum(np.prod(_scaled(image, scale)) >= FINE_FROM_PX for scale in scales[:-1][:FINE_SCALES])
+            fine = sum(math.prod(_scaled(image, scale)) >= FINE_FROM_PX for scale in scales[:-1][:FINE_SCALES])
         found = _Proposals()
         for scale in scales[fine:]:
             found.add(self._propose_at(image, scale))
