@@ -5,9 +5,12 @@ A file of a few megabytes may hold a million pieces of text: reading them would 
 
 from __future__ import annotations
 
+import itertools
 import mmap
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.items import tiles_drawn
@@ -28,6 +31,9 @@ MAX_TILES = 5_000
 """Of a HEIC or AVIF picture, counted as often as they are drawn. Phones write some hundred, of 512 px."""
 
 JPEG_SCAN = 0xDA
+_PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd(.{4})", re.DOTALL)
+"""How FFmpeg finds it, wherever it stands, and the size that is stated."""
+_TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 
 
 def check_blocks(path: Path, name: str) -> None:
@@ -44,6 +50,10 @@ def check_blocks(path: Path, name: str) -> None:
             sizes = _jpeg(content)
         elif content[:4] == b"GIF8":
             sizes = _gif(content)
+        elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+            sizes = _webp(content)
+        elif content[:4] in _TIFF_ORDERS:
+            sizes = _tiff(content, _TIFF_ORDERS[content[:4]])
         elif content[4:8] == b"ftyp":
             if tiles_drawn(content) > MAX_TILES:
                 raise _too_much(name, "tiles in one another")
@@ -60,6 +70,18 @@ def check_blocks(path: Path, name: str) -> None:
                 raise _too_much(name, "pieces of text and other notes beside its picture")
             if parts > MAX_PARTS or frames > MAX_FRAMES:
                 raise _too_much(name, "pieces of picture data")
+
+
+def check_packed_header(path: Path, name: str) -> None:
+    """Of a movie whose list of contents is compressed, as QuickTime once wrote it: FFmpeg takes as much memory for it as the file
+    says that it needs. Raises: MediaLimitError."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for found in _PACKED_HEADER.finditer(content):
+            if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
+                raise MediaLimitError(
+                    f"The list of contents of {name} is said to unfold to {size / 1e6:,.0f} MB; no camera or program writes such "
+                    "a one. Save the video anew in a video program."
+                )
 
 
 def _too_much(name: str, what: str) -> MediaLimitError:
@@ -80,7 +102,8 @@ def _png(content: mmap.mmap) -> Sizes:
         place += 12 + length
         if kind == b"IEND":
             return
-        yield "part" if kind in (b"IDAT", b"fdAT") else "frame" if kind == b"fcTL" else "block", length
+        there = min(length, max(len(content) - place + length, 0))  # what is said of a damaged file is not in it
+        yield "part" if kind in (b"IDAT", b"fdAT") else "frame" if kind == b"fcTL" else "block", there
 
 
 def _jpeg(content: mmap.mmap) -> Sizes:
@@ -118,6 +141,28 @@ def _gif(content: mmap.mmap) -> Sizes:
             yield kind, length
             place += 1 + length
         place += 1
+
+
+def _webp(content: mmap.mmap) -> Sizes:
+    kinds = {b"VP8 ": "part", b"VP8L": "part", b"ALPH": "part", b"ANMF": "frame"}
+    place = 12
+    while place + 8 <= len(content):
+        length = int.from_bytes(content[place + 4 : place + 8], "little")
+        yield kinds.get(content[place : place + 4], "block"), min(length, len(content) - place)
+        place += 8 + length + length % 2
+
+
+def _tiff(content: mmap.mmap, order: Literal["little", "big"]) -> Sizes:
+    """The list of facts of each page. What a fact holds is not counted: layers of an editor may be large."""
+    seen: set[int] = set()
+    place = int.from_bytes(content[4:8], order)
+    while 0 < place <= len(content) - 2 and place not in seen:
+        seen.add(place)
+        count = min(int.from_bytes(content[place : place + 2], order), (len(content) - place) // 12)
+        yield "frame", 0
+        yield from itertools.repeat(("block" if len(seen) == 1 else "part", 0), count)
+        place += 2 + 12 * count
+        place = int.from_bytes(content[place : place + 4], order)
 
 
 def _palette(flags: int) -> int:

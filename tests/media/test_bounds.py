@@ -13,7 +13,7 @@ import pytest
 from media_factory import coded_frame
 from PIL import Image, PngImagePlugin
 
-from drishtiksha.errors import MediaLimitError
+from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media import image
 from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, check_blocks
 from drishtiksha.media.image import read_image
@@ -53,9 +53,35 @@ def with_gif_frames(count: int) -> bytes:
     return body[:-1] + small.getvalue()[at:-1] * count + b";"
 
 
+def with_webp_chunks(count: int) -> bytes:
+    body = saved("WEBP", exif=Image.Exif())
+    whole = body + b"JUNK\0\0\0\0" * count
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
+def with_tiff_facts(count: int) -> bytes:
+    body = saved("TIFF")
+    at = struct.unpack("<I", body[4:8])[0]
+    own = struct.unpack("<H", body[at : at + 2])[0]
+    facts = body[at + 2 : at + 2 + 12 * own]
+    more = b"".join(struct.pack("<HHI4s", 40_000 + number % 20_000, 2, 4, b"abc") for number in range(count))
+    return body[:4] + struct.pack("<I", len(body)) + body[8:] + struct.pack("<H", own + count) + facts + more + bytes(4)
+
+
+def with_tiff_pages(count: int) -> bytes:
+    body = saved("TIFF")
+    pages = b"".join(b"\0\0" + struct.pack("<I", len(body) + 6 * (n + 1)) for n in range(count))
+    at = struct.unpack("<I", body[4:8])[0]
+    last = at + 2 + 12 * struct.unpack("<H", body[at : at + 2])[0]
+    return body[:last] + struct.pack("<I", len(body)) + body[last + 4 :] + pages + bytes(6)
+
+
 @pytest.mark.parametrize(
     ("made", "most"),
     [
+        (with_webp_chunks, MAX_BLOCKS),
+        (with_tiff_facts, MAX_BLOCKS),
+        (with_tiff_pages, MAX_FRAMES),
         (with_png_texts, MAX_BLOCKS),
         (with_jpeg_comments, MAX_BLOCKS),
         (with_gif_comments, MAX_BLOCKS),
@@ -73,7 +99,7 @@ def test_what_would_take_minutes_to_read_is_refused(tmp_path: Path, made: Callab
 
 def test_damaged_files_end_the_count(tmp_path: Path) -> None:
     path = tmp_path / "picture"
-    for content in (saved("PNG"), saved("JPEG"), saved("GIF")):
+    for content in map(saved, ("PNG", "JPEG", "GIF", "WEBP", "TIFF")):
         rng = np.random.default_rng(0)
         for _ in range(200):
             broken = bytearray(content[: rng.integers(1, len(content))])
@@ -101,3 +127,20 @@ def test_strips_change_no_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     whole = read_image(path, limits=MediaLimits())
     monkeypatch.setattr(image, "STRIP_PIXELS", 96 * 16)
     assert np.array_equal(read_image(path, limits=MediaLimits()), whole)
+
+
+def test_a_packed_list_of_contents_is_bounded_by_what_it_unfolds_to(tmp_path: Path) -> None:
+    def box(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body) + 8) + name + body
+
+    def movie(size: int) -> bytes:
+        packed = box(b"dcom", b"zlib") + box(b"cmvd", struct.pack(">I", size) + zlib.compress(bytes(1000)))
+        return box(b"ftyp", b"qt  " + bytes(4) + b"qt  ") + box(b"moov", box(b"cmov", packed)) + box(b"mdat", bytes(99))
+
+    path = tmp_path / "old.mov"
+    path.write_bytes(movie(900_000_000))
+    with pytest.raises(MediaLimitError, match="unfold to 900 MB"):
+        probe(path, "old.mov", "0" * 64, MediaLimits())
+    path.write_bytes(movie(1000))
+    with pytest.raises(UnreadableMediaError):
+        probe(path, "old.mov", "0" * 64, MediaLimits())
