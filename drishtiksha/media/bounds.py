@@ -21,6 +21,9 @@ MAX_BLOCKS = 5_000
 MAX_METADATA = 64_000_000
 """Bytes of them in all."""
 
+MAX_SCANS = 200
+"""Of a JPEG, over each of which its decoder goes through all of the picture. Encoders write a dozen, the most thorough some sixty."""
+
 MAX_PARTS = 2_000_000
 """Pieces of pixel data and frames: of 255 bytes each in GIF, which makes 500 MB."""
 
@@ -30,7 +33,9 @@ MAX_FRAMES = 20_000
 MAX_TILES = 5_000
 """Of a HEIC or AVIF picture, counted as often as they are drawn. Phones write some hundred, of 512 px."""
 
-JPEG_SCAN = 0xDA
+JPEG_SCAN, JPEG_END = 0xDA, 0xD9
+_BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""The marker that ends a scan: one that is neither a byte of it nor a restart."""
 _PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd(.{4})", re.DOTALL)
 """How FFmpeg finds it, wherever it stands, and the size that is stated."""
 _TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
@@ -60,15 +65,16 @@ def check_blocks(path: Path, name: str) -> None:
             return
         else:
             return
-        blocks = size = parts = frames = 0
+        blocks = size = parts = frames = scans = 0
         for kind, length in sizes:
             blocks += kind == "block"
             size += length if kind == "block" else 0
             parts += kind == "part"
             frames += kind == "frame"
+            scans += kind == "scan"
             if blocks > MAX_BLOCKS or size > MAX_METADATA:
                 raise _too_much(name, "pieces of text and other notes beside its picture")
-            if parts > MAX_PARTS or frames > MAX_FRAMES:
+            if parts > MAX_PARTS or frames > MAX_FRAMES or scans > MAX_SCANS:
                 raise _too_much(name, "pieces of picture data")
 
 
@@ -92,7 +98,7 @@ def _too_much(name: str, what: str) -> MediaLimitError:
 
 
 Sizes = Iterator[tuple[str, int]]
-"""What it is ("block" of notes, "part" of the pixels, "frame") and how many bytes."""
+"""What it is ("block" of notes, "part" of the pixels, "frame", "scan") and how many bytes."""
 
 
 def _png(content: mmap.mmap) -> Sizes:
@@ -107,17 +113,24 @@ def _png(content: mmap.mmap) -> Sizes:
 
 
 def _jpeg(content: mmap.mmap) -> Sizes:
-    """Up to the first scan: what stands behind it is passed over by its decoder in one go."""
+    """To its end; what is appended is not part of it."""
     place = 2
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
         if marker == 0xFF:
             place += 1
             continue
-        if marker == JPEG_SCAN or length < 2:
+        if marker == JPEG_END or length < 2:
             return
-        yield "block", length
         place += 2 + length
+        if marker != JPEG_SCAN:
+            yield "block", length
+            continue
+        yield "scan", 0
+        behind = _BEHIND_A_SCAN.search(content, place)
+        if behind is None:
+            return
+        place = behind.start()
 
 
 def _gif(content: mmap.mmap) -> Sizes:

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media import image
-from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, check_blocks
+from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, MAX_SCANS, check_blocks
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import probe
 from drishtiksha.settings import MediaLimits
@@ -53,6 +53,12 @@ def with_gif_frames(count: int) -> bytes:
     return body[:-1] + small.getvalue()[at:-1] * count + b";"
 
 
+def with_jpeg_scans(count: int) -> bytes:
+    body = saved("JPEG", progressive=True)
+    last = body[body.rindex(b"\xff\xda") : -2]
+    return body[:-2] + last * count + b"\xff\xd9" + b"\xff\xda" * 1000
+
+
 def with_webp_chunks(count: int) -> bytes:
     body = saved("WEBP", exif=Image.Exif())
     whole = body + b"JUNK\0\0\0\0" * count
@@ -79,6 +85,7 @@ def with_tiff_pages(count: int) -> bytes:
 @pytest.mark.parametrize(
     ("made", "most"),
     [
+        (with_jpeg_scans, MAX_SCANS),
         (with_webp_chunks, MAX_BLOCKS),
         (with_tiff_facts, MAX_BLOCKS),
         (with_tiff_pages, MAX_FRAMES),
@@ -93,7 +100,7 @@ def test_what_would_take_minutes_to_read_is_refused(tmp_path: Path, made: Callab
     path.write_bytes(made(most + 1000))
     with pytest.raises(MediaLimitError, match="picture holds more pieces"):
         probe(path, "picture", "0" * 64, MediaLimits())
-    path.write_bytes(made(200))
+    path.write_bytes(made(150))
     assert probe(path, "picture", "0" * 64, MediaLimits()).width == 128
 
 
