@@ -21,6 +21,13 @@ MAX_BLOCKS = 5_000
 MAX_METADATA = 64_000_000
 """Bytes of them in all."""
 
+MAX_SAMPLES = 2_000_000
+"""Of all tracks of a movie: pictures, and pieces of sound, of which half an hour has some 90,000 a track."""
+
+MAX_EDITS, MAX_EDITED = 1_000, 10_000_000
+"""Stretches that the tracks of a movie are put together from, and those times all samples: each stretch may be all of a track.
+Cameras and editing programs write one to three."""
+
 MAX_SCANS = 200
 """Of a JPEG, over each of which its decoder goes through all of the picture. Encoders write a dozen, the most thorough some sixty."""
 
@@ -37,7 +44,15 @@ JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 _BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """The marker that ends a scan: one that is neither a byte of it nor a restart."""
 _PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd(.{4})", re.DOTALL)
-"""How FFmpeg finds it, wherever it stands, and the size that is stated."""
+"""A packed list of contents as FFmpeg finds it, wherever it stands, and the size that is stated."""
+_SAMPLE_SIZES = re.compile(rb"(?:stsz|stz2).{8}(.{4})", re.DOTALL)
+"""The table of the sizes of samples, and how many are stated; of one size for all there is no table."""
+_EDITS = re.compile(rb"elst.{4}(.{4})", re.DOTALL)
+"""The list of stretches that a track is put together from, and how many are stated."""
+_ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
+_FIRST_BOXES = frozenset(
+    (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"styp", b"moof")
+)
 _TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 
 
@@ -78,16 +93,55 @@ def check_blocks(path: Path, name: str) -> None:
                 raise _too_much(name, "pieces of picture data")
 
 
-def check_packed_header(path: Path, name: str) -> None:
-    """Of a movie whose list of contents is compressed, as QuickTime once wrote it: FFmpeg takes as much memory for it as the file
-    says that it needs. Raises: MediaLimitError."""
+def check_movie(path: Path, name: str) -> None:
+    """What an MP4 or MOV file says of its contents, for which FFmpeg takes memory before it reads any of them: a few bytes may
+    claim gigabytes. Files of other formats pass. Raises: MediaLimitError."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for found in _PACKED_HEADER.finditer(content):
-            if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
+        if content[4:8] not in _FIRST_BOXES:
+            return
+        samples = edits = 0
+        for start, end in _boxes_of_facts(content):
+            for found in _PACKED_HEADER.finditer(content, start, end):
+                if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
+                    raise MediaLimitError(
+                        f"The list of contents of {name} is said to unfold to {size / 1e6:,.0f} MB; no camera or program writes "
+                        "such a one. Save the video anew in a video program."
+                    )
+            for found in _SAMPLE_SIZES.finditer(content, start, end):
+                samples += 0 if _is_plain_sound(content, found.start(), start, end) else int.from_bytes(found[1], "big")
+            if samples > MAX_SAMPLES:
                 raise MediaLimitError(
-                    f"The list of contents of {name} is said to unfold to {size / 1e6:,.0f} MB; no camera or program writes such "
-                    "a one. Save the video anew in a video program."
+                    f"{name} is said to hold {samples:,} pictures and pieces of sound; at most {MAX_SAMPLES:,} are taken. Cut out "
+                    "the part in question, or save the video anew in a video program."
                 )
+            edits += sum(int.from_bytes(found[1], "big") for found in _EDITS.finditer(content, start, end))
+            if edits > MAX_EDITS or edits * samples > MAX_EDITED:
+                raise MediaLimitError(
+                    f"{name} is said to be put together from {edits:,} stretches; unfolding them would take too much memory. Save "
+                    "the video anew in a video program."
+                )
+
+
+def _boxes_of_facts(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each outermost box begins and ends, but for those of pictures and sound themselves."""
+    place = 0
+    while place + 16 <= len(content):
+        size, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
+        if size == 1:
+            size = int.from_bytes(content[place + 8 : place + 16], "big")
+        end = len(content) if size == 0 else min(place + size, len(content))
+        if end < place + 8:
+            return
+        if kind != b"mdat":
+            yield place, end
+        place = end
+
+
+def _is_plain_sound(content: mmap.mmap, place: int, start: int, end: int) -> bool:
+    """Whether the track whose sizes stand there is sound of which each value is a sample, which FFmpeg reads by the chunk."""
+    begins, ends = content.rfind(b"trak", start, place), content.find(b"trak", place, end)
+    track = content[max(begins, start) : end if ends < 0 else ends]
+    return b"soun" in track and b"vide" not in track and _ONE_EACH in track
 
 
 def _too_much(name: str, what: str) -> MediaLimitError:

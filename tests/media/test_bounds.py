@@ -8,14 +8,15 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from media_factory import coded_frame
+from media_factory import coded_frame, write_video
 from PIL import Image, PngImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media import image
-from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, MAX_SCANS, check_blocks
+from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, MAX_SCANS, check_blocks, check_movie
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import probe
 from drishtiksha.settings import MediaLimits
@@ -136,10 +137,11 @@ def test_strips_change_no_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert np.array_equal(read_image(path, limits=MediaLimits()), whole)
 
 
-def test_a_packed_list_of_contents_is_bounded_by_what_it_unfolds_to(tmp_path: Path) -> None:
-    def box(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body) + 8) + name + body
+def box(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + name + body
 
+
+def test_a_packed_list_of_contents_is_bounded_by_what_it_unfolds_to(tmp_path: Path) -> None:
     def movie(size: int) -> bytes:
         packed = box(b"dcom", b"zlib") + box(b"cmvd", struct.pack(">I", size) + zlib.compress(bytes(1000)))
         return box(b"ftyp", b"qt  " + bytes(4) + b"qt  ") + box(b"moov", box(b"cmov", packed)) + box(b"mdat", bytes(99))
@@ -151,3 +153,42 @@ def test_a_packed_list_of_contents_is_bounded_by_what_it_unfolds_to(tmp_path: Pa
     path.write_bytes(movie(1000))
     with pytest.raises(UnreadableMediaError):
         probe(path, "old.mov", "0" * 64, MediaLimits())
+
+
+def test_samples_that_a_movie_only_claims_are_counted_before_memory_is_taken_for_them(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", [coded_frame(1)] * 5)
+    whole = path.read_bytes()
+    check_movie(path, "clip.mp4")
+    at = whole.index(b"stsz")
+    path.write_bytes(whole[: at + 8] + struct.pack(">II", 1, 50_000_000) + whole[at + 16 :])
+    with pytest.raises(MediaLimitError, match="50,000,000 pictures and pieces"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    at = whole.index(b"elst")
+    path.write_bytes(whole[: at + 8] + struct.pack(">I", 1_000_000) + whole[at + 12 :])
+    with pytest.raises(MediaLimitError, match="1,000,000 stretches"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    path.write_bytes(whole.replace(b"stsz" + bytes(8), b"free" + bytes(8)) + box(b"mdat", b"stsz" + b"\xff" * 99))
+    check_movie(path, "clip.mp4")
+
+
+def test_a_minute_of_plain_sound_in_a_movie_is_no_claim(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for second in range(60):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), second, np.int16), format="s16", layout="mono")
+            frame.sample_rate = 48_000
+            container.mux(stream.encode(frame))
+    assert probe(path, "sound.mov", "0" * 64, MediaLimits()).duration_s == pytest.approx(60, abs=0.1)
+
+
+def test_hundreds_of_tracks_are_refused_before_each_takes_memory(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "clip.mp4", [coded_frame(1)] * 5).read_bytes()
+    at = whole.index(b"moov") - 4
+    moov = whole[at : at + struct.unpack(">I", whole[at : at + 4])[0]]
+    track = moov[moov.index(b"trak") - 4 :]
+    track = track[: struct.unpack(">I", track[:4])[0]]
+    path = tmp_path / "many.mp4"
+    path.write_bytes(whole[:at] + whole[at : at + 4] + b"free" + whole[at + 8 :] + box(b"moov", moov[8:] + track * 200))
+    with pytest.raises(MediaLimitError, match="more than 128 tracks"):
+        probe(path, "many.mp4", "0" * 64, MediaLimits())
