@@ -5,9 +5,12 @@ A file of a few megabytes may hold a million pieces of text: reading them would 
 
 from __future__ import annotations
 
+import itertools
 import mmap
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.items import tiles_drawn
@@ -18,6 +21,16 @@ MAX_BLOCKS = 5_000
 MAX_METADATA = 64_000_000
 """Bytes of them in all."""
 
+MAX_SAMPLES = 2_000_000
+"""Of all tracks of a movie: pictures, and pieces of sound, of which half an hour has some 90,000 a track."""
+
+MAX_EDITS, MAX_EDITED = 1_000, 10_000_000
+"""Stretches that the tracks of a movie are put together from, and those times all samples: each stretch may be all of a track.
+Cameras and editing programs write one to three."""
+
+MAX_SCANS = 200
+"""Of a JPEG, over each of which its decoder goes through all of the picture. Encoders write a dozen, the most thorough some sixty."""
+
 MAX_PARTS = 2_000_000
 """Pieces of pixel data and frames: of 255 bytes each in GIF, which makes 500 MB."""
 
@@ -27,7 +40,20 @@ MAX_FRAMES = 20_000
 MAX_TILES = 5_000
 """Of a HEIC or AVIF picture, counted as often as they are drawn. Phones write some hundred, of 512 px."""
 
-JPEG_SCAN = 0xDA
+JPEG_SCAN, JPEG_END = 0xDA, 0xD9
+_BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""The marker that ends a scan: one that is neither a byte of it nor a restart."""
+_PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd(.{4})", re.DOTALL)
+"""A packed list of contents as FFmpeg finds it, wherever it stands, and the size that is stated."""
+_SAMPLE_SIZES = re.compile(rb"(?:stsz|stz2).{8}(.{4})", re.DOTALL)
+"""The table of the sizes of samples, and how many are stated; of one size for all there is no table."""
+_EDITS = re.compile(rb"elst.{4}(.{4})", re.DOTALL)
+"""The list of stretches that a track is put together from, and how many are stated."""
+_ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
+_FIRST_BOXES = frozenset(
+    (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"styp", b"moof")
+)
+_TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 
 
 def check_blocks(path: Path, name: str) -> None:
@@ -44,22 +70,78 @@ def check_blocks(path: Path, name: str) -> None:
             sizes = _jpeg(content)
         elif content[:4] == b"GIF8":
             sizes = _gif(content)
+        elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+            sizes = _webp(content)
+        elif content[:4] in _TIFF_ORDERS:
+            sizes = _tiff(content, _TIFF_ORDERS[content[:4]])
         elif content[4:8] == b"ftyp":
             if tiles_drawn(content) > MAX_TILES:
                 raise _too_much(name, "tiles in one another")
             return
         else:
             return
-        blocks = size = parts = frames = 0
+        blocks = size = parts = frames = scans = 0
         for kind, length in sizes:
             blocks += kind == "block"
             size += length if kind == "block" else 0
             parts += kind == "part"
             frames += kind == "frame"
+            scans += kind == "scan"
             if blocks > MAX_BLOCKS or size > MAX_METADATA:
                 raise _too_much(name, "pieces of text and other notes beside its picture")
-            if parts > MAX_PARTS or frames > MAX_FRAMES:
+            if parts > MAX_PARTS or frames > MAX_FRAMES or scans > MAX_SCANS:
                 raise _too_much(name, "pieces of picture data")
+
+
+def check_movie(path: Path, name: str) -> None:
+    """What an MP4 or MOV file says of its contents, for which FFmpeg takes memory before it reads any of them: a few bytes may
+    claim gigabytes. Files of other formats pass. Raises: MediaLimitError."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content[4:8] not in _FIRST_BOXES:
+            return
+        samples = edits = 0
+        for start, end in _boxes_of_facts(content):
+            for found in _PACKED_HEADER.finditer(content, start, end):
+                if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
+                    raise MediaLimitError(
+                        f"The list of contents of {name} is said to unfold to {size / 1e6:,.0f} MB; no camera or program writes "
+                        "such a one. Save the video anew in a video program."
+                    )
+            for found in _SAMPLE_SIZES.finditer(content, start, end):
+                samples += 0 if _is_plain_sound(content, found.start(), start, end) else int.from_bytes(found[1], "big")
+            if samples > MAX_SAMPLES:
+                raise MediaLimitError(
+                    f"{name} is said to hold {samples:,} pictures and pieces of sound; at most {MAX_SAMPLES:,} are taken. Cut out "
+                    "the part in question, or save the video anew in a video program."
+                )
+            edits += sum(int.from_bytes(found[1], "big") for found in _EDITS.finditer(content, start, end))
+            if edits > MAX_EDITS or edits * samples > MAX_EDITED:
+                raise MediaLimitError(
+                    f"{name} is said to be put together from {edits:,} stretches; unfolding them would take too much memory. Save "
+                    "the video anew in a video program."
+                )
+
+
+def _boxes_of_facts(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each outermost box begins and ends, but for those of pictures and sound themselves."""
+    place = 0
+    while place + 16 <= len(content):
+        size, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
+        if size == 1:
+            size = int.from_bytes(content[place + 8 : place + 16], "big")
+        end = len(content) if size == 0 else min(place + size, len(content))
+        if end < place + 8:
+            return
+        if kind != b"mdat":
+            yield place, end
+        place = end
+
+
+def _is_plain_sound(content: mmap.mmap, place: int, start: int, end: int) -> bool:
+    """Whether the track whose sizes stand there is sound of which each value is a sample, which FFmpeg reads by the chunk."""
+    begins, ends = content.rfind(b"trak", start, place), content.find(b"trak", place, end)
+    track = content[max(begins, start) : end if ends < 0 else ends]
+    return b"soun" in track and b"vide" not in track and _ONE_EACH in track
 
 
 def _too_much(name: str, what: str) -> MediaLimitError:
@@ -70,7 +152,7 @@ def _too_much(name: str, what: str) -> MediaLimitError:
 
 
 Sizes = Iterator[tuple[str, int]]
-"""What it is ("block" of notes, "part" of the pixels, "frame") and how many bytes."""
+"""What it is ("block" of notes, "part" of the pixels, "frame", "scan") and how many bytes."""
 
 
 def _png(content: mmap.mmap) -> Sizes:
@@ -80,21 +162,29 @@ def _png(content: mmap.mmap) -> Sizes:
         place += 12 + length
         if kind == b"IEND":
             return
-        yield "part" if kind in (b"IDAT", b"fdAT") else "frame" if kind == b"fcTL" else "block", length
+        there = min(length, max(len(content) - place + length, 0))  # what is said of a damaged file is not in it
+        yield "part" if kind in (b"IDAT", b"fdAT") else "frame" if kind == b"fcTL" else "block", there
 
 
 def _jpeg(content: mmap.mmap) -> Sizes:
-    """Up to the first scan: what stands behind it is passed over by its decoder in one go."""
+    """To its end; what is appended is not part of it."""
     place = 2
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
         if marker == 0xFF:
             place += 1
             continue
-        if marker == JPEG_SCAN or length < 2:
+        if marker == JPEG_END or length < 2:
             return
-        yield "block", length
         place += 2 + length
+        if marker != JPEG_SCAN:
+            yield "block", length
+            continue
+        yield "scan", 0
+        behind = _BEHIND_A_SCAN.search(content, place)
+        if behind is None:
+            return
+        place = behind.start()
 
 
 def _gif(content: mmap.mmap) -> Sizes:
@@ -118,6 +208,28 @@ def _gif(content: mmap.mmap) -> Sizes:
             yield kind, length
             place += 1 + length
         place += 1
+
+
+def _webp(content: mmap.mmap) -> Sizes:
+    kinds = {b"VP8 ": "part", b"VP8L": "part", b"ALPH": "part", b"ANMF": "frame"}
+    place = 12
+    while place + 8 <= len(content):
+        length = int.from_bytes(content[place + 4 : place + 8], "little")
+        yield kinds.get(content[place : place + 4], "block"), min(length, len(content) - place)
+        place += 8 + length + length % 2
+
+
+def _tiff(content: mmap.mmap, order: Literal["little", "big"]) -> Sizes:
+    """The list of facts of each page. What a fact holds is not counted: layers of an editor may be large."""
+    seen: set[int] = set()
+    place = int.from_bytes(content[4:8], order)
+    while 0 < place <= len(content) - 2 and place not in seen:
+        seen.add(place)
+        count = min(int.from_bytes(content[place : place + 2], order), (len(content) - place) // 12)
+        yield "frame", 0
+        yield from itertools.repeat(("block" if len(seen) == 1 else "part", 0), count)
+        place += 2 + 12 * count
+        place = int.from_bytes(content[place : place + 4], order)
 
 
 def _palette(flags: int) -> int:

@@ -30,6 +30,9 @@ MIN_SAMPLE_RATE = 4000
 PIXEL_SLACK = 4
 """How far beyond `max_video_pixels` a decoder may go to find out a picture's size."""
 
+MAX_TRACKS = 128
+"""For each of which FFmpeg opens a decoder, with memory of its own, before anybody knows which are wanted."""
+
 CLOCKED = ("mpegts", "mpeg", "flv")
 """Formats whose time stamps begin anywhere; players show their first moment as 0."""
 
@@ -40,7 +43,7 @@ CLOCK_START_S = 1.0
 def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer:
     """Open for reading, by content.
 
-    Raises: UnreadableMediaError, DecodeStalledError.
+    Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
     try:
         container = av.open(
@@ -50,6 +53,7 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
             options={
                 "format_whitelist": FORMATS,
                 "protocol_whitelist": "file",
+                "max_streams": str(MAX_TRACKS),
                 **decoder_options(limits),
             },
             metadata_errors="replace",
@@ -60,6 +64,11 @@ def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer
         return container
     except av.error.ExitError as error:
         raise stalled(name, limits) from error
+    except av.error.MemoryError as error:
+        raise MediaLimitError(
+            f"{name} holds more than {MAX_TRACKS} tracks, or needs more memory than this computer has free. Save what is in "
+            "question as a video of its own."
+        ) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise unreadable(name, _what_ffmpeg_says(error, path)) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
+from drishtiksha.media.bounds import check_movie
 from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.faults import Fault
 from drishtiksha.media.formats import format_of, refuse_others
@@ -57,6 +58,7 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
             )
         except UnidentifiedImageError:
             refuse_others(path, name)
+            check_movie(path, name)
             return MediaInfo(**known, **track_facts(path, name, limits, pulse))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)

@@ -10,8 +10,9 @@ import gc
 import sys
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drishtiksha.answer import Glance
 from drishtiksha.casefile import Provenance
@@ -19,13 +20,15 @@ from drishtiksha.errors import DrishtikshaError, ModelRegistryError, UnreadableM
 from drishtiksha.media.evidence import Evidence, display_name
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo
-from drishtiksha.services.apart import Apart
 from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.services.folders import copied
 from drishtiksha.services.keeping import START_S, Keeper, WorkerEndedError
-from drishtiksha.services.workers import OK, Chore, Repeated, origin, shares
+from drishtiksha.services.workers import OK, Chore, Repeated, apart_here, origin, shares
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S
+
+if TYPE_CHECKING:
+    from drishtiksha.services.apart import Apart
 
 GLANCE_S = 60.0
 SWITCH_S = 0.001
@@ -63,7 +66,6 @@ class WorkerProcesses:
         self._chores = Repeated(chores)
         self._keepers: list[Keeper] = []
         self._taking: Keeper | None = None
-        self._apart = Apart(manager.settings)
         self._alone = threading.Lock()
 
     def start(self) -> None:
@@ -148,6 +150,10 @@ class WorkerProcesses:
         media = evidence.media.model_dump(mode="json")
         told = self._taken(evidence.media.name, do="origin", path=str(evidence.path.absolute()), media=media)
         return Provenance.model_validate(told)
+
+    @cached_property
+    def _apart(self) -> Apart:
+        return apart_here(self._manager.settings)
 
     def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
         if self._taking is None:

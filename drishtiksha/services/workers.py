@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,7 +17,6 @@ from drishtiksha.casefile import JobState, Provenance
 from drishtiksha.errors import AnalysisCancelledError, DrishtikshaError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import LoadedFacts, ModelManager
-from drishtiksha.services.apart import Apart
 from drishtiksha.services.devices import by_device
 from drishtiksha.services.folders import CaseFolders, copied
 from drishtiksha.services.running import Here, JobRun, LostError, Runner
@@ -31,6 +31,9 @@ BEAT_S = 2.0
 STOP_S = 20.0
 """How long `stop` waits for a job to put itself back; one that is loading a network may take longer and is taken over."""
 OK = "ok"
+
+if TYPE_CHECKING:
+    from drishtiksha.services.apart import Apart
 
 Chore = tuple[str, Callable[[], None], float]
 """Name of its thread, what is done, and every how many seconds."""
@@ -132,7 +135,7 @@ class Workers:
         those of others, as for `Queue.claim`; without it this process serves every device and takes over from the dead.
         runner: where the models run; None: in the thread that works on the job."""
         self._manager, self._jobs, self._cases, self._share = manager, jobs, cases, share
-        self._runner, self._apart = runner or Here(), Apart(manager.settings)
+        self._runner = runner or Here()
         chores: list[Chore] = [("heartbeat", self._beat, BEAT_S)]
         if share is None:
             chores.append(("takeover", jobs.queue.take_over, DEAD_S / 3))
@@ -277,6 +280,10 @@ class Workers:
     def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
         return self._apart.do(task, evidence, **given)
 
+    @cached_property
+    def _apart(self) -> Apart:
+        return apart_here(self._manager.settings)
+
     @property
     def loaded(self) -> Mapping[str, LoadedFacts]:
         """The models that are in memory now."""
@@ -289,6 +296,13 @@ def origin(evidence: Evidence, settings: Settings) -> Provenance:
     from drishtiksha.provenance import examine  # here, because a program that takes nothing in need not wait for it
 
     return examine(evidence, settings.limits)
+
+
+def apart_here(settings: Settings) -> Apart:
+    """What does the tasks of `services.apart` in this process."""
+    from drishtiksha.services.apart import Apart  # here, because a worker, and a server with one, need not wait for it
+
+    return Apart(settings)
 
 
 def shares(groups: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], Sequence[str] | None]]:

@@ -8,14 +8,15 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from media_factory import coded_frame
+from media_factory import coded_frame, write_video
 from PIL import Image, PngImagePlugin
 
-from drishtiksha.errors import MediaLimitError
+from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media import image
-from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, check_blocks
+from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, MAX_SCANS, check_blocks, check_movie
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import probe
 from drishtiksha.settings import MediaLimits
@@ -53,9 +54,42 @@ def with_gif_frames(count: int) -> bytes:
     return body[:-1] + small.getvalue()[at:-1] * count + b";"
 
 
+def with_jpeg_scans(count: int) -> bytes:
+    body = saved("JPEG", progressive=True)
+    last = body[body.rindex(b"\xff\xda") : -2]
+    return body[:-2] + last * count + b"\xff\xd9" + b"\xff\xda" * 1000
+
+
+def with_webp_chunks(count: int) -> bytes:
+    body = saved("WEBP", exif=Image.Exif())
+    whole = body + b"JUNK\0\0\0\0" * count
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
+def with_tiff_facts(count: int) -> bytes:
+    body = saved("TIFF")
+    at = struct.unpack("<I", body[4:8])[0]
+    own = struct.unpack("<H", body[at : at + 2])[0]
+    facts = body[at + 2 : at + 2 + 12 * own]
+    more = b"".join(struct.pack("<HHI4s", 40_000 + number % 20_000, 2, 4, b"abc") for number in range(count))
+    return body[:4] + struct.pack("<I", len(body)) + body[8:] + struct.pack("<H", own + count) + facts + more + bytes(4)
+
+
+def with_tiff_pages(count: int) -> bytes:
+    body = saved("TIFF")
+    pages = b"".join(b"\0\0" + struct.pack("<I", len(body) + 6 * (n + 1)) for n in range(count))
+    at = struct.unpack("<I", body[4:8])[0]
+    last = at + 2 + 12 * struct.unpack("<H", body[at : at + 2])[0]
+    return body[:last] + struct.pack("<I", len(body)) + body[last + 4 :] + pages + bytes(6)
+
+
 @pytest.mark.parametrize(
     ("made", "most"),
     [
+        (with_jpeg_scans, MAX_SCANS),
+        (with_webp_chunks, MAX_BLOCKS),
+        (with_tiff_facts, MAX_BLOCKS),
+        (with_tiff_pages, MAX_FRAMES),
         (with_png_texts, MAX_BLOCKS),
         (with_jpeg_comments, MAX_BLOCKS),
         (with_gif_comments, MAX_BLOCKS),
@@ -67,13 +101,13 @@ def test_what_would_take_minutes_to_read_is_refused(tmp_path: Path, made: Callab
     path.write_bytes(made(most + 1000))
     with pytest.raises(MediaLimitError, match="picture holds more pieces"):
         probe(path, "picture", "0" * 64, MediaLimits())
-    path.write_bytes(made(200))
+    path.write_bytes(made(150))
     assert probe(path, "picture", "0" * 64, MediaLimits()).width == 128
 
 
 def test_damaged_files_end_the_count(tmp_path: Path) -> None:
     path = tmp_path / "picture"
-    for content in (saved("PNG"), saved("JPEG"), saved("GIF")):
+    for content in map(saved, ("PNG", "JPEG", "GIF", "WEBP", "TIFF")):
         rng = np.random.default_rng(0)
         for _ in range(200):
             broken = bytearray(content[: rng.integers(1, len(content))])
@@ -101,3 +135,60 @@ def test_strips_change_no_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     whole = read_image(path, limits=MediaLimits())
     monkeypatch.setattr(image, "STRIP_PIXELS", 96 * 16)
     assert np.array_equal(read_image(path, limits=MediaLimits()), whole)
+
+
+def box(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + name + body
+
+
+def test_a_packed_list_of_contents_is_bounded_by_what_it_unfolds_to(tmp_path: Path) -> None:
+    def movie(size: int) -> bytes:
+        packed = box(b"dcom", b"zlib") + box(b"cmvd", struct.pack(">I", size) + zlib.compress(bytes(1000)))
+        return box(b"ftyp", b"qt  " + bytes(4) + b"qt  ") + box(b"moov", box(b"cmov", packed)) + box(b"mdat", bytes(99))
+
+    path = tmp_path / "old.mov"
+    path.write_bytes(movie(900_000_000))
+    with pytest.raises(MediaLimitError, match="unfold to 900 MB"):
+        probe(path, "old.mov", "0" * 64, MediaLimits())
+    path.write_bytes(movie(1000))
+    with pytest.raises(UnreadableMediaError):
+        probe(path, "old.mov", "0" * 64, MediaLimits())
+
+
+def test_samples_that_a_movie_only_claims_are_counted_before_memory_is_taken_for_them(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", [coded_frame(1)] * 5)
+    whole = path.read_bytes()
+    check_movie(path, "clip.mp4")
+    at = whole.index(b"stsz")
+    path.write_bytes(whole[: at + 8] + struct.pack(">II", 1, 50_000_000) + whole[at + 16 :])
+    with pytest.raises(MediaLimitError, match="50,000,000 pictures and pieces"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    at = whole.index(b"elst")
+    path.write_bytes(whole[: at + 8] + struct.pack(">I", 1_000_000) + whole[at + 12 :])
+    with pytest.raises(MediaLimitError, match="1,000,000 stretches"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    path.write_bytes(whole.replace(b"stsz" + bytes(8), b"free" + bytes(8)) + box(b"mdat", b"stsz" + b"\xff" * 99))
+    check_movie(path, "clip.mp4")
+
+
+def test_a_minute_of_plain_sound_in_a_movie_is_no_claim(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for second in range(60):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), second, np.int16), format="s16", layout="mono")
+            frame.sample_rate = 48_000
+            container.mux(stream.encode(frame))
+    assert probe(path, "sound.mov", "0" * 64, MediaLimits()).duration_s == pytest.approx(60, abs=0.1)
+
+
+def test_hundreds_of_tracks_are_refused_before_each_takes_memory(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "clip.mp4", [coded_frame(1)] * 5).read_bytes()
+    at = whole.index(b"moov") - 4
+    moov = whole[at : at + struct.unpack(">I", whole[at : at + 4])[0]]
+    track = moov[moov.index(b"trak") - 4 :]
+    track = track[: struct.unpack(">I", track[:4])[0]]
+    path = tmp_path / "many.mp4"
+    path.write_bytes(whole[:at] + whole[at : at + 4] + b"free" + whole[at + 8 :] + box(b"moov", moov[8:] + track * 200))
+    with pytest.raises(MediaLimitError, match="more than 128 tracks"):
+        probe(path, "many.mp4", "0" * 64, MediaLimits())
