@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -257,6 +258,24 @@ def test_a_stop_in_the_middle_keeps_what_is_finished(manager, media, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_batch(files(media), ["BRIGHT"], manager.settings, Here(manager), results, stopped)
     assert [Path(row.name).name for row in rows(tmp_path / "out")] == ["000.png", "001.png"]
+
+
+def test_a_second_ctrl_c_while_the_rest_is_written_loses_nothing(manager, media, tmp_path, monkeypatch):
+    def stopped(told: Told, tally: object) -> None:
+        raise KeyboardInterrupt
+
+    written = PartWriter._write
+
+    def interrupted(self: PartWriter, *rest: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        written(self, *rest)
+
+    monkeypatch.setattr(PartWriter, "_write", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(files(media), ["BRIGHT"], manager.settings, Here(manager), ResultFolder(tmp_path / "out"), stopped)
+    assert len(rows(tmp_path / "out")) == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_two_batches_do_not_write_into_one_folder(tmp_path):
