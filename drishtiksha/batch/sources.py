@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 from drishtiksha.errors import ConfigError
 
 BESIDE = (
-    "aae arrow bat bib cfg cmd conf css csv db doc docx eml epub exe h5 htm html ics ini json jsonl js lnk lock log md msg ndjson nfo npy npz "
-    "odp ods odt par2 parquet pdf pkl ppt pptx py rtf sav sh sha1 sha256 sha512 sig srt sqlite svg tex toml torrent tsv txt url vcf "
-    "vtt xls xlsx xml xmp yaml yml"
+    "aae arrow bat bib cfg cmd conf css csv db doc docx eml epub exe h5 htm html ics ini json jsonl js lnk lock log "
+    "md msg ndjson nfo npy npz odp ods odt par2 parquet pdf pkl ppt pptx py rtf sav sh sha1 sha256 sha512 sig srt "
+    "sqlite svg tex toml torrent tsv txt url vcf vtt xls xlsx xml xmp yaml yml"
 )
 """Endings of files that lie beside media in folders and are never media themselves."""
 _BESIDE = frozenset(f".{ending}" for ending in BESIDE.split())
