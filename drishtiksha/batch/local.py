@@ -21,7 +21,7 @@ from typing import Any, Self, cast
 from drishtiksha.batch.items import Item
 from drishtiksha.batch.judge import Job, Judge, Ledger, Made, Take, Told, digest_of, in_parts
 from drishtiksha.batch.known import Key, Known, content_key
-from drishtiksha.batch.machine import cores, free_bytes
+from drishtiksha.batch.machine import cores, free_bytes, peak_bytes
 from drishtiksha.batch.rows import WORKER_DIED, failed_row
 from drishtiksha.batch.sources import is_address
 from drishtiksha.errors import DrishtikshaError, ModelFailedError
@@ -143,6 +143,11 @@ class Crew:
             worker.process.kill()
         while self._workers:
             self._workers.pop().end()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all workers that are wanted have their models loaded, as far as they have been heard of."""
+        return len(self._workers) >= self._wanted and all(worker.ready for worker in self._workers)
 
     def work(self, items: Iterable[Item], take: Take) -> None:
         """As `Engine.run`. At most one item a worker is in memory. What was told before an interruption is taken."""
@@ -333,7 +338,7 @@ def _serve(lines: Connection, job: Job) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         judge = Judge(job)
-        ready: Any = Ready(judge.made, _resident_bytes(), judge.on_cpu, judge.groups)
+        ready: Any = Ready(judge.made, peak_bytes(), judge.on_cpu, judge.groups)
     except Exception as error:  # noqa: BLE001 - told to the other end, which raises it
         ready = told(error if isinstance(error, DrishtikshaError) else failure_of("A worker", error))
     sending = threading.Lock()
@@ -368,10 +373,3 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _resident_bytes() -> int:
-    """The most that this process has taken so far."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 from drishtiksha.errors import ConfigError
 
 BESIDE = (
-    "aae bat bib cfg cmd conf css csv db doc docx eml epub exe htm html ics ini json jsonl js lnk lock log md msg ndjson nfo "
-    "odp ods odt par2 pdf ppt pptx py rtf sav sh sha1 sha256 sha512 sig srt sqlite svg tex toml torrent tsv txt url vcf "
-    "vtt xls xlsx xml xmp yaml yml"
+    "aae arrow bat bib cfg cmd conf css csv db doc docx eml epub exe h5 htm html ics ini json jsonl js lnk lock log "
+    "md msg ndjson nfo npy npz odp ods odt par2 parquet pdf pkl ppt pptx py rtf sav sh sha1 sha256 sha512 sig srt "
+    "sqlite svg tex toml torrent tsv txt url vcf vtt xls xlsx xml xmp yaml yml"
 )
 """Endings of files that lie beside media in folders and are never media themselves."""
 _BESIDE = frozenset(f".{ending}" for ending in BESIDE.split())
@@ -47,7 +47,7 @@ def files_of(names: Sequence[str], own: Sequence[Path] = ()) -> Sources:
     found: list[Path] = []
     missing: list[str] = []
     passed_over: Counter[str] = Counter()
-    kept_out = {path.resolve() for path in own}
+    kept_out = {_real(path) for path in own}
     single = len(names) == 1
     for name in map(local_name, names):
         named = os.path.lexists(name)
@@ -57,15 +57,15 @@ def files_of(names: Sequence[str], own: Sequence[Path] = ()) -> Sources:
             if path.is_dir():
                 named = False
                 here += _below(path, kept_out, passed_over)
-            elif path.resolve() not in kept_out:
+            elif _real(path) not in kept_out:
                 here.append(path)
             elif path.suffix.lower() not in _BESIDE:  # results of an earlier run come with a pattern of the shell
                 raise ConfigError(f"{path} is to be examined, so no results are written there. Choose another file.")
-        if not here and Path(name).resolve() not in kept_out:
+        if not here and _real(Path(name)) not in kept_out:
             missing.append(name)
         single = single and named
-        known = set() if named else {path.resolve() for path in found}
-        found += [path for path in here if path.resolve() not in known]
+        known = set() if named else {_real(path) for path in found}
+        found += [path for path in here if _real(path) not in known]
     if missing or not found:
         raise ConfigError(
             f"There is no file to examine at {', '.join(missing or names)}. "
@@ -130,7 +130,7 @@ def _below(folder: Path, kept_out: Set[Path], passed_over: Counter[str]) -> Iter
 
 
 def _is_shown(root: str, name: str, kept_out: Set[Path]) -> bool:
-    return not name.startswith(".") and Path(root, name).resolve() not in kept_out
+    return not name.startswith(".") and _real(Path(root, name)) not in kept_out
 
 
 def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -145,12 +145,17 @@ def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     for root, folders, names in os.walk(top, onerror=_raised, followlinks=True):
         facts = Path(root).stat()
         place = facts.st_dev, facts.st_ino
-        back = Path(root) != top and Path(root).is_symlink() and Path(root).resolve().is_relative_to(top.resolve())
+        back = Path(root) != top and Path(root).is_symlink() and _real(Path(root)).is_relative_to(_real(top))
         if back or place in seen:
             folders.clear()
             continue
         seen.add(place)
         yield root, folders, names
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; one that leads to itself is what it is."""
+    return Path(os.path.realpath(path))
 
 
 def _raised(error: OSError) -> None:

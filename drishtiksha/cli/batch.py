@@ -243,6 +243,11 @@ def items_named(
     if len(sources) == 1 and is_list(sources[0]):
         listed_items = read_manifest(sources[0], labelled=False)
         return listed_items, len(listed_items)
+    if lists := [source for source in sources if is_list(source) and (is_address(source) or Path(source).is_file())]:
+        raise ConfigError(
+            f"{lists[0]} is a list, which is the only source where it is given. Name it alone, or leave it out: of a folder, what "
+            "is no media is passed over."
+        )
     away = [source for source in map(local_name, sources) if is_address(source)]
     if not away:
         files = files_of(sources, [own]).files

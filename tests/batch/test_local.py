@@ -21,7 +21,7 @@ from drishtiksha.batch.items import Item, items_of
 from drishtiksha.batch.judge import Content, Here, Job, Ledger, Made, Told
 from drishtiksha.batch.known import Known
 from drishtiksha.batch.local import Crew, LocalEngine, Ready, _Task, _Worker, room_for
-from drishtiksha.batch.machine import free_bytes
+from drishtiksha.batch.machine import free_bytes, peak_bytes
 from drishtiksha.batch.parts import ResultFolder
 from drishtiksha.batch.rows import failed_row
 from drishtiksha.cli import Exit, app
@@ -285,3 +285,13 @@ def test_workers_are_as_many_as_cores_and_memory_bear(monkeypatch, tmp_path):
     (tmp_path / "memory.max").write_text("1005\n")
     assert free_bytes(tmp_path, tmp_path / "meminfo") == 1000
     assert free_bytes(tmp_path / "no", tmp_path / "no") is None
+    (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t    5 kB\n")
+    assert peak_bytes(tmp_path / "status") == 5120
+    assert peak_bytes(tmp_path / "no") > 1_000_000
+
+
+def test_what_a_process_takes_is_not_what_its_parent_took():
+    held = b"x" * 300_000_000
+    code = "from drishtiksha.batch.machine import peak_bytes; print(peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) < 150_000_000 < len(held) < peak_bytes()

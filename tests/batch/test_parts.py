@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -111,9 +112,12 @@ def test_what_did_not_change_is_not_judged_again(manager, media, tmp_path, monke
 
 
 def plain(row: Row) -> Row:
-    """Without what differs from run to run."""
-    document = json.loads(row.result) | {"processing_time": 0.0, "stage_seconds": {}} if row.result else None
-    return replace(row, seconds=None, result=document and json.dumps(document))
+    """Without what differs from run to run: how long it took, and when that was."""
+    if row.result is None:
+        return replace(row, seconds=None)
+    document = json.loads(row.result) | {"processing_time": 0.0, "stage_seconds": {}}
+    document["provenance"]["started_utc"] = ""
+    return replace(row, seconds=None, result=json.dumps(document))
 
 
 def test_a_file_that_moved_has_its_row_and_is_not_judged_again(manager, media, tmp_path, monkeypatch):
@@ -257,6 +261,24 @@ def test_a_stop_in_the_middle_keeps_what_is_finished(manager, media, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_batch(files(media), ["BRIGHT"], manager.settings, Here(manager), results, stopped)
     assert [Path(row.name).name for row in rows(tmp_path / "out")] == ["000.png", "001.png"]
+
+
+def test_a_second_ctrl_c_while_the_rest_is_written_loses_nothing(manager, media, tmp_path, monkeypatch):
+    def stopped(told: Told, tally: object) -> None:
+        raise KeyboardInterrupt
+
+    written = PartWriter._write
+
+    def interrupted(self: PartWriter, *rest: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        written(self, *rest)
+
+    monkeypatch.setattr(PartWriter, "_write", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(files(media), ["BRIGHT"], manager.settings, Here(manager), ResultFolder(tmp_path / "out"), stopped)
+    assert len(rows(tmp_path / "out")) == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_two_batches_do_not_write_into_one_folder(tmp_path):

@@ -105,7 +105,8 @@ def test_links_to_folders_are_followed_and_never_in_a_circle(tmp_path):
     (archive / "here" / "up").symlink_to(archive)
     (disk / "back").symlink_to(archive / "here")
     (archive / "broken").symlink_to(tmp_path / "nowhere")
+    (archive / "itself.png").symlink_to(archive / "itself.png")
     names = [path.relative_to(archive).as_posix() for path in files_of([str(archive)]).files]
-    assert names == ["broken", "again/b.png", "here/a.png"]
+    assert names == ["broken", "itself.png", "again/b.png", "here/a.png"]
     assert sorted(LocalFolder(archive).files()) == sorted(names)
     assert list(LocalFolder(archive).files("absent")) == []

@@ -58,6 +58,17 @@ def test_a_data_set_is_read_as_it_is_judged(stored, tmp_path):
         list(items_named(["memory://named"], tmp_path, "tree", "test")[0])
 
 
+def test_a_list_stands_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("file\na.png\n")
+    (tmp_path / "a.png").write_bytes(b"x")
+    for more in ("a.png", "memory://named"):
+        with pytest.raises(ConfigError, match=r"list\.csv is a list"):
+            items_named(["list.csv", more], tmp_path / "out")
+    items, total = items_named(["list.csv"], tmp_path / "out")
+    assert ([(item.name, item.label) for item in items], total) == ([("a.png", None)], 1)
+
+
 @pytest.mark.parametrize(
     ("sources", "form", "split", "error", "told"),
     [
