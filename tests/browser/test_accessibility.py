@@ -31,7 +31,13 @@ class Both:
         self._shade(False)
 
     def _shade(self, dark: bool) -> None:
-        self.page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+        """Changes it, and waits until no colour is on its way any more."""
+        self.page.evaluate(
+            "async dark => { document.body.classList.toggle('dark', dark); await new Promise(requestAnimationFrame);"
+            " const moving = document.getAnimations().filter(one => one instanceof CSSTransition);"
+            " await Promise.allSettled(moving.map(one => one.finished)); await new Promise(requestAnimationFrame); }",
+            dark,
+        )
 
     @property
     def all(self) -> dict[str, list[str]]:

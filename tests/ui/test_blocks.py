@@ -69,6 +69,12 @@ def test_any_number_of_pages_may_watch_jobs_within_a_bounded_queue(demo: gr.Bloc
     assert demo._queue.max_size is not None
 
 
+def test_the_next_file_is_taken_also_while_the_one_that_was_left_is_let_go(demo: gr.Blocks) -> None:
+    drop = next(block for block in demo.blocks.values() if block.elem_id == "dk-drop")
+    (taking,) = [fn for fn in demo.fns.values() if (drop._id, "upload") in fn.targets]
+    assert taking.trigger_mode == "multiple", "else the page drops a second event of a kind that has not ended"
+
+
 def test_temporary_files_outlive_a_running_job_but_not_the_retention(demo: gr.Blocks, desk: Desk) -> None:
     assert demo.delete_cache is not None
     _, age = demo.delete_cache

@@ -39,7 +39,8 @@ def wire_evidence(parts: Parts, desk: Desk) -> list[Any]:
 
     parts["examples"].click(show, None, parts.outputs, **NOW)
     return [
-        parts["drop"].upload(upload, parts["drop"], parts.outputs, **WATCHING),
+        # "multiple": the next file may be dropped before the server has let go of the one that was left.
+        parts["drop"].upload(upload, parts["drop"], parts.outputs, trigger_mode="multiple", **WATCHING),
         parts["try_it"].click(examine_example, parts["example"], parts.outputs, **WATCHING),
     ]
 

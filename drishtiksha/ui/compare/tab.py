@@ -91,7 +91,7 @@ def _file(parts: Parts, side: Side) -> list[tuple[Side, Any, Path]]:
         parts.add(f"player_{side}", html(js_on_load=script("player.js"), elem_classes="dk-player-block"))
         with gr.Accordion("Facts of the file, and what it says of itself", open=False):
             parts.add(f"facts_{side}", html())
-        with gr.Row(elem_classes="dk-actions"):
+        with gr.Row(elem_classes="dk-actions dk-manage"):
             parts.add(f"another_{side}", gr.Button("Choose another file", size="sm"))
             parts.add(f"delete_{side}", html("", js_on_load=script("delete.js"), elem_id=f"dk-delete-{side}"))
     return found
