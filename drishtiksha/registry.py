@@ -22,7 +22,7 @@ from drishtiksha.detector_config import LicenceClass
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.device import give_back_memory, out_of_memory
 from drishtiksha.detectors.discovery import discover, plugins
-from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError, hide_folders
+from drishtiksha.errors import ConfigError, DrishtikshaError, ModelRegistryError, WeightsMismatchError, hide_folders
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import Settings
 from drishtiksha.weights import (
@@ -254,15 +254,28 @@ class ModelManager:
 
         Raises: ModelRegistryError when name, class or companion is not configured; WeightsMismatchError; DownloadError.
         """
-        from drishtiksha.detectors.fitting import take_in
+        from drishtiksha.detectors.fitting import owners, take_in
 
         detector, config = self.unloaded(name), self._require(name)
         place = next((p for p in parts(config) if p.name == part), None)
         if place is None:
             known = ", ".join(config.companions) or "none"
             raise ModelRegistryError(f"{name} has no companion called {part!r}. Configured: {known}.")
-        take_in(detector, given, place, force=force)
+        try:
+            take_in(detector, given, place, force=force)
+        except WeightsMismatchError as error:
+            if type(error) is not WeightsMismatchError or not given.is_file():
+                raise
+            found = owners(self._all_unloaded(), given)
+            if not found or name in found:
+                raise
+            fits = f"It fits {' and '.join(found[:2])}: drishtiksha weights import {given} {found[0]}"
+            raise WeightsMismatchError(f"{error} {fits}") from error
         return place.path
+
+    def _all_unloaded(self) -> dict[str, Detector]:
+        known = (name for name, config in self.model_configs.items() if config.class_name in self._registry)
+        return {name: self.unloaded(name) for name in known}
 
     def default_model(self, media: MediaInfo, track: int | None = None) -> str:
         """The first model that can examine such a file now, those that look at its picture before those that listen; of a

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from drishtiksha.detectors.base import Detector
 from drishtiksha.detectors.trial import try_out
-from drishtiksha.errors import WeightsMismatchError, WeightsMissingError
+from drishtiksha.errors import DrishtikshaError, WeightsError, WeightsMismatchError, WeightsMissingError
 from drishtiksha.weights import Part, accept, copy_in, differences, fitted, load_state_dict, unpacked
 
 if TYPE_CHECKING:
@@ -54,6 +54,26 @@ def check(detector: Detector, given: Path, part: str = "") -> None:
             )
     with suppress(WeightsMissingError):  # another of its files is not here yet: the first use will tell
         try_out(trial.borrow(trial.config.model_path))
+
+
+def owners(detectors: Mapping[str, Detector], given: Path) -> list[str]:
+    """The names of those detectors whose checkpoint `given` is, by the names and shapes of its tensors."""
+    found: list[str] = []
+    with suppress(WeightsError):
+        tensors = load_state_dict(given)
+        for name, detector in detectors.items():
+            with suppress(DrishtikshaError):
+                wanted = _own_part(detector)
+                if not differences(wanted, fitted(tensors, wanted, detector.remap, name)):
+                    found.append(name)
+    return found
+
+
+def _own_part(detector: Detector) -> Mapping[str, Tensor]:
+    import torch
+
+    with torch.device("meta" if detector.build_on_meta else "cpu"):
+        return detector.own_part(detector.build().state_dict())
 
 
 def _trial(detector: Detector, given: Path, part: str) -> Detector:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """No hub is asked, and no code that came with a model is run."""
+PICKLED = "pytorch_model.bin"
+INDEPENDENT = "multi_label_classification"
+"""What config.json calls labels of which each has a probability of its own."""
 FEW_LABELS = 2
 """With so many, p_fake says what there is to say of them."""
 
@@ -59,6 +62,11 @@ class HFDetector(Detector):
         weights that do not fit the network exactly; ConfigError when `fake_labels` are not labels of this model."""
         import torch
 
+        if (path / PICKLED).is_file() and not any(path.glob("*.safetensors*")):
+            raise WeightsMismatchError(
+                f"{path} holds its weights as {PICKLED}, wanted model.safetensors. Write that with: drishtiksha weights convert "
+                f"{path / PICKLED} {path / 'model.safetensors'}"
+            )
         # Other shapes are to be reported with the rest rather than raised alone.
         strict = {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
         network, report = self._read(self.auto_model(), path, dtype=torch.float32, **strict)
@@ -81,9 +89,12 @@ class HFDetector(Detector):
         return self.detailed(batch)[0]
 
     def detailed(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Logits whose sigmoid is the softmax summed over `fake_labels`; with three labels or more, each one's share."""
+        """Logits whose sigmoid is the softmax summed over `fake_labels`; with three labels or more, each one's share. Of labels
+        that do not exclude each other, and of a single one, the highest logit of those that mean fake."""
         network: Any = self.network
         logits = network(**{network.main_input_name: batch}).logits.float()
+        if not self._rest or getattr(network.config, "problem_type", None) == INDEPENDENT:
+            return logits[:, self._fake].amax(dim=1), {}
         fake = logits[:, self._fake].logsumexp(dim=1) - logits[:, self._rest].logsumexp(dim=1)
         if logits.shape[1] <= FEW_LABELS:
             return fake, {}
@@ -110,6 +121,8 @@ class HFDetector(Detector):
         known = {label.casefold() for label in labels.values()}
         fake = [i for i, label in labels.items() if label.casefold() in wanted]
         rest = [i for i in labels if i not in fake]
+        if len(labels) == 1 and not wanted - known:
+            return fake, []  # one output: how much it speaks for its label
         if wanted - known or not rest:
             raise ConfigError(
                 f"{self.model_name}: fake_labels is {list(self.config.fake_labels)}, but the labels of "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,8 @@ from drishtiksha.media.container import (
 )
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
-from drishtiksha.media.timeline import may_jump, read_timeline, shift
+from drishtiksha.media.joined import Span, recordings_in
+from drishtiksha.media.timeline import may_jump, read_timeline, shifted
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ def read_sound(
         return replace(sound, waveform=np.pad(sound.waveform, (before, 0))) if before else sound
 
     def work(pulse: Pulse) -> Sound:
+        if part.track is None and (spans := recordings_in(path)):
+            filled: list[tuple[float, float]] = []
+            survey = Survey(part)
+            pieces = _one_by_one(path, spans, name, limits, pulse, survey, filled)
+            return Sound(_resampled(pieces, sample_rate, resampling, pulse), tuple(filled), survey.parts())
         with open_container(path, name, limits) as container:
             stream = sound_stream(container, name, part.track)
             if not may_jump(container):
@@ -176,11 +182,40 @@ def _on_time(
                 samples = samples[round(-hole * rate) :]
         at += len(samples) / rate
         if at > limits.max_duration_s * OVERRUN:
-            raise MediaLimitError(
-                f"The sound of {name} is longer than {limits.max_duration_s / 60:g} minutes, the most that is taken. "
-                "Cut out the part in question."
-            )
+            raise _too_long(name, limits)
         yield samples, rate
+
+
+def _one_by_one(
+    path: Path,
+    spans: Sequence[Span],
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    survey: Survey,
+    filled: list[tuple[float, float]],
+) -> Iterator[tuple[np.ndarray, int]]:
+    """As `_on_time`, of recordings that were joined byte by byte."""
+    begin = 0.0
+    for span in spans:
+        own: list[tuple[float, float]] = []
+        with open_container(path, name, limits, span) as container:
+            stream = sound_stream(container, name)
+            length = 0.0
+            for samples, rate in _on_time(container, stream, name, limits, pulse, None, survey, own):
+                length += len(samples) / rate
+                if begin + length > limits.max_duration_s * OVERRUN:
+                    raise _too_long(name, limits)
+                yield samples, rate
+        filled += [(start + begin, stop + begin) for start, stop in own]
+        begin += length
+
+
+def _too_long(name: str, limits: MediaLimits) -> MediaLimitError:
+    return MediaLimitError(
+        f"The sound of {name} is longer than {limits.max_duration_s / 60:g} minutes, the most that is taken. "
+        "Cut out the part in question."
+    )
 
 
 def _silence(samples: int, rate: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -200,7 +235,7 @@ def _decoded(
     shifts = None if moved is None else iter(moved.tolist())
     for packet in demuxed(container, [stream], name, limits, pulse):
         if shifts is not None and packet.size:
-            shift(packet, next(shifts, 0))
+            packet = shifted(packet, next(shifts, 0))
         try:
             frames = packet.decode()
         except av.error.FFmpegError:

@@ -23,6 +23,13 @@ LABELS = {
 }
 """FFmpeg's names of channels, in words."""
 
+USUAL = {
+    2: ("FL", "FR"),
+    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
+}
+"""Places of channels where the file does not name them (WAV), by how many there are, as players take them."""
+
 SHARES = {"FC": 0.707, "SL": 0.354, "SR": 0.354, "BL": 0.354, "BR": 0.354, "BC": 0.5, "LFE": 0.0, "LFE2": 0.0}
 """How much of a channel goes into one mixture, by ITU-R BS.775; of others a half. Low frequency effects carry no voice."""
 
@@ -109,7 +116,9 @@ class Survey:
 
     def _begin(self, layout: str, names: tuple[str, ...]) -> None:
         """Of joined recordings of different layouts the later one is told by what is mixed."""
-        self._layout, self._names, self._pieces, self._alike = layout, names, [], True
+        told = any(name in LABELS for name in names)
+        self._layout, self._names = layout, names if told else USUAL.get(len(names), names)
+        self._pieces, self._alike = [], True
 
     def _note(self, channels: np.ndarray, rate: int) -> None:
         self._alike = self._alike and all(np.array_equal(channels[0], other) for other in channels[1:])
@@ -125,6 +134,7 @@ class Survey:
         if self._alike or not self._pieces:
             return ()
         found = np.concatenate(self._pieces, axis=1)
+        found -= found.mean(axis=1, keepdims=True)  # an offset of the recorder is nothing that channels have in common
         if not found.any():
             return ()
         levels = np.sqrt(np.mean(np.square(found), axis=1))

@@ -9,6 +9,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
+from drishtiksha.media.gamut import PRIMARIES, to_srgb
+
 HD_HEIGHT = 720
 """From this many lines on, players take BT.709 for a frame that does not name its matrix, below it BT.601."""
 
@@ -17,6 +19,9 @@ KNOWN_MATRICES = (0, 1, 4, 5, 6, 7, 9)
 
 KNOWN_PRIMARIES = (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22)
 """Of AVColorPrimaries: all that are named, and "unspecified"."""
+
+WIDE_PRIMARIES = (ColorPrimaries.BT2020.value, ColorPrimaries.SMPTE431.value, ColorPrimaries.SMPTE432.value)
+"""Those whose colours look pale where they are taken for BT.709's: BT.2020, DCI P3, Display P3."""
 
 HDR_TRANSFERS = (ColorTrc.SMPTE2084.value, ColorTrc.ARIB_STD_B67.value)
 
@@ -44,7 +49,7 @@ class RgbConverter:
         self._matrices: dict[float, Matrix] = {}
 
     def __call__(self, frame: av.VideoFrame, pixel_aspect: Fraction = SQUARE) -> np.ndarray:
-        """Matrix, range and, for HDR (PQ and HLG), transfer and primaries follow the frame's own tags.
+        """Matrix, range, wide primaries and, for HDR (PQ and HLG), the transfer follow the frame's own tags.
 
         pixel_aspect: width of a pixel by its height; the picture comes with square ones.
         """
@@ -66,7 +71,11 @@ class RgbConverter:
             if frame.color_primaries not in KNOWN_PRIMARIES:
                 frame.color_primaries = ColorPrimaries.BT2020.value
         rgb = self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG.value, **options)
-        return turn(rgb.to_ndarray(), self._matrix(frame))
+        pixels = rgb.to_ndarray()
+        if not hdr and frame.color_primaries in WIDE_PRIMARIES:
+            # By swscale it takes seconds to begin.
+            pixels = to_srgb(pixels.astype(np.uint16) * 257, PRIMARIES[frame.color_primaries])
+        return turn(pixels, self._matrix(frame))
 
     def _matrix(self, frame: av.VideoFrame) -> Matrix:
         """As `display_matrix`, read from the first frame of each turn alone: PyAV ties a frame whose side data were looked at

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import av
 import av.error
@@ -13,6 +14,7 @@ import av.error
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
+from drishtiksha.media.joined import Pieces, Span, headers_in
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
+
+FILE = "file:"
 
 StreamT = TypeVar("StreamT", bound="Stream")
 
@@ -40,15 +44,17 @@ CLOCK_START_S = 1.0
 """In other formats a first time stamp later than this is a live stream's clock, not a delay: it becomes time 0 too."""
 
 
-def open_container(path: Path, name: str, limits: MediaLimits) -> InputContainer:
-    """Open for reading, by content.
+def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None = None) -> InputContainer:
+    """Open for reading, by content. span: only these bytes of the file.
 
     Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
+    headers = () if span else headers_in(path)
+    pieces = Pieces(path, [span]) if span else Pieces.without(path, headers) if headers else None
     try:
         container = av.open(
             # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
-            f"file:{path.resolve()}",
+            pieces or f"{FILE}{path.resolve()}",
             mode="r",
             options={
                 "format_whitelist": FORMATS,
@@ -182,6 +188,33 @@ def origin_s(container: InputContainer) -> float:
     """Seconds to take from every time stamp, so that times are those that a player shows."""
     start = (container.start_time or 0) / av.time_base
     return start if container.format.name in CLOCKED or start > CLOCK_START_S else 0.0
+
+
+def ends_early(container: InputContainer) -> bool:
+    """Whether a Matroska file ends before it says that it does, or does not say; lengths that its tags state may be those of the
+    file that it was made from. False for other formats."""
+    if not container.format.name.startswith("matroska"):
+        return False
+    path = Path(container.name.removeprefix(FILE))
+    with path.open("rb") as file:
+        place = _ebml_size(file) or 0  # of the header
+        file.seek(place, io.SEEK_CUR)
+        size = _ebml_size(file)
+        return size is None or file.tell() + size > path.stat().st_size
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """The size of the element that begins here (RFC 8794), passing over its ID; None: up to the end of the file."""
+    file.seek(_ebml_length(file.read(1)) - 1, io.SEEK_CUR)
+    first = file.read(1)
+    length = _ebml_length(first)
+    value = int.from_bytes(first + file.read(length - 1), "big") - (1 << 7 * length)
+    return value if value != (1 << 7 * length) - 1 else None
+
+
+def _ebml_length(first: bytes) -> int:
+    """How many bytes a number or an ID has, by its first: the place of the highest bit that is set."""
+    return 9 - first[0].bit_length() if first and first[0] else 8
 
 
 def is_cover(stream: Stream) -> bool:

@@ -20,7 +20,7 @@ from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import deinterlaced, is_interlaced
-from drishtiksha.media.timeline import shift
+from drishtiksha.media.timeline import shifted
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ class Decoder:
         packets = demuxed(container, [stream], self._name, self._limits, self._pulse, lambda: broken.append(True))
         for packet in packets:
             if shifts is not None and packet.size:
-                shift(packet, next(shifts, 0))
+                packet = shifted(packet, next(shifts, 0))
             if spare:
                 # Frame threads take it over with each packet.
                 stream.codec_context.skip_frame = "NONREF" if packet.pts in spare else "DEFAULT"

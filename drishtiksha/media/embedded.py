@@ -12,8 +12,10 @@ from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.results import TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
-VIDEO_START = re.compile(rb"\0\0\0[\x10-\x40]ftyp(?:isom|iso[2-9]|mp4[12]|avc1|MSNV|qt  )")
-"""The first box of an MP4 or QuickTime file. Phones write a whole one behind the picture."""
+VIDEO_START = re.compile(rb"\0\0\0[\x10-\x80]ftyp(?!hei|hev|mif|msf|avi|avis|jxl|jp2|jpx|crx)[\w ]{4}")
+"""The first box of an MP4, 3GP or QuickTime file, not of a still. Phones write a whole one behind the picture."""
+
+MOST_BOXES = 100_000
 
 SUFFIXES = {"mjpeg": "jpg", "png": "png", "gif": "gif", "bmp": "bmp", "webp": "webp"}
 
@@ -26,6 +28,27 @@ def video_offset(path: Path) -> int | None:
             if VIDEO_START.match(content, place - 4):
                 return place - 4
             place = content.find(b"ftyp", place + 4)
+    return None
+
+
+def second_video(path: Path) -> int | None:
+    """Where in an MP4 or QuickTime file a second one begins, behind the whole of the first: players pass over it. None without
+    one. Fragments, and what is joined of them, are read on as one video."""
+    seen: set[bytes] = set()
+    place, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        for _ in range(MOST_BOXES):
+            file.seek(place)
+            head = file.read(16)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            if length == 1:
+                length = int.from_bytes(head[8:], "big")
+            if kind == b"ftyp" and {b"moov", b"mdat"} <= seen:
+                return place
+            seen.add(kind)
+            place += length
+            if length < 8 or place >= size or kind == b"moof":
+                return None
     return None
 
 
@@ -42,7 +65,8 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
     Raises: UnreadableMediaError, DecodeStalledError for recordings that cannot be opened.
     """
     stem = Path(name).stem
-    if (start := video_offset(path)) is not None and not _opens_with_video(path):
+    start = second_video(path) if _opens_with_video(path) else video_offset(path)
+    if start is not None:
         with path.open("rb") as file:
             file.seek(start)
             return [(f"{stem}-embedded.mp4", file.read())]

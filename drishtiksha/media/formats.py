@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,6 +132,11 @@ QUICKTIME = Format("QuickTime", MediaKind.VIDEO, "mov")
 STREAM = Format("MPEG transport stream", MediaKind.VIDEO, "mpegts")
 MP3 = Format("MP3", MediaKind.AUDIO, "mp3")
 
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"GIF87a")
+
+IN_FRONT = re.compile(rb"(?:HTTP/1.*?\r?\n\r?\n|(?:\xef\xbb\xbf|[\s\0])+)", re.DOTALL)
+"""A byte order mark, blanks or the head of an HTTP answer."""
+
 BEGINNINGS: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"\xff\xd8\xff", JPEG),
     (0, b"\x89PNG", Format("PNG", MediaKind.IMAGE, "png")),
@@ -190,6 +196,12 @@ def refuse_others(path: Path, name: str) -> None:
     if (known := format_of(path)) is not None and known.kind is MediaKind.IMAGE and known is not JPEG:
         # FFmpeg would take its tiles, previews or parts for a video. JPEG may be the beginning of a stream of them.
         raise unreadable(name, f"it begins as {known.name}, but is cut off or damaged")
+    if format_of(path) is None and (front := _in_front_of_picture(head)):
+        raise unreadable(
+            name,
+            f"{front} bytes that belong to no picture stand before its beginning, as faulty programs of web sites send them",
+            f"Take them off, for instance with: tail -c +{front + 1} FILE > NEW",
+        )
     if b"\0" not in head and _is_text(head):
         raise unreadable(name, "it is a text file, whatever its name says")
 
@@ -203,6 +215,12 @@ def unreadable(
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(HEAD)
+
+
+def _in_front_of_picture(head: bytes) -> int:
+    """How many bytes stand before the beginning of a picture; 0 where none begins."""
+    front = IN_FRONT.match(head)
+    return front.end() if front and head[front.end() :].startswith(PICTURES) else 0
 
 
 def _is_text(head: bytes) -> bool:

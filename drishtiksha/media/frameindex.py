@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.container import open_container, origin_s, picture_stream, sound_streams
+from drishtiksha.media.container import ends_early, open_container, origin_s, picture_stream, sound_streams
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
 from drishtiksha.media.timeline import TrackPackets, read_timeline
 from drishtiksha.settings import MediaLimits
@@ -53,7 +53,7 @@ class FrameIndex:
     damaged: cut off, or the packets could not be read to the end. shifts: what is added to the stamp of each packet, in the
     order of the file, where stamps restart or jump; None elsewhere. breaks: how often they do. sound_end_s: when the last
     sound ends, as far as its packets were read. track: index of the stream; None: the main one. sparing: whether pictures to which
-    no other refers may be left out of a decode, and all others come out the same to the bit.
+    no other refers may be left out of a decode, and all others come out the same to the bit. share: of the file that could be read.
     """
 
     times: np.ndarray
@@ -68,6 +68,7 @@ class FrameIndex:
     breaks: int = 0
     sound_end_s: float = 0.0
     sparing: bool = False
+    share: float = 1.0
 
     def __len__(self) -> int:
         return len(self.times)
@@ -139,7 +140,10 @@ def index_stream(
     exact = container.format.name in EXACT_COUNTS
     lost = 0
     if track.shifts is None:
-        lost = _lost(stream, len(rows), hidden, last_end) if exact else _lost_of_stated_length(stream, rows, last_end)
+        if exact:
+            lost = _lost(stream, len(rows), hidden, last_end)
+        elif ends_early(container):
+            lost = _lost_of_stated_length(stream, rows, last_end)
     counted = any(pts is None for pts, hide in zip(track.pts, track.hidden, strict=True) if not hide)
     return FrameIndex(
         times=stamps * scale - origin,
@@ -151,6 +155,7 @@ def index_stream(
         damaged=timeline.broken or lost > 0,
         shifts=track.shifts,
         breaks=timeline.breaks,
+        share=timeline.share,
         track=stream.index,
         sparing=stream.codec_context.name == "h264" and container.format.name in UNBROKEN,
         sound_end_s=max((one.end_s() - origin for one in timeline.tracks.values() if one.sound), default=0.0),

@@ -20,17 +20,23 @@ from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import Pulse, as_sentence, guarded_call, no_check
 from drishtiksha.media.partial import BROKEN_PICTURE, Recovered, recover
-from drishtiksha.media.stillcolour import ColourTags, colour_tags, deep_pixels, profile_to_srgb, tagged_to_srgb
+from drishtiksha.media.stillcolour import (
+    EXIF_IFD,
+    ColourTags,
+    colour_tags,
+    deep_pixels,
+    profile_to_srgb,
+    tagged_to_srgb,
+)
 from drishtiksha.settings import MediaLimits
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "HEIF", "AVIF")
 
-EXIF_IFD = 0x8769
 ORIENTATION = 0x0112
 NEW_SUBFILE_TYPE = 254
 DNG_VERSION = 50706
 SAMPLE_FORMAT = 339
-COMPRESSION, PHOTOMETRIC, YCBCR = 259, 262, 6
+COMPRESSION, PHOTOMETRIC, YCBCR, WHITE_IS_ZERO = 259, 262, 6, 0
 
 BRIGHTEST_FLOAT = 1.5
 """Floats that run to 1 may go beyond it a little, where highlights are kept."""
@@ -259,12 +265,14 @@ def _to_rgb(
     picture: Image.Image, scale: _Scale | None, tags: ColourTags | None, deep: np.ndarray | None
 ) -> Image.Image:
     """scale: of a deep grey picture. deep: the same rows with 16 bits, where they are known."""
+    profile = picture.info.get("icc_profile")
     if scale is not None:
-        flat = _deep_grey_to_rgb(picture, scale)
+        flat = _plain_grey(picture, scale)
+        flat.info["icc_profile"] = profile
     elif picture.has_transparency_data:
-        profile = picture.info.get("icc_profile")
+        grey = picture.mode in ("1", "L", "LA", "La")
         picture = picture.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", picture.size, PAPER), picture).convert("RGB")
+        flat = Image.alpha_composite(Image.new("RGBA", picture.size, PAPER), picture).convert("L" if grey else "RGB")
         flat.info["icc_profile"] = profile
     elif picture.mode not in ("RGB", "L", "CMYK", "LAB"):
         flat = picture.convert("RGB")
@@ -298,7 +306,9 @@ def _scale_of(picture: Image.Image, rows: int) -> _Scale:
     if low > high:
         low, high = 0.0, 1.0
     if picture.mode.startswith("I;") or picture.format == "PNG":
-        return _Scale(0.0, 65535.0, low, high, unsigned)
+        # Pillow turns round only 8 bits of a TIFF that stores white as 0.
+        inverted = picture.format == "TIFF" and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+        return _Scale(*((65535.0, 0.0) if inverted else (0.0, 65535.0)), low, high, unsigned)
     nominal = 1.0 if picture.mode == "F" and high <= BRIGHTEST_FLOAT else 255.0
     return _Scale(min(low, 0.0), nominal if high <= max(nominal, BRIGHTEST_FLOAT) else high, low, high, unsigned)
 
@@ -308,9 +318,9 @@ def _values(picture: Image.Image, unsigned: bool) -> np.ndarray:
     return values.view(np.uint32) if unsigned else values
 
 
-def _deep_grey_to_rgb(picture: Image.Image, scale: _Scale) -> Image.Image:
+def _plain_grey(picture: Image.Image, scale: _Scale) -> Image.Image:
     values = np.nan_to_num(
         _values(picture, scale.unsigned).astype(np.float64), nan=0.0, posinf=scale.high, neginf=scale.low
     )
     grey = np.clip((values - scale.black) / (scale.white - scale.black) * 255, 0, 255).round().astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+    return Image.fromarray(grey)

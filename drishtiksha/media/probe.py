@@ -14,8 +14,9 @@ from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.faults import Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import EXIF_IFD, ORIENTATION, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture
 from drishtiksha.media.partial import BROKEN_PICTURE
+from drishtiksha.media.stillcolour import EXIF_IFD
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.settings import MediaLimits

@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from PIL import Image, ImageCms
 
 from drishtiksha.media.colour import HDR_TRANSFERS, RgbConverter
+from drishtiksha.media.gamut import PRIMARIES, SRGB_PRIMARIES, Primaries, to_srgb
 
 SRGB_TRANSFERS = (1, 2, 6, 13, 14, 15)
 """Of H.273: sRGB, those of SDR video, which are shown as if they were, and "unspecified"."""
@@ -22,17 +23,13 @@ SRGB_TRANSFERS = (1, 2, 6, 13, 14, 15)
 GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 """Of H.273: BT.470 M and B/G, linear, SMPTE 428-1."""
 
-PRIMARIES = {
-    4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, 0.310, 0.316),
-    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351),
-    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
-    22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, 0.3127, 0.3290),
-}
-"""xy of red, green, blue and white of the primaries of H.273 that differ visibly from those of sRGB: BT.470 M, BT.2020, DCI
-P3, Display P3, EBU 3213."""
-
-SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+ADOBE_PRIMARIES = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290)
+ADOBE_GAMMA = 563 / 256
+CAMERAS = ("JPEG", "MPO", "TIFF")
+"""Formats in which cameras tell Adobe RGB by EXIF alone, without a profile."""
+EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 1
+OWN_SPACE, ADOBE_SPACE, ADOBE_INDEX = 0xFFFF, 2, "R03"
+"""How EXIF says so: "uncalibrated" with the index of DCF's second colour space, or, against the standard, 2."""
 
 USUAL_GAMMA, GAMMA_SLACK = 2.2, 0.1
 """Of gAMA: what programs write for sRGB too."""
@@ -51,8 +48,6 @@ UNREADABLE = (RuntimeError, ValueError, OSError, EOFError, SyntaxError)
 
 SAME_COLOURS = 3
 """Of 255: a profile that moves no colour further is that of sRGB, whatever its name."""
-
-Primaries = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,9 @@ def colour_tags(picture: Image.Image, path: Path) -> ColourTags | None:
     Raises: what Pillow's readers raise on damaged files.
     """
     tags = None
-    if picture.format in ("HEIF", "AVIF"):
+    if picture.format in CAMERAS and _is_adobe_rgb(picture):
+        tags = ColourTags(ADOBE_PRIMARIES, ADOBE_GAMMA)
+    elif picture.format in ("HEIF", "AVIF"):
         tags = _of_codes(*_nclx(picture, path))
     elif picture.format == "PNG":
         codes = next((body for kind, body in _png_chunks(path) if kind == b"cICP" and len(body) == 4), None)
@@ -99,15 +96,7 @@ def tagged_to_srgb(picture: Image.Image, tags: ColourTags, deep: np.ndarray | No
         frame.colorspace, frame.color_range = 0, 2  # RGB, full range
         frame.color_trc, frame.color_primaries = tags.hdr, tags.code
         return Image.fromarray(RgbConverter()(frame))
-    ramp = np.linspace(0, 1, 1 << 16)
-    light = (ramp**tags.gamma if tags.gamma else _srgb_to_light(ramp)).astype(np.float32)
-    encode = (_light_to_srgb(ramp) * 255).round().astype(np.uint8)
-    matrix = _to_srgb_matrix(tags.primaries or SRGB_PRIMARIES).astype(np.float32)
-    result = np.empty((*values.shape[:2], 3), np.uint8)
-    for y in range(len(values)):
-        # Row by row: as floats a large picture would take four times its size.
-        result[y] = encode[(np.clip(light[values[y]] @ matrix.T, 0, 1) * 65535).round().astype(np.uint16)]
-    return Image.fromarray(result)
+    return Image.fromarray(to_srgb(values, tags.primaries or SRGB_PRIMARIES, tags.gamma))
 
 
 def deep_pixels(picture: Image.Image, path: Path) -> np.ndarray | None:
@@ -184,6 +173,14 @@ def _nclx(picture: Image.Image, path: Path) -> tuple[int, int]:
     return (nclx["color_primaries"], nclx["transfer_characteristics"]) if nclx else (2, 2)
 
 
+def _is_adobe_rgb(picture: Image.Image) -> bool:
+    exif = picture.getexif()
+    space = exif.get_ifd(EXIF_IFD).get(COLOUR_SPACE)
+    index = exif.get_ifd(INTEROP_IFD).get(INTEROP_INDEX, "") if space == OWN_SPACE else ""
+    told = index.decode("ascii", "replace") if isinstance(index, bytes) else str(index)
+    return space == ADOBE_SPACE or told.rstrip("\0 ") == ADOBE_INDEX
+
+
 def _of_codes(primaries: int, transfer: int) -> ColourTags:
     if transfer in HDR_TRANSFERS:
         return ColourTags(hdr=transfer, code=primaries if primaries in (1, *PRIMARIES) else 9)
@@ -212,23 +209,3 @@ def _png_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
                 return
             yield kind, file.read(length) if length <= LONGEST_CHUNK else b""
             file.seek(4 if length <= LONGEST_CHUNK else length + 4, io.SEEK_CUR)
-
-
-def _srgb_to_light(value: np.ndarray) -> np.ndarray:
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def _light_to_srgb(light: np.ndarray) -> np.ndarray:
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def _to_srgb_matrix(primaries: Primaries) -> np.ndarray:
-    """Linear light of these primaries to that of sRGB's (3, 3); white stays white."""
-    matrix = np.linalg.solve(_to_xyz(SRGB_PRIMARIES), _to_xyz(primaries))
-    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
-
-
-def _to_xyz(primaries: Primaries) -> np.ndarray:
-    xy = np.reshape(primaries, (4, 2))
-    xyz = np.column_stack([xy[:, 0], xy[:, 1], 1 - xy.sum(axis=1)]) / xy[:, 1:2]
-    return np.asarray(xyz[:3].T * np.linalg.solve(xyz[:3].T, xyz[3]))

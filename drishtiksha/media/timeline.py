@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import av
 import numpy as np
 
 from drishtiksha.media.container import CLOCKED, demuxed
@@ -15,19 +16,58 @@ from drishtiksha.settings import MediaLimits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import av
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.stream import Stream
 
-STAMPED = ("mpegts", "mpeg", "ogg", "matroska,webm", "flv", "asf")
-"""Formats whose packets carry time stamps of their own, which may restart or jump. Elsewhere they are counted up."""
+PacketT = TypeVar("PacketT", bound=av.Packet)
+
+COUNTED = frozenset(
+    (
+        *(
+            "mov,mp4,m4a,3gp,3g2,mj2",
+            "avi",
+            "wav",
+            "w64",
+            "aiff",
+            "caf",
+            "au",
+            "mp3",
+            "aac",
+            "loas",
+            "flac",
+            "amr",
+            "amrnb",
+        ),
+        *(
+            "amrwb",
+            "ac3",
+            "eac3",
+            "dts",
+            "dtshd",
+            "truehd",
+            "mlp",
+            "ape",
+            "wv",
+            "tta",
+            "tak",
+            "mpc",
+            "mpc8",
+            "gsm",
+            "voc",
+        ),
+    )
+)
+"""Formats whose time stamps are counted up from what is there. Elsewhere each packet carries its own, which may restart or jump."""
 
 BACK_S = 0.1
 """A decoding time that steps back by more begins a new segment; less is a muxer's rounding."""
 
 BACK_UNORDERED_S = 1.0
 """The same of presentation times, which step back by a few frames in any video."""
+
+INTERLEAVED_S = 2.0
+"""Packets of one moment lie in the file about this far apart, at most."""
 
 HOLE_S = 1.0
 """Nothing of any track for longer: in broadcast formats the clock jumped, and players go on at once."""
@@ -42,7 +82,15 @@ STILL_S = 600.0
 
 def may_jump(container: InputContainer) -> bool:
     """Whether stamps may restart or jump, as far as can be told without reading the packets."""
-    return container.format.name in STAMPED or any(map(_stored_shorter, container.streams.audio))
+    if container.format.name not in COUNTED:
+        return True
+    return is_fragmented(container) or any(map(_stored_shorter, container.streams.audio))
+
+
+def is_fragmented(container: InputContainer) -> bool:
+    """Whether an MP4 comes in fragments, each with a time of its own; its header then counts nothing."""
+    streams = [*container.streams.video, *container.streams.audio]
+    return container.format.name.startswith("mov,") and not all(stream.frames for stream in streams)
 
 
 def _stored_shorter(stream: AudioStream) -> bool:
@@ -66,7 +114,7 @@ class TrackPackets:
     """The packets of one track in the order of the file; those without content are left out.
 
     pts, dts, durations: in ticks of `tick_s` seconds. segments: number of the segment of each, counted up where stamps
-    restart. hidden: packets that are decoded and never shown. shifts: int64 (n,), what to add to the stamps so that they
+    restart. hidden: packets that are decoded and never shown, which only an edit list asks for. shifts: int64 (n,), what to add to the stamps so that they
     run on through the file; None where they do so by themselves.
     """
 
@@ -102,8 +150,19 @@ class TrackPackets:
         self.dts.append(packet.dts)
         self.durations.append(packet.duration or 0)
         self.keys.append(packet.is_keyframe)
-        self.hidden.append(packet.is_discard)
+        self.hidden.append(packet.is_discard and not segment)
         self.segments.append(segment)
+
+    def stamp_s(self, packet: av.Packet) -> float | None:
+        """When a packet is decoded, as stored, s."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        return None if stamp is None else stamp * self.tick_s
+
+    @property
+    def last_s(self) -> float | None:
+        """The stamp of the packet added last, as stored, s."""
+        stamp = (self.dts[-1] if self.dts[-1] is not None else self.pts[-1]) if self.pts else None
+        return None if stamp is None else stamp * self.tick_s
 
     @property
     def segment(self) -> int:
@@ -136,11 +195,13 @@ class TrackPackets:
 
 @dataclass(frozen=True)
 class Timeline:
-    """tracks: by the index of the stream. breaks: how often stamps restart or jump. broken: not read to the end."""
+    """tracks: by the index of the stream. breaks: how often stamps restart or jump. broken: not read to the end. share: of the
+    file up to where it broke."""
 
     tracks: dict[int, TrackPackets]
     breaks: int
     broken: bool
+    share: float = 1.0
 
 
 def read_timeline(
@@ -159,31 +220,56 @@ def read_timeline(
     tracks = {s.index: TrackPackets(float(s.time_base or 0), s.type == "audio") for s in streams}
     first = tracks[streams[0].index]
     newest = 0
+    joint: tuple[float | None, float | None] = None, None
+    """Of the track that began the newest segment, its stamps before and behind the joint, s."""
     broken: list[bool] = []
+    read = 0
     for packet in demuxed(container, streams, name, limits, pulse, lambda: broken.append(True)):
         if not packet.size:
             continue
+        read = max(read, (packet.pos or 0) + packet.size)
         track = tracks[packet.stream.index]
         segment = track.segment
         if not len(track):
             segment = newest
         elif track.steps_back(packet.pts, packet.dts):
             # The first track that steps back begins a segment; the others follow it there.
-            newest += segment == newest
+            if segment == newest:
+                newest, joint = newest + 1, (track.last_s, track.stamp_s(packet))
+            segment = newest
+        elif segment < newest and _beyond(track.stamp_s(packet), joint):
             segment = newest
         track.add(packet, segment)
         if watch is not None and track is first:
             watch(track)
     clocked = container.format.name in CLOCKED
-    return Timeline(tracks, _lay_out(list(tracks.values()), newest, clocked=clocked), bool(broken))
+    breaks = _lay_out(list(tracks.values()), newest, clocked=clocked)
+    size = container.size
+    share = min(read / size, 1.0) if broken and size and read else 1.0
+    return Timeline(tracks, breaks, bool(broken), share)
 
 
-def shift(packet: av.Packet, ticks: int) -> None:
-    """Move the stamps of a packet before it is decoded."""
+def _beyond(stamp_s: float | None, joint: tuple[float | None, float | None]) -> bool:
+    """Whether a packet of another track, which did not step back, belongs behind the joint: its stamp is nearer to what is
+    there. So it is where a sound track ended, or had begun, long before or after the picture."""
+    before, behind = joint
+    if stamp_s is None or before is None or behind is None or before - behind < INTERLEAVED_S:
+        return False
+    return abs(stamp_s - behind) < abs(stamp_s - before)
+
+
+def shifted(packet: PacketT, ticks: int) -> PacketT:
+    """The packet with its stamps moved, to be decoded."""
+    if ticks and packet.is_discard:
+        # FFmpeg marks what steps back in a fragmented MP4 as not to be shown; a copy has no marks.
+        copy = av.Packet(bytes(packet))
+        copy.stream, copy.time_base, copy.pts, copy.dts = packet.stream, packet.time_base, packet.pts, packet.dts
+        packet = copy  # type: ignore[assignment]
     if packet.pts is not None:
         packet.pts += ticks
     if packet.dts is not None:
         packet.dts += ticks
+    return packet
 
 
 def _lay_out(tracks: Sequence[TrackPackets], newest: int, *, clocked: bool) -> int:

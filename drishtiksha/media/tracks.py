@@ -11,6 +11,7 @@ import av
 import av.error
 
 from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.audio import sound_stream
 from drishtiksha.media.colour import SQUARE, clockwise_degrees, display_matrix, square_size
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
@@ -27,11 +28,13 @@ from drishtiksha.media.container import (
     video_stream,
 )
 from drishtiksha.media.decode import check_pixels
+from drishtiksha.media.embedded import second_video
 from drishtiksha.media.formats import unreadable
-from drishtiksha.media.frameindex import STATED_LENGTH, FrameIndex, index_stream, too_many_frames
+from drishtiksha.media.frameindex import EXACT_COUNTS, STATED_LENGTH, FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
-from drishtiksha.media.timeline import TrackPackets, may_jump, read_timeline
+from drishtiksha.media.joined import recordings_in
+from drishtiksha.media.timeline import Timeline, TrackPackets, may_jump, read_timeline
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
@@ -52,6 +55,16 @@ COMB_LOOKS = 6
 
 LEAST_INTERLACED = 240
 """Lines of the smallest pictures that come from interlaced recordings."""
+
+SECOND = (
+    "Behind its end lies a second video, which players pass over. It was not judged: take it out with drishtiksha tracks FILE "
+    "--save FOLDER and examine it by itself."
+)
+
+NEARLY_ALL = 0.98
+"""Of a file: what lies behind it is an end without content."""
+
+NOT_READ = "It is damaged or changes its form on the way: {:.0%} of the file could be read; the rest was not judged."
 
 BRANDS = {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "3gp": "3gp", "3g2": "3gp"}
 """Major brands of the ISO family whose files go by another name than mp4."""
@@ -84,16 +97,22 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
         }
         facts["tracks"] = track_list(container)
+        if container.format.name in EXACT_COUNTS and second_video(path) is not None:
+            number = len(container.streams) + 1
+            second = TrackInfo(number=number, kind=TrackKind.EMBEDDED, title="a second video behind the first")
+            facts |= {"tracks": (*facts["tracks"], second), "notes": (SECOND,)}
         if audio is not None:
             facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
         if video is None:
             assert audio is not None
-            facts["duration_s"], facts["time_breaks"] = _length_s(container, audio, name, limits, pulse)
+            facts |= _sound_facts(container, audio, path, name, limits, pulse)
         else:
             index = index_stream(container, picture_stream(container, name), name, limits, pulse)
             facts |= _video_facts(video, index, name, limits)
             sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
             facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
+            if not index.lost:
+                facts |= _what_is_read(index.share)
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
     return facts | _first_facts(path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
@@ -217,10 +236,32 @@ def _any_interlaced(container: InputContainer, stream: VideoStream, first: av.Vi
     return False
 
 
+def _sound_facts(
+    container: InputContainer, audio: AudioStream, path: Path, name: str, limits: MediaLimits, pulse: Pulse
+) -> dict[str, Any]:
+    """Length and breaks of a recording, and how much of it can be read."""
+    spans = recordings_in(path)
+    if not spans:
+        length_s, timeline = _length_s(container, audio, name, limits, pulse)
+        return {"duration_s": length_s, "time_breaks": timeline.breaks} | _what_is_read(timeline.share)
+    length_s = 0.0
+    for span in spans:
+        with open_container(path, name, limits, span) as one:
+            length_s += _length_s(one, sound_stream(one, name), name, limits, pulse)[0]
+    return {"duration_s": length_s, "time_breaks": len(spans) - 1}
+
+
+def _what_is_read(share: float) -> dict[str, Any]:
+    """share: of the file that its packets were read from."""
+    if share > NEARLY_ALL:
+        return {}
+    return {"decoded_share": share, "damaged": True, "notes": (NOT_READ.format(share),)}
+
+
 def _length_s(
     container: InputContainer, audio: AudioStream, name: str, limits: MediaLimits, pulse: Pulse
-) -> tuple[float, int]:
-    """From the packets: headers of recordings often guess or say nothing. With it, how often its stamps restart or jump."""
+) -> tuple[float, Timeline]:
+    """From the packets: headers of recordings often guess or say nothing."""
     held = 0
 
     def watch(track: TrackPackets) -> None:
@@ -236,9 +277,9 @@ def _length_s(
         raise unreadable(name, "it is cut off before the first sound")
     begin = max(stamps[0], 0)
     if track.shifts is not None:
-        return track.end_s() - begin * track.tick_s, timeline.breaks
+        return track.end_s() - begin * track.tick_s, timeline
     end = max(pts + length for pts, length in zip(track.pts, track.durations, strict=True) if pts is not None)
-    return float((end - begin) * (audio.time_base or 0)), 0
+    return float((end - begin) * (audio.time_base or 0)), timeline
 
 
 def _stated_s(stream: Stream) -> float | None:

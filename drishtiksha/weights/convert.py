@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drishtiksha.errors import DownloadError, WeightsMismatchError
 from drishtiksha.weights.files import require, require_room, sha256_of
+from drishtiksha.weights.kinds import parts_listed, refuse_others
 from drishtiksha.weights.loading import WRAPPERS, as_state_dict, is_safetensors, load_content
 from drishtiksha.weights.pickles import Inert, load_tensors_only
 
@@ -19,7 +20,8 @@ MAX_DEPTH = 100
 
 
 def convert(given: Path, out: Path) -> int:
-    """Write the tensors of `given` to `out`, float32 under their own names; how many they are.
+    """Write the tensors of `given` to `out`, float32 under their own names; how many they are. Of a list of parts
+    (`model.safetensors.index.json`), those of all parts, which lie beside it.
 
     Types that no loader here allows stand for nothing, and of a whole pickled network its tensors are taken. A wrapper is
     taken off, as `load_state_dict` does.
@@ -31,9 +33,11 @@ def convert(given: Path, out: Path) -> int:
     require(given, f"Put it at {given}.")
     if out.exists():
         raise DownloadError(f"{out} exists already. Choose another name, or delete it.")
-    content = load_content(given) if is_safetensors(given) else _of_networks(load_tensors_only(given))
-    # Copies: two names of one tensor may not share memory in such a file.
-    tensors = {key: tensor.contiguous().clone() for key, tensor in as_state_dict(content, given).items()}
+    parts = [given] if is_safetensors(given) else parts_listed(given) or [given]
+    tensors: dict[str, Tensor] = {}
+    for part in parts:
+        # Copies: two names of one tensor may not share memory in such a file.
+        tensors |= {key: tensor.contiguous().clone() for key, tensor in as_state_dict(_content(part), part).items()}
     beside = out.with_name(out.name + ".part")
     try:
         require_room(out.parent, sum(tensor.nbytes for tensor in tensors.values()))
@@ -44,6 +48,13 @@ def convert(given: Path, out: Path) -> int:
     finally:
         beside.unlink(missing_ok=True)
     return len(tensors)
+
+
+def _content(given: Path) -> Any:
+    if is_safetensors(given):
+        return load_content(given)
+    refuse_others(given)
+    return _of_networks(load_tensors_only(given))
 
 
 def _of_networks(content: Any) -> Any:

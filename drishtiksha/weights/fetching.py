@@ -14,6 +14,7 @@ from drishtiksha.contract import WeightsSource
 from drishtiksha.errors import DownloadError, WeightsMismatchError
 from drishtiksha.weights import archive, drive, hub, plain
 from drishtiksha.weights.files import bytes_of, fetchable, files_of, is_commit, is_lfs_pointer, md5_of, origin, unlike
+from drishtiksha.weights.kinds import is_cut, is_page
 from drishtiksha.weights.lock import Pin, fingerprint, pin, pinned
 from drishtiksha.weights.plain import DownloadProgress
 
@@ -242,9 +243,26 @@ def _pull(fetch: Fetch, sha256: str | None, md5: str | None, destination: Path, 
         raise DownloadError(
             f"What came for {destination.name} is a pointer of Git LFS, not the weights. Give the address of the file itself."
         )
+    if not provable:
+        _look(part, destination)
     part.replace(destination)
     _beside(part, ".etag").unlink(missing_ok=True)
     return found
+
+
+def _look(part: Path, destination: Path) -> None:
+    """Of what no hash proves. Raises: DownloadError for what is not the whole of a file."""
+    if is_page(part):
+        part.unlink()
+        raise DownloadError(
+            f"What came for {destination.name} is a web page or a message, not the weights. Open the address in a browser and "
+            "fetch the file by hand."
+        )
+    if is_cut(part):
+        part.unlink()  # nothing tells whether a later answer would be of the same file
+        raise DownloadError(
+            f"What came for {destination.name} is cut off: the connection ended early. Start the download again."
+        )
 
 
 def _proven(part: Path, sha256: str | None, md5: str | None, destination: Path) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from drishtiksha.errors import DownloadError
 from drishtiksha.weights.files import bytes_of, require_room
+from drishtiksha.weights.plain import proxied
 
 _LOGIN_NEEDED = (401, 403)
 _TOO_MANY = 429
@@ -93,7 +94,8 @@ def _told(repo: str, url: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
     try:
-        yield
+        with proxied():
+            yield
     except OfflineModeIsEnabled as error:
         raise DownloadError(
             f"{url} is not fetched: HF_HUB_OFFLINE is set. Unset it, or fetch the file on another machine and take it in "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from drishtiksha.errors import WeightsDamagedError, WeightsMismatchError
 from drishtiksha.weights.files import require
+from drishtiksha.weights.kinds import refuse_others
 from drishtiksha.weights.pickles import Inert, load_pickle
 
 if TYPE_CHECKING:
@@ -21,8 +22,20 @@ MAX_HEADER_BYTES = 16_000_000
 MAX_TENSORS = 20_000
 MAX_NAME = 200
 """Characters of a tensor's name that a message tells."""
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "model_state", "model_ema", "state_dict_ema")
-"""Keys under which training scripts keep the state dict next to their epoch and optimiser."""
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "model_state",
+    "model_ema",
+    "state_dict_ema",
+    "params",
+    "params_ema",
+)
+"""Keys under which training scripts keep the state dict next to their epoch and optimiser; the first one counts."""
+OPTIMISER = ("param_groups", "optimizer", "optimiser", "optimizer_state_dict", "optimizer_states")
+"""Keys of what training keeps to go on."""
 MAX_WRAPPED = 3
 """How many such wrappers lie in one another."""
 COUNTERS = ("total_ops", "total_params")
@@ -48,7 +61,10 @@ def load_content(path: Path, how_to_get: str = "") -> Any:
     Raises as `load_state_dict`.
     """
     require(path, how_to_get or f"Put it at {path}.")
-    return _load_safetensors(path) if is_safetensors(path) else load_pickle(path)
+    if is_safetensors(path):
+        return _load_safetensors(path)
+    refuse_others(path)
+    return load_pickle(path)
 
 
 def as_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
@@ -57,6 +73,11 @@ def as_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
     if len(tensors) > MAX_TENSORS:
         raise WeightsMismatchError(f"{path} holds {len(tensors)} tensors; no network here has over {MAX_TENSORS}.")
     _refuse_inflated(tensors, path)
+    if packed := [key for key, tensor in tensors.items() if key.endswith("weight") and _is_quantised(tensor)]:
+        raise WeightsMismatchError(
+            f"{path} holds quantised weights (whole numbers of {_bits(tensors[packed[0]])} bits in {_some(packed)}), which are "
+            "not computed with here. Ask its publisher for the file in half, single or double precision."
+        )
     plain = {key: _as_float32(tensor) for key, tensor in tensors.items()}
     if bad := [key for key, tensor in plain.items() if not _finite(tensor)]:
         raise WeightsMismatchError(
@@ -70,7 +91,7 @@ def _refuse_inflated(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Raises: WeightsDamagedError for tensors that are no plain memory, or claim far more of it than the file holds."""
     import torch
 
-    odd = [key for key, t in tensors.items() if t.is_meta or t.is_quantized or t.layout is not torch.strided]
+    odd = [key for key, t in tensors.items() if t.is_meta or t.layout is not torch.strided]
     claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values() if not tensor.is_meta)
     if odd:
         raise WeightsDamagedError(
@@ -80,6 +101,15 @@ def _refuse_inflated(tensors: Mapping[str, Tensor], path: Path) -> None:
         raise WeightsDamagedError(
             f"{path} is no plain checkpoint: its tensors claim {claimed} bytes, and it has {path.stat().st_size}."
         )
+
+
+def _is_quantised(tensor: Tensor) -> bool:
+    """Whether a weight is stored as whole numbers, whose scale lies elsewhere."""
+    return tensor.is_quantized or (tensor.ndim > 1 and not (tensor.is_floating_point() or tensor.is_complex()))
+
+
+def _bits(tensor: Tensor) -> int:
+    return 8 * tensor.element_size()
 
 
 def _as_float32(tensor: Tensor) -> Tensor:
@@ -148,19 +178,51 @@ def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
     from torch import Tensor
 
     for _ in range(MAX_WRAPPED):
-        if not isinstance(loaded, Mapping) or all(isinstance(value, Tensor) for value in loaded.values()):
+        if _is_state_dict(loaded) or not isinstance(loaded, Mapping):
             break
         inside = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping) and loaded[key]), None)
-        if inside is None:
+        if inside is None and (inside := _only_one(loaded, path)) is None:
             break
         loaded = inside
     if not isinstance(loaded, Mapping) or not loaded:
-        held = "an object, not its weights" if isinstance(loaded, Inert) else type(loaded).__name__
+        held = (
+            "an object, not its weights"
+            if isinstance(loaded, Inert)
+            else "nothing"
+            if isinstance(loaded, Mapping)
+            else type(loaded).__name__
+        )
         raise WeightsMismatchError(f"{path} holds {held}, no state dict; wanted names and tensors.")
     foreign = [str(key) for key, value in loaded.items() if not isinstance(value, Tensor)]
+    if any(key in OPTIMISER for key in foreign):
+        raise WeightsMismatchError(
+            f"{path} holds what an optimiser keeps to go on with training ({_some(foreign)}), and no weights of a network. "
+            "Wanted the file of the network itself, which its publisher has beside it."
+        )
     if foreign:
         raise WeightsMismatchError(f"{path} holds more than tensors: {_some(foreign)}. Wanted a state dict alone.")
     return {str(key): value for key, value in loaded.items()}
+
+
+def _is_state_dict(value: Any) -> bool:
+    from torch import Tensor
+
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(one, Tensor) for one in value.values())
+
+
+def _only_one(loaded: Mapping[Any, Any], path: Path) -> Mapping[Any, Any] | None:
+    """The state dict under a key that nobody knows, where it is the only one. Raises: WeightsMismatchError where it is not."""
+    found = {
+        str(key): value
+        for key, value in loaded.items()
+        if isinstance(value, Mapping)
+        and (_is_state_dict(value) or any(_is_state_dict(value.get(wrapper)) for wrapper in WRAPPERS))
+    }
+    if len(found) > 1:
+        raise WeightsMismatchError(
+            f"{path} holds several state dicts: {_some(list(found))}. Wanted one alone; save the right one by itself."
+        )
+    return next(iter(found.values()), None)
 
 
 def differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:

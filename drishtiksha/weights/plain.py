@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -33,6 +34,25 @@ class _BusyError(Exception):
         self.after_s = after_s
 
 
+@contextmanager
+def proxied() -> Iterator[None]:
+    """Raises: DownloadError for a proxy in the environment (HTTPS_PROXY, ALL_PROXY ...) that cannot be used."""
+    try:
+        yield
+    except ImportError as error:
+        raise DownloadError(
+            "The proxy that the environment names (ALL_PROXY, HTTPS_PROXY) is a SOCKS proxy, and the package for it is missing. "
+            "Install it with: pip install 'httpx[socks]'"
+        ) from error
+    except ValueError as error:
+        if "proxy" not in str(error):
+            raise
+        raise DownloadError(
+            f"The proxy that the environment names (ALL_PROXY, HTTPS_PROXY, HTTP_PROXY) cannot be used ({error}). Wanted: "
+            "http://host:port or socks5://host:port."
+        ) from error
+
+
 def ask(url: str) -> int | None:
     """The bytes of the file at an address, where its server says. Nothing is fetched."""
     import httpx
@@ -40,8 +60,8 @@ def ask(url: str) -> int | None:
     try:
         timeout = httpx.Timeout(CONNECT_S)
         answer = httpx.head(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"})
-    except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects):
-        return None
+    except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects, ImportError, ValueError):
+        return None  # the download itself will say it
     size = answer.headers.get("Content-Length", "") if answer.is_success else ""
     return int(size) if size.isdigit() and int(size) else None
 
@@ -68,8 +88,9 @@ def fetch(addresses: Sequence[str], part: Path, progress: DownloadProgress, *, p
 def _fetch_in_attempts(url: str, part: Path, progress: DownloadProgress, provable: bool) -> None:
     import httpx
 
-    timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-    with httpx.Client(follow_redirects=True, timeout=timeout) as client:
+    with proxied():
+        own = httpx.Client(follow_redirects=True, timeout=httpx.Timeout(READ_S, connect=CONNECT_S))
+    with own as client:
         for attempt in range(1, ATTEMPTS + 1):
             before = bytes_of(part)
             try:

@@ -39,6 +39,7 @@ from drishtiksha.media.audio import read_audio
 from drishtiksha.media.image import read_image
 from drishtiksha.results import AnalysisResult, Prediction, SampleScore
 from drishtiksha.settings import ROOT, MediaLimits, load_settings
+from drishtiksha.weights import convert
 
 ASSETS = ROOT / "assets"
 TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -164,6 +165,28 @@ def test_wrong_labels_are_refused_with_those_that_there_are(two, fake):
         make(HFImageClassifier, two, *fake).load()
 
 
+def test_one_output_speaks_for_its_label(tmp_path, portrait):
+    folder = vit(tmp_path / "owner--one", "fake")
+    detector = make(HFImageClassifier, folder, "fake").load()
+    batch = torch.stack(detector.preprocess(Sample(0, frame=portrait)))
+    with torch.no_grad():
+        logit = detector.network(pixel_values=batch).logits[0, 0]
+    assert detector.score(batch)[0] == pytest.approx(float(logit.sigmoid()), abs=1e-5)
+    with pytest.raises(ConfigError, match=r"\['fake'\]"):
+        make(HFImageClassifier, folder, "real").load()
+
+
+def test_labels_that_do_not_exclude_each_other_keep_their_own_chance(tmp_path, portrait):
+    folder = vit(tmp_path / "owner--many", "smile", "generated", "swapped")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
+    detector = make(HFImageClassifier, folder, "generated", "swapped").load()
+    batch = torch.stack(detector.preprocess(Sample(0, frame=portrait)))
+    with torch.no_grad():
+        chances = detector.network(pixel_values=batch).logits[0].sigmoid()
+    assert detector.score(batch)[0] == pytest.approx(float(chances[1:].max()), abs=1e-5)
+
+
 def test_labels_must_be_given(two):
     with pytest.raises(ValueError, match="fake_labels"):
         make(HFImageClassifier, two)
@@ -192,8 +215,10 @@ def test_pickles_and_foreign_code_are_refused(tmp_path):
     folder = vit(tmp_path / "owner--pickle", "Real", "Fake")
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(WeightsMismatchError):
+    with pytest.raises(WeightsMismatchError, match=r"weights convert .*pytorch_model\.bin .*model\.safetensors"):
         make(HFImageClassifier, folder, "Fake").read_network(folder)
+    convert(folder / "pytorch_model.bin", folder / "model.safetensors")
+    assert make(HFImageClassifier, folder, "Fake").read_network(folder) is not None
     folder = vit(tmp_path / "owner--code", "Real", "Fake")
     config = json.loads((folder / "config.json").read_text())
     code = {"AutoConfig": "evil.Config", "AutoModelForImageClassification": "evil.Net"}

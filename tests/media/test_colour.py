@@ -9,6 +9,7 @@ import pytest
 from media_factory import coded_frames, write_video
 
 from drishtiksha.media.colour import RgbConverter, clockwise_degrees, turn
+from drishtiksha.media.gamut import PRIMARIES, to_srgb_matrix
 from drishtiksha.media.video import iter_frames
 from drishtiksha.settings import MediaLimits
 
@@ -29,6 +30,23 @@ def test_every_tag_gives_a_picture(matrix: int, transfer: int, primaries: int) -
     grey = image.reshape(-1, 3).mean(axis=0)
     assert np.ptp(grey) < 6
     assert 90 < grey.mean() < 210
+
+
+@pytest.mark.parametrize(("code", "matrix"), [(9, 9), (12, 1)])
+def test_wide_primaries_without_hdr_are_not_pale(code: int, matrix: int) -> None:
+    """Each colour as its twin in BT.709, in a picture with 10 bits."""
+    colours = np.array([[200, 150, 130], [180, 60, 50], [60, 120, 60], [70, 80, 160], [230, 220, 90], [128, 128, 128]])
+    lit = (colours / 255) ** 2.4
+    stored = np.clip(lit @ np.linalg.inv(to_srgb_matrix(PRIMARIES[code])).T, 0, 1) ** (1 / 2.4)
+    pixels = np.repeat(np.repeat((stored * 65535).round().astype(np.uint16)[None], 16, axis=0), 16, axis=1)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb48le").reformat(
+        format="yuv444p10le", dst_colorspace=matrix, dst_color_range=1
+    )
+    frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries = matrix, 1, 1, code
+    found = RgbConverter()(frame)[8, 8::16].astype(int)
+    assert np.abs(found - colours).max() <= 4
+    frame.color_primaries = 1
+    assert np.abs(RgbConverter()(frame)[8, 8::16].astype(int) - colours).max() > 10, "taken for BT.709 they are pale"
 
 
 def test_stored_rgb_is_unchanged(tmp_path: Path, limits: MediaLimits) -> None:

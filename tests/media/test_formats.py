@@ -173,3 +173,19 @@ def test_a_damaged_picture_is_not_taken_for_a_video(tmp_path: Path) -> None:
         (tmp_path / "broken.heic").write_bytes(content.replace(box, b"free"))
         with pytest.raises(UnreadableMediaError, match="HEIC"):
             facts(tmp_path / "broken.heic")
+
+
+@pytest.mark.parametrize("front", [b"\xef\xbb\xbf", b"\r\n", bytes(40), b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_bytes_in_front_of_a_picture_are_told_with_a_remedy_that_works(
+    tmp_path: Path, limits: MediaLimits, front: bytes, suffix: str
+) -> None:
+    path = tmp_path / f"front.{suffix}"
+    Image.new("RGB", (40, 30), (90, 120, 150)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(front + whole)
+    with pytest.raises(UnreadableMediaError, match=f"{len(front)} bytes that belong to no picture") as caught:
+        probe(path, path.name, "0" * 64, limits)
+    first = int(str(caught.value).partition("tail -c +")[2].split()[0])
+    path.write_bytes(path.read_bytes()[first - 1 :])
+    assert probe(path, path.name, "0" * 64, limits).width == 40

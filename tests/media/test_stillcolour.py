@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from drishtiksha.media import image as still_image
+from drishtiksha.media.gamut import PRIMARIES, SRGB_PRIMARIES, to_srgb_matrix
 from drishtiksha.media.image import read_image
-from drishtiksha.media.stillcolour import PRIMARIES, SRGB_PRIMARIES
 from drishtiksha.settings import MediaLimits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -218,6 +218,58 @@ def test_deep_greys_have_their_own_range(
     expected = np.clip(ramp * (1.2 if scale == 1.2 / 255 else 1), 0, 255)
     assert np.abs(image[:, :, 0].astype(int) - expected).mean() < MOST_ERROR
     assert np.ptp(image, axis=2).max() == 0
+
+
+def grey_profile(gamma: float) -> bytes:
+    """An ICC profile of grey with this exponent (ICC.1:2001-04)."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    told = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"grey\0" + bytes(79)
+    table, body = struct.pack(">I", 3), b""
+    for name, value in ((b"desc", told), (b"wtpt", white), (b"kTRC", curve)):
+        table += name + struct.pack(">II", 128 + 4 + 3 * 12 + len(body), len(value))
+        body += value
+    size = 128 + len(table) + len(body)
+    head = struct.pack(">I4sI", size, b"lcms", 0x02200000) + b"mntrGRAYXYZ " + bytes(12) + b"acsp" + bytes(28)
+    return head + struct.pack(">3i", 63190, 65536, 54061) + bytes(48) + table + body
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_profile_of_grey_counts_in_every_depth(tmp_path: Path, limits: MediaLimits, twin, mode: str, suffix) -> None:
+    """In linear light, which is far too dark where it is taken for sRGB."""
+    grey = twin.mean(axis=2).round()
+    stored = light(grey)
+    whole = Image.fromarray(
+        (stored * (65535 if mode == "I;16" else 255)).round().astype(np.uint16 if mode == "I;16" else np.uint8)
+    )
+    path = tmp_path / f"grey.{suffix}"
+    (whole.convert("LA") if mode == "LA" else whole).save(path, icc_profile=grey_profile(1.0))
+    assert_twin(path, np.repeat(grey[:, :, None], 3, axis=2), limits)
+
+
+def test_white_may_be_zero_with_16_bits(tmp_path: Path, limits: MediaLimits, twin: np.ndarray) -> None:
+    grey = twin.mean(axis=2).round().astype(np.uint16)
+    Image.fromarray((255 - grey) * 257).save(tmp_path / "negative.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "negative.tif") as stored:
+        assert stored.tag_v2[262] == 0
+    assert_twin(tmp_path / "negative.tif", np.repeat(grey[:, :, None], 3, axis=2), limits)
+
+
+@pytest.mark.parametrize(("space", "index"), [(0xFFFF, b"R03\0"), (2, b"R98\0")])
+def test_a_camera_tells_adobe_rgb_by_exif_alone(
+    tmp_path: Path, limits: MediaLimits, twin: np.ndarray, space: int, index: bytes
+) -> None:
+    """DCF 2.0, "optional colour space"; without a profile."""
+    interop = struct.pack("<HHHI4sI", 1, 1, 2, 4, index, 0)
+    own = struct.pack("<H", 2) + struct.pack("<HHIHH", 0xA001, 3, 1, space, 0) + struct.pack("<HHII", 0xA005, 4, 1, 56)
+    first = struct.pack("<H", 1) + struct.pack("<HHII", 0x8769, 4, 1, 26) + bytes(4)
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + first + own + bytes(4) + interop
+    adobe = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290)
+    moved = np.clip(light(twin) @ np.linalg.inv(to_srgb_matrix(adobe)).T, 0, 1) ** (256 / 563)
+    path = tmp_path / "camera.jpg"
+    Image.fromarray(bits(moved, 8)).save(path, exif=exif, quality=98, subsampling=0)
+    assert_twin(path, twin, limits)
 
 
 @pytest.mark.parametrize("orientation", [1, 6, 8])

@@ -8,12 +8,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 from media_factory import click_at, coded_frames, onset_s, read_code, speech_like, tone, write_audio, write_video
 
 from drishtiksha.media.audio import read_audio, read_sound
+from drishtiksha.media.embedded import embedded_files
 from drishtiksha.media.probe import probe
 from drishtiksha.media.video import frames_at, iter_frames, read_index
-from drishtiksha.results import MediaInfo
+from drishtiksha.results import MediaInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
 RATE = 48_000
@@ -128,6 +130,162 @@ def test_two_voice_notes_in_one_file_have_one_length(tmp_path: Path, limits: Med
     assert media.duration_s == pytest.approx(8.0, abs=0.1)
     assert len(read_audio(path, 16_000, limits=limits)) / 16_000 == pytest.approx(media.duration_s, abs=0.05)
     assert facts(notes[0], limits).duration_s == pytest.approx(4.0, abs=0.05)
+
+
+def note(path: Path, seconds: float, channels: int, rate: int = RATE) -> Path:
+    """A recording of one second of a tone in `seconds` of silence, in an Ogg file by its suffix, or WAV."""
+    sound = np.concatenate([np.zeros(round(seconds * rate), np.float32), tone(1.0, rate)])
+    soundfile.write(
+        path,
+        np.stack([sound] * channels, axis=1),
+        rate,
+        subtype="OPUS" if path.suffix == ".opus" else None,
+        format=FORMS[path.suffix],
+    )
+    return path
+
+
+FORMS = {".opus": "OGG", ".ogg": "OGG", ".wav": "WAV"}
+NOTES = {
+    "mono, then stereo": (("a.opus", 1), ("b.opus", 2)),
+    "stereo, then mono": (("a.opus", 2), ("b.opus", 1)),
+    "two codecs": (("a.opus", 1), ("b.ogg", 1)),
+    "waves": (("a.wav", 1), ("b.wav", 2)),
+}
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_notes_of_unlike_form_in_one_file_are_heard_to_the_end(tmp_path: Path, limits: MediaLimits, case: str) -> None:
+    """FFmpeg stops at the joint without a word."""
+    parts = [note(tmp_path / name, 1.0, channels) for name, channels in NOTES[case]]
+    path = joined(tmp_path / f"notes{parts[0].suffix}", *parts)
+    media = facts(path, limits)
+    assert media.duration_s == pytest.approx(4.0, abs=0.05)
+    assert media.time_breaks == 1
+    sound = read_audio(path, 16_000, limits=limits)
+    assert len(sound) / 16_000 == pytest.approx(4.0, abs=0.05)
+    assert onset_s(sound, 16_000) == pytest.approx(1.0, abs=0.05)
+    assert onset_s(sound[35_000:], 16_000) + 35_000 / 16_000 == pytest.approx(3.0, abs=0.05)
+
+
+def fragmented(path: Path, codes: range, click_s: float) -> Path:
+    frames = [frame for i, frame in enumerate(coded_frames(codes.stop)) if i in codes]
+    sound = click_at(click_s, len(frames) / 25, RATE)
+    plain = write_video(path.with_suffix(".plain.mp4"), frames, audio=(sound, RATE), options=PLAIN)
+    in_fragments = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    with av.open(str(plain)) as source, av.open(str(path), "w", options=in_fragments) as output:
+        own = {one.index: output.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = own[packet.stream.index]
+                output.mux(packet)
+    return path
+
+
+def test_fragments_whose_stamps_restart_lose_nothing(tmp_path: Path, limits: MediaLimits) -> None:
+    """FFmpeg marks the first fragment behind the joint as not to be shown."""
+    path = joined(
+        tmp_path / "ab.mp4",
+        fragmented(tmp_path / "a.mp4", range(50), 0.5),
+        fragmented(tmp_path / "b.mp4", range(50, 100), 1.0),
+    )
+    assert [read_code(frame.image) for frame in iter_frames(path, limits=limits)] == list(range(100))
+    media = facts(path, limits)
+    assert media.frame_count == 100
+    assert media.duration_s == pytest.approx(4.0, abs=0.2)
+    sound = read_audio(path, RATE, limits=limits)
+    assert onset_s(sound[round(1.5 * RATE) :], RATE) + 1.5 == pytest.approx(3.0, abs=0.15)
+
+
+def tfdt_moved(content: bytes, seconds: float, scales: list[int]) -> bytes:
+    """Fragments of a track of each scale, in turn, that begin later."""
+    data, place, number = bytearray(content), content.find(b"tfdt"), 0
+    while place >= 0:
+        wide = 8 if data[place + 4] else 4
+        stamp = int.from_bytes(data[place + 8 : place + 8 + wide], "big") + round(
+            seconds * scales[number % len(scales)]
+        )
+        data[place + 8 : place + 8 + wide] = stamp.to_bytes(wide, "big")
+        place, number = content.find(b"tfdt", place + 4), number + 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("jump_s", [100, 36_000])
+def test_a_jump_between_fragments_is_neither_length_nor_silence(
+    tmp_path: Path, limits: MediaLimits, jump_s: int
+) -> None:
+    """Sound and picture alike: the clock of the picture alone went on."""
+    one, other = fragmented(tmp_path / "a.mp4", range(50), 0.5), fragmented(tmp_path / "b.mp4", range(50, 100), 1.0)
+    with av.open(str(other)) as container:
+        scales = [stream.time_base.denominator for stream in container.streams]
+    rest = other.read_bytes()
+    fragments = tfdt_moved(rest[rest.index(b"moof") - 4 :], 2 + jump_s, scales)
+    path = tmp_path / "ab.mp4"
+    path.write_bytes(one.read_bytes() + fragments)
+    media = facts(path, limits)
+    assert media.duration_s == pytest.approx(4.0, abs=0.2)
+    sound = read_sound(path, 16_000, limits=limits)
+    assert len(sound.waveform) / 16_000 == pytest.approx(4.0, abs=0.2)
+    assert [read_code(frame.image) for frame in iter_frames(path, limits=limits)] == list(range(100))
+
+
+def test_two_flv_files_in_one_are_seen_to_the_end(tmp_path: Path, limits: MediaLimits) -> None:
+    parts = [
+        write_video(
+            tmp_path / f"{codes.start}.flv",
+            [frame for i, frame in enumerate(coded_frames(codes.stop)) if i in codes],
+            audio=(click_at(1.0, 2.0, RATE), RATE),
+            options=PLAIN,
+        )
+        for codes in (range(50), range(50, 100))
+    ]
+    path = joined(tmp_path / "ab.flv", *parts)
+    assert [read_code(frame.image) for frame in iter_frames(path, limits=limits)] == list(range(100))
+    assert facts(path, limits).duration_s == pytest.approx(4.0, abs=0.2)
+    sound = read_audio(path, RATE, limits=limits)
+    assert onset_s(sound[2 * RATE :], RATE) + 2 == pytest.approx(3.0, abs=0.15)
+
+
+def test_sound_that_does_not_step_back_goes_with_its_picture(tmp_path: Path, limits: MediaLimits) -> None:
+    """The first part's sound ended early, so that the second part's begins behind it; its picture begins anew."""
+    frames = coded_frames(100)
+    one = write_video(
+        tmp_path / "a.ts", frames, audio=(click_at(0.5, 1.0, RATE), RATE), container="mpegts", options=PLAIN
+    )
+    other = recording(tmp_path / "b.ts", range(100, 150), 1.0, begin_s=1.5)
+    path = joined(tmp_path / "ab.ts", one, other)
+    with iter_frames(path, limits=limits) as stream:
+        begins = next(frame.time_s for frame in stream if read_code(frame.image) == 100)
+    sound = read_audio(path, RATE, limits=limits)
+    assert begins == pytest.approx(4.0, abs=0.1)
+    assert onset_s(sound[2 * RATE :], RATE) + 2 == pytest.approx(begins + 1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("stated", [b"00:10:00", b"90:00:00"])
+def test_a_tag_is_no_length_of_a_whole_matroska_file(tmp_path: Path, limits: MediaLimits, stated: bytes) -> None:
+    """Programs that cut a piece out copy the tags of what it was cut from."""
+    plain = write_video(tmp_path / "plain.mkv", coded_frames(50), options=PLAIN)
+    path = tmp_path / "tagged.mkv"
+    path.write_bytes(plain.read_bytes().replace(b"00:00:02", stated))
+    assert path.read_bytes() != plain.read_bytes()
+    assert facts(path, limits).duration_s == facts(plain, limits).duration_s == pytest.approx(2.0, abs=0.05)
+    assert facts(path, limits).frame_count == 50
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    if stated == b"00:10:00":
+        assert facts(cut, limits).frame_count == 15_000, "where its end is missing, the tag tells how much"
+
+
+def test_a_second_video_behind_the_first_is_named_and_taken_out(tmp_path: Path, limits: MediaLimits) -> None:
+    """Players pass over it, and so does FFmpeg."""
+    one, other = (write_video(tmp_path / f"{i}.mp4", coded_frames(12 + i), options=PLAIN) for i in (0, 1))
+    path = joined(tmp_path / "ab.mp4", one, other)
+    media = facts(path, limits)
+    assert media.frame_count == 12
+    assert [track.kind for track in media.tracks] == [TrackKind.EMBEDDED]
+    assert "second video" in media.notes[0]
+    assert [content for _, content in embedded_files(path, path.name, limits)] == [other.read_bytes()]
+    assert facts(one, limits).tracks == ()
 
 
 def test_the_longest_track_of_another_kind_is_not_the_length(tmp_path: Path, limits: MediaLimits) -> None:

@@ -4,6 +4,7 @@ import argparse
 import collections
 import contextlib
 import datetime
+import json
 import os
 import pathlib
 import pickle
@@ -25,7 +26,13 @@ from typer.testing import CliRunner
 
 from drishtiksha import weights
 from drishtiksha.cli import app
-from drishtiksha.errors import DownloadError, WeightsDamagedError, WeightsMismatchError, WeightsNotAllowedError
+from drishtiksha.errors import (
+    DownloadError,
+    WeightsDamagedError,
+    WeightsMismatchError,
+    WeightsMissingError,
+    WeightsNotAllowedError,
+)
 from drishtiksha.weights import layout, pickles
 from drishtiksha.weights.loading import COUNTERS
 
@@ -75,6 +82,9 @@ LAYOUTS = {
         wrapper: lambda t, w=wrapper: {w: t, "epoch": 3}
         for wrapper in ("net", "model_state", "model_ema", "state_dict_ema", "state_dict", "model_state_dict", "model")
     },
+    **{prefix: lambda t, p=prefix: prefixed(t, p) for prefix in ("student.", "backbone.", "module.backbone.")},
+    **{wrapper: lambda t, w=wrapper: {w: t, "iter": 3} for wrapper in ("params", "params_ema", "ema", "netG")},
+    "of a wrapper": lambda t: {"checkpoint": {"state_dict": prefixed(t, "module."), "epoch": 1}, "args": {"lr": 0.1}},
     "model of state_dict": lambda t: {"model": {"state_dict": prefixed(t, "module."), "arch": "x"}},
     "lightning": lambda t: {
         "state_dict": with_leftovers(prefixed(t, "model.")),
@@ -114,6 +124,19 @@ def test_a_network_that_has_the_prefix_itself_keeps_it(tmp_path, tensors):
     torch.save(prefixed(tensors, "model."), tmp_path / "net.pth")
     found = layout.fitted(weights.load_state_dict(tmp_path / "net.pth"), Wrapped().state_dict(), dict, "NET-V1")
     assert found.keys() == Wrapped().state_dict().keys()
+
+
+def test_a_file_of_the_part_inside_gets_the_prefix_of_the_network(tmp_path, tensors):
+    class Wrapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = network(seed=2)
+
+    torch.save(tensors, tmp_path / "net.pth")
+    wrapped = Wrapped().eval()
+    found = layout.fitted(weights.load_state_dict(tmp_path / "net.pth"), wrapped.state_dict(), dict, "NET-V1")
+    weights.load_into(wrapped, found, "NET-V1")
+    assert torch.equal(wrapped.model(torch.ones(2, 3)), network()(torch.ones(2, 3)))
 
 
 def test_a_prefix_is_taken_off_before_the_names_are_changed(tmp_path, tensors, plain):
@@ -273,6 +296,89 @@ def test_values_that_are_not_finite_are_refused(tmp_path, tensors, value):
     torch.save(tensors, tmp_path / "net.pth")
     with pytest.raises(WeightsMismatchError, match=r"not finite.*1\.weight"):
         weights.load_state_dict(tmp_path / "net.pth")
+
+
+def a_zip(path: Path, *names: str) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x" * 20)
+    return path.read_bytes()
+
+
+OTHER_FILES = {
+    "a web page": (lambda _: b"\n <!DOCTYPE html><html><body>Sign in</body></html>", "the file itself"),
+    "a message of a server": (
+        lambda _: b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        "the file itself",
+    ),
+    "HDF5": (lambda _: b"\x89HDF\r\n\x1a\n" + bytes(100), "Ask its publisher"),
+    "TensorFlow Lite": (lambda _: b"\x1c\0\0\0TFL3" + bytes(100), "Ask its publisher"),
+    "GGUF": (lambda _: b"GGUF\3\0\0\0" + bytes(100), "Ask its publisher"),
+    "ONNX": (lambda _: b"\x08\x09\x12\x07pytorch\x1a\x052.1.0" + bytes(100), "Ask its publisher"),
+    "arrays": (lambda p: a_zip(p, "a.npy", "b.npy"), "Ask its publisher"),
+    "best/net.pth": (lambda p: a_zip(p, "README.md", "best/net.pth"), "Unpack it"),
+    "without a checkpoint": (lambda p: a_zip(p, "a.txt"), "Ask its publisher"),
+    "a compressed file": (lambda _: b"\x1f\x8b\x08" + bytes(100), "Unpack it"),
+    "a tar archive": (lambda _: b"net.pth".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), "Unpack it"),
+    "a text file": (lambda _: b"wget https://example.org/net.pth\n", "the file itself"),
+    "empty": (lambda _: b"", "Fetch it again"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_FILES)
+def test_what_is_no_checkpoint_is_named_with_a_remedy(tmp_path, what):
+    content, remedy = OTHER_FILES[what]
+    path = tmp_path / "net.pth"
+    path.write_bytes(content(tmp_path / "made.zip"))
+    for use in (weights.load_state_dict, lambda given: weights.convert(given, tmp_path / "out.safetensors")):
+        with pytest.raises(WeightsDamagedError, match=re.escape(what)) as caught:
+            use(path)
+        assert remedy in str(caught.value)
+
+
+def test_quantised_weights_are_named(tmp_path, tensors):
+    packed = {**tensors, "1.weight": torch.ones((1, 4), dtype=torch.int8), "1.SCB": torch.ones(1)}
+    save_file(packed, tmp_path / "net.safetensors")
+    with pytest.raises(WeightsMismatchError, match=r"quantised.*8 bits in 1\.weight"):
+        weights.load_state_dict(tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}, "an optimiser keeps"),
+        ({"optimizer": {"state": {}, "param_groups": []}, "epoch": 3}, "an optimiser keeps"),
+        ({}, "holds nothing"),
+        ({"epoch": 3}, "more than tensors: epoch"),
+        ({"netG": {"a": torch.ones(1)}, "netD": {"a": torch.ones(1)}}, "several state dicts: netG, netD"),
+    ],
+)
+def test_files_without_the_weights_of_one_network_say_what_they_hold(tmp_path, content, told):
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(WeightsMismatchError, match=told):
+        weights.load_state_dict(tmp_path / "net.pth")
+
+
+def test_the_parts_of_a_checkpoint_are_joined(tmp_path, tensors, plain):
+    names = sorted(tensors)
+    pieces = {"model-1.safetensors": names[:4], "model-2.safetensors": names[4:]}
+    for name, keys in pieces.items():
+        save_file({key: tensors[key] for key in keys}, tmp_path / name)
+    listed = tmp_path / "model.safetensors.index.json"
+    placed = {key: name for name, keys in pieces.items() for key in keys}
+    listed.write_text(json.dumps({"metadata": {"total_size": 9}, "weight_map": placed}, indent=2))
+    with pytest.raises(
+        WeightsDamagedError, match=r"weights convert .*model\.safetensors\.index\.json model\.safetensors"
+    ):
+        weights.load_state_dict(listed)
+    weights.convert(listed, tmp_path / "model.safetensors")
+    assert torch.equal(loaded(tmp_path / "model.safetensors"), plain)
+    (tmp_path / "model-2.safetensors").unlink()
+    with pytest.raises(WeightsMissingError, match=r"model-2\.safetensors is not beside it"):
+        weights.convert(listed, tmp_path / "again.safetensors")
+    listed.write_text(json.dumps({"weight_map": {"a": "../secret.safetensors"}}))
+    with pytest.raises(WeightsDamagedError, match="bare file names"):
+        weights.convert(listed, tmp_path / "again.safetensors")
 
 
 # --- built to keep their reader busy ----------------------------------------------------------------------------------
@@ -446,6 +552,22 @@ def test_weights_that_compute_no_number_are_refused_at_import(brightness, tmp_pa
     with pytest.raises(WeightsMismatchError, match="cannot compute with them"):
         brightness.import_file("P", given(tmp_path, torch.full((1,), 3e38)))
     assert not (tmp_path / "models" / "p.pt").exists()
+
+
+def test_the_file_of_another_model_names_that_model(tmp_path, monkeypatch):
+    wider = BRIGHTNESS.replace("self.gain", "self.width")
+    with dropped_in(tmp_path / "detectors", brightness=BRIGHTNESS, other=wider.replace("BrightnessDetector", "Other")):
+        entries = {
+            "P": entry(model_path=tmp_path / "models" / "p.pt"),
+            "Q": entry("Other", model_path=tmp_path / "models" / "q.pt"),
+        }
+        manager = manager_of(entries, tmp_path, monkeypatch)
+        with pytest.raises(WeightsMismatchError, match=r"It fits P: drishtiksha weights import .*got\.pt P"):
+            manager.import_file("Q", given(tmp_path, torch.ones(1)))
+        torch.save({"nobody.knows": torch.ones(3)}, tmp_path / "strange.pt")
+        with pytest.raises(WeightsMismatchError) as caught:
+            manager.import_file("Q", tmp_path / "strange.pt")
+        assert "It fits" not in str(caught.value)
 
 
 def test_pickle_protocol_4_is_told_apart(tmp_path, tensors):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from drishtiksha.cli import app
@@ -22,6 +24,7 @@ from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.weights import WeightsState, announced, pinned, plain, pull, state
 from drishtiksha.weights.fetching import Announced
 from drishtiksha.weights.files import origin
+from drishtiksha.weights.hub import ask
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -297,6 +300,44 @@ def test_a_web_page_is_no_checkpoint(server, destination):
     server.content_type = "text/html; charset=utf-8"
     with pytest.raises(DownloadError, match="web page"):
         pull(source(server, sha256=None), destination)
+
+
+def test_a_web_page_that_calls_itself_a_file_is_no_checkpoint(server, destination):
+    server.content = b"<!DOCTYPE html><html><body>Quota exceeded</body></html>"
+    with pytest.raises(DownloadError, match="web page"):
+        pull(source(server, sha256=None), destination)
+    assert not destination.exists()
+    assert pinned(destination) is None
+
+
+@pytest.mark.parametrize("save", [torch.save, save_file])
+def test_without_a_length_a_file_that_ends_early_is_not_taken(server, destination, tmp_path, save):
+    """HTTP/1.0 ends a body by closing the connection, also where something broke it."""
+    save({"a": torch.arange(1000.0)}, tmp_path / "net")
+    whole = (tmp_path / "net").read_bytes()
+    server.send_length, server.etag, server.content = False, None, whole
+    server.break_after = [len(whole) - 500]
+    with pytest.raises(DownloadError, match="cut off"):
+        pull(source(server, sha256=None), destination)
+    assert not destination.exists()
+    pull(source(server, sha256=None), destination)
+    assert destination.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("proxy", "told"), [("socks5://127.0.0.1:9", r"httpx\[socks\]"), ("ftp://127.0.0.1:9", "http://host:port")]
+)
+def test_a_proxy_that_cannot_be_used_is_told(server, destination, monkeypatch, proxy, told):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    url = "http://models.example/net.pth"
+    assert announced(WeightsSource(url=url), destination) == Announced(None)
+    with pytest.raises(DownloadError, match=told):
+        pull(WeightsSource(url=url), destination)
+    with pytest.raises(DownloadError, match=told):
+        ask("somebody/something", "net.pth", "main")
 
 
 def test_nobody_listens(destination):
