@@ -34,7 +34,7 @@ def convert(given: Path, out: Path) -> int:
     if out.exists():
         raise DownloadError(f"{out} exists already. Choose another name, or delete it.")
     parts = [given] if is_safetensors(given) else parts_listed(given) or [given]
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for part in parts:
         # Copies: two names of one tensor may not share memory in such a file.
         tensors |= {key: tensor.contiguous().clone() for key, tensor in as_state_dict(_content(part), part).items()}
