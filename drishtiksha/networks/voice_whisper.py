@@ -12,7 +12,7 @@ from drishtiksha.networks.whisper_encoder import WhisperEncoder, log_mel
 DEPTH = 4
 """Layers of the encoder."""
 STATES = 3
-"""Of its last ones that are looked at. Those before the second layer told systems that were left out no better than chance."""
+"""Of its last ones that are looked at. The card compares others."""
 WIDTH = 384
 HIDDEN = 64
 FRAMES_PER_SECOND = 50

@@ -195,4 +195,4 @@ def _piper(packages: Path) -> Say:
 
 
 if __name__ == "__main__":
-    sys.exit("Run python -m training.voice_spoof --second, which reads with these.")
+    sys.exit("Run python -m training.voice_spoof.second, which reads with these.")
