@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def table(repeats: int, files: int = FILES, rows: int = ROWS) -> str:
     lines = [HEAD.format(files=f"{files:,}")]
     for what, (model, names, times) in SETS.items():
         took = _in_process(ratio=(model, names, repeats * times))
-        told = f"{took['one'] / took['two']:.2f} times ({took['one']:.1f} s, {took['two']:.1f} s)"
+        told = f"{took['one'] / took['two']:.2f} times ({took['one']:.1f} s, {took['two']:.1f} s; other programs took {took['others']:.0%} of the cores)"
         lines.append(f"| {what}: two workers against one | {told} |")
     tiny = _in_process(tiny=files)
     lines.append(f"| engine, a tiny file | {1000 * tiny['cpu'] / files:.2f} ms |")
@@ -81,13 +82,24 @@ def ratio(model: str, names: list[str], copies: int) -> dict[str, float]:
             while not crew.is_complete:
                 crew.work(files(1), _nothing)
             crew.work(files(2), _nothing)
-        spent = {id(one): 0.0, id(two): 0.0}
+        spent, before = {id(one): 0.0, id(two): 0.0}, _ticks()
         for crew in (one, two) * ROUNDS:
             items = files(copies // ROUNDS)
             began = time.perf_counter()
             crew.work(items, _nothing)
             spent[id(crew)] += time.perf_counter() - began
-        return {"one": spent[id(one)], "two": spent[id(two)]}
+        total, busy, own = (after - then for after, then in zip(_ticks(), before, strict=True))
+        return {"one": spent[id(one)], "two": spent[id(two)], "others": (busy - own) / total}
+
+
+def _ticks() -> tuple[int, int, int]:
+    """Of Linux: those of all cores so far, how many of them were busy, and how many with this process and its workers."""
+    cores = [int(cell) for cell in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+    own = 0
+    for pid in ("self", *(child.pid for child in multiprocessing.active_children())):
+        cells = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        own += int(cells[11]) + int(cells[12])
+    return sum(cores), sum(cores) - cores[3] - cores[4], own
 
 
 def _copy(file: Path, folder: Path, number: int) -> Item:
