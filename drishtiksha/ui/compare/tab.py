@@ -239,7 +239,7 @@ def _wire_run(parts: Parts, desk: Desk, linked: gr.HTML) -> None:
     def stop(code: str, request: gr.Request) -> dict[Any, Any]:
         return parts.update(running.stop(desk, code, desk.viewer(request)))
 
-    watching = {"concurrency_limit": MAX_WATCHING, "concurrency_id": "watch-comparison"} | PRIVATE
+    watching: dict[str, Any] = {"concurrency_limit": MAX_WATCHING, "concurrency_id": "watch-comparison"} | PRIVATE
     events = [
         parts["run"].click(run, _setup(parts), parts.outputs, **watching),
         parts["retry"].click(again, parts["code"], parts.outputs, **watching),
