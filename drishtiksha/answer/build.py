@@ -145,6 +145,16 @@ class _Builder:
             and (one.kind is not LineKind.HISTORY or one.state is State.SIGNS)
         ]
 
+    @property
+    def _own(self) -> list[Line]:
+        """The lines of detectors."""
+        return [one for one in self.lines if one.kind is not LineKind.HISTORY]
+
+    @property
+    def _not_run(self) -> bool:
+        """Whether nothing was judged because nothing was run, though it could be."""
+        return not self._own and bool(self.left_out)
+
     def _state(self) -> State | None:
         if self.strongest is not None:
             return self.strongest.state
@@ -168,8 +178,7 @@ class _Builder:
 
     def _nothing_to_judge(self) -> str:
         """ "There is no face and no speech in this file.", or why else no detector could look."""
-        own = [one for one in self.lines if one.kind is not LineKind.HISTORY]
-        if not own:
+        if not self._own:
             return self.texts("why.nothing_to_judge.left_out" if self.left_out else "why.nothing_to_judge.unfit")
         blank = [
             reading.result
@@ -178,10 +187,10 @@ class _Builder:
             if reading.card.counted and reading.result.p_fake is None and not told.unscaled(reading.result)
         ]
         reasons = list(dict.fromkeys(told.gap_in_words(self.texts, result) for result in blank))
-        if reasons and len(blank) == sum(len(one.detectors) for one in own):
+        if reasons and len(blank) == sum(len(one.detectors) for one in self._own):
             return self.texts("why.nothing_to_judge", reasons=self.texts.listed(reasons))
         if self.glance is not None and not any(self.readings.values()):
-            kinds = {one.kind for one in own}
+            kinds = {one.kind for one in self._own}
             missing = line.missing_in(
                 self.texts,
                 self.glance,
@@ -190,7 +199,7 @@ class _Builder:
             )
             if missing:
                 return self.texts(line.nothing_there(self.glance), reasons=self.texts.listed(missing))
-        return " ".join(dict.fromkeys(one.why for one in own))
+        return " ".join(dict.fromkeys(one.why for one in self._own))
 
     def _disclaimer(self, state: State | None) -> str:
         """That of the state; the fixed sentence stands under every check that found nothing."""
@@ -281,12 +290,14 @@ class _Builder:
                 yield self.texts(key, place=one.look[0].text)
             if one.kind is LineKind.HISTORY and one.state is State.SIGNS:
                 yield self.texts("next.ask_program")
+        if state is State.NOTHING_TO_JUDGE and self._not_run:
+            yield self.texts("next.run")
         yield self.texts("next.original")
         if self.media.has_video:
             yield self.texts("next.earlier")
         if state is State.NOTHING_FOUND:
             yield self.texts("next.origin")
-        if state is State.NOTHING_TO_JUDGE:
+        if state is State.NOTHING_TO_JUDGE and not self._not_run:
             yield self.texts("next.other")
 
     def _sentence(self, state: State | None) -> str:
@@ -294,7 +305,7 @@ class _Builder:
         if state is None:
             return ""
         if state is State.NOTHING_TO_JUDGE or self.strongest is None:
-            return self.texts("sentence.nothing_to_judge", kind=kind)
+            return self.texts("sentence.not_run" if self._not_run else "sentence.nothing_to_judge", kind=kind)
         if state is State.NOTHING_FOUND:
             clean = self._clean_subjects()
             if len(clean) > MOST_NAMED:

@@ -197,3 +197,6 @@ def test_where_all_that_could_judge_waits_the_answer_says_so() -> None:
         "The checks that could judge it have not run yet.",
     )
     assert answer.left_out[0].text == "Faces: FACE has not run yet."
+    assert answer.next[0] == "Run the checks that have not run yet."
+    assert answer.sentence == "Drishtiksha has not judged this video yet; nothing was concluded about it."
+    assert not any("another copy" in one for one in answer.next), "nobody looked whether somebody is in this one"

@@ -161,3 +161,17 @@ def test_a_link_that_is_shared_says_drishtiksha_and_nothing_of_the_case(demo: gr
     assert re.findall(r'<meta property="og:title" content="([^"]*)"', page) == ["Drishtiksha"]
     assert "Gradio" not in " ".join(re.findall(r"<meta[^>]*>", page))
     assert "{url}" not in page
+
+
+def test_no_rule_changes_a_part_of_what_a_variable_is_in() -> None:
+    """Gradio takes style sheets apart and writes each rule anew, as a browser serialises it: of a shorthand with a variable
+    of which a part is changed in the same rule, nothing is left."""
+    for path in theme.CSS_PATHS:
+        plain = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        for selector, body in re.findall(r"([^{}]+){([^{}]*)}", plain):
+            names = [(name.strip(), value) for name, _, value in (part.partition(":") for part in body.split(";"))]
+            for name, value in names:
+                if name not in ("border", "background", "padding", "margin", "font", "flex", "grid"):
+                    continue
+                parts = [other for other, _ in names if other.startswith(f"{name}-") and other != "border-radius"]
+                assert "var(" not in value or not parts, f"{path.name}: {selector.strip()}: {name} and {parts}"
