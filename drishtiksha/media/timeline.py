@@ -22,42 +22,11 @@ if TYPE_CHECKING:
 
 PacketT = TypeVar("PacketT", bound=av.Packet)
 
-COUNTED = frozenset(
-    (
-        *(
-            "mov,mp4,m4a,3gp,3g2,mj2",
-            "avi",
-            "wav",
-            "w64",
-            "aiff",
-            "caf",
-            "au",
-            "mp3",
-            "aac",
-            "loas",
-            "flac",
-            "amr",
-            "amrnb",
-        ),
-        *(
-            "amrwb",
-            "ac3",
-            "eac3",
-            "dts",
-            "dtshd",
-            "truehd",
-            "mlp",
-            "ape",
-            "wv",
-            "tta",
-            "tak",
-            "mpc",
-            "mpc8",
-            "gsm",
-            "voc",
-        ),
-    )
+_COUNTED = (
+    "mov,mp4,m4a,3gp,3g2,mj2 avi wav w64 aiff caf au mp3 aac loas flac amr amrnb amrwb ac3 eac3 dts dtshd truehd mlp ape "
+    "wv tta tak mpc mpc8 gsm voc"
 )
+COUNTED = frozenset(_COUNTED.split())
 """Formats whose time stamps are counted up from what is there. Elsewhere each packet carries its own, which may restart or jump."""
 
 BACK_S = 0.1
