@@ -118,7 +118,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 def s3_server() -> Iterator[str]:
     """The address of a server that speaks as S3 does; tests that need it are skipped where it is not installed."""
     pytest.importorskip("s3fs", reason="needs the extra [s3]")
-    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    moto = pytest.importorskip("moto.server", reason="needs moto and flask")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
