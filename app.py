@@ -27,9 +27,7 @@ if __name__ == "__main__":
     from drishtiksha.server.middleware import page_walls
 
     options = launch_options(settings)
-    options["app_kwargs"]["middleware"] += page_walls(
-        host, login=accounts is not None, proxied=proxied, max_upload=settings.limits.max_bytes
-    )
+    options["app_kwargs"]["middleware"] += page_walls(settings, host, proxied=proxied)
     options["auth"] = authenticator(accounts) if accounts else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up as after Ctrl+C
     try:

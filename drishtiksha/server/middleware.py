@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from drishtiksha.server.access import TokenBuckets
 from drishtiksha.server.errors import refusal
 from drishtiksha.services.folders import DISK_FULL
-from drishtiksha.settings import LOOPBACK
+from drishtiksha.settings import LOOPBACK, Settings
 
 LINGER_S = 3.0
 LINGER_BYTES = 32_000_000
@@ -191,8 +192,9 @@ class BoundedBodies:
 
 
 def _fills_the_disk(size: int) -> bool:
-    """Whether a body of so many bytes leaves too little room where the page's uploads lie."""
-    disk = shutil.disk_usage(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    """Whether a body of so many bytes leaves too little room where the page's uploads lie; their folder is made at the first."""
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()).absolute()
+    disk = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir()))
     return disk.free - size < DISK_RESERVE * disk.total
 
 
@@ -208,17 +210,16 @@ class SmallPage:
         await (self.compressed if page else self.app)(scope, receive, send)
 
 
-def page_walls(host: str, *, login: bool, proxied: bool, max_upload: int) -> list[Middleware]:
-    """What stands round a page that is served alone, listening at `host`; `create_app` has the same. max_upload: as for
-    `BoundedBodies`."""
+def page_walls(settings: Settings, host: str, *, proxied: bool) -> list[Middleware]:
+    """What stands round a page that is served alone, listening at `host`; `create_app` has the same."""
     names = LOOPBACK if host in LOOPBACK and not proxied else ()
     return [
         Middleware(SmallPage),
         Middleware(SecurityHeaders),
         Middleware(NothingElsewhere),
         Middleware(SameSite, allowed_hosts=names, pages=[os.environ.get("SPACE_HOST", "")]),
-        *([Middleware(SlowLogins)] if login else []),
-        Middleware(BoundedBodies, max_upload=max_upload),
+        *([Middleware(SlowLogins)] if settings.login else []),
+        Middleware(BoundedBodies, max_upload=settings.limits.max_bytes),
     ]
 
 

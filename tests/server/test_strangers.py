@@ -15,6 +15,7 @@ from drishtiksha.casefile import LOCAL
 from drishtiksha.services.sessions import COOKIE
 from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.blocks import mount
+from drishtiksha.ui.shared.templates import script
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_no_event_of_the_page_lets_a_stranger_change_anything(public, stranger, 
     told = ""
     for number, link in enumerate(links):
         page = Page(stranger, config, f"stranger{number}", link)
-        for dependency in page.events(first="load"):
+        for dependency in page.events():
             told += page.fire(dependency, done["case_id"])
     assert "Only whoever opened this case" in told
     assert "v.mp4" in told, "what a link leads to is shown"
@@ -109,14 +110,17 @@ class Page:
         self._values = {one["id"]: one["props"].get("value") for one in config["components"]}
         self._kinds = {one["id"]: one["type"] for one in config["components"]}
 
-    def events(self, first: str) -> list[dict[str, Any]]:
-        """All that run on the server but the two public endpoints, which make cases of their own."""
+    def events(self) -> list[dict[str, Any]]:
+        """All that run on the server but the two public endpoints, which make cases of their own; first those that the address
+        asks for."""
         asked = [
             one for one in self._config["dependencies"] if one["backend_fn"] and one["api_visibility"] == "private"
         ]
         assert len(asked) > 30
-        opened = [one for one in asked if any(target[1] == first for target in one["targets"]) or not one["targets"]]
-        assert opened
+        scripts = {one["id"]: one["props"].get("js_on_load") for one in self._config["components"]}
+        linked = script("linked.js")
+        opened = [one for one in asked if any(scripts.get(target[0]) == linked for target in one["targets"])]
+        assert len(opened) == 2, "of a job, and of a comparison"
         return opened + [one for one in asked if one not in opened]
 
     def fire(self, dependency: dict[str, Any], case_id: str) -> str:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from drishtiksha.report.keys import signing_key
 from drishtiksha.server import middleware
 from drishtiksha.server.middleware import FORM_BYTES, page_walls
-from drishtiksha.settings import MediaLimits
+from drishtiksha.settings import MediaLimits, Settings
 from drishtiksha.ui.blocks import mount
 
 
@@ -200,7 +200,7 @@ def test_the_page_is_sent_compressed_to_whoever_takes_it_so(page) -> None:
 def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
     monkeypatch.setenv("SPACE_HOST", "somebody-desk.hf.space")
     routes = [Route("/{rest:path}", lambda _: PlainTextResponse("fine"), methods=["GET", "POST"])]
-    app = Starlette(routes=routes, middleware=page_walls("127.0.0.1", login=True, proxied=False, max_upload=1000))
+    app = Starlette(routes=routes, middleware=page_walls(Settings(login=True), "127.0.0.1", proxied=False))
     app.state.failure = None
     with served(app) as client:  # type: ignore[arg-type]
         assert "frame-ancestors" in client.get("/").headers["content-security-policy"]
@@ -213,7 +213,8 @@ def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
     assert codes == [200] * 10 + [429]
 
 
-def test_bodies_that_no_page_sends_are_refused_before_they_are_read(app_of, monkeypatch) -> None:
+def test_bodies_that_no_page_sends_are_refused_before_they_are_read(app_of, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "made" / "at the first upload"))
     app = app_of(limits=MediaLimits(max_bytes=1_000_000))
     bench = app.state.services.workbench
     with served(mount(app, bench.settings, bench)) as client:

@@ -10,6 +10,7 @@ import pytest
 
 from drishtiksha.casefile import LOCAL
 from drishtiksha.errors import CaseGoneError
+from drishtiksha.services import apart
 from drishtiksha.ui.shared import downloads
 from drishtiksha.ui.shared.desk import Desk
 from drishtiksha.ui.shared.failure import failure_line, guarded
@@ -54,7 +55,7 @@ def test_a_report_that_fails_gives_the_buttons_back(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(downloads, "write", broken)
+    monkeypatch.setattr(apart, "write", broken)
     case = desk.take(bright_picture, "bright.png", LOCAL)
     made = downloads.make(desk, case.case_id, "pdf", LOCAL)
     assert "Something failed that should not have" in made

@@ -332,6 +332,11 @@ def test_a_proxy_that_cannot_be_used_is_told(server, destination, monkeypatch, p
     monkeypatch.setenv("HTTP_PROXY", proxy)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
+    import huggingface_hub.constants as constants
+    from huggingface_hub.utils import close_session
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    close_session()  # a client that another test made asks without a proxy
     url = "http://models.example/net.pth"
     assert announced(WeightsSource(url=url), destination) == Announced(None)
     with pytest.raises(DownloadError, match=told):

@@ -34,13 +34,14 @@ _known: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 """What was said of a component, by component."""
 PAGE = "frontend/index.html"
 _PREVIEW = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
-_MANIFEST = re.compile(r'\s*<link rel="manifest"[^>]*>')
+_MANIFEST = re.compile(r'\s*<link\s+rel="manifest"[^>]*>')
 _WITHIN = ("document.head.appendChild(script);", "if (window.parent !== window) document.head.appendChild(script);")
 _BEGIN = re.compile(r'<meta\s+charset="utf-8"\s*/>')
 
 
 def work_round() -> None:
-    """Let updates carry only the props that they change, and give the page a head of its own, and fetch nothing. Does nothing when called again."""
+    """Let updates carry only the props that they change, describe components once, give the page a head of its own, and fetch
+    nothing. Does nothing when called again."""
     gradio.blocks.postprocess_update_dict = _without_empty_props
     gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
     gradio.processing_utils.async_ssrf_protected_download = _fetched_later
