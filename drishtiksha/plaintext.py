@@ -18,6 +18,17 @@ _UNWRITABLE = re.compile(f"{STEERING.pattern}|[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 
 
+def is_text(head: bytes) -> bool:
+    """Whether a file that begins so is UTF-8 text. head: may end in the midst of a character."""
+    if b"\0" in head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True
+
+
 def readable(text: str) -> str:
     """The text with a sign in place of each such character."""
     return STEERING.sub(SIGN, text.replace("\r\n", "\n"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drishtiksha.errors import UnreadableMediaError
+from drishtiksha.plaintext import is_text
 from drishtiksha.results import MediaKind
 
 HEAD = 1024
@@ -202,7 +203,7 @@ def refuse_others(path: Path, name: str) -> None:
             f"{front} bytes that belong to no picture stand before its beginning, as faulty programs of web sites send them",
             f"Take them off, for instance with: tail -c +{front + 1} FILE > NEW",
         )
-    if b"\0" not in head and _is_text(head):
+    if is_text(head):
         raise unreadable(name, "it is a text file, whatever its name says")
 
 
@@ -221,11 +222,3 @@ def _in_front_of_picture(head: bytes) -> int:
     """How many bytes stand before the beginning of a picture; 0 where none begins."""
     front = IN_FRONT.match(head)
     return front.end() if front and head[front.end() :].startswith(PICTURES) else 0
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True

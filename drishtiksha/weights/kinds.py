@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from drishtiksha.errors import WeightsDamagedError, WeightsMissingError
+from drishtiksha.plaintext import is_text
 
 HEAD = 4096
 FETCH_ITSELF = "Open its address in a browser and fetch the file itself (on GitHub “Download raw file”, on Hugging Face “download”)."
@@ -108,7 +109,7 @@ def _what(path: Path, head: bytes) -> tuple[str, str] | None:
         return "a network in ONNX", ASK
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
-    if b"\0" not in head and _is_text(head):
+    if is_text(head):
         if b'"weight_map"' in head:
             join = f"drishtiksha weights convert {path} {path.name.partition('.')[0]}.safetensors"
             return "the list of the parts (shards) of a checkpoint", f"Fetch all parts beside it and join them: {join}"
@@ -143,11 +144,3 @@ def _zip(path: Path) -> tuple[str, str] | None:
     if "model.weights.h5" in bare:
         return "a network of Keras", ASK
     return "a zip archive without a checkpoint in it", ASK
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True
