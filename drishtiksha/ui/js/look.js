@@ -61,6 +61,7 @@ const playing = () => {
 };
 const shown = () => setTimeout(() => {
   const pane = canvas(); if (!pane) { picture = null; return; }
+  element.querySelector('.dk-loupe-at').textContent = ''; // of the picture before, until the new one is here
   const next = new Image();
   next.onload = () => {
     const same = picture && picture.naturalWidth === next.naturalWidth && picture.naturalHeight === next.naturalHeight;
