@@ -153,8 +153,9 @@ class CaseFolders:
 
     def remove(self, case_id: str) -> None:
         """Remove everything of a case. What the store does not let go of now is removed by a later sweep."""
-        self._to_remove.add(case_id)
-        self._remove_shared()
+        if self._shared is not None:
+            self._to_remove.add(case_id)
+            self._remove_from(self._shared)
         for root in self._roots:
             for name in (case_id, f"{case_id}{DOOMED}"):
                 with contextlib.suppress(FileNotFoundError):
@@ -171,7 +172,8 @@ class CaseFolders:
             for folder in root.iterdir() if root.is_dir() else ():
                 if folder.name.endswith(DOOMED) or self._is_over(folder, folder.name in known, stray):
                     shutil.rmtree(folder, ignore_errors=True)
-        self._sweep_shared(known, stray)
+        if self._shared is not None:
+            self._sweep_shared(self._shared, known, stray)
 
     def _is_over(self, folder: Path, known: bool, stray: float) -> bool:
         """Whether a folder is no longer wanted here. known: whether its case is there."""
@@ -180,19 +182,18 @@ class CaseFolders:
             return not known and _made(folder) < stray
         return used < time.time() - (COPY_KEPT_S if known else SETTLED_S)
 
-    def _sweep_shared(self, known: Collection[str], stray: float) -> None:
+    def _sweep_shared(self, shared: SharedEvidence, known: Collection[str], stray: float) -> None:
         """The same for what is kept elsewhere. A store that cannot be reached is asked again later."""
-        if self._shared is not None and time.monotonic() - self._listed > SWEEP_SHARED_S:
+        if time.monotonic() - self._listed > SWEEP_SHARED_S:
             with contextlib.suppress(StoreError):  # it is in the log
-                self._to_remove.update(self._shared.strays(known, stray))
+                self._to_remove.update(shared.strays(known, stray))
                 self._listed = time.monotonic()
-        self._remove_shared()
+        self._remove_from(shared)
 
-    def _remove_shared(self) -> None:
+    def _remove_from(self, shared: SharedEvidence) -> None:
         for case_id in tuple(self._to_remove):
             with contextlib.suppress(StoreError):  # it is in the log
-                if self._shared is not None:
-                    self._shared.remove(case_id)
+                shared.remove(case_id)
                 self._to_remove.discard(case_id)
 
     def _require_room(self, upload: Path, sweep: Callable[[], None]) -> None:
