@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.measure import ROOT, machine
 from drishtiksha.analysis import analyze
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 BOUND, BOUND_FLOAT32 = 0.01, 1e-3
 """How far p_fake may differ between devices: with bfloat16, and in float32."""
-SEVERAL_FILES = "its weights are several files, which this check does not make"
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,8 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="small networks also on an accelerator")
     parser.add_argument("--out", type=Path, default=Path("gpu-check.json"))
     given = parser.parse_args()
+    if not given.out.parent.is_dir() or given.out.is_dir():
+        parser.error(f"{given.out}: --out takes the name of a file in a folder that is there")
     device = str(resolve_device(given.device))
     rows = list(check(device, given.seconds, given.only, small=given.small or device == "cpu"))
     print(table(device, rows))
@@ -99,16 +100,12 @@ def check(device: str, seconds: float, only: str, *, small: bool) -> Iterator[Ro
 def measured(name: str, cls: type[Detector], device: str, *, small: bool) -> Row:
     """One detector, on the CPU and on `device`."""
     import torch
-    from detector_kit import SMALL, configured, stand_in_weights
-    from detectors.test_contract import OWN_CHECKPOINTS
+    from detector_kit import configured
+    from stand_ins import stand_in
 
-    if name in OWN_CHECKPOINTS:
-        return Row(name, fault=f"skipped: {SEVERAL_FILES}")
-    fields: dict[str, Any] = SMALL.get(name, {}) if small else {}
     takes = configured(cls)
     with tempfile.TemporaryDirectory() as folder:
-        path = stand_in_weights(cls, Path(folder) / "random.pt", **fields)
-        common = {"class_name": name, "description": "", "model_path": path, **takes, **fields}
+        common = {"class_name": name, "description": "", **takes, **stand_in(cls, Path(folder), small=small)}
         evidence = Evidence.open(_example(takes), MediaLimits())
         on_cpu = shortened(cls(cls.Config(**common, device="cpu")).load())
         start = time.perf_counter()

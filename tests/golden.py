@@ -93,7 +93,7 @@ def checkpoint(
     return path
 
 
-def detector(cls: type[Detector], name: str, path: Path, **fields: Any) -> Detector:
-    """`cls` under its config name with the weights at `path`, loaded on the CPU."""
-    config = cls.Config(class_name=cls.__name__, description="", model_path=path, device="cpu", **fields)
+def detector(cls: type[Detector], name: str, model_path: Path, **fields: Any) -> Detector:
+    """`cls` under its config name with the weights at `model_path`, loaded on the CPU."""
+    config = cls.Config(class_name=cls.__name__, description="", model_path=model_path, device="cpu", **fields)
     return cls(config.model_copy(update={"model_name": name})).load()

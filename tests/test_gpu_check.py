@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.gpu_check import Row, check, table
+from bench.gpu_check import Row, check, main, table
 
 
 @pytest.mark.slow
@@ -37,3 +37,11 @@ def test_how_far_devices_may_differ(dtype: str, difference: float, within: bool)
 
 def test_a_fault_is_not_within_the_bounds() -> None:
     assert not Row("X", dtype="float32", difference=0.0, fault="RuntimeError: no kernel").within
+
+
+def test_where_the_table_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu_check", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "takes the name of a file" in capsys.readouterr().err

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from detector_kit import SMALL, configured, stand_in_weights
+from detector_kit import SMALL, configured
 from media_factory import speech_like, tone, write_audio, write_video
 from PIL import Image
+from stand_ins import FOLDERS, IN_PARTS, stand_in
 
 from drishtiksha.analysis.faces import find_faces
 from drishtiksha.contract import AudioPlan, ClipPlan, Companion, DetectorConfig, Sample, SequencePlan
@@ -26,42 +28,35 @@ from drishtiksha.settings import ROOT, MediaLimits, load_settings
 pytestmark = pytest.mark.slow
 
 ASSETS = ROOT / "assets"
-OWN_CHECKPOINTS = (
-    "HFImageClassifier",
-    "HFAudioClassifier",
-    "DistilDIREDetectorV1",
-    "MFFMoEDetectorV1",
-    "UniversalFakeDetector",
-)
-"""Their weights are folders or several files: the tests of their own make them."""
 WHOLE_PICTURE = (
     "SiglipLSTMV1",
     "SiglipLSTMV3",
     "SiglipLSTMV4",
     "CommunityForensicsDetector",
     "BFreeDetector",
+    "DistilDIREDetectorV1",
+    "HFImageClassifier",
+    "MFFMoEDetectorV1",
     "NPRDetector",
     "TruForDetector",
+    "UniversalFakeDetector",
     "WaveRepDetector",
 )
 """They judge the frame as it is, with or without a face."""
 MEASURES_ONLY = ("D3VideoDetector", "SyncNetDetector")
 """They give a number and no score as long as nobody has calibrated them."""
-CLASSES = discover()
-DETECTORS = {name: cls for name, cls in CLASSES.items() if name not in OWN_CHECKPOINTS}
+DETECTORS = discover()
 
 
 @pytest.fixture(scope="module", params=DETECTORS.values(), ids=DETECTORS.keys())
 def detector(request, tmp_path_factory) -> Detector:
     cls = request.param
-    path = tmp_path_factory.mktemp("weights") / "random.pt"
-    fields = SMALL.get(cls.__name__, {})
-    stand_in_weights(cls, path, **fields)
+    folder = tmp_path_factory.mktemp("weights")
     config = cls.Config(
-        class_name=cls.__name__, description="", model_path=path, device="cpu", **configured(cls), **fields
+        class_name=cls.__name__, device="cpu", description="", **configured(cls), **stand_in(cls, folder)
     )
     yield cls(config.model_copy(update={"model_name": "UNDER-TEST"})).load()
-    path.unlink()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +79,7 @@ def subjects(detector: Detector, spoken: Path) -> list[Path]:
 
 
 def test_every_class_of_the_configuration_is_tried():
-    assert {entry["class_name"] for entry in load_settings().models.values()} == set(DETECTORS) | set(OWN_CHECKPOINTS)
+    assert {entry["class_name"] for entry in load_settings().models.values()} == set(DETECTORS)
 
 
 def test_it_documents_itself(detector):
@@ -115,7 +110,7 @@ def test_it_answers_with_scores_that_repeat(detector, spoken):
 def test_its_companions_and_own_paths_are_named_without_their_folders():
     """Of every detector, those whose weights are several files too: what a result says of its configuration."""
     shelf = Path("/srv/my shelf/models")
-    for cls in CLASSES.values():
+    for cls in DETECTORS.values():
         labels = {"fake_labels": ("fake",)} if "fake_labels" in cls.Config.model_fields else {}
         config = cls.Config(
             class_name=cls.__name__,
@@ -214,7 +209,11 @@ def test_it_does_not_change_after_load(detector, spoken):
     assert {key: id(value) for key, value in vars(detector).items()} == before
 
 
-@pytest.mark.parametrize("cls", DETECTORS.values(), ids=DETECTORS.keys())
+ONE_FILE = {name: cls for name, cls in DETECTORS.items() if name not in (*IN_PARTS, *FOLDERS)}
+"""Of the others, tests of their own lose a file."""
+
+
+@pytest.mark.parametrize("cls", ONE_FILE.values(), ids=ONE_FILE.keys())
 def test_absent_and_foreign_weights_are_refused(cls, tmp_path):
     def build(path: Path) -> Detector:
         fields = SMALL.get(cls.__name__, {})

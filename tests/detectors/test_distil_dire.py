@@ -5,6 +5,7 @@ from __future__ import annotations
 import golden
 import numpy as np
 import pytest
+import stand_ins
 import torch
 
 from drishtiksha.contract import Companion, FramePlan, Sample
@@ -16,7 +17,7 @@ from drishtiksha.settings import ROOT
 from drishtiksha.weights import fitted
 
 NAME = "DISTIL-DIRE-V1"
-SMALL = {"noise_channels": 32, "noise_head_channels": 16}
+SMALL = stand_ins.SMALL["DistilDIREDetectorV1"]
 
 
 def unloaded(**fields) -> DistilDIREDetectorV1:
@@ -31,17 +32,11 @@ def files(tmp_path_factory):
     """Both files as published, with random weights and the small noise predictor."""
     folder = tmp_path_factory.mktemp("distil_dire")
     torch.manual_seed(0)
-    state = DistilDIRENetwork(32, 16).state_dict()
-    noise = {key: tensor for key, tensor in state.items() if key.startswith("noise_predictor.")}
-    own = {f"module.{key}": tensor for key, tensor in state.items() if key not in noise}
-    torch.save({"model": own, "epoch": 34, "optimizer": {}}, folder / "distil.pth")
-    torch.save({key.removeprefix("noise_predictor."): tensor for key, tensor in noise.items()}, folder / "adm.pt")
-    return folder
+    return stand_ins.distil_dire(folder, DistilDIRENetwork(32, 16))
 
 
 def loaded(files, **fields) -> DistilDIREDetectorV1:
-    fields = {**SMALL, "isImage": True, "companions": {"noise_predictor": Companion(path=files / "adm.pt")}} | fields
-    return golden.detector(DistilDIREDetectorV1, NAME, files / "distil.pth", **fields)
+    return golden.detector(DistilDIREDetectorV1, NAME, **(files | SMALL | {"isImage": True} | fields))
 
 
 @pytest.fixture(scope="module")

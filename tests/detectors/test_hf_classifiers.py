@@ -10,6 +10,7 @@ import pytest
 import torch
 from media_factory import tone, write_audio
 from safetensors.torch import load_file, save_file
+from stand_ins import TINY, labels, vit, wav2vec2
 from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
@@ -19,12 +20,7 @@ from transformers import (
     SwinForImageClassification,
     Swinv2Config,
     Swinv2ForImageClassification,
-    ViTConfig,
-    ViTForImageClassification,
     ViTImageProcessor,
-    Wav2Vec2Config,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2ForSequenceClassification,
     pipeline,
 )
 
@@ -42,19 +38,6 @@ from drishtiksha.settings import ROOT, MediaLimits, load_settings
 from drishtiksha.weights import convert
 
 ASSETS = ROOT / "assets"
-TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-
-
-def labels(*names: str) -> dict:
-    return {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
-
-
-def vit(folder: Path, *names: str, **processing) -> Path:
-    torch.manual_seed(0)
-    network = ViTForImageClassification(ViTConfig(**TINY, image_size=32, patch_size=8, **labels(*names)))
-    network.save_pretrained(folder)
-    ViTImageProcessor(**({"size": {"height": 32, "width": 32}} | processing)).save_pretrained(folder)
-    return folder
 
 
 def swin(folder: Path, *names: str, second: bool = False) -> Path:
@@ -65,18 +48,6 @@ def swin(folder: Path, *names: str, second: bool = False) -> Path:
     sizes = {"embed_dim": 8, "depths": (1, 1), "num_heads": (2, 2), "window_size": 4, "image_size": 32, "patch_size": 4}
     network(config(**sizes, **labels(*names))).save_pretrained(folder)
     ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
-
-
-def wav2vec2(folder: Path) -> Path:
-    torch.manual_seed(0)
-    convolutions = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (20, 8)}
-    positions = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
-    config = Wav2Vec2Config(
-        **TINY, **convolutions, **positions, classifier_proj_size=16, vocab_size=8, **labels("fake", "real")
-    )
-    Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(sampling_rate=16_000, do_normalize=True).save_pretrained(folder)
     return folder
 
 

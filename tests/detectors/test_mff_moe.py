@@ -8,6 +8,7 @@ import shutil
 import golden
 import numpy as np
 import pytest
+import stand_ins
 import torch
 
 from drishtiksha.contract import Companion, Sample
@@ -20,7 +21,7 @@ from drishtiksha.settings import ROOT
 from drishtiksha.weights import fitted
 
 NAME = "MFF-MOE-V1"
-SMALL = {"experts": ("convnextv2_atto", "test_efficientnet"), "image_size": 96}
+SMALL = stand_ins.SMALL["MFFMoEDetectorV1"]
 
 
 def unloaded(**fields) -> MFFMoEDetectorV1:
@@ -28,19 +29,6 @@ def unloaded(**fields) -> MFFMoEDetectorV1:
         class_name="MFFMoEDetectorV1", description="", model_path="none.pth", device="cpu", **fields
     )
     return MFFMoEDetectorV1(config)
-
-
-def averages_of(network: MFFMoENetwork, factor: float = 0.98) -> dict:
-    """What the authors' training leaves beside the weights."""
-    return {
-        number: {
-            "decay": 0.995,
-            "num_updates": 9,
-            "shadow_params": [parameter.detach() * factor for parameter in expert.parameters()],
-            "collected_params": None,
-        }
-        for number, expert in enumerate(network.experts)
-    }
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +45,13 @@ def small() -> MFFMoENetwork:
 @pytest.fixture(scope="module")
 def files(small, tmp_path_factory):
     """Both files as the authors publish them, with random weights."""
-    folder = tmp_path_factory.mktemp("mff")
-    torch.save(small.experts.state_dict(), folder / "weight.pth")
-    torch.save(averages_of(small), folder / "ema.state")
-    return folder
+    return stand_ins.mff_moe(tmp_path_factory.mktemp("mff"), small)
 
 
 def loaded(files, **fields) -> MFFMoEDetectorV1:
-    companions = {"averages": Companion(path=files / "ema.state")}
     kinds = {"isImage": True, "isVideo": True, "dtype": "float32", "every_s": 1000}
-    fields = {**SMALL, **kinds, "companions": companions, "video_frames_to_sample": 4} | fields
-    return golden.detector(MFFMoEDetectorV1, NAME, files / "weight.pth", **fields)
+    fields = files | SMALL | kinds | {"video_frames_to_sample": 4} | fields
+    return golden.detector(MFFMoEDetectorV1, NAME, **fields)
 
 
 @pytest.fixture(scope="module")
@@ -170,17 +154,17 @@ def test_the_logit_is_that_of_the_mean_probability():
 def test_averages_take_the_place_of_parameters_and_of_nothing_else(small):
     before = small.state_dict()
     parameters = {name for name, _ in small.named_parameters()}
-    after = with_averages(before, averages_of(small))
+    after = with_averages(before, stand_ins.averages_of(small))
     assert set(after) == set(before) > parameters
     for key, tensor in before.items():
         assert torch.equal(after[key], tensor * 0.98 if key in parameters else tensor), key
     with pytest.raises(ValueError, match="averages"):
-        with_averages(dict(sorted(before.items())), averages_of(small))
+        with_averages(dict(sorted(before.items())), stand_ins.averages_of(small))
 
 
 def test_the_loaded_network_thinks_as_the_published_weights_and_averages_do(detector, small):
     averaged = MFFMoENetwork(SMALL["experts"]).eval()
-    averaged.load_state_dict(with_averages(small.state_dict(), averages_of(small)))
+    averaged.load_state_dict(with_averages(small.state_dict(), stand_ins.averages_of(small)))
     pictures = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         wanted, plain = averaged.opinions(pictures), small.opinions(pictures)
@@ -196,8 +180,8 @@ def test_averages_are_not_left_out_in_silence(files, small, tmp_path):
         loaded(files, companions={})
     with pytest.raises(WeightsMissingError):
         loaded(files, companions={"averages": Companion(path=tmp_path / "none.state")})
-    one_missing = {0: averages_of(small)[0]}
-    turned = averages_of(small)
+    one_missing = {0: stand_ins.averages_of(small)[0]}
+    turned = stand_ins.averages_of(small)
     turned[0], turned[1] = turned[1], turned[0]
     for wrong in (one_missing, turned, {0: [], 1: []}, {}):
         torch.save(wrong, tmp_path / "wrong.state")
@@ -250,7 +234,7 @@ def test_pictures_and_clips_from_end_to_end(detector, files):
         assert all(heatmap.face_box is None for heatmap in result.heatmaps)
         assert result.notes == ()
         assert result.provenance.config["companions"]["averages"]["path"] == "ema.state", "not where it lies"
-        assert str(files) not in result.model_dump_json()
+        assert str(files["model_path"].parent) not in result.model_dump_json()
     with pytest.raises(WrongMediaKindError):
         unloaded(isImage=True).analyze(ROOT / "assets" / "clip_silent.mp4")
 

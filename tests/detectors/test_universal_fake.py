@@ -5,6 +5,7 @@ from __future__ import annotations
 import golden
 import numpy as np
 import pytest
+import stand_ins
 import torch
 from open_shelf import array_error, noise, picture, preprocessing, unloaded, with_network
 
@@ -17,25 +18,18 @@ from drishtiksha.networks.universal_fake import UniversalFakeNetwork, image_towe
 from drishtiksha.settings import ROOT
 
 NAME = "UNIVERSAL-FAKE-DETECT"
-SMALL = {"width": 64, "layers": 2, "heads": 4, "projection": 16}
+SMALL = stand_ins.SMALL["UniversalFakeDetector"]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """The head, and a small CLIP with its text tower, as they are published."""
-    folder = tmp_path_factory.mktemp("ufd")
     torch.manual_seed(0)
-    network = UniversalFakeNetwork(**SMALL)
-    torch.save(network.fc.state_dict(), folder / "fc_weights.pth")
-    text = {"text_model.final_layer_norm.weight": torch.ones(3), "logit_scale": torch.ones(())}
-    torch.save(network.clip.state_dict() | text, folder / "clip.pt")
-    return folder
+    return stand_ins.universal_fake(tmp_path_factory.mktemp("ufd"), UniversalFakeNetwork(**SMALL))
 
 
 def loaded(files, **fields) -> UniversalFakeDetector:
-    companions = {"clip": Companion(path=files / "clip.pt")}
-    fields = SMALL | {"companions": companions, "isImage": True} | fields
-    return golden.detector(UniversalFakeDetector, NAME, files / "fc_weights.pth", **fields)
+    return golden.detector(UniversalFakeDetector, NAME, **(files | SMALL | {"isImage": True} | fields))
 
 
 def test_every_published_key_finds_its_place():
