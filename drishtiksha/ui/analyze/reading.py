@@ -6,6 +6,7 @@ import gradio as gr
 
 from drishtiksha.answer import Answer, Glance, State
 from drishtiksha.answer.doubts import Doubt, suspected
+from drishtiksha.answer.objects import rank
 from drishtiksha.casefile import CaseFile, JobView, Right
 from drishtiksha.render.findings import findings
 from drishtiksha.results import AnalysisResult
@@ -25,7 +26,8 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     case = opened.read()
     answer = opened.answer(case=case, glance=glance)
     update, may_run = written(case, answer, job.job_id if job else ""), opened.may(Right.RUN)
-    tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
+    decider = deciding(answer)
+    tested = next((one for one in case.stress if one.model_name == decider), None)
     return (
         update
         | doubts(opened, case, answer)
@@ -34,7 +36,7 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
             left_out=view.left_out(answer, recommended(desk), may_run=may_run),
             tracks=view.tracks(case.media, job.track if job else None, may_run=may_run, ready=answer.complete),
             moments=moments(opened, case, answer) if answer.complete else "",
-            stress_box=gr.update(visible=answer.complete and answer.stress),
+            stress_box=gr.update(visible=answer.complete and bool(decider) and (may_run or tested is not None)),
             stress=view.stress_test(tested) if tested else "",
         )
     )
@@ -72,8 +74,9 @@ def doubted(found: Doubt | None, *, may_run: bool) -> Update:
 
 
 def deciding(answer: Answer) -> str | None:
-    """The detector that the whole answer rests on; None where there is none."""
-    line = answer.strongest
+    """The detector that decides the strongest line of those that detectors judged; None where none could judge anything."""
+    judged = [one for one in answer.lines if one.detectors and one.state is not State.NOTHING_TO_JUDGE]
+    line = max(judged, key=lambda one: rank(one.state, one.grade), default=None)
     return next((one.model_name for one in line.detectors if one.decides), None) if line is not None else None
 
 
