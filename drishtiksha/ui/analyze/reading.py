@@ -25,7 +25,8 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     """
     case = opened.read()
     answer = opened.answer(case=case, glance=glance)
-    update, may_run = written(case, answer, job.job_id if job else ""), opened.may(Right.RUN)
+    may_add, may_run = desk.settings.manage_models, opened.may(Right.RUN)
+    update = written(case, answer, job.job_id if job else "", may_add=may_add)
     decider = deciding(answer)
     tested = next((one for one in case.stress if one.model_name == decider), None)
     return (
@@ -42,11 +43,11 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     )
 
 
-def written(case: CaseFile, answer: Answer, job_id: str) -> Update:
-    """What is written and drawn of an answer, from the case alone."""
+def written(case: CaseFile, answer: Answer, job_id: str, *, may_add: bool) -> Update:
+    """What is written and drawn of an answer, from the case alone. may_add: detectors are added on the page."""
     return Update(
         answer=view.head(answer, overruled=case.human_verdict is not None),
-        lines=view.lines(answer, job_id, case.case_id),
+        lines=view.lines(answer, job_id, case.case_id, may_add=may_add),
         chart=view.timeline(case.results, answer),
         details=view.details(case.results),
     )

@@ -31,7 +31,7 @@ def wire_evidence(parts: Parts, desk: Desk) -> list[Any]:
             first = False
 
     def show(event: gr.EventData) -> Changes:
-        return parts.update(examples.show(str(event.name)))
+        return parts.update(examples.show(str(event.name), may_add=desk.settings.manage_models))
 
     def examine_example(name: str, request: gr.Request) -> Iterator[Changes]:
         if (path := examples.path_of(name)) is not None:
