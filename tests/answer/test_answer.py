@@ -386,8 +386,10 @@ def test_a_quiet_history_clears_nothing() -> None:
     assert not answer.disclaimer
 
 
-MANY = [
-    waiting(model_name=f"{line.name}-A", line=line, isVideo=True) for line in LineKind if line is not LineKind.HISTORY
+MANY = [  # all that a video can have
+    waiting(model_name=f"{kind.name}-A", line=kind, isVideo=True)
+    for kind in LineKind
+    if kind not in (LineKind.HISTORY, LineKind.EDITS)
 ]
 
 
