@@ -42,8 +42,10 @@ costs, nothing of how good it is. Measure the recommended ones on your own files
 drishtiksha evaluate list.csv --models recommended
 ```
 
-`list.csv` has the columns `file` and `label` (real or fake): see [EVALUATE.md](EVALUATE.md). Licences are those of the weights;
-see [DESK.md](DESK.md) for how to get them.
+`list.csv` has the columns `file` and `label` (real or fake): see [EVALUATE.md](EVALUATE.md). Licences are those of the weights.
+
+`drishtiksha weights pull NAME` fetches one, `drishtiksha weights pull --recommended` those that are marked so, after sizes and
+licences were said: see [CLI.md](CLI.md#published-weights). On the page the tab *Models* does the same.
 """
 
 
@@ -65,7 +67,8 @@ def page(models: Iterable[DetectorConfig], facts: Mapping[str, Mapping[str, Any]
 
 
 def _row(config: DetectorConfig, facts: Mapping[str, Any]) -> str:
-    name = f"{config.model_name}{' (experimental)' if config.experimental else ''}"
+    mark = " (recommended)" if config.recommended else " (experimental)" if config.experimental else ""
+    name = f"{config.model_name}{mark}"
     kind, words = str(config.weights.licence_class), config.weights.licence
     licence = words if words.startswith(kind) else f"{kind}: {words}"
     seconds = f"{facts['seconds']:.2g} a {facts['per']}" if "seconds" in facts else "not measured"

@@ -170,6 +170,11 @@ class MediaInfo(Frozen):
         return any(one.number == track and one.kind is TrackKind.SOUND for one in self.tracks)
 
     @property
+    def pictures(self) -> int:
+        """How many pictures an image file holds, of which the first is examined; 1 for other files."""
+        return self.frame_count or 1 if self.kind is MediaKind.IMAGE else 1
+
+    @property
     def has_video(self) -> bool:
         return self.kind is not MediaKind.AUDIO
 

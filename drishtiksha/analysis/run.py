@@ -400,7 +400,7 @@ class Run:
                 *self._on_sampling(scores),
                 *_on_brief(people),
                 *aggregate.notes,
-                *((FIRST_ALONE.format(self._pictures),) if self._pictures > 1 else ()),
+                *((FIRST_ALONE.format(self.media.pictures),) if self.media.pictures > 1 else ()),
             ),
             processing_time=self._seconds(),
             stage_seconds={stage: round(seconds, 4) for stage, seconds in self.context.clock.seconds.items()},
@@ -415,7 +415,7 @@ class Run:
     def _judged(self, scores: list[SampleScore]) -> tuple[float, GapReason | None]:
         """The share of the file that was judged, and why nothing was, where the samples do not tell by themselves."""
         gap = GapReason.DAMAGED if self.media.decoded_share < 1 else None
-        return scoring.coverage(scores) * self.media.decoded_share / self._pictures, gap
+        return scoring.coverage(scores) * self.media.decoded_share / self.media.pictures, gap
 
     def _on_sampling(self, scores: Sequence[SampleScore]) -> tuple[str, ...]:
         far = (FAR_APART.format(self.step_s),) if self.step_s is not None else ()
@@ -436,11 +436,6 @@ class Run:
 
     def _on_detail(self) -> tuple[str, ...]:
         return (PLAIN.format(self.detail),) if self.detail < LITTLE_DETAIL else ()
-
-    @property
-    def _pictures(self) -> int:
-        """How many pictures an image file holds, of which the first is looked at; 1 for other files."""
-        return self.media.frame_count or 1 if self.media.kind is MediaKind.IMAGE else 1
 
     def _report(
         self,

@@ -16,6 +16,8 @@ from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.render import words
 from drishtiksha.results import AnalysisResult, MediaInfo, MediaKind
 
+FOR_GENERATED = "COMMUNITY-FORENSICS-384"
+"""The detector that is advised where none looks for pictures that were generated as a whole."""
 MOST_NAMED = 2
 """So many lines are named one by one in the short sentence."""
 
@@ -104,6 +106,7 @@ class _Builder:
             left_out=self.left_out,
             disagreements=tuple(self._disagreements()),
             not_judged=tuple(self._not_judged()),
+            advised=tuple(self._advised()),
             asides=tuple(self._asides()),
             next=tuple(self._next(state)),
             sentence=self._sentence(state),
@@ -120,7 +123,7 @@ class _Builder:
             elif self.readings[kind]:
                 yield line.line_of(self.texts, kind, self.readings[kind])
             elif self.waiting[kind]:
-                known = line.glance_line(self.texts, kind, self.glance) if self.glance else None
+                known = line.glance_line(self.texts, kind, self.glance, self.media) if self.glance else None
                 if known is not None:
                     yield known
             elif self.failed[kind]:
@@ -188,7 +191,7 @@ class _Builder:
         ]
         reasons = list(dict.fromkeys(told.gap_in_words(self.texts, result) for result in blank))
         if reasons and len(blank) == sum(len(one.detectors) for one in self._own):
-            return self.texts("why.nothing_to_judge", reasons=self.texts.listed(reasons))
+            return told.nothing_there(self.texts, self.media, self.texts.listed(reasons))
         if self.glance is not None and not any(self.readings.values()):
             kinds = {one.kind for one in self._own}
             missing = line.missing_in(
@@ -198,7 +201,8 @@ class _Builder:
                 speech=bool(kinds & line.NEEDS_SPEECH),
             )
             if missing:
-                return self.texts(line.nothing_there(self.glance), reasons=self.texts.listed(missing))
+                glimpsed = line.glimpsed(self.glance)
+                return told.nothing_there(self.texts, self.media, self.texts.listed(missing), glimpsed=glimpsed)
         return " ".join(dict.fromkeys(one.why for one in self._own))
 
     def _disclaimer(self, state: State | None) -> str:
@@ -249,7 +253,7 @@ class _Builder:
         yield from (one.text for one in self.left_out)
         missing = self._missing()
         if LineKind.PICTURE in missing:
-            yield self.texts("not_judged.generated")
+            yield self.texts("not_judged.generated", models=self.texts.listed(tuple(self._advised())))
             missing.remove(LineKind.PICTURE)
         if missing:
             titles = self.texts.listed([told.subject(self.texts, kind) for kind in missing])
@@ -272,6 +276,10 @@ class _Builder:
         there = {line.kind for line in self.lines} | {one.kind for one in self.left_out}
         there |= {kind for kind, n in self.waiting.items() if n}
         return [kind for kind in fitting_lines(self.media) if kind not in there]
+
+    def _advised(self) -> Iterator[str]:
+        if LineKind.PICTURE in self._missing():
+            yield FOR_GENERATED
 
     def _asides(self) -> Iterator[str]:
         for readings in self.readings.values():
@@ -301,25 +309,37 @@ class _Builder:
             yield self.texts("next.other")
 
     def _sentence(self, state: State | None) -> str:
-        kind = self.texts(f"kind.{self.media.kind.value}")
+        kind = self.texts("kind.first" if self.media.pictures > 1 else f"kind.{self.media.kind.value}")
         if state is None:
             return ""
+        if titles := [one.title for one in self._pending()]:
+            found = self._grade_short() or self.texts(f"sentence.open.{state.value}")
+            return self.texts("sentence.open", found=found, kind=kind, titles=self.texts.listed(titles))
         if state is State.NOTHING_TO_JUDGE or self.strongest is None:
             return self.texts("sentence.not_run" if self._not_run else "sentence.nothing_to_judge", kind=kind)
         if state is State.NOTHING_FOUND:
             clean = self._clean_subjects()
-            if len(clean) > MOST_NAMED:
+            if len(clean) > (1 if self.media.pictures > 1 else MOST_NAMED):
                 return self.texts("sentence.nothing_found_many", count=len(clean), kind=kind)
             return self.texts("sentence.nothing_found", subjects=self.texts.listed(clean), kind=kind)
         subject = told.subject(self.texts, self.strongest.kind)
         if state is State.UNCLEAR or self.strongest.grade is None:
             return self.texts("sentence.unclear", subject=subject, kind=kind)
-        grade = self.texts(f"grade_short.{self.strongest.grade.name.lower()}")
-        look = self.strongest.look
+        grade, look = self._grade_short(), self.strongest.look
         if look and look[0].start_s is not None and look[0].end_s is not None:
             place = words.span_words(look[0].start_s, look[0].end_s)
             return self.texts("sentence.signs_place", subject=subject, grade=grade, kind=kind, place=place)
         return self.texts("sentence.signs", subject=subject, grade=grade, kind=kind)
+
+    def _grade_short(self) -> str:
+        """ "moderate signs of manipulation"; "" where there are none."""
+        grade = self.strongest.grade if self.strongest else None
+        return self.texts(f"grade_short.{grade.name.lower()}") if grade else ""
+
+    def _open(self) -> str:
+        """What is still at work; "" where nothing is."""
+        subjects = [told.subject(self.texts, one.kind) for one in self._pending()]
+        return self.texts("technical.open", subjects=self.texts.listed(subjects)) if subjects else ""
 
     def _technical(self, headline: str, why: str, disclaimer: str) -> str:
         started = [one.result.provenance.started_utc for readings in self.readings.values() for one in readings]
@@ -328,7 +348,7 @@ class _Builder:
             "name": self.media.name,
             "sha256": self.media.sha256,
             "headline": headline,
-            "why": why,
+            "why": f"{self._open()} {why}",
             "details": " ".join(self._details()),
             "disclaimer": disclaimer,
         }

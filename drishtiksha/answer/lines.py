@@ -13,6 +13,7 @@ from drishtiksha.answer.reading import Reading
 from drishtiksha.answer.texts import Texts
 from drishtiksha.casefile import LineKind, Provenance
 from drishtiksha.render import words
+from drishtiksha.results import MediaInfo
 
 NEEDS_FACE = frozenset({LineKind.FACES, LineKind.LIPS})
 NEEDS_SPEECH = frozenset({LineKind.VOICE, LineKind.LIPS})
@@ -67,12 +68,12 @@ def failed_line(texts: Texts, kind: LineKind, why: str) -> Line:
     return _empty(texts, kind, text)
 
 
-def glance_line(texts: Texts, kind: LineKind, glance: Glance) -> Line | None:
+def glance_line(texts: Texts, kind: LineKind, glance: Glance, media: MediaInfo) -> Line | None:
     """What is known before a detector ran: that there is nothing for it in the file. None where there may be."""
     reasons = missing_in(texts, glance, face=kind in NEEDS_FACE, speech=kind in NEEDS_SPEECH)
     if not reasons:
         return None
-    return _empty(texts, kind, texts(nothing_there(glance), reasons=texts.listed(reasons)))
+    return _empty(texts, kind, told.nothing_there(texts, media, texts.listed(reasons), glimpsed=glimpsed(glance)))
 
 
 def missing_in(texts: Texts, glance: Glance, *, face: bool, speech: bool) -> list[str]:
@@ -82,9 +83,9 @@ def missing_in(texts: Texts, glance: Glance, *, face: bool, speech: bool) -> lis
     return [texts("gap.no_face")] * no_face + [texts("gap.no_speech")] * no_speech
 
 
-def nothing_there(glance: Glance) -> str:
-    """The key of the sentence: of a video only some frames were looked at."""
-    return "why.nothing_to_judge" if glance.frames == 1 or glance.faces != 0 else "why.nothing_to_judge.glance"
+def glimpsed(glance: Glance) -> bool:
+    """Whether no face is known of some frames alone: those of a video that were looked at."""
+    return glance.frames != 1 and glance.faces == 0
 
 
 def history_line(texts: Texts, provenance: Provenance) -> Line:

@@ -130,6 +130,9 @@ class Answer(Frozen):
     not_judged: tuple[str, ...] = Field(
         default=(), description="what was left out beside the lines with nothing to judge, and why"
     )
+    advised: tuple[str, ...] = Field(
+        default=(), description="names of detectors that are not here and would look at what was not judged"
+    )
     asides: tuple[str, ...] = Field(default=(), description="what experimental detectors say; it decides nothing")
     next: tuple[str, ...] = Field(default=(), description="what to do now")
     sentence: str = Field(description="to quote: 25 words at most; empty while nothing is known")

@@ -10,7 +10,7 @@ from drishtiksha.answer.objects import State, rank
 from drishtiksha.answer.texts import Texts
 from drishtiksha.casefile import LineKind
 from drishtiksha.render import words
-from drishtiksha.results import MIN_PERSON_SAMPLES, AnalysisResult, GapReason, Grade, MediaKind, Prediction
+from drishtiksha.results import MIN_PERSON_SAMPLES, AnalysisResult, GapReason, Grade, MediaInfo, MediaKind, Prediction
 from drishtiksha.scoring import main_gap
 
 TYPICAL = 0.5
@@ -103,7 +103,14 @@ def why(texts: Texts, reading: Reading, subject: str, place: str, agreeing: int)
         return texts("why.nothing_to_judge.uncalibrated")
     if result.p_fake is not None:
         return texts("why.nothing_to_judge.briefly", reasons=gap_in_words(texts, result))
-    return texts("why.nothing_to_judge", reasons=gap_in_words(texts, result))
+    return nothing_there(texts, result.media, gap_in_words(texts, result))
+
+
+def nothing_there(texts: Texts, media: MediaInfo, reasons: str, *, glimpsed: bool = False) -> str:
+    """ "There is no face in this file.", or in what was looked at of it. glimpsed: only some frames were."""
+    if media.pictures > 1:
+        return texts("why.nothing_to_judge.first", reasons=reasons, count=media.pictures)
+    return texts("why.nothing_to_judge.glance" if glimpsed else "why.nothing_to_judge", reasons=reasons)
 
 
 def unscaled(result: AnalysisResult) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from drishtiksha.answer import Answer, State
+from drishtiksha.answer import Answer, State, Texts
 from drishtiksha.answer.objects import GRADES
 from drishtiksha.batch.lines import Document, ResultLines
 from drishtiksha.batch.sources import Sources, files_of
@@ -150,6 +150,9 @@ def show(answer: Answer, label: str) -> None:
                 out.print(f"    {text}", markup=False)
     for text in (*answer.disagreements, *answer.not_judged, *answer.asides):
         out.print(f"  {text}", markup=False)
+    if answer.advised:
+        told = Texts.of(answer.language)("advised.command", models=" ".join(answer.advised))
+        out.print(f"  {told}", markup=False)
     for text in answer.next:
         out.print(f"  - {text}", markup=False)
     out.print(f"  To quote: {answer.sentence}", markup=False)

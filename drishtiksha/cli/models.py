@@ -56,6 +56,8 @@ def _print_table(statuses: list[ModelStatus]) -> None:
         table.add_row(*map(escape, cells), style=STATE_STYLE[status.state])
     out.print(table)
     out.print("drishtiksha models NAME tells what is known of one, and how to get its files.", highlight=False)
+    if any(status.config.recommended and status.state == "missing" for status in statuses):
+        out.print("drishtiksha weights pull --recommended fetches the recommended ones.", highlight=False)
 
 
 def _print_card(status: ModelStatus) -> None:
@@ -85,7 +87,8 @@ def _print_card(status: ModelStatus) -> None:
 
 
 def _marks(status: ModelStatus) -> list[str]:
-    marks = {"experimental": status.config.experimental, "retired": status.config.retired}
+    config = status.config
+    marks = {"recommended": config.recommended, "experimental": config.experimental, "retired": config.retired}
     return [word for word, on in marks.items() if on]
 
 

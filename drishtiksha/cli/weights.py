@@ -86,7 +86,7 @@ def weights_pull(
         if not chosen:
             raise ConfigError("Name a model, or have the configuration recommend some (recommended: true).")
         plan = {name: manager.missing(name) for name in chosen}
-        _say_plan(plan)
+        _say_plan(plan, noncommercial_ok)
         failures: list[DrishtikshaError] = []
         for name, missing in plan.items():
             try:
@@ -105,21 +105,34 @@ class _UnaskedError(DownloadError):
     """A licence asks for a kind of use that nobody has stated."""
 
 
-def _say_plan(plan: Mapping[str, list[Part]]) -> None:
-    """Every file with its size and licence, and the sum. Raises: DownloadError when the disk has no room for all."""
-    files = [(name, part) for name, missing in plan.items() for part in missing if fetchable(part.source)]
-    sizes = [announced(part.source, part.path).bytes for _, part in files]
-    for (name, part), size in zip(files, sizes, strict=True):
-        told = words.size(size) if size else "size unknown"
-        terms = words.licence(part.source.licence, part.source.licence_class)
-        line = f"{part.path.name} of {name}: {told}, from {origin(part.source)}\nLicence: {terms}"
-        err.print(line, markup=False, highlight=False, soft_wrap=True)
+def _say_plan(plan: Mapping[str, list[Part]], noncommercial_ok: bool) -> None:
+    """Every file with its size and licence, and the sum of those that will be fetched.
+
+    Raises: DownloadError when the disk has no room for these.
+    """
+    files: list[tuple[Part, int | None]] = []
+    for name, missing in plan.items():
+        withheld = not noncommercial_ok and _asking(missing) is not None
+        for part in filter(lambda one: fetchable(one.source), missing):
+            size = announced(part.source, part.path).bytes
+            told = words.size(size) if size else "size unknown"
+            terms = words.licence(part.source.licence, part.source.licence_class)
+            line = f"{part.path.name} of {name}: {told}, from {origin(part.source)}\nLicence: {terms}"
+            err.print(line, markup=False, highlight=False, soft_wrap=True)
+            if not withheld:
+                files.append((part, size))
+    sizes = [size for _, size in files]
     known = sum(size or 0 for size in sizes)
     if len(files) > 1:
         more = "" if all(sizes) else " and those of unknown size"
         err.print(f"Together: {len(files)} files, {words.size(known)}{more}", markup=False, highlight=False)
     if files and known:
-        require_room(_existing(files[0][1].path), known - sum(_arrived(part.path) for _, part in files))
+        require_room(_existing(files[0][0].path), known - sum(_arrived(part.path) for part, _ in files))
+
+
+def _asking(missing: list[Part]) -> Part | None:
+    """The first file whose licence asks for a kind of use; None where none does."""
+    return next((p for p in missing if p.source.licence_class in ASKING and fetchable(p.source)), None)
 
 
 def _existing(path: Path) -> Path:
@@ -136,9 +149,9 @@ def _pull_model(name: str, missing: list[Part], noncommercial_ok: bool) -> None:
     if not missing:
         out.print(f"All files of {name} are there already.", markup=False, highlight=False)
         return
-    asking = [part for part in missing if part.source.licence_class in ASKING and fetchable(part.source)]
-    if asking and not noncommercial_ok:
-        terms = words.licence(asking[0].source.licence, asking[0].source.licence_class)
+    asking = _asking(missing)
+    if asking is not None and not noncommercial_ok:
+        terms = words.licence(asking.source.licence, asking.source.licence_class)
         raise _UnaskedError(
             f"{name} was not fetched. Its licence: {terms}. If yours is such a use, add --noncommercial-ok."
         )

@@ -24,6 +24,7 @@ from drishtiksha.report import write
 from drishtiksha.report.files import once
 from drishtiksha.results import AnalysisResult
 from drishtiksha.services.looking import Looks
+from drishtiksha.services.workers import Task
 from drishtiksha.settings import Settings
 
 LONG_SIDE = 1600
@@ -35,7 +36,7 @@ class Apart:
 
     def __init__(self, settings: Settings) -> None:
         self._limits, self._looks = settings.limits, Looks(settings.limits)
-        self._tasks: dict[str, Callable[..., Any]] = {
+        self._tasks: dict[Task, Callable[..., Any]] = {
             "look": self._look,
             "key_frames": self._key_frames,
             "picture": self._picture,
@@ -46,7 +47,7 @@ class Apart:
             "report": self._report,
         }
 
-    def do(self, task: str, evidence: Evidence, **given: Any) -> Any:
+    def do(self, task: Task, evidence: Evidence, **given: Any) -> Any:
         """Raises: MediaError; what else the task raises."""
         return self._tasks[task](evidence, **given)
 

@@ -23,7 +23,7 @@ from drishtiksha.results import MediaInfo
 from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.services.folders import copied
 from drishtiksha.services.keeping import START_S, Keeper, WorkerEndedError
-from drishtiksha.services.workers import OK, Chore, Repeated, apart_here, origin, shares
+from drishtiksha.services.workers import OK, Chore, Repeated, Task, apart_here, origin, shares
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S
 
@@ -155,7 +155,7 @@ class WorkerProcesses:
     def _apart(self) -> Apart:
         return apart_here(self._manager.settings)
 
-    def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
+    def apart(self, task: Task, evidence: Evidence, **given: Any) -> Any:
         if self._taking is None:
             return self._apart.do(task, evidence, **given)
         media = evidence.media.model_dump(mode="json")

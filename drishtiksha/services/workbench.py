@@ -43,7 +43,7 @@ from drishtiksha.services.looking import KeyFrames, Look
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.processes import WorkerProcesses
 from drishtiksha.services.running import Here, Runner
-from drishtiksha.services.workers import OK, Crew, Workers
+from drishtiksha.services.workers import OK, Crew, Task, Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
 from drishtiksha.store.db import Store, open_store
@@ -381,7 +381,7 @@ class OpenCase:
         """The first frames of the scenes of a video. Raises: CaseGoneError, MediaError, QueueFullError."""
         return KeyFrames.model_validate(self.apart("key_frames", folder=str(self.derived().absolute())))
 
-    def apart(self, task: str, **given: Any) -> Any:
+    def apart(self, task: Task, **given: Any) -> Any:
         """What a task of `services.apart` makes of the file, in a process of its own where workers are processes.
 
         Raises: CaseGoneError, MediaError; what else the task raises.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +35,8 @@ OK = "ok"
 if TYPE_CHECKING:
     from drishtiksha.services.apart import Apart
 
+Task = Literal["look", "key_frames", "picture", "times", "moments", "seen", "conditions", "report"]
+"""The name of a task of `services.apart`."""
 Chore = tuple[str, Callable[[], None], float]
 """Name of its thread, what is done, and every how many seconds."""
 
@@ -78,7 +80,7 @@ class Crew(Protocol):
         """What a file says of itself. Raises: DrishtikshaError where that cannot be told."""
         ...
 
-    def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
+    def apart(self, task: Task, evidence: Evidence, **given: Any) -> Any:
         """As `services.apart.Apart.do`."""
         ...
 
@@ -277,7 +279,7 @@ class Workers:
     def origin(self, evidence: Evidence) -> Provenance:
         return origin(evidence, self._manager.settings)
 
-    def apart(self, task: str, evidence: Evidence, **given: Any) -> Any:
+    def apart(self, task: Task, evidence: Evidence, **given: Any) -> Any:
         return self._apart.do(task, evidence, **given)
 
     @cached_property

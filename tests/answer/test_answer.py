@@ -147,6 +147,19 @@ def test_a_file_that_nobody_could_look_at(media: MediaInfo) -> None:
     assert "authentic" not in answer.model_dump_json(exclude={"media"})
 
 
+@pytest.mark.parametrize("looked", [True, False], ids=["judged", "glimpsed"])
+def test_of_several_pictures_is_said_which_was_looked_at(looked: bool) -> None:
+    moving = LANDSCAPE.model_copy(update={"name": "coast.gif", "container": "gif", "frame_count": 12})
+    results = [blank(FACES, GapReason.NO_FACE, media=moving)] if looked else []
+    answer = answer_of(moving, results, waiting=[] if looked else [FACE_CARD], glance=Glance(faces=0, frames=1))
+    told = "There is no face in the first of the 12 pictures in this file; the others were not looked at."
+    assert (answer.state, answer.why, line(answer, LineKind.FACES).why) == (State.NOTHING_TO_JUDGE, told, told)
+    for result in (of(FACES, media=moving), clean(FACES, media=moving)):
+        sentence = answer_of(moving, [result]).sentence
+        assert "in this file's first picture" in sentence
+        assert len(sentence.split()) <= 25
+
+
 def waiting(**fields: Any) -> DetectorConfig:
     return DetectorConfig(class_name="X", description="", model_path=Path("x"), **fields)
 
@@ -373,6 +386,32 @@ def test_a_quiet_history_clears_nothing() -> None:
     assert not answer.disclaimer
 
 
+MANY = [  # all that a video can have
+    waiting(model_name=f"{kind.name}-A", line=kind, isVideo=True)
+    for kind in LineKind
+    if kind not in (LineKind.HISTORY, LineKind.EDITS)
+]
+
+
+@pytest.mark.parametrize("done", [of(FACES), clean(FACES)], ids=["signs", "none"])
+def test_what_is_copied_too_early_says_that_it_is_incomplete_and_what_is_missing(done: AnalysisResult) -> None:
+    early = answer_of(CLIP, [done], waiting=[VOICE_CARD])
+    assert early.sentence.startswith("Incomplete: ")
+    assert early.sentence.endswith("missing: Voice.")
+    assert "Not complete yet; still being checked: the voice." in early.technical
+    late = answer_of(CLIP, [done, clean(VOICE, "VOICE-A")])
+    assert not re.search("(?i)incomplete|not complete", late.sentence + late.technical)
+
+
+def test_however_many_checks_are_missing_each_is_named_in_25_words() -> None:
+    early = answer_of(CLIP, [], planted.file_history(), waiting=MANY)
+    told = answer_of(CLIP, [of(FACES)], waiting=MANY)
+    for title in ("Faces", "Voice", "Lips and voice", "Whole picture", "Motion over time"):
+        assert title in told.sentence
+    assert early.state is None or len(early.sentence.split()) <= 25
+    assert len(told.sentence.split()) <= 25
+
+
 def test_a_detector_that_stopped_is_named() -> None:
     answer = answer_of(CLIP, [of(FACES)], failed=[(VOICE_CARD, "Its weights are missing.")])
     assert line(answer, LineKind.VOICE).why == "The check could not be made. Its weights are missing."
@@ -382,10 +421,13 @@ def test_a_detector_that_stopped_is_named() -> None:
 
 
 def test_what_no_detector_looks_at_is_named() -> None:
-    generated, told = answer_of(PICTURE, [clean(FACES, media=PICTURE)]).not_judged
+    answer = answer_of(PICTURE, [clean(FACES, media=PICTURE)])
+    generated, told = answer.not_judged
     assert told == "Not checked, since no detector for it was ready: single parts of the picture."
     assert "generated as a whole" in generated
-    (name,) = re.findall(r"weights pull ([A-Z0-9-]+)", generated)
+    assert "drishtiksha " not in generated, "a visitor of a page has no command line"
+    (name,) = answer.advised
+    assert f"{name} looks for that" in generated
     config = ModelManager(load_settings()).get_active_model_configs()[name]
     assert (config.counts_in, config.proven) == (LineKind.PICTURE, True), "the remedy fetches what was missing"
 

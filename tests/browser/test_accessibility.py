@@ -65,7 +65,9 @@ def test_nothing_is_found_on_any_tab(open_page) -> None:
     seen.look("empty page")
     page.click("#dk-examples button[data-state=signs] >> nth=1")
     page.wait_for_selector("#dk-timeline .dk-svg")
-    seen.look("an answer")
+    unfold(page, "#dk-doubt-box")
+    page.wait_for_selector("#dk-doubt .dk-doubt")
+    seen.look("an answer, and why it may be a false alarm")
     for tab, ready in (
         ("Compare", "#dk-picks label"),
         ("Review", "#dk-review-filters select"),

@@ -206,6 +206,8 @@ def test_before_a_file_is_chosen_nothing_is_offered_for_one(open_at: OpenAt) -> 
     for words in ("Facts of the file", "Delete this case", "Choose another file"):
         assert not page.locator(f"text={words} >> visible=true").count(), words
     assert not page.locator("#dk-compare-reports-a >> visible=true").count()
+    assert page.is_disabled("#dk-compare")
+    assert page.inner_text("#dk-lacking") == "Choose a file first."
 
 
 def test_one_detector_on_two_files(open_at: OpenAt) -> None:

@@ -360,6 +360,7 @@ def test_examine_names_slow_detectors_and_runs_them_on_demand(tmp_path, monkeypa
     printed = " ".join(run("examine", ASSETS / "portrait.jpg", "--device", "cpu").output.split())
     assert "portrait.jpg: not run, since slow here: SLOW. Run them with --all." in printed
     assert "Whole picture: SLOW has not run yet; it takes 40 s to 2 min here." in printed
+    assert "can be fetched with" not in printed, "a detector for the whole picture is here"
     full = " ".join(run("examine", ASSETS / "portrait.jpg", "--device", "cpu", "--all").output.split())
     assert "not run" not in full
 
@@ -369,6 +370,8 @@ def test_examine_of_a_file_without_a_face_concludes_nothing():
     assert done.exit_code == Exit.DONE
     printed = " ".join(done.output.split())
     assert "Nothing to judge There is no face in this file." in printed
+    name = "COMMUNITY-FORENSICS-384"
+    assert f"{name} can be fetched with: drishtiksha weights pull {name}" in printed
     assert "authentic" not in printed
 
 

@@ -1,4 +1,4 @@
-"""Servers and a worker on several hosts share one PostgreSQL database and one folder; a host may die."""
+"""Servers and a worker on several hosts share one PostgreSQL database and a bucket with the evidence; a host may die."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def until(met: Callable[[], object], what: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="needs /proc of Linux")
-def test_a_job_runs_once_is_seen_from_every_host_and_survives_the_death_of_its_own(postgresql, tmp_path, video):
+def test_a_job_runs_once_is_seen_from_every_host_and_survives_the_death_of_its_own(postgresql, bucket, tmp_path, video):
     gate, diary = tmp_path / "gate", tmp_path / "counted"
     torch.save({"gain": torch.ones(1)}, tmp_path / "gain.pt")
     held = {"gate": str(gate), "counted": str(diary), "hold_from": HELD, "num_frames": FRAMES}
@@ -62,7 +62,8 @@ def test_a_job_runs_once_is_seen_from_every_host_and_survives_the_death_of_its_o
             own = {
                 "DRISHTIKSHA_CONFIG": str(tmp_path / "config.yaml"),
                 "DRISHTIKSHA_DETECTORS_DIR": str(tmp_path / "more"),
-                "DRISHTIKSHA_DATA_DIR": str(tmp_path / "data"),
+                "DRISHTIKSHA_DATA_DIR": str(tmp_path / name),
+                "DRISHTIKSHA_EVIDENCE_URL": f"{bucket}/cases",
                 "DRISHTIKSHA_DATABASE_URL": url,
                 "DRISHTIKSHA_WORKERS": "processes",
                 "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}",
@@ -96,6 +97,8 @@ def test_a_job_runs_once_is_seen_from_every_host_and_survives_the_death_of_its_o
         jobs = [*send(first, 2), *send(second, 1)]
         until(lambda: set(running()) == set("abc"), "a host takes no job")
         assert set(running().values()) == set(jobs)
+        fetched = [path.read_bytes() for path in (tmp_path / "c").rglob("original.*")]
+        assert fetched == [video], "it has no folder in common with those that took the file in"
         at_the_gate = [("running", "GATED", HELD)] * 6
         until(
             lambda: [seen(client, job) for client in (first, second) for job in jobs] == at_the_gate,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gradio as gr
-from gradio import blocks, routes
+import httpx
+import pytest
+from gradio import blocks, networking, routes
 from gradio.state_holder import SessionState
 
 from drishtiksha.ui.shared import gradio_page
@@ -26,6 +28,21 @@ def test_the_head_of_the_page_fetches_nothing_that_the_page_does_not_need() -> N
     assert source.count("document.head.appendChild(script)") == 1
     assert "if (window.parent !== window) document.head.appendChild(script)" in source, "for a frame alone"
     assert source.count('property="og:title"') == 1
+
+
+def test_the_app_starts_where_its_own_page_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> httpx.Response:
+        raise httpx.ReadTimeout("more than 3 s")
+
+    monkeypatch.setattr(networking.httpx, "head", late)  # by which gradio asks whether the page is there
+    work_round()
+    with gr.Blocks(analytics_enabled=False) as demo:
+        gr.HTML("a")
+    try:
+        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, share=False, ssr_mode=False)
+        assert httpx.get(address, timeout=60).status_code == 200
+    finally:
+        demo.close()
 
 
 def test_each_visitor_has_a_description_of_the_page_of_their_own() -> None:

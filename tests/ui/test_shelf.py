@@ -93,6 +93,19 @@ def test_a_model_without_weights_says_why_it_does_not_load(desk):
     assert "not on this machine" in told
 
 
+def test_nobody_is_told_a_command_that_a_button_or_somebody_else_has_to_run(desk_online, monkeypatch):
+    own = {status.name: status.remedy for status in desk_online.models()}
+    assert own[FETCHED] == "Download it on the tab Models."
+    assert "To get it" not in shelf.cards(desk_online), "its button stands below"
+    monkeypatch.setattr(desk_online, "settings", desk_online.settings.model_copy(update={"manage_models": False}))
+    assert {status.remedy for status in desk_online.models()} == {
+        "It is not installed: whoever runs this server can add it."
+    }
+    closed = shelf.cards(desk_online)
+    assert "Whoever runs this server adds the others." in closed
+    assert ("drishtiksha weights" in closed, "data-action" in closed) == (False, False)
+
+
 def test_a_download_shows_the_licence_first(desk_online):
     path = desk_online.manager.get_active_model_configs()[FETCHED].model_path
     _, models = last(desk_online, FETCHED, "ask")

@@ -66,8 +66,8 @@ def cards() -> str:
     return fill("analyze/examples.html", examples=shown)
 
 
-def show(name: str) -> Update:
-    """The finished example in the place of a case; nothing of it can be changed."""
+def show(name: str, *, may_add: bool) -> Update:
+    """The finished example in the place of a case; nothing of it can be changed. may_add: detectors are added on the page."""
     found = all_of_them().get(name)
     if found is None:
         return {}
@@ -76,14 +76,14 @@ def show(name: str) -> Update:
     case = found.case
     return (
         cleared()
-        | reading.written(case, found.answer, "")
+        | reading.written(case, found.answer, "", may_add=may_add)
         | reading.doubted(_doubt(name), may_run=False)
         | Update(
             case="",
             example=name,
             notice="",
             answer=view.head(found.answer, example=NOTE),
-            lines=view.lines(found.answer),
+            lines=view.lines(found.answer, may_add=may_add),
             chooser=gr.update(visible=False),
             desk=gr.update(visible=True),
             player=player.player(case.media, found.path, view.PLAYER_ID),

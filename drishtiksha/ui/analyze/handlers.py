@@ -65,9 +65,9 @@ def take(desk: Desk, path: Path, viewer: Viewer) -> Iterator[Update]:
         fit = bool(proven_for(desk.manager, case.media))
         job = desk.workbench.seen_by(viewer).job(case.examine()) if fit else None
     if job is None:
-        yield page | reading.told(desk, case, None, _glance(case)) | running.idle()
+        yield page | reading.told(desk, case, None, _glance(case)) | running.idle(case)
         return
-    yield page | reading.told(desk, case, job) | running.begun(job)
+    yield page | reading.told(desk, case, job) | running.begun(case, job)
     yield from guarded(failed)(running.watch)(desk, job.job_id, viewer)
 
 
@@ -85,9 +85,15 @@ def run_again(desk: Desk, case_id: str | None, picks: str | None, viewer: Viewer
     """The chosen detectors, whose results are added to what is known of the case."""
     names = choice.picked(picks)
     if not case_id or not names:
-        yield Update(again_status=panels.status("Choose at least one detector."))
+        yield choosable(names)
         return
     yield from running.watch(desk, desk.workbench.seen_by(viewer).open(case_id).submit(names), viewer)
+
+
+def choosable(names: Sequence[str]) -> Update:
+    """Whether these detectors can be run, and what must be done where they cannot."""
+    told = "" if names else "Choose at least one detector."
+    return Update(again=gr.update(interactive=bool(names)), again_status=panels.status(told))
 
 
 @guarded(failed)
@@ -131,6 +137,7 @@ def page_of(desk: Desk, opened: OpenCase) -> Update:
         note_saved="",
         detectors=gr.update(visible=opened.may(Right.RUN)),
         picks=gr.update(value=choice.value_of(picks), markup=choice.checkboxes(statuses, picks, media, able_only=True)),
+        **choosable(picks),
         manage=gr.update(visible=True),
         try_it=gr.update(visible=False),
         delete=deleting.button(case.case_id) if owner else "",
@@ -162,7 +169,7 @@ def undo(desk: Desk, case_id: str, viewer: Viewer) -> Iterator[Update]:
     yield (
         page_of(desk, case)
         | reading.told(desk, case, jobs[-1] if jobs else None)
-        | running.idle(jobs[-1] if jobs else None)
+        | running.idle(case, jobs[-1] if jobs else None)
     )
 
 
@@ -175,12 +182,12 @@ def reopen(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
     opened = desk.workbench.seen_by(viewer).open(job.case_id)
     page = page_of(desk, opened)
     if job.kind == "stress":
-        yield page | reading.told(desk, opened, None) | running.idle()
+        yield page | reading.told(desk, opened, None) | running.idle(opened)
         yield from running.watch_stress(desk, job_id, viewer)
     elif job.state.ended:
-        yield page | reading.told(desk, opened, job) | running.idle(job)
+        yield page | reading.told(desk, opened, job) | running.idle(opened, job)
     else:
-        yield page | reading.told(desk, opened, job) | running.begun(job)
+        yield page | reading.told(desk, opened, job) | running.begun(opened, job)
         yield from running.watch(desk, job_id, viewer)
 
 
@@ -227,7 +234,8 @@ def cleared() -> Update:
         details="",
         keep=gr.update(visible=False),
         reports=downloads.buttons(),
-        again_status="",
+        again_wait=panels.status(""),
+        again_status=panels.status(""),
         **looking.nothing(),
         **reading.doubted(None, may_run=False),
         **running.quiet(),

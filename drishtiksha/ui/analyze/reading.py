@@ -6,6 +6,7 @@ import gradio as gr
 
 from drishtiksha.answer import Answer, Glance, State
 from drishtiksha.answer.doubts import Doubt, suspected
+from drishtiksha.answer.objects import rank
 from drishtiksha.casefile import CaseFile, JobView, Right
 from drishtiksha.render.findings import findings
 from drishtiksha.results import AnalysisResult
@@ -24,8 +25,10 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
     """
     case = opened.read()
     answer = opened.answer(case=case, glance=glance)
-    update, may_run = written(case, answer, job.job_id if job else ""), opened.may(Right.RUN)
-    tested = next((one for one in case.stress if one.model_name == deciding(answer)), None)
+    may_add, may_run = desk.settings.manage_models, opened.may(Right.RUN)
+    update = written(case, answer, job.job_id if job else "", may_add=may_add)
+    decider = deciding(answer)
+    tested = next((one for one in case.stress if one.model_name == decider), None)
     return (
         update
         | doubts(opened, case, answer)
@@ -34,17 +37,17 @@ def told(desk: Desk, opened: OpenCase, job: JobView | None, glance: Glance | Non
             left_out=view.left_out(answer, recommended(desk), may_run=may_run),
             tracks=view.tracks(case.media, job.track if job else None, may_run=may_run, ready=answer.complete),
             moments=moments(opened, case, answer) if answer.complete else "",
-            stress_box=gr.update(visible=answer.complete and answer.stress),
+            stress_box=gr.update(visible=answer.complete and bool(decider) and (may_run or tested is not None)),
             stress=view.stress_test(tested) if tested else "",
         )
     )
 
 
-def written(case: CaseFile, answer: Answer, job_id: str) -> Update:
-    """What is written and drawn of an answer, from the case alone."""
+def written(case: CaseFile, answer: Answer, job_id: str, *, may_add: bool) -> Update:
+    """What is written and drawn of an answer, from the case alone. may_add: detectors are added on the page."""
     return Update(
         answer=view.head(answer, overruled=case.human_verdict is not None),
-        lines=view.lines(answer, job_id, case.case_id),
+        lines=view.lines(answer, job_id, case.case_id, may_add=may_add),
         chart=view.timeline(case.results, answer),
         details=view.details(case.results),
     )
@@ -72,8 +75,9 @@ def doubted(found: Doubt | None, *, may_run: bool) -> Update:
 
 
 def deciding(answer: Answer) -> str | None:
-    """The detector that the whole answer rests on; None where there is none."""
-    line = answer.strongest
+    """The detector that decides the strongest line of those that detectors judged; None where none could judge anything."""
+    judged = [one for one in answer.lines if one.detectors and one.state is not State.NOTHING_TO_JUDGE]
+    line = max(judged, key=lambda one: rank(one.state, one.grade), default=None)
     return next((one.model_name for one in line.detectors if one.decides), None) if line is not None else None
 
 

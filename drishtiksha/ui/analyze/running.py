@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from drishtiksha.casefile import JobState, JobView, Viewer
+from drishtiksha.casefile import JobState, JobView, Right, Viewer
 from drishtiksha.errors import without_server_paths
+from drishtiksha.services.workbench import OpenCase
 from drishtiksha.ui.analyze import reading, view
 from drishtiksha.ui.analyze.state import Update
 from drishtiksha.ui.shared import downloads, links, panels, progress, watching
@@ -29,11 +30,11 @@ def watch(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
             if others and job.state is not JobState.CANCELLED:
                 yield from watch(desk, others[0], viewer)
             else:
-                yield reading.told(desk, opened, job) | idle(job)
+                yield reading.told(desk, opened, job) | idle(opened, job)
             return
         update = Update(status=progress.board(job))
         if first:
-            update |= begun(job)
+            update |= begun(opened, job)
         if step.answered:
             update |= reading.told(desk, opened, job)
         first = False
@@ -41,11 +42,14 @@ def watch(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
 
 
 def watch_stress(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
-    """A stress test until it has ended, beside the answer that it tests. Raises: JobGoneError."""
+    """A stress test until it has ended, beside the answer that it tests. Raises: JobGoneError, CaseGoneError."""
+    seen = desk.workbench.seen_by(viewer)
+    opened = seen.open(seen.job(job_id).case_id)
+    may_stop = opened.may(Right.CHANGE)
     for step in watching.follow(desk, [job_id], viewer):
         (job,) = step.views
         if job.state.ended:
-            yield _stress_ended(job)
+            yield _stress_ended(opened, job)
             return
         yield Update(
             stress_job=job_id,
@@ -54,24 +58,24 @@ def watch_stress(desk: Desk, job_id: str, viewer: Viewer) -> Iterator[Update]:
             stress_box=gr.update(visible=True, open=True),
             stress_status=progress.board(job),
             stress_run=gr.update(visible=False),
-            stress_stop=gr.update(visible=True, value="Stop", interactive=True) if step.answered else gr.skip(),
+            stress_stop=gr.update(visible=may_stop, value="Stop", interactive=True) if step.answered else gr.skip(),
         )
 
 
-def begun(job: JobView) -> Update:
+def begun(opened: OpenCase, job: JobView) -> Update:
     """What is shown and offered while detectors work."""
     return Update(
         job=job.job_id,
         link=links.job(job.job_id),
-        stop=gr.update(visible=True, value="Stop", interactive=True),
+        stop=gr.update(visible=opened.may(Right.CHANGE), value="Stop", interactive=True),
         retry=gr.update(visible=False),
-        again=gr.update(interactive=False),
-        again_status="",
+        again=gr.update(visible=False),
+        again_wait=panels.status("More detectors can be run once these checks have ended."),
         stress_run=gr.update(interactive=False),
     )
 
 
-def idle(job: JobView | None = None) -> Update:
+def idle(opened: OpenCase, job: JobView | None = None) -> Update:
     """What is offered when an analysis has ended; None: none was needed, or none was ever run."""
     stopped = job is not None and job.state is JobState.CANCELLED
     broken = job is not None and job.state in (JobState.FAILED, JobState.CANCELLED)
@@ -81,9 +85,10 @@ def idle(job: JobView | None = None) -> Update:
     update = Update(
         status=panels.status(told),
         stop=gr.update(visible=False),
-        retry=gr.update(visible=broken),
-        again=gr.update(interactive=True),
-        stress_run=gr.update(visible=True, interactive=True),
+        retry=gr.update(visible=broken and opened.may(Right.CHANGE)),
+        again=gr.update(visible=True),
+        again_wait=panels.status(""),
+        stress_run=gr.update(visible=opened.may(Right.RUN), interactive=True),
         keep=gr.update(visible=True),
         reports=downloads.buttons(),
     )
@@ -103,7 +108,7 @@ def quiet() -> Update:
     )
 
 
-def _stress_ended(job: JobView) -> Update:
+def _stress_ended(opened: OpenCase, job: JobView) -> Update:
     told = ""
     if job.state is not JobState.DONE or job.stress is None:
         why = without_server_paths(" ".join(job.errors.values()) or "The stress test ended without an answer.")
@@ -114,6 +119,6 @@ def _stress_ended(job: JobView) -> Update:
         stress_box=gr.update(visible=True, open=True),
         stress=view.stress_test(job.stress) if job.stress is not None else "",
         stress_status=panels.status(told),
-        stress_run=gr.update(visible=True),
+        stress_run=gr.update(visible=opened.may(Right.RUN)),
         stress_stop=gr.update(visible=False),
     )

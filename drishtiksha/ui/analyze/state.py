@@ -53,6 +53,7 @@ class Update(TypedDict, total=False):
     detectors: Change
     picks: Change
     again: Change
+    again_wait: str
     again_status: str
     manage: Change
     another: Change

@@ -130,7 +130,8 @@ def _detectors(parts: Parts, desk: Desk) -> None:
             elem_id="dk-again-picks",
         ),
     )
-    parts.add("again_status", html("", elem_id="dk-again-status", elem_classes="dk-told"))
+    parts.add("again_wait", html(panels.status(""), elem_id="dk-again-wait", elem_classes="dk-told"))
+    parts.add("again_status", html(panels.status(""), elem_id="dk-again-status", elem_classes="dk-told"))
     with gr.Row(elem_classes="dk-actions"):
         parts.add("again", gr.Button("Run the chosen detectors", size="sm", elem_id="dk-again"))
         gr.Button("Add detectors", size="sm", elem_id="dk-add").click(

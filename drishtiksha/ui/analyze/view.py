@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from drishtiksha.answer import Answer, LeftOut, look_of
+from drishtiksha.answer import Answer, LeftOut, Texts, look_of
 from drishtiksha.answer.doubts import Doubt
 from drishtiksha.casefile import LineKind, StressResult
 from drishtiksha.render import facts, words
@@ -41,11 +41,15 @@ def head(answer: Answer, *, overruled: bool = False, example: str = "") -> str:
     )
 
 
-def lines(answer: Answer, job_id: str = "", case_id: str = "") -> str:
-    """Every line of evidence, those that are still at work, and what to do next."""
+def lines(answer: Answer, job_id: str = "", case_id: str = "", *, may_add: bool) -> str:
+    """Every line of evidence, those that are still at work, and what to do next. may_add: detectors are added on the page."""
+    advice = "advised.own" if may_add else "advised.host"
+    told = Texts.of(answer.language)(advice, models=", ".join(answer.advised)) if answer.advised else ""
     return fill(
         "analyze/lines.html",
         answer=answer,
+        advice=told,
+        may_add=may_add,
         looks={line.kind: look_of(line.state, line.grade) for line in answer.lines},
         history=LineKind.HISTORY,
         player_id=PLAYER_ID if answer.media.kind is not MediaKind.IMAGE else "",

@@ -31,7 +31,7 @@ def wire_evidence(parts: Parts, desk: Desk) -> list[Any]:
             first = False
 
     def show(event: gr.EventData) -> Changes:
-        return parts.update(examples.show(str(event.name)))
+        return parts.update(examples.show(str(event.name), may_add=desk.settings.manage_models))
 
     def examine_example(name: str, request: gr.Request) -> Iterator[Changes]:
         if (path := examples.path_of(name)) is not None:
@@ -81,6 +81,10 @@ def wire_case(parts: Parts, desk: Desk, tab: gr.Tab, linked: gr.HTML, taking: li
     def refresh(case_id: str, job_id: str, request: gr.Request) -> Changes:
         return parts.update(handlers.refresh(desk, case_id, job_id, desk.viewer(request)))
 
+    def chosen(picks: str) -> Changes:
+        return parts.update(handlers.choosable(choice.picked(picks)))
+
+    parts["picks"].input(chosen, parts["picks"], parts.outputs, **NOW)
     watching = [
         *taking,
         parts["again"].click(again, [parts["case"], parts["picks"]], parts.outputs, **WATCHING),

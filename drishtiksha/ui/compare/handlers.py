@@ -17,8 +17,8 @@ from drishtiksha.errors import NotAllowedError
 from drishtiksha.registry import ModelStatus
 from drishtiksha.results import MediaInfo
 from drishtiksha.services.intake import deleted_on_failure
-from drishtiksha.services.plan import RunPlan, fitting
-from drishtiksha.services.workbench import OpenCase
+from drishtiksha.services.plan import fitting
+from drishtiksha.services.workbench import REFUSALS, OpenCase
 from drishtiksha.ui.compare import sections
 from drishtiksha.ui.compare.setup import plan
 from drishtiksha.ui.compare.state import Update
@@ -52,6 +52,15 @@ class Setup:
         """The cases that take part, in order; a file that is not chosen yet is left out."""
         return tuple(case for case in ((self.case_a, self.case_b)[: 2 if self.mode == "files" else 1]) if case)
 
+    @property
+    def lacking(self) -> str:
+        """What must be chosen before anything can be run; "" where nothing is missing."""
+        if len(self.cases) < (2 if self.mode == "files" else 1):
+            return "Choose two files first." if self.mode == "files" else "Choose a file first."
+        if not self.picks:
+            return "Choose a detector first." if self.mode == "files" else "Choose two or more detectors first."
+        return ""
+
     def with_case(self, side: Side, case_id: str) -> Setup:
         """The same with another file on one side."""
         return Setup(
@@ -67,7 +76,7 @@ def failed(error: BaseException, title: str = "This could not be compared") -> U
     return emptied() | {
         "board": panels.problem(message, reference, title),
         "status": panels.status(f"{title}."),
-        "run": gr.update(interactive=True),
+        "run": gr.update(visible=True),
         "stop": gr.update(visible=False),
     }
 
@@ -140,15 +149,34 @@ def refresh(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     return {
         "picks": gr.update(value=choice.value_of(picks), markup=choice.checkboxes(statuses, picks, media, single)),
         "quick": gr.update(visible=not single),
+        "all": gr.update(interactive=media is not None),
         "second": gr.update(visible=single),
-        "plan": plan(_plans(desk, setup.cases, picks, statuses, viewer)),
-    }
+    } | _planned(desk, Setup(setup.case_a, setup.case_b, setup.mode, picks), statuses, viewer)
 
 
 @guarded(failed)
 def planned(desk: Desk, setup: Setup, viewer: Viewer) -> Update:
     """The plan after other detectors were picked; the list itself stays as it is."""
-    return {"plan": plan(_plans(desk, setup.cases, setup.picks, desk.models(), viewer))}
+    return _planned(desk, setup, desk.models(), viewer)
+
+
+def _planned(desk: Desk, setup: Setup, statuses: Sequence[ModelStatus], viewer: Viewer) -> Update:
+    """The plan, and whether it can be run, with the reason where it cannot.
+
+    Raises: CaseGoneError for a file that the viewer may not see.
+    """
+    configured = {status.name for status in statuses}
+    asked = [name for name in setup.picks if name in configured]
+    opened = [desk.workbench.seen_by(viewer).open(case_id) for case_id in setup.cases]
+    plans = [case.plan(asked) for case in opened] if asked else []
+    lacking = setup.lacking
+    if not all(case.may(Right.RUN) for case in opened):
+        lacking = REFUSALS[Right.RUN]
+    return {
+        "plan": plan(plans),
+        "lacking": panels.status(lacking),
+        "run": gr.update(interactive=not lacking and all(one.runnable for one in plans)),
+    }
 
 
 @guarded(failed)
@@ -200,20 +228,10 @@ def cleared() -> Update:
         "status": panels.status(""),
         "link": links.nothing("compare"),
         "code": "",
-        "run": gr.update(interactive=True),
+        "run": gr.update(visible=True),
         "stop": gr.update(visible=False),
         "retry": gr.update(visible=False),
         "report": gr.update(visible=False),
         "reports_a": downloads.buttons(),
         "reports_b": gr.update(visible=False),
     }
-
-
-def _plans(
-    desk: Desk, cases: Sequence[str], picks: Sequence[str], statuses: Sequence[ModelStatus], viewer: Viewer
-) -> list[RunPlan]:
-    """What would be run on each file. Raises: CaseGoneError for any of them that the viewer may not see."""
-    configured = {status.name for status in statuses}
-    asked = [name for name in picks if name in configured]
-    opened = [desk.workbench.seen_by(viewer).open(case_id) for case_id in cases]
-    return [case.plan(asked) for case in opened] if asked else []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import gradio as gr
 from markupsafe import escape
 
-from drishtiksha.casefile import CaseFile, JobState, JobView, Viewer
+from drishtiksha.casefile import CaseFile, JobState, JobView, Right, Viewer
 from drishtiksha.comparison import compare, contrast
 from drishtiksha.errors import DrishtikshaError, JobGoneError
 from drishtiksha.people import numbered
@@ -39,8 +39,8 @@ def _no_pictures(error: Exception) -> Update:
 @guarded(failed)
 def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
     """Queue the comparison and follow it. Failures become panels."""
-    if (lacking := _lacking(setup)) is not None:
-        yield cleared() | {"board": panels.problem(lacking, title="Nothing to compare yet")}
+    if setup.lacking:
+        yield cleared() | {"board": panels.problem(setup.lacking, title="Nothing to compare yet")}
         return
     models = setup.picks[:1] if setup.mode == "files" else setup.picks
     jobs: list[str] = []
@@ -52,7 +52,7 @@ def start(desk: Desk, setup: Setup, viewer: Viewer) -> Iterator[Update]:
             desk.workbench.seen_by(viewer).cancel(job)
         raise
     code = code_of(tuple(jobs))
-    yield cleared() | {"code": code, "link": links.comparison(code)} | _buttons([])
+    yield cleared() | {"code": code, "link": links.comparison(code)} | _buttons([], may_change=True)
     yield from follow(desk, code, viewer)
 
 
@@ -102,10 +102,13 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
     Raises: JobGoneError, CaseGoneError.
     """
     views: Sequence[JobView] = ()
+    seen = desk.workbench.seen_by(viewer)
+    may_change = all(seen.open(seen.job(job).case_id).may(Right.CHANGE) for job in jobs_of(code))
     for step in watching.follow(desk, jobs_of(code), viewer):
         views, update = step.views, Update()
         if step.answered:
-            update = parts(desk, views, viewer) | _buttons(views) | Update(spoken=escape(_spoken(views)))
+            told = Update(spoken=escape(_spoken(views)))
+            update = parts(desk, views, viewer) | _buttons(views, may_change=may_change) | told
         elif len(views) == 1 and step.moved:
             update = Update(table=_table(desk, views[0], viewer))
         if not step.ended:
@@ -113,7 +116,8 @@ def follow(desk: Desk, code: str | None, viewer: Viewer) -> Iterator[Update]:
             update["status"] = progress.board(at_work)
         if update:
             yield update
-    yield Update(status=panels.status(_ending(views))) | _buttons(views) | _seen(desk, views, None, viewer)
+    buttons = _buttons(views, may_change=may_change)
+    yield Update(status=panels.status(_ending(views))) | buttons | _seen(desk, views, None, viewer)
 
 
 def parts(desk: Desk, views: Sequence[JobView], viewer: Viewer) -> Update:
@@ -202,24 +206,16 @@ def _highest_s(results: Sequence[AnalysisResult]) -> float:
     return best.time_s or 0.0 if best is not None else 0.0
 
 
-def _lacking(setup: Setup) -> str | None:
-    if len(setup.cases) < (2 if setup.mode == "files" else 1):
-        return "Choose two files first." if setup.mode == "files" else "Choose a file first."
-    if not setup.picks:
-        return "Choose a detector first." if setup.mode == "files" else "Choose two or more detectors first."
-    return None
-
-
-def _buttons(views: Sequence[JobView]) -> Update:
-    """`views` empty: the comparison has just been queued."""
+def _buttons(views: Sequence[JobView], *, may_change: bool) -> Update:
+    """`views` empty: the comparison has just been queued. may_change: the viewer may stop it and go on with it."""
     ended = bool(views) and all(view.state.ended for view in views)
     broken = ended and any(view.state is not JobState.DONE for view in views)
     answered = ended and any(view.results for view in views)
     pair = len(views) == 2
     return {
-        "run": gr.update(interactive=ended),
-        "stop": gr.update(visible=not ended, value="Stop", interactive=True),
-        "retry": gr.update(visible=broken),
+        "run": gr.update(visible=ended),
+        "stop": gr.update(visible=may_change and not ended, value="Stop", interactive=True),
+        "retry": gr.update(visible=may_change and broken),
         "report": gr.update(visible=answered),
         "reports_a": downloads.buttons(of="A" if pair else ""),
         "reports_b": {**gr.update(visible=pair), "value": downloads.buttons(of="B")},

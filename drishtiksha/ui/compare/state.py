@@ -38,6 +38,7 @@ class Update(TypedDict, total=False):
     none: Change
     picks: Change
     plan: str
+    lacking: str
     run: Change
     stop: Change
     retry: Change

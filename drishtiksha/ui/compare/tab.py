@@ -102,7 +102,7 @@ def _detectors(parts: Parts, desk: Desk) -> None:
     statuses = desk.models()
     chosen = choice.one_of_each(statuses, None)
     with parts.add("quick", gr.Row(elem_classes="dk-examples")):
-        parts.add("all", gr.Button("All that fit this file", size="sm", min_width=100))
+        parts.add("all", gr.Button("All that fit this file", size="sm", min_width=100, interactive=False))
         parts.add("each", gr.Button("One of each kind", size="sm", min_width=100))
         parts.add("none", gr.Button("None", size="sm", min_width=60))
     parts.add(
@@ -118,7 +118,8 @@ def _detectors(parts: Parts, desk: Desk) -> None:
     html(panels.step(3, "Plan"))
     parts.add("plan", html(plan(()), elem_id="dk-plan"))
     with gr.Row(elem_classes="dk-run"):
-        parts.add("run", gr.Button("Compare", variant="primary", size="lg", elem_id="dk-compare"))
+        parts.add("lacking", html(panels.status(Setup().lacking), elem_id="dk-lacking", elem_classes="dk-told"))
+        parts.add("run", gr.Button("Compare", variant="primary", size="lg", interactive=False, elem_id="dk-compare"))
         parts.add("stop", gr.Button("Stop", size="lg", visible=False, elem_id="dk-compare-stop"))
         parts.add("retry", gr.Button("Go on", size="lg", visible=False, elem_id="dk-compare-retry"))
 

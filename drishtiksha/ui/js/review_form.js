@@ -1,14 +1,15 @@
 const NAME = 'dk-reviewer';
 const form = () => element.querySelector('form');
 const notes = () => element.querySelector('.dk-notes');
-const say = text => { const line = element.querySelector('.dk-form-line'); if (line) line.textContent = text; };
+const line = () => element.querySelector('.dk-form-line');
+const say = text => { if (line()) line().textContent = text; weigh(); };
 const clock = s => { const t = Math.max(0, Math.round(s * 10));
   return String(Math.floor(t / 600)).padStart(2, '0') + ':' + String(Math.floor(t / 10) % 60).padStart(2, '0') + '.' + t % 10; };
 const made = (tag, attributes, ...children) => {
   const node = Object.assign(document.createElement(tag), attributes);
   node.append(...children); return node;
 };
-const draft = () => { form()?.setAttribute('data-draft', ''); form()?.removeAttribute('data-warned'); };
+const draft = () => { form()?.setAttribute('data-draft', ''); form()?.removeAttribute('data-warned'); weigh(); };
 const pin = item => {
   const {time, region} = item.dataset, place = item.querySelector('.dk-pin-place');
   const parts = [time === undefined ? 'whole file' : clock(Number(time))];
@@ -47,15 +48,27 @@ const gathered = () => {
       region: item.dataset.region ? item.dataset.region.split(',').map(Number) : null})),
   };
 };
+// What must be done before it can be saved, and where; nothing where it can.
+const lacking = () => {
+  const said = gathered(), empty = said.notes.findIndex(note => !note.text), name = form().elements.reviewer;
+  if (!said.verdict) return {text: 'Choose a verdict first: G, M or U.'};
+  if (!said.confidence) return {text: 'How sure are you? Press 1, 2 or 3.'};
+  if (empty >= 0) return {text: 'This note is empty: write it or remove it.', field: notes().children[empty].querySelector('textarea')};
+  if (name && !said.reviewer) return {text: 'Who are you? The name stands beside your verdict.', field: name};
+  return null;
+};
+const weigh = () => {
+  const button = element.querySelector('button[type=submit]'), hint = element.querySelector('.dk-lacking');
+  if (!button) return;
+  const lacks = lacking();
+  button.setAttribute('aria-disabled', lacks ? 'true' : 'false');
+  hint.textContent = lacks && lacks.text !== line().textContent ? lacks.text : '';
+};
 const save = () => {
   if (!form() || form().hasAttribute('data-saving')) return;
-  const said = gathered(), empty = said.notes.findIndex(note => !note.text);
-  if (!said.verdict) return say('Choose a verdict first: G, M or U.');
-  if (!said.confidence) return say('How sure are you? Press 1, 2 or 3.');
-  if (empty >= 0) { notes().children[empty].querySelector('textarea').focus(); return say('This note is empty: write it or remove it.'); }
-  const name = form().elements.reviewer;
-  if (name && !said.reviewer) { name.focus(); return say('Who are you? The name stands beside your verdict.'); }
-  if (name) localStorage.setItem(NAME, said.reviewer);
+  const said = gathered(), lacks = lacking();
+  if (lacks) { lacks.field?.focus(); return say(lacks.text); }
+  if (form().elements.reviewer) localStorage.setItem(NAME, said.reviewer);
   form().setAttribute('data-saving', ''); say('Saving ...');
   trigger('submit', {case_id: form().dataset.case, said: JSON.stringify(said)});
 };
@@ -69,10 +82,10 @@ element.addEventListener('dk-note', event => add(event.detail));
 element.addEventListener('dk-save', save);
 element.addEventListener('dk-say', event => say(event.detail.text));
 element.addEventListener('submit', event => { event.preventDefault(); save(); });
-element.addEventListener('input', event => { if (event.target.name !== 'reviewer') draft(); });
+element.addEventListener('input', event => { if (event.target.name !== 'reviewer') draft(); else weigh(); });
 element.addEventListener('click', event => {
   const act = event.target.closest('button');
-  if (act?.matches('.dk-drop')) { act.closest('.dk-note').remove(); return; }
+  if (act?.matches('.dk-drop')) { act.closest('.dk-note').remove(); weigh(); return; }
   if (act?.dataset.do === 'note') {
     const player = document.querySelector('#dk-player-review :is(video, audio)');
     add({time: player ? player.currentTime : null});
@@ -86,5 +99,6 @@ watch('value', () => setTimeout(() => {
   ['data-draft', 'data-warned', 'data-saving'].forEach(mark => form()?.removeAttribute(mark));
   const name = form()?.elements.reviewer;
   if (name && !name.value) name.value = localStorage.getItem(NAME) || '';
+  weigh();
   if (element.contains(document.activeElement)) document.querySelector('#dk-review-player .dk-stage')?.focus({preventScroll: true});
 }, 0));

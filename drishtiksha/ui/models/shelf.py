@@ -46,7 +46,14 @@ def cards(desk: Desk, asked: Offer | None = None, together: Sequence[Offer] = ()
     usable = sum(status.state in ("ready", "loaded") for status in statuses)
     ordered = sorted(statuses, key=lambda s: (not s.can_examine(None), not s.config.recommended))
     cards = [_card(desk, s, asked if asked and asked.model == s.name else None) for s in ordered]
-    return fill("models/shelf.html", usable=usable, cards=cards, together=_together(desk, together), at_work=at_work)
+    return fill(
+        "models/shelf.html",
+        usable=usable,
+        cards=cards,
+        together=_together(desk, together),
+        at_work=at_work,
+        may_add=desk.settings.manage_models,
+    )
 
 
 def _together(desk: Desk, asked: Sequence[Offer]) -> dict[str, Any] | None:
@@ -94,7 +101,7 @@ def facts(desk: Desk, status: ModelStatus) -> list[tuple[str, str]]:
         ("Licence", words.licence(licences(parts(config)), status.licence_class)),
         ("Comes from", "; ".join(sources(config))),
         ("Size", _sizes(parts(config))),
-        ("To get it", status.remedy or ""),
+        ("To get it", "" if _action(desk, status, None) else status.remedy or ""),
     ]
     if loaded is None:
         return [*rows, ("Parameters", "known once it is loaded")]

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import gradio as gr
+
 from drishtiksha.casefile import CaseFile, Right, Viewer
 from drishtiksha.comparison import compare
 from drishtiksha.errors import CaseGoneError
@@ -61,7 +63,9 @@ def refresh(desk: Desk, case_id: str | None, filters: str | None, viewer: Viewer
 @guarded(failed())
 def numbers(desk: Desk, viewer: Viewer) -> Update:
     """Agreement and records over all cases that the viewer may see."""
-    return {"stats": sections.statistics(stats(desk.workbench.seen_by(viewer).cases(limit=ALL_CASES)))}
+    found = stats(desk.workbench.seen_by(viewer).cases(limit=ALL_CASES))
+    some = gr.update(interactive=found.reviewed > 0)
+    return {"stats": sections.statistics(found), "csv": some, "jsonl": some}
 
 
 @guarded(failed(also=closed))

@@ -31,8 +31,8 @@ def build(desk: Desk, tab: gr.Tab) -> Parts:
     ):
         parts.add("stats", html("", elem_id="dk-review-stats"))
         with gr.Row(elem_classes="dk-actions"):
-            parts.add("csv", gr.Button("Export as CSV", size="sm", min_width=120))
-            parts.add("jsonl", gr.Button("Export as JSONL", size="sm", min_width=120))
+            parts.add("csv", gr.Button("Export as CSV", size="sm", min_width=120, interactive=False))
+            parts.add("jsonl", gr.Button("Export as JSONL", size="sm", min_width=120, interactive=False))
         html(panels.heading("", "Import reviews from a CSV or JSONL file, as they are exported here:"))
         parts.add(
             "upload",

@@ -22,9 +22,12 @@ from drishtiksha.services.intake import take_in
 from drishtiksha.services.workbench import OpenCase, Workbench
 from drishtiksha.settings import Settings
 from drishtiksha.ui.shared.viewer import ViewerOf, viewer_of
+from drishtiksha.weights import fetchable
 
 log = logging.getLogger(__name__)
 
+ADDED_HERE = "Download it on the tab Models."
+ADDED_BY_HOST = "It is not installed: whoever runs this server can add it."
 EVERY_S = 0.5
 """How often it is looked whether an upload is to be deleted."""
 
@@ -52,10 +55,15 @@ class Desk:
 
     def models(self) -> list[ModelStatus]:
         """The model list, fit to be shown to visitors."""
-        return [
-            replace(status, remedy=without_server_paths(status.remedy) if status.remedy else None)
-            for status in self.manager.describe()
-        ]
+        return [replace(status, remedy=self._remedy(status)) for status in self.manager.describe()]
+
+    def _remedy(self, status: ModelStatus) -> str | None:
+        """What helps somebody at the page: no command of a machine that is not theirs, and none where a button does it."""
+        if status.state == "missing" and not self.settings.manage_models:
+            return ADDED_BY_HOST
+        if status.state == "missing" and fetchable(status.config.weights):
+            return ADDED_HERE
+        return without_server_paths(status.remedy) if status.remedy else None
 
 
 def discard_upload(upload: Path, kept_s: float) -> None:

@@ -1,6 +1,9 @@
 """What is changed of gradio 6.31 itself: a fault that empties `gr.HTML` components, the head of its page, its fetching, and what
 each new visitor costs.
 
+Once its server has answered a first request, it asks for its own page, and gives up at once where that takes longer than three
+seconds, as it may on a busy machine.
+
 An event that leaves such a component as it is still sends `props: {"__type__": "update"}`. In a tab that was not opened
 yet these take the place of the component's own props, and its template fails when the tab is opened.
 
@@ -22,6 +25,7 @@ from weakref import WeakKeyDictionary
 
 import gradio.blocks
 import gradio.exceptions
+import gradio.networking
 import gradio.processing_utils
 import gradio.routes
 from jinja2 import BaseLoader, Environment
@@ -40,8 +44,9 @@ _BEGIN = re.compile(r'<meta\s+charset="utf-8"\s*/>')
 
 
 def work_round() -> None:
-    """Let updates carry only the props that they change, describe components once, give the page a head of its own, and fetch
-    nothing. Does nothing when called again."""
+    """Let updates carry only the props that they change, describe components once, give the page a head of its own, fetch
+    nothing, and start however long the page takes. Does nothing when called again."""
+    gradio.networking.url_ok = _answers
     gradio.blocks.postprocess_update_dict = _without_empty_props
     gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
     gradio.processing_utils.async_ssrf_protected_download = _fetched_later
@@ -64,6 +69,11 @@ class _OwnHead(BaseLoader):
             source = _MANIFEST.sub("", _PREVIEW.sub("", source)).replace(*_WITHIN)
             source = _BEGIN.sub(lambda begin: f"{begin[0]}\n{head}", source, 1)
         return source, path, fresh
+
+
+def _answers(_: str) -> bool:
+    """Before this is asked, the server has answered: `launch()` has waited for that without a limit."""
+    return True
 
 
 def _fetched(*_: Any, **__: Any) -> str:

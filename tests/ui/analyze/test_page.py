@@ -137,10 +137,30 @@ def test_a_stranger_with_the_link_reads_and_changes_nothing(desk: Desk, bright_p
     assert seen["delete"] == ""
     assert seen["note_box"]["visible"] is False
     assert seen["detectors"]["visible"] is False
+    assert (seen["stop"]["visible"], seen["retry"]["visible"], seen["stress_run"]["visible"]) == (False, False, False)
+    assert seen["stress_box"]["visible"] is False, "there is nothing in it to read or to press"
     assert "Only whoever opened this case" in handlers.delete(desk, page["case"], STRANGER)["status"]
     assert "Only whoever opened this case" in handlers.keep_note(desk, page["case"], "mine", STRANGER)["note_saved"]
     assert "Only whoever opened this case" in last(handlers.run_again(desk, page["case"], BRIGHT, STRANGER))["status"]
     assert desk.workbench.seen_by(owner).open(page["case"]).read().question == ""
+
+
+def test_what_can_be_run_again_is_live_once_a_detector_is_chosen_and_nothing_is_at_work(
+    desk: Desk, clip: Path, held: threading.Event
+) -> None:
+    stream = handlers.take(desk, clip, LOCAL)
+    begun = next(stream)
+    assert (begun["again"]["visible"], begun["stress_run"]["interactive"]) == (False, False)
+    assert "once these checks have ended" in begun["again_wait"]
+    held.set()
+    page = last(stream)
+    assert page["again"]["visible"] is True
+    assert "ended" not in page["again_wait"]
+    none, one = handlers.choosable([]), handlers.choosable([BRIGHT])
+    assert none["again"]["interactive"] is False
+    assert "Choose at least one detector." in none["again_status"]
+    assert one["again"]["interactive"] is True
+    assert "Choose" not in one["again_status"]
 
 
 def test_stop_and_going_on(desk: Desk, clip: Path, held: threading.Event) -> None:
@@ -247,11 +267,11 @@ def test_there_is_a_finished_example_of_each_state_and_it_is_shown_without_a_run
     for one in found.values():
         assert one.answer.headline in cards
         assert one.title in cards
-    page = examples.show("portrait_altered.jpg")
+    page = examples.show("portrait_altered.jpg", may_add=True)
     assert 'data-state="signs"' in page["answer"]
     assert (page["case"], page["delete"]) == ("", "")
     assert page["try_it"]["visible"] is True
-    assert examples.show("../../etc/passwd") == {}
+    assert examples.show("../../etc/passwd", may_add=True) == {}
     assert examples.path_of("nope") is None
     assert desk.workbench.seen_by(LOCAL).cases() == []
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from sample_results import SHA, clean_picture, file_history, no_face, result, sample
 
 from drishtiksha.answer import Answer, answer_of
 from drishtiksha.casefile import StressPoint, StressResult
+from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.results import AnalysisResult, GapReason, Grade, Prediction
 from drishtiksha.ui.analyze import view
 
@@ -34,13 +36,34 @@ def test_the_head_has_state_why_the_sentence_and_both_texts_to_copy() -> None:
 
 def test_every_line_says_its_state_why_and_what_it_misses_and_keeps_codes_in_details() -> None:
     told = answer(result())
-    html = view.lines(told, "j" * 32, "c" * 32)
+    html = view.lines(told, "j" * 32, "c" * 32, may_add=True)
     for line in told.lines:
         assert line.says in text_of(html)
     before_details = html.split("<details")[0]
     assert result().model_name not in before_details
     assert f'href="?compare={"j" * 32}"' in html
     assert 'data-player="dk-player-answer"' in html, "moments are buttons"
+
+
+@pytest.mark.parametrize("may_add", [True, False], ids=["own", "public"])
+def test_what_is_advised_can_be_done_where_it_is_read(may_add: bool) -> None:
+    told = answer(clean_picture())
+    html = view.lines(told, may_add=may_add)
+    assert told.advised
+    assert ("dk-to-models" in html) is may_add
+    assert ("on the tab Models" if may_add else "Whoever runs this server can add") in text_of(html)
+    assert "drishtiksha weights" not in html
+
+
+def test_what_is_copied_while_a_check_is_at_work_says_so() -> None:
+    config = DetectorConfig(
+        model_name="V", class_name="X", description="", model_path=Path("x"), line="voice", isVideo=True
+    )
+    told = answer_of(result().media, [result()], waiting=[config])
+    short, technical = re.findall(r'data-copy="([^"]*)"', view.head(told))
+    assert short.startswith("Incomplete: ")
+    assert "missing: Voice" in short
+    assert "still being checked: the voice" in technical
 
 
 def test_nothing_to_judge_has_no_disclaimer() -> None:
@@ -82,7 +105,7 @@ def test_names_from_files_are_escaped_everywhere() -> None:
     told = answer(nasty)
     for html in (
         view.head(told, example=NASTY),
-        view.lines(told, NASTY, NASTY),
+        view.lines(told, NASTY, NASTY, may_add=True),
         view.timeline([nasty], told),
         view.details([nasty]),
         view.moments(nasty, [view.Shot(NASTY, NASTY, 1.0)]),

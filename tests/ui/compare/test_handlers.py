@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from detector_kit import BRIGHTNESS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
 from media_factory import tone, write_audio, write_video
 
-from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Viewer
+from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Role, Viewer
 from drishtiksha.errors import CaseGoneError
 from drishtiksha.ui.analyze import handlers
 from drishtiksha.ui.compare import handlers as compare_handlers
@@ -127,7 +128,7 @@ def test_three_models_are_compared_and_the_result_comes_back_by_its_link(desk: D
     assert "face texture, whole picture, sound spectrum" in page["segments"]
     assert page["seen"].count("<figure") == 3
     assert "Done." in page["status"]
-    assert page["run"]["interactive"]
+    assert page["run"]["visible"]
     assert (page["stop"]["visible"], page["retry"]["visible"]) == (False, False)
     again = last(running.reopen(desk, page["code"], LOCAL))
     for name in ("board", "table", "chart", "segments", "seen", "link"):
@@ -155,6 +156,39 @@ def test_what_lacks_is_said_before_anything_runs(desk: Desk, clip: Path) -> None
     half = Setup(case_id, mode="files", picks=ALL)
     assert "Choose two files first" in last(running.start(desk, half, LOCAL))["board"]
     assert desk.workbench.seen_by(LOCAL).open(case_id).jobs() == []
+
+
+def offered(update: dict[str, Any]) -> tuple[bool, str]:
+    """Whether Compare can be pressed, and what stands above it."""
+    return update["run"]["interactive"], re.sub("<[^>]*>", "", update["lacking"])
+
+
+def test_compare_can_be_pressed_once_a_file_and_a_detector_are_chosen(desk: Desk, clip: Path, dim_clip: Path) -> None:
+    assert offered(compare_handlers.refresh(desk, Setup(picks=ALL), LOCAL)) == (False, "Choose a file first.")
+    update, case_id = taken(desk, clip)
+    assert offered(update) == (True, "")
+    assert update["all"]["interactive"]
+    none = compare_handlers.quick(desk, Setup(case_id), "none", LOCAL)
+    assert offered(none) == (False, "Choose two or more detectors first.")
+    assert offered(compare_handlers.planned(desk, Setup(case_id, picks=ALL), LOCAL)) == (True, "")
+    half = Setup(case_id, mode="files", picks=(FACES,))
+    assert offered(compare_handlers.change_mode(desk, half, LOCAL)) == (False, "Choose two files first.")
+    whole = Setup(case_id, taken(desk, dim_clip, "b", half)[1], "files", (SOUND,))
+    assert offered(compare_handlers.planned(desk, whole, LOCAL)) == (False, ""), "the plan says why"
+    left = compare_handlers.close(desk, Setup(case_id, picks=ALL), "a", LOCAL)
+    assert offered(left) == (False, "Choose a file first.")
+    assert not left["all"]["interactive"]
+
+
+def test_who_may_only_look_is_offered_nothing_that_would_be_refused(desk: Desk, clip: Path) -> None:
+    owner, stranger = Viewer(name="ana"), Viewer(session="session:bo", role=Role.VISITOR)
+    case_id = compare_handlers.take(desk, Setup(), "a", clip, owner, upload=False)["case_a"]
+    code = last(running.start(desk, Setup(case_id, picks=ALL), owner))["code"]
+    steps = list(running.reopen(desk, code, stranger))
+    page = last(steps)
+    assert not page["run"].get("interactive", False)
+    assert "Only whoever opened this case may examine it further" in last(steps[:1])["lacking"]
+    assert (page["stop"]["visible"], page["retry"]["visible"], page["delete_a"]) == (False, False, "")
 
 
 def test_a_stopped_comparison_goes_on(desk: Desk, clip: Path) -> None:
