@@ -71,7 +71,7 @@ class _OwnHead(BaseLoader):
         return source, path, fresh
 
 
-def _answers(_: str) -> bool:
+def _answers(*_: str, **__: str) -> bool:
     """Before this is asked, the server has answered: `launch()` has waited for that without a limit."""
     return True
 

@@ -47,7 +47,7 @@ def test_every_line_says_its_state_why_and_what_it_misses_and_keeps_codes_in_det
 
 @pytest.mark.parametrize("may_add", [True, False], ids=["own", "public"])
 def test_what_is_advised_can_be_done_where_it_is_read(may_add: bool) -> None:
-    told = answer(clean_picture())
+    told = answer_of(result().media, [], file_history(fields={}))
     html = view.lines(told, may_add=may_add)
     assert told.advised
     assert ("dk-to-models" in html) is may_add
