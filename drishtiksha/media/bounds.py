@@ -50,7 +50,7 @@ _SAMPLE_SIZES = re.compile(rb"(?:stsz|stz2).{8}(.{4})", re.DOTALL)
 _EDITS = re.compile(rb"elst.{4}(.{4})", re.DOTALL)
 """The list of stretches that a track is put together from, and how many are stated."""
 _ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
-_FIRST_BOXES = frozenset(
+FIRST_BOXES = frozenset(
     (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"styp", b"moof")
 )
 _TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
@@ -97,10 +97,10 @@ def check_movie(path: Path, name: str) -> None:
     """What an MP4 or MOV file says of its contents, for which FFmpeg takes memory before it reads any of them: a few bytes may
     claim gigabytes. Files of other formats pass. Raises: MediaLimitError."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content[4:8] not in _FIRST_BOXES:
+        if content[4:8] not in FIRST_BOXES:
             return
         samples = edits = 0
-        for start, end in _boxes_of_facts(content):
+        for start, end in boxes_of_facts(content):
             for found in _PACKED_HEADER.finditer(content, start, end):
                 if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
                     raise MediaLimitError(
@@ -122,7 +122,7 @@ def check_movie(path: Path, name: str) -> None:
                 )
 
 
-def _boxes_of_facts(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+def boxes_of_facts(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Where each outermost box begins and ends, but for those of pictures and sound themselves."""
     place = 0
     while place + 16 <= len(content):
