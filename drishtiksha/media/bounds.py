@@ -47,6 +47,8 @@ _PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd(.{4})", re.DOTALL)
 """A packed list of contents as FFmpeg finds it, wherever it stands, and the size that is stated."""
 _SAMPLE_SIZES = re.compile(rb"(?:stsz|stz2).{8}(.{4})", re.DOTALL)
 """The table of the sizes of samples, and how many are stated; of one size for all there is no table."""
+_FRAGMENT = re.compile(rb"trun.{4}(.{4})", re.DOTALL)
+"""The samples of a fragment, and how many are stated: where all are alike, nothing more stands there of any."""
 _EDITS = re.compile(rb"elst.{4}(.{4})", re.DOTALL)
 """The list of stretches that a track is put together from, and how many are stated."""
 _ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
@@ -109,6 +111,7 @@ def check_movie(path: Path, name: str) -> None:
                     )
             for found in _SAMPLE_SIZES.finditer(content, start, end):
                 samples += 0 if _is_plain_sound(content, found.start(), start, end) else int.from_bytes(found[1], "big")
+            samples += sum(int.from_bytes(found[1], "big") for found in _FRAGMENT.finditer(content, start, end))
             if samples > MAX_SAMPLES:
                 raise MediaLimitError(
                     f"{name} is said to hold {samples:,} pictures and pieces of sound; at most {MAX_SAMPLES:,} are taken. Cut out "

@@ -167,6 +167,9 @@ def test_samples_that_a_movie_only_claims_are_counted_before_memory_is_taken_for
     path.write_bytes(whole[: at + 8] + struct.pack(">I", 1_000_000) + whole[at + 12 :])
     with pytest.raises(MediaLimitError, match="1,000,000 stretches"):
         probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    path.write_bytes(whole + box(b"moof", box(b"traf", box(b"trun", struct.pack(">II", 0, 50_000_000)))))
+    with pytest.raises(MediaLimitError, match="50,000,005 pictures and pieces"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
     path.write_bytes(whole.replace(b"stsz" + bytes(8), b"free" + bytes(8)) + box(b"mdat", b"stsz" + b"\xff" * 99))
     check_movie(path, "clip.mp4")
 
