@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,9 @@ MAX_METADATA = 64_000_000
 MAX_SAMPLES = 2_000_000
 """Of all tracks of a movie: pictures, and pieces of sound, of which half an hour has some 90,000 a track."""
 
+MAX_BOXES = 60_000
+"""Of a movie, one behind the other: a fragment a picture makes 54,000 in half an hour. Time grows with their square."""
+
 MAX_EDITS, MAX_EDITED = 1_000, 10_000_000
 """Stretches that the tracks of a movie are put together from, and those times all samples: each stretch may be all of a track.
 Cameras and editing programs write one to three."""
@@ -38,7 +42,13 @@ MAX_FRAMES = 20_000
 """Pictures of an animation."""
 
 MAX_TILES = 5_000
-"""Of a HEIC or AVIF picture, counted as often as they are drawn. Phones write some hundred, of 512 px."""
+"""Of a HEIC or AVIF picture, counted as often as they are drawn: phones write some hundred, of 512 px. Of a JPEG 2000, for each
+of which its decoder takes 11 kB."""
+MAX_PLANES = 4 * MAX_TILES
+"""Of a JPEG 2000: tiles times components."""
+
+MAX_RUNS = 4_000_000
+"""Bytes of a BMP whose pixels are packed as runs, which Pillow unpacks in Python, a pair of bytes at a time."""
 
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 _BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -51,6 +61,10 @@ _FRAGMENT = re.compile(rb"trun.{4}(.{4})", re.DOTALL)
 """The samples of a fragment, and how many are stated: where all are alike, nothing more stands there of any."""
 _EDITS = re.compile(rb"elst.{4}(.{4})", re.DOTALL)
 """The list of stretches that a track is put together from, and how many are stated."""
+BMP_RUNS = (b"\1\0\0\0", b"\2\0\0\0")
+JPEG2000_START = b"\xff\x4f\xff\x51"
+_JPEG2000 = re.compile(re.escape(JPEG2000_START) + rb".{4}(.{34})", re.DOTALL)
+"""The sizes of a picture: its right and lower edge, its origin, the size of a tile, the origin of tiles, and how many components."""
 _ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
 FIRST_BOXES = frozenset(
     (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"styp", b"moof")
@@ -76,6 +90,13 @@ def check_blocks(path: Path, name: str) -> None:
             sizes = _webp(content)
         elif content[:4] in _TIFF_ORDERS:
             sizes = _tiff(content, _TIFF_ORDERS[content[:4]])
+        elif content[4:8] == b"jP  " or content[:4] == JPEG2000_START:
+            for found in _JPEG2000.finditer(content):
+                if _planes(found[1]) > MAX_PLANES:
+                    raise _too_much(name, "tiles")
+            sizes = _jpeg2000(content)
+        elif content[:2] == b"BM" and content[30:34] in BMP_RUNS and len(content) > MAX_RUNS:
+            raise _too_much(name, "runs of pixels")
         elif content[4:8] == b"ftyp":
             if tiles_drawn(content) > MAX_TILES:
                 raise _too_much(name, "tiles in one another")
@@ -102,7 +123,12 @@ def check_movie(path: Path, name: str) -> None:
         if content[4:8] not in FIRST_BOXES:
             return
         samples = edits = 0
-        for start, end in boxes_of_facts(content):
+        for number, (start, end) in enumerate(boxes_of_facts(content), 1):
+            if number > MAX_BOXES:
+                raise MediaLimitError(
+                    f"{name} is put together from more than {MAX_BOXES:,} pieces; reading them would take minutes. Save the video "
+                    "anew in a video program."
+                )
             for found in _PACKED_HEADER.finditer(content, start, end):
                 if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
                     raise MediaLimitError(
@@ -233,6 +259,19 @@ def _tiff(content: mmap.mmap, order: Literal["little", "big"]) -> Sizes:
         yield from itertools.repeat(("block" if len(seen) == 1 else "part", 0), count)
         place += 2 + 12 * count
         place = int.from_bytes(content[place : place + 4], order)
+
+
+def _planes(sizes: bytes) -> int:
+    right, below, _, _, width, height, left, top, components = struct.unpack(">8IH", sizes)
+    if not width or not height:
+        return 0  # its decoder refuses it
+    return -((left - right) // width) * -((top - below) // height) * components
+
+
+def _jpeg2000(content: mmap.mmap) -> Sizes:
+    """The boxes round it. Their contents are not read, but for colours and sizes."""
+    for _ in boxes_of_facts(content):
+        yield "block", 0
 
 
 def _palette(flags: int) -> int:

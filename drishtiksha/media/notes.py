@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Literal
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.bounds import FIRST_BOXES, boxes_of_facts
+from drishtiksha.media.bounds import FIRST_BOXES, MAX_METADATA, boxes_of_facts
 
 MAX_NOTES = 3_000
 """Programs write some dozens, long audio books some hundred for their chapters."""
 
 _VORBIS_COMMENT = re.compile(rb"\0\0[ -<>-~]{1,99}=")
 """The upper half of the length of a comment, and its name (Ogg, FLAC)."""
-_ID3 = re.compile(rb"ID3[\2-\4].{2}([\0-\x7f]{4})", re.DOTALL)
+_ID3 = re.compile(rb"ID3([\2-\4]).(.)([\0-\x7f]{4})", re.DOTALL)
+"""Version, flags and size of a tag."""
 _ID3_FRAME = re.compile(rb"[A-Z][A-Z0-9]{2,3}\0")
 """The name of a frame, and the first byte of its size."""
+_ID3_HEADER, _ID3_EXTENDED = 10, 0x40
+_ID3_PACKED = {3: 0x80, 4: 0x08}
+"""By version, the flag of a frame that unfolds to as many bytes as stand in its first four."""
 _INFO = re.compile(rb"LIST(.{4})INFO", re.DOTALL)
 _MATROSKA = re.compile(rb"\x67\xc8.{1,8}\x45\xa3|\xb6.{1,8}\x73\xc4", re.DOTALL)
 """A note with its name, and a chapter with its number."""
@@ -40,6 +44,8 @@ _FLV_SCRIPT = re.compile(rb"\x12(.{3}).{7}\x02\0\x0a(?:onMetaData|onCuePoint)", 
 _FLV_TAG = 11
 _FLV_NAME = re.compile(rb"\0[\1-\x7f][!-~]+[\0-\2]")
 """A name, and the kind of its value: a number, yes or no, a text."""
+_MXF_SET = re.compile(rb"\x06\x0e\x2b\x34\x02\x53\x01\x01\x0d\x01\x01\x01\x01\x01")
+"""Of what is said of tracks and sources."""
 _APE = re.compile(rb"APETAGEX.{8}(.{4})", re.DOTALL)
 """At either end of APE, WavPack, TTA, Musepack and MP3."""
 _CAF_HEADER = 8
@@ -54,6 +60,11 @@ def check_notes(path: Path, name: str) -> None:
             raise MediaLimitError(
                 f"{name} holds more than {MAX_NOTES:,} notes (titles, comments, chapters) beside its picture or sound; no program "
                 "writes so many, and reading them would take minutes. Save it anew in a sound or video program."
+            )
+        if (unfolded := _unfolded(content)) > MAX_METADATA:
+            raise MediaLimitError(
+                f"The notes of {name} are said to unfold to {unfolded / 1e6:,.0f} MB; no program writes such. Save it anew in a "
+                "sound program."
             )
 
 
@@ -71,6 +82,8 @@ def _of_format(content: mmap.mmap) -> Iterator[object]:
             yield from _claimed(_ASF_LISTS, content, 0, len(content), "little")
         case b"FLV\1":
             yield from _flv(content)
+        case b"\x06\x0e\x2b\x34":
+            yield from _MXF_SET.finditer(content)
         case b"caff":
             yield from _caf(content)
         case _ if content[4:8] in FIRST_BOXES:
@@ -82,8 +95,32 @@ def _of_format(content: mmap.mmap) -> Iterator[object]:
 def _id3(content: mmap.mmap) -> Iterator[object]:
     """Frames of ID3 tags, which stand before MP3 and AAC and within WAV and AIFF."""
     for tag in _ID3.finditer(content):
-        size = sum(byte << 7 * place for place, byte in enumerate(reversed(tag[1])))
-        yield from _ID3_FRAME.finditer(content, tag.end(), tag.end() + size)
+        yield from _ID3_FRAME.finditer(content, tag.end(), tag.end() + _of_seven_bits(tag[3]))
+
+
+def _unfolded(content: mmap.mmap) -> int:
+    """Bytes that packed frames of ID3 tags are said to unfold to; FFmpeg keeps all of them."""
+    size = 0
+    for tag in _ID3.finditer(content):
+        version, place, end = tag[1][0], tag.end(), tag.end() + _of_seven_bits(tag[3])
+        if version not in _ID3_PACKED:
+            continue
+        number = _of_seven_bits if version == 4 else _of_eight_bits
+        if tag[2][0] & _ID3_EXTENDED:
+            place += number(content[place : place + 4]) + (4 if version == 3 else 0)
+        while place + _ID3_HEADER < min(end, len(content)) and content[place]:
+            head = content[place : place + _ID3_HEADER + 4]
+            size += number(head[_ID3_HEADER:]) if head[9] & _ID3_PACKED[version] else 0
+            place += _ID3_HEADER + number(head[4:8])
+    return size
+
+
+def _of_seven_bits(digits: bytes) -> int:
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(digits)))
+
+
+def _of_eight_bits(digits: bytes) -> int:
+    return int.from_bytes(digits, "big")
 
 
 def _ape(content: mmap.mmap) -> Iterator[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,11 +82,29 @@ def info(count: int) -> bytes:
     return wav(chunk(b"LIST", b"INFO" + b"".join(chunk(b"%04x" % number, b"v\0") for number in range(count))))
 
 
+def seven_bits(size: int) -> bytes:
+    return bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
+
+
+def with_id3(frames: bytes) -> bytes:
+    return wav(chunk(b"id3 ", b"ID3\4\0\0" + seven_bits(len(frames)) + frames))
+
+
 def chapters(count: int) -> bytes:
-    """A tag of ID3 with as many, and a WAV file that holds it."""
-    frames = b"".join(b"CHAP" + bytes(3) + b"\x17\0\0" + b"c%05d\0" % n + bytes(16) for n in range(count))
-    size = bytes(len(frames) >> shift & 127 for shift in (21, 14, 7, 0))
-    return wav(chunk(b"id3 ", b"ID3\4\0\0" + size + frames))
+    return with_id3(b"".join(b"CHAP" + seven_bits(23) + b"\0\0c%05d\0" % n + bytes(16) for n in range(count)))
+
+
+def test_notes_that_unfold_to_much_are_refused(tmp_path: Path) -> None:
+    def packed(size: int) -> bytes:
+        body = zlib.compress(b"\3name\0" + bytes(1000))
+        return b"TXXX" + seven_bits(4 + len(body)) + b"\0\x09" + seven_bits(size) + body
+
+    path = tmp_path / "a.wav"
+    path.write_bytes(with_id3(packed(40_000_000) * 2))
+    with pytest.raises(MediaLimitError, match="unfold to 80 MB"):
+        probed(path)
+    path.write_bytes(with_id3(packed(1006) * 2))
+    assert probed(path).sample_rate == RATE
 
 
 @pytest.mark.parametrize("made", [info, chapters])
