@@ -38,6 +38,9 @@ MAX_SCANS = 200
 MAX_PARTS = 2_000_000
 """Pieces of pixel data and frames: of 255 bytes each in GIF, which makes 500 MB."""
 
+MAX_PIECES = 100_000
+"""Strips or tiles of a TIFF: a strip a row makes at most 65,535 of each colour."""
+
 MAX_FRAMES = 20_000
 """Pictures of an animation."""
 
@@ -69,7 +72,11 @@ _ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
 FIRST_BOXES = frozenset(
     (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"styp", b"moof")
 )
-_TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+BIG_TIFF = (b"+\0", b"\0+")
+TIFF_BEGINNINGS = frozenset(order + mark for order in (b"II", b"MM") for mark in (b"*\0", b"\0*", *BIG_TIFF))
+"""Also those that are written the wrong way round, which Pillow takes."""
+PLACES_OF_PIECES = (273, 324)
+"""The facts that tell where the strips or tiles of a page lie."""
 
 
 def check_blocks(path: Path, name: str) -> None:
@@ -88,8 +95,8 @@ def check_blocks(path: Path, name: str) -> None:
             sizes = _gif(content)
         elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
             sizes = _webp(content)
-        elif content[:4] in _TIFF_ORDERS:
-            sizes = _tiff(content, _TIFF_ORDERS[content[:4]])
+        elif content[:4] in TIFF_BEGINNINGS:
+            sizes = _tiff(content, "little" if content[:2] == b"II" else "big")
         elif content[4:8] == b"jP  " or content[:4] == JPEG2000_START:
             for found in _JPEG2000.finditer(content):
                 if _planes(found[1]) > MAX_PLANES:
@@ -103,16 +110,17 @@ def check_blocks(path: Path, name: str) -> None:
             return
         else:
             return
-        blocks = size = parts = frames = scans = 0
+        blocks = size = parts = frames = scans = pieces = 0
         for kind, length in sizes:
             blocks += kind == "block"
             size += length if kind == "block" else 0
             parts += kind == "part"
             frames += kind == "frame"
             scans += kind == "scan"
+            pieces += kind == "piece"
             if blocks > MAX_BLOCKS or size > MAX_METADATA:
                 raise _too_much(name, "pieces of text and other notes beside its picture")
-            if parts > MAX_PARTS or frames > MAX_FRAMES or scans > MAX_SCANS:
+            if parts > MAX_PARTS or frames > MAX_FRAMES or scans > MAX_SCANS or pieces > MAX_PIECES:
                 raise _too_much(name, "pieces of picture data")
 
 
@@ -181,7 +189,7 @@ def _too_much(name: str, what: str) -> MediaLimitError:
 
 
 Sizes = Iterator[tuple[str, int]]
-"""What it is ("block" of notes, "part" of the pixels, "frame", "scan") and how many bytes."""
+"""What it is ("block" of notes, "part" of the pixels, "piece" of a page, "frame", "scan") and how many bytes."""
 
 
 def _png(content: mmap.mmap) -> Sizes:
@@ -249,16 +257,22 @@ def _webp(content: mmap.mmap) -> Sizes:
 
 
 def _tiff(content: mmap.mmap, order: Literal["little", "big"]) -> Sizes:
-    """The list of facts of each page. What a fact holds is not counted: layers of an editor may be large."""
+    """The list of facts of each page. What a fact holds is not counted: layers of an editor may be large. Of the first page the
+    tiles or strips are, which Pillow goes through in Python."""
+    big = content[2:4] in BIG_TIFF
+    head, entry, width = (8, 20, 8) if big else (2, 12, 4)
     seen: set[int] = set()
-    place = int.from_bytes(content[4:8], order)
-    while 0 < place <= len(content) - 2 and place not in seen:
-        seen.add(place)
-        count = min(int.from_bytes(content[place : place + 2], order), (len(content) - place) // 12)
+    place = int.from_bytes(content[8:16] if big else content[4:8], order)
+    while 0 < place <= len(content) - head and place not in seen:
+        count = min(int.from_bytes(content[place : place + head], order), (len(content) - place) // entry)
         yield "frame", 0
-        yield from itertools.repeat(("block" if len(seen) == 1 else "part", 0), count)
-        place += 2 + 12 * count
-        place = int.from_bytes(content[place : place + 4], order)
+        yield from itertools.repeat(("part" if seen else "block", 0), count)
+        for fact in range(place + head, place + head + entry * count, entry) if not seen else ():
+            if int.from_bytes(content[fact : fact + 2], order) in PLACES_OF_PIECES:
+                yield from itertools.repeat(("piece", 0), int.from_bytes(content[fact + 4 : fact + 4 + width], order))
+        seen.add(place)
+        place += head + entry * count
+        place = int.from_bytes(content[place : place + width], order)
 
 
 def _planes(sizes: bytes) -> int:
