@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,9 @@ MAX_METADATA = 64_000_000
 MAX_SAMPLES = 2_000_000
 """Of all tracks of a movie: pictures, and pieces of sound, of which half an hour has some 90,000 a track."""
 
+MAX_BOXES = 60_000
+"""Of a movie, one behind the other: a fragment a picture makes 54,000 in half an hour. Time grows with their square."""
+
 MAX_EDITS, MAX_EDITED = 1_000, 10_000_000
 """Stretches that the tracks of a movie are put together from, and those times all samples: each stretch may be all of a track.
 Cameras and editing programs write one to three."""
@@ -34,11 +38,20 @@ MAX_SCANS = 200
 MAX_PARTS = 2_000_000
 """Pieces of pixel data and frames: of 255 bytes each in GIF, which makes 500 MB."""
 
+MAX_PIECES = 100_000
+"""Strips or tiles of a TIFF: a strip a row makes at most 65,535 of each colour."""
+
 MAX_FRAMES = 20_000
 """Pictures of an animation."""
 
 MAX_TILES = 5_000
-"""Of a HEIC or AVIF picture, counted as often as they are drawn. Phones write some hundred, of 512 px."""
+"""Of a HEIC or AVIF picture, counted as often as they are drawn: phones write some hundred, of 512 px. Of a JPEG 2000, for each
+of which its decoder takes 11 kB."""
+MAX_PLANES = 4 * MAX_TILES
+"""Of a JPEG 2000: tiles times components."""
+
+MAX_RUNS = 4_000_000
+"""Bytes of a BMP whose pixels are packed as runs, which Pillow unpacks in Python, a pair of bytes at a time."""
 
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 _BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -47,13 +60,23 @@ _PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd(.{4})", re.DOTALL)
 """A packed list of contents as FFmpeg finds it, wherever it stands, and the size that is stated."""
 _SAMPLE_SIZES = re.compile(rb"(?:stsz|stz2).{8}(.{4})", re.DOTALL)
 """The table of the sizes of samples, and how many are stated; of one size for all there is no table."""
+_FRAGMENT = re.compile(rb"trun.{4}(.{4})", re.DOTALL)
+"""The samples of a fragment, and how many are stated: where all are alike, nothing more stands there of any."""
 _EDITS = re.compile(rb"elst.{4}(.{4})", re.DOTALL)
 """The list of stretches that a track is put together from, and how many are stated."""
+BMP_RUNS = (b"\1\0\0\0", b"\2\0\0\0")
+JPEG2000_START = b"\xff\x4f\xff\x51"
+_JPEG2000 = re.compile(re.escape(JPEG2000_START) + rb".{4}(.{34})", re.DOTALL)
+"""The sizes of a picture: its right and lower edge, its origin, the size of a tile, the origin of tiles, and how many components."""
 _ONE_EACH = b"stts" + bytes(4) + b"\0\0\0\1"
-_FIRST_BOXES = frozenset(
+FIRST_BOXES = frozenset(
     (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"styp", b"moof")
 )
-_TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+BIG_TIFF = (b"+\0", b"\0+")
+TIFF_BEGINNINGS = frozenset(order + mark for order in (b"II", b"MM") for mark in (b"*\0", b"\0*", *BIG_TIFF))
+"""Also those that are written the wrong way round, which Pillow takes."""
+PLACES_OF_PIECES = (273, 324)
+"""The facts that tell where the strips or tiles of a page lie."""
 
 
 def check_blocks(path: Path, name: str) -> None:
@@ -72,24 +95,32 @@ def check_blocks(path: Path, name: str) -> None:
             sizes = _gif(content)
         elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
             sizes = _webp(content)
-        elif content[:4] in _TIFF_ORDERS:
-            sizes = _tiff(content, _TIFF_ORDERS[content[:4]])
+        elif content[:4] in TIFF_BEGINNINGS:
+            sizes = _tiff(content, "little" if content[:2] == b"II" else "big")
+        elif content[4:8] == b"jP  " or content[:4] == JPEG2000_START:
+            for found in _JPEG2000.finditer(content):
+                if _planes(found[1]) > MAX_PLANES:
+                    raise _too_much(name, "tiles")
+            sizes = _jpeg2000(content)
+        elif content[:2] == b"BM" and content[30:34] in BMP_RUNS and len(content) > MAX_RUNS:
+            raise _too_much(name, "runs of pixels")
         elif content[4:8] == b"ftyp":
             if tiles_drawn(content) > MAX_TILES:
                 raise _too_much(name, "tiles in one another")
             return
         else:
             return
-        blocks = size = parts = frames = scans = 0
+        blocks = size = parts = frames = scans = pieces = 0
         for kind, length in sizes:
             blocks += kind == "block"
             size += length if kind == "block" else 0
             parts += kind == "part"
             frames += kind == "frame"
             scans += kind == "scan"
+            pieces += kind == "piece"
             if blocks > MAX_BLOCKS or size > MAX_METADATA:
                 raise _too_much(name, "pieces of text and other notes beside its picture")
-            if parts > MAX_PARTS or frames > MAX_FRAMES or scans > MAX_SCANS:
+            if parts > MAX_PARTS or frames > MAX_FRAMES or scans > MAX_SCANS or pieces > MAX_PIECES:
                 raise _too_much(name, "pieces of picture data")
 
 
@@ -97,10 +128,15 @@ def check_movie(path: Path, name: str) -> None:
     """What an MP4 or MOV file says of its contents, for which FFmpeg takes memory before it reads any of them: a few bytes may
     claim gigabytes. Files of other formats pass. Raises: MediaLimitError."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content[4:8] not in _FIRST_BOXES:
+        if content[4:8] not in FIRST_BOXES:
             return
         samples = edits = 0
-        for start, end in _boxes_of_facts(content):
+        for number, (start, end) in enumerate(boxes_of_facts(content), 1):
+            if number > MAX_BOXES:
+                raise MediaLimitError(
+                    f"{name} is put together from more than {MAX_BOXES:,} pieces; reading them would take minutes. Save the video "
+                    "anew in a video program."
+                )
             for found in _PACKED_HEADER.finditer(content, start, end):
                 if (size := int.from_bytes(found[1], "big")) > MAX_METADATA:
                     raise MediaLimitError(
@@ -109,6 +145,7 @@ def check_movie(path: Path, name: str) -> None:
                     )
             for found in _SAMPLE_SIZES.finditer(content, start, end):
                 samples += 0 if _is_plain_sound(content, found.start(), start, end) else int.from_bytes(found[1], "big")
+            samples += sum(int.from_bytes(found[1], "big") for found in _FRAGMENT.finditer(content, start, end))
             if samples > MAX_SAMPLES:
                 raise MediaLimitError(
                     f"{name} is said to hold {samples:,} pictures and pieces of sound; at most {MAX_SAMPLES:,} are taken. Cut out "
@@ -122,7 +159,7 @@ def check_movie(path: Path, name: str) -> None:
                 )
 
 
-def _boxes_of_facts(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+def boxes_of_facts(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Where each outermost box begins and ends, but for those of pictures and sound themselves."""
     place = 0
     while place + 16 <= len(content):
@@ -152,7 +189,7 @@ def _too_much(name: str, what: str) -> MediaLimitError:
 
 
 Sizes = Iterator[tuple[str, int]]
-"""What it is ("block" of notes, "part" of the pixels, "frame", "scan") and how many bytes."""
+"""What it is ("block" of notes, "part" of the pixels, "piece" of a page, "frame", "scan") and how many bytes."""
 
 
 def _png(content: mmap.mmap) -> Sizes:
@@ -220,16 +257,35 @@ def _webp(content: mmap.mmap) -> Sizes:
 
 
 def _tiff(content: mmap.mmap, order: Literal["little", "big"]) -> Sizes:
-    """The list of facts of each page. What a fact holds is not counted: layers of an editor may be large."""
+    """The list of facts of each page. What a fact holds is not counted: layers of an editor may be large. Of the first page the
+    tiles or strips are, which Pillow goes through in Python."""
+    big = content[2:4] in BIG_TIFF
+    head, entry, width = (8, 20, 8) if big else (2, 12, 4)
     seen: set[int] = set()
-    place = int.from_bytes(content[4:8], order)
-    while 0 < place <= len(content) - 2 and place not in seen:
-        seen.add(place)
-        count = min(int.from_bytes(content[place : place + 2], order), (len(content) - place) // 12)
+    place = int.from_bytes(content[8:16] if big else content[4:8], order)
+    while 0 < place <= len(content) - head and place not in seen:
+        count = min(int.from_bytes(content[place : place + head], order), (len(content) - place) // entry)
         yield "frame", 0
-        yield from itertools.repeat(("block" if len(seen) == 1 else "part", 0), count)
-        place += 2 + 12 * count
-        place = int.from_bytes(content[place : place + 4], order)
+        yield from itertools.repeat(("part" if seen else "block", 0), count)
+        for fact in range(place + head, place + head + entry * count, entry) if not seen else ():
+            if int.from_bytes(content[fact : fact + 2], order) in PLACES_OF_PIECES:
+                yield from itertools.repeat(("piece", 0), int.from_bytes(content[fact + 4 : fact + 4 + width], order))
+        seen.add(place)
+        place += head + entry * count
+        place = int.from_bytes(content[place : place + width], order)
+
+
+def _planes(sizes: bytes) -> int:
+    right, below, _, _, width, height, left, top, components = struct.unpack(">8IH", sizes)
+    if not width or not height:
+        return 0  # its decoder refuses it
+    return -((left - right) // width) * -((top - below) // height) * components
+
+
+def _jpeg2000(content: mmap.mmap) -> Sizes:
+    """The boxes round it. Their contents are not read, but for colours and sizes."""
+    for _ in boxes_of_facts(content):
+        yield "block", 0
 
 
 def _palette(flags: int) -> int:

@@ -57,6 +57,18 @@ SHORT_OF_PROCESSOR = 5
 TASKS = Path("/proc/self/task")
 
 
+_given_up: dict[threading.Thread, float] = {}
+"""Threads of decoders that did not answer in time, and since when."""
+
+
+def astray_s() -> float:
+    """For how long a decoder that was given up has worked on, s, of several the longest; 0 where none does. Nothing but the end
+    of this process stops it."""
+    for thread in [thread for thread in list(_given_up) if not thread.is_alive()]:
+        _given_up.pop(thread, None)
+    return time.monotonic() - min(list(_given_up.values()), default=time.monotonic())
+
+
 class _Abandoned(BaseException):
     """Ends the worker once nobody waits for it. Not an Exception, so that no handler in a decoder loop keeps it."""
 
@@ -168,6 +180,7 @@ def guarded(
             del item  # or a large one would be kept while the next is waited for
     except (DecodeStalledError, TimeUpError):
         stalled = True
+        _given_up[worker] = time.monotonic()
         raise
     finally:
         pulse.stop()

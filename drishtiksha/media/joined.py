@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from drishtiksha.errors import MediaLimitError
+
 OGG_FIRST = b"OggS\0\x02"
 """A page with the header of a stream."""
 OGG_PAGE, OGG_SEGMENTS = 27, 26
@@ -19,11 +21,24 @@ FLV_HEADER = b"\0\0\0\x09\0\0\0\0"
 FLV_BYTES = 13
 
 
+MAX_JOINED = 500
+"""Of which each is opened by itself, several times."""
+
+
 class Span(NamedTuple):
     """Bytes of a file: from `start` up to `end`."""
 
     start: int
     end: int
+
+
+def check_joined(path: Path, name: str) -> None:
+    """Raises: MediaLimitError for a file that is joined of too many."""
+    if len(recordings_in(path)) + len(headers_in(path)) > MAX_JOINED:
+        raise MediaLimitError(
+            f"{name} is joined from more than {MAX_JOINED} recordings; opening each of them would take minutes. Examine them one "
+            "by one, or save them as one recording in a sound or video program."
+        )
 
 
 def recordings_in(path: Path) -> tuple[Span, ...]:

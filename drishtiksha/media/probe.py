@@ -15,7 +15,10 @@ from drishtiksha.media.faults import Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.joined import check_joined
+from drishtiksha.media.notes import check_notes
 from drishtiksha.media.partial import BROKEN_PICTURE
+from drishtiksha.media.programs import check_programs
 from drishtiksha.media.stillcolour import EXIF_IFD
 from drishtiksha.media.tracks import fact, track_facts
 from drishtiksha.results import MediaInfo, MediaKind
@@ -60,6 +63,9 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
         except UnidentifiedImageError:
             refuse_others(path, name)
             check_movie(path, name)
+            check_notes(path, name)
+            check_joined(path, name)
+            check_programs(path, name)
             return MediaInfo(**known, **track_facts(path, name, limits, pulse))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)

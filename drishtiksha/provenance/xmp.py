@@ -9,6 +9,7 @@ from drishtiksha.provenance.fields import Fields
 MAX_PACKET = 2_000_000
 """Bytes of XMP that are parsed."""
 MAX_DEPTH = 8
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 PREFIXES = {
     "http://ns.adobe.com/xap/1.0/": "xmp",
@@ -34,15 +35,23 @@ CAMERA_RAW = "crs:"
 """Hundreds of slider positions of a raw converter: passed over."""
 
 
+class _Plain(ElementTree.TreeBuilder):
+    """Builds no document that declares its type: XMP has none, and with one come entities that could blow it up, whatever the
+    encoding that hides them."""
+
+    def doctype(self, *_: str | None) -> None:
+        raise ValueError("a document type")
+
+
 def read_xmp(packet: bytes | str, fields: Fields) -> bool:
     """Add the fields of one XMP packet. False when it cannot be read."""
     data = packet.encode("utf-8", errors="replace") if isinstance(packet, str) else packet
-    # XMP has no document type; where one is declared, entities could blow it up. It may be written in UTF-16.
-    plain = data.replace(b"\0", b"")
-    if len(data) > MAX_PACKET or b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
+    if len(data) > MAX_PACKET:
         return False
     try:
-        root = ElementTree.fromstring(data.strip(b"\0 \r\n\t"))  # noqa: S314 - bounded, and without entities
+        parser = ElementTree.XMLParser(target=_Plain())  # noqa: S314 - bounded, and without entities
+        parser.feed(data if data.startswith(UTF_16) else data.strip(b"\0 \r\n\t"))
+        root = parser.close()
     except (ElementTree.ParseError, ValueError, LookupError):
         return False
     _walk(root, "", fields, 0)

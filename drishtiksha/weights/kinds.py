@@ -55,9 +55,11 @@ def parts_listed(path: Path) -> list[Path]:
     with path.open("rb") as file:
         if b'"weight_map"' not in file.read(HEAD):
             return []
+        file.seek(0)
+        listed = file.read(MAX_LIST)
     try:
-        names = sorted(set(json.loads(path.read_bytes())["weight_map"].values()))
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        names = sorted(set(json.loads(listed)["weight_map"].values()))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise WeightsDamagedError(f"{path} is a damaged list of the parts of a checkpoint. Fetch it again.") from error
     if any(not isinstance(name, str) or Path(name).name != name for name in names):
         raise WeightsDamagedError(f"{path} names parts that do not lie beside it. Wanted bare file names.")
@@ -93,7 +95,7 @@ def is_cut(path: Path) -> bool:
             8 + length + max((one["data_offsets"][1] for name, one in tensors.items() if name != META), default=0)
             > size
         )
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError):
         return len(listed) < length
 
 

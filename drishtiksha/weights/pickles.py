@@ -61,11 +61,13 @@ _BROKEN = (
     EOFError,
     RuntimeError,
     NotImplementedError,
+    MemoryError,
+    OverflowError,
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
 )
-"""What a damaged zip or pickle makes its readers raise."""
+"""What a damaged zip or pickle makes its readers raise: for a text that is said to have a terabyte, MemoryError."""
 
 
 class Inert:

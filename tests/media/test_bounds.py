@@ -16,9 +16,10 @@ from PIL import Image, PngImagePlugin
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media import image
-from drishtiksha.media.bounds import MAX_BLOCKS, MAX_FRAMES, MAX_SCANS, check_blocks, check_movie
+from drishtiksha.media.bounds import MAX_BLOCKS, MAX_BOXES, MAX_FRAMES, MAX_PIECES, MAX_SCANS, check_blocks, check_movie
 from drishtiksha.media.image import read_image
 from drishtiksha.media.probe import probe
+from drishtiksha.media.programs import check_programs
 from drishtiksha.settings import MediaLimits
 
 
@@ -75,6 +76,39 @@ def with_tiff_facts(count: int) -> bytes:
     return body[:4] + struct.pack("<I", len(body)) + body[8:] + struct.pack("<H", own + count) + facts + more + bytes(4)
 
 
+def with_tiff_tiles(count: int, *, big: bool = False) -> bytes:
+    """A row of so many, 16 x 16 pixels each, all stored at one place."""
+    number, page = ("Q", "Q") if big else ("I", "H")
+    values = {256: 16 * count, 257: 16, 258: 8, 259: 1, 262: 1, 277: 1, 322: 16, 323: 16, 324: 0, 325: 0}
+    head = b"II" + (struct.pack("<HHHQ", 43, 8, 0, 16) if big else struct.pack("<HI", 42, 8))
+    behind = len(head) + struct.calcsize(f"<{page}") + len(values) * (20 if big else 12) + struct.calcsize(f"<{number}")
+    facts = b""
+    for tag, value in values.items():
+        many = tag in (324, 325)
+        facts += struct.pack(f"<HH{number}{number}", tag, 4, count if many else 1, behind if many else value)
+    return (
+        head + struct.pack(f"<{page}", len(values)) + facts + bytes(8 if big else 4) + struct.pack("<I", behind) * count
+    )
+
+
+def with_big_tiff_tiles(count: int) -> bytes:
+    return with_tiff_tiles(count, big=True)
+
+
+def with_jpeg2000_boxes(count: int) -> bytes:
+    body = saved("JPEG2000")
+    at = body.index(b"jp2h") - 4
+    return body[:at] + box(b"free", b"") * count + body[at:]
+
+
+def with_jpeg2000_tiles(count: int) -> bytes:
+    """A row of so many, one pixel wide each."""
+    body = saved("JPEG2000")
+    at = body.index(b"\xff\x51")
+    sizes = struct.pack(">8I", count, 96, 0, 0, 1, 96, 0, 0)
+    return body[: at + 6] + sizes + body[at + 38 :]
+
+
 def with_tiff_pages(count: int) -> bytes:
     body = saved("TIFF")
     pages = b"".join(b"\0\0" + struct.pack("<I", len(body) + 6 * (n + 1)) for n in range(count))
@@ -87,9 +121,12 @@ def with_tiff_pages(count: int) -> bytes:
     ("made", "most"),
     [
         (with_jpeg_scans, MAX_SCANS),
+        (with_jpeg2000_boxes, MAX_BLOCKS),
         (with_webp_chunks, MAX_BLOCKS),
         (with_tiff_facts, MAX_BLOCKS),
         (with_tiff_pages, MAX_FRAMES),
+        (with_tiff_tiles, MAX_PIECES),
+        (with_big_tiff_tiles, MAX_PIECES),
         (with_png_texts, MAX_BLOCKS),
         (with_jpeg_comments, MAX_BLOCKS),
         (with_gif_comments, MAX_BLOCKS),
@@ -102,7 +139,29 @@ def test_what_would_take_minutes_to_read_is_refused(tmp_path: Path, made: Callab
     with pytest.raises(MediaLimitError, match="picture holds more pieces"):
         probe(path, "picture", "0" * 64, MediaLimits())
     path.write_bytes(made(150))
-    assert probe(path, "picture", "0" * 64, MediaLimits()).width == 128
+    assert probe(path, "picture", "0" * 64, MediaLimits()).width in (128, 150 * 16)
+
+
+def test_tiles_for_which_a_decoder_takes_memory_each_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "picture.jp2"
+    path.write_bytes(with_jpeg2000_tiles(20_000))
+    with pytest.raises(MediaLimitError, match="holds more tiles"):
+        probe(path, "picture.jp2", "0" * 64, MediaLimits())
+    path.write_bytes(with_jpeg2000_tiles(128))
+    check_blocks(path, "picture.jp2")
+
+
+def test_runs_that_are_unpacked_in_python_are_bounded(tmp_path: Path) -> None:
+    def packed(pairs: int) -> bytes:
+        head = struct.pack("<IiiHHIIiiII", 40, 100, 100, 1, 8, 1, 0, 0, 0, 0, 0)
+        return b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + 1024) + head + bytes(1024) + b"\1\7" * pairs
+
+    path = tmp_path / "runs.bmp"
+    path.write_bytes(packed(2_000_000))
+    with pytest.raises(MediaLimitError, match="runs of pixels"):
+        probe(path, "runs.bmp", "0" * 64, MediaLimits())
+    path.write_bytes(packed(10_000))
+    assert probe(path, "runs.bmp", "0" * 64, MediaLimits()).width == 100
 
 
 def test_damaged_files_end_the_count(tmp_path: Path) -> None:
@@ -167,6 +226,12 @@ def test_samples_that_a_movie_only_claims_are_counted_before_memory_is_taken_for
     path.write_bytes(whole[: at + 8] + struct.pack(">I", 1_000_000) + whole[at + 12 :])
     with pytest.raises(MediaLimitError, match="1,000,000 stretches"):
         probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    path.write_bytes(whole + box(b"moof", box(b"traf", box(b"trun", struct.pack(">II", 0, 50_000_000)))))
+    with pytest.raises(MediaLimitError, match="50,000,005 pictures and pieces"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
+    path.write_bytes(whole + box(b"moof", b"") * MAX_BOXES)
+    with pytest.raises(MediaLimitError, match="more than 60,000 pieces"):
+        probe(path, "clip.mp4", "0" * 64, MediaLimits())
     path.write_bytes(whole.replace(b"stsz" + bytes(8), b"free" + bytes(8)) + box(b"mdat", b"stsz" + b"\xff" * 99))
     check_movie(path, "clip.mp4")
 
@@ -192,3 +257,21 @@ def test_hundreds_of_tracks_are_refused_before_each_takes_memory(tmp_path: Path)
     path.write_bytes(whole[:at] + whole[at : at + 4] + b"free" + whole[at + 8 :] + box(b"moov", moov[8:] + track * 200))
     with pytest.raises(MediaLimitError, match="more than 128 tracks"):
         probe(path, "many.mp4", "0" * 64, MediaLimits())
+
+
+def program_table(numbers: range) -> bytes:
+    """A packet of a transport stream that announces these programmes."""
+    entries = b"".join(struct.pack(">HH", number, 0xE100) for number in numbers)
+    section = b"\0" + struct.pack(">HHBBB", 0xB000 | len(entries) + 9, 1, 0xC1, 0, 0) + entries + bytes(4)
+    return (b"G\x40\0\x10\0" + section).ljust(188, b"\xff")
+
+
+def test_thousands_of_programmes_are_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.ts", [coded_frame(1)] * 5)
+    whole = path.read_bytes()
+    tables = [program_table(range(first, first + 40)) for first in range(1, 1200, 40)]
+    path.write_bytes(b"".join(tables) + whole)
+    with pytest.raises(MediaLimitError, match="more than 1,000 programmes"):
+        probe(path, "clip.ts", "0" * 64, MediaLimits())
+    path.write_bytes(tables[0] * 100 + b"".join(tables[:20]) + whole)
+    check_programs(path, "clip.ts")

@@ -99,7 +99,13 @@ def test_a_stall_is_given_up_and_names_the_file() -> None:
     with pytest.raises(DecodeStalledError, match=r"holiday\.mp4.*0\.3 seconds"):
         next(items)
     assert time.monotonic() - started < 2
+    assert guard.astray_s() >= 0
+    assert (astray := [thread for thread in guard._given_up if thread.name == "decode holiday.mp4"])
     release.set()
+    for thread in astray:
+        thread.join(10)
+    guard.astray_s()
+    assert not set(astray) & guard._given_up.keys(), "it has ended after all"
 
 
 def test_beats_without_items_are_no_stall() -> None:

@@ -157,12 +157,17 @@ def test_the_chinese_label_of_generated_content(label, says, scene, tmp_path, lo
     assert found.fields["XMP TC260:AIGC"] == value
 
 
-def test_xmp_with_entities_is_not_parsed():
-    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-16", "cp037"])
+def test_xmp_with_entities_is_not_parsed(encoding):
+    declared = '<?xml version="1.0" encoding="cp037"?>'.encode("ascii") if encoding == "cp037" else b""
+    type_of_it = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
     fields = Fields()
-    assert not read_xmp(bomb, fields)
-    assert not read_xmp(b"<x><y></x>", fields)
+    assert not read_xmp(declared + f"{type_of_it}<x><y>&b;</y></x>".encode(encoding), fields)
+    assert not read_xmp(declared + "<x><y></x>".encode(encoding), fields)
     assert not len(fields)
+    if encoding in ("utf-8", "utf-16"):  # the others begin as no XML does
+        assert read_xmp(declared + "<x><y>aaaa</y></x>".encode(encoding), fields)
+        assert fields.as_dict() == {"XMP y": "aaaa"}
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")

@@ -31,6 +31,7 @@ from drishtiksha.services import worker as worker_module
 from drishtiksha.services.devices import by_device, by_device_elsewhere
 from drishtiksha.services.intake import take_in
 from drishtiksha.services.lines import Lines
+from drishtiksha.services.taking import must_end
 from drishtiksha.services.workbench import Workbench
 from drishtiksha.services.workers import Workers
 from drishtiksha.settings import ROOT, load_settings
@@ -254,6 +255,11 @@ def test_whatever_is_shown_of_a_file_is_decoded_apart_and_a_crash_there_costs_th
     assert sent[5:] == ["look", "look"], "once, and once again"
     fault.clear()
     assert case.look(Filter.NOISE).path.is_file()
+
+
+@pytest.mark.parametrize(("since_s", "waiting", "ends"), [(0, 0, False), (11, 0, True), (60, 2, False), (121, 2, True)])
+def test_a_decoder_that_was_given_up_and_works_on_ends_its_process(since_s, waiting, ends):
+    assert must_end(since_s, waiting) is ends
 
 
 def reader_of(keeper: Any) -> int:

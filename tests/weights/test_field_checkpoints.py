@@ -34,6 +34,7 @@ from drishtiksha.errors import (
     WeightsNotAllowedError,
 )
 from drishtiksha.weights import layout, pickles
+from drishtiksha.weights.kinds import is_cut, parts_listed
 from drishtiksha.weights.loading import COUNTERS
 
 
@@ -389,6 +390,23 @@ MANY_CALLS = b"\x80\x02(cargparse\nNamespace\nq\x00" + b"h\x00)R" * 200_000 + b"
 
 LAUGHS = b"\x80\x02}()q\x00" + b"".join(b"h%c\x86q%c" % (i, i + 1) for i in range(60)) + b"K\1u."
 """A dict whose key is a tuple of two tuples of two tuples, sixty times: Python would hash 2^60 parts."""
+
+
+@pytest.mark.parametrize("opcode", [b"\x8d", b"\x8e", b"\x96"], ids=["text", "bytes", "bytearray"])
+@pytest.mark.parametrize("length", [1 << 45, (1 << 64) - 1])
+def test_a_text_that_is_said_to_have_terabytes_is_damage(tmp_path, opcode, length):
+    (tmp_path / "long.pth").write_bytes(b"\x80\5" + opcode + length.to_bytes(8, "little") + b"abc.")
+    with pytest.raises(WeightsDamagedError):
+        pickles.inspect(tmp_path / "long.pth")
+
+
+def test_lists_nested_without_end_are_damaged_lists(tmp_path):
+    deep = b"[" * 200_000
+    (tmp_path / "model.safetensors.index.json").write_bytes(b'{"weight_map":' + deep)
+    with pytest.raises(WeightsDamagedError, match="damaged list"):
+        parts_listed(tmp_path / "model.safetensors.index.json")
+    (tmp_path / "a.safetensors").write_bytes((5 + len(deep)).to_bytes(8, "little") + b'{"a":' + deep)
+    assert not is_cut(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("program", [DEEP, LISTS, MANY_CALLS, LAUGHS], ids=["deep", "lists", "calls", "laughs"])

@@ -6,10 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Any
 
 from drishtiksha.casefile import CaseFile, HumanVerdict, Viewer
+from drishtiksha.plaintext import escaped
 from drishtiksha.render import words
 from drishtiksha.results import Prediction
 from drishtiksha.services.reviews import disputed
@@ -49,7 +50,7 @@ class Filter:
             return cls()
         if not isinstance(data, dict):
             return cls()
-        text = {name: str(data.get(name) or "") for name in ("verdict", "model", "since", "until")}
+        text = {name: escaped(str(data.get(name) or "")) for name in ("verdict", "model", "since", "until")}
         return cls(**text, unreviewed=bool(data.get("unreviewed")), disagreement=bool(data.get("disagreement")))
 
     def find(self, bench: Workbench, viewer: Viewer) -> list[CaseFile]:
@@ -62,7 +63,7 @@ class Filter:
             reviewed=False if self.unreviewed else None,
             disagreement=True if self.disagreement else None,
             since=_day(self.since),
-            until=until + timedelta(days=1) if until else None,
+            until=until + timedelta(days=1) if until and until.year < MAXYEAR else None,
             limit=SEARCHED if human else SHOWN,
         )
         return [case for case in found if not human or case.human_verdict == human][:SHOWN]

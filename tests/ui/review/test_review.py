@@ -177,8 +177,11 @@ def test_filters(desk: Desk, case: CaseFile) -> None:
     assert found(disagreement="on") == found(verdict="human:unclear") == 1
     (row,) = Filter.of("{}").find(desk.workbench, LOCAL)
     assert "reviewers differ" in case_list([row])
-    for nonsense in ("", None, "[1]", "{broken", '{"since": "yesterday", "verdict": "x"}'):
+    deep = "[" * 100_000, '{"model":' * 100_000
+    for nonsense in ("", None, "[1]", "{broken", '{"since": "yesterday", "verdict": "x"}', *deep):
         assert Filter.of(nonsense).find(desk.workbench, LOCAL)
+    assert found(until="9999-12-31") == 1
+    assert found(model="\ud800") == 0, "half a character, which no database takes"
 
 
 def test_an_export_holds_the_reviews_and_taking_it_in_adds_nothing(desk: Desk, case: CaseFile, upload: Any) -> None:
