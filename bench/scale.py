@@ -79,7 +79,7 @@ class Cluster:
     nodes: int = 1
     cores: int = field(default=16, metadata={"help": "of a node, as fast as the measured one"})
     gpus: int = field(default=0, metadata={"help": "of a node"})
-    actors: int = field(default=1, metadata={"help": "workers that share a GPU; without GPUs there is one a core"})
+    files: int = field(default=8, metadata={"help": "judged at once on a GPU; without GPUs there is one a core"})
     speedup: float = field(default=20.0, metadata={"help": "of a forward pass, one GPU against one core"})
     node_bytes: float = field(default=1.25e9, metadata={"help": "bytes a second into a node (10 Gbit/s)"})
     store_bytes: float = field(
@@ -91,8 +91,8 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """Of a node."""
-        return min(self.cores, self.gpus * self.actors) if self.gpus else self.cores
+        """Files that a node judges at once, each on a core of its own."""
+        return min(self.cores, self.gpus * self.files) if self.gpus else self.cores
 
     def units(self, hours: float) -> float:
         return hours * self.nodes * (self.cores + self.gpus * self.gpu_units)
@@ -277,7 +277,11 @@ def _varied(told: Told, number: int, rng: random.Random) -> Told:
 
 SIZES = {10_000: 1, 1_000_000: 16, 100_000_000: 256}
 """Nodes by clips."""
-KINDS: dict[str, dict[str, int]] = {"16 cores": {}, "1 GPU": {"gpus": 1}, "1 GPU, 8 workers": {"gpus": 1, "actors": 8}}
+KINDS: dict[str, dict[str, int]] = {
+    "16 cores": {},
+    "1 GPU, 1 file at once": {"gpus": 1, "files": 1},
+    "1 GPU": {"gpus": 1},
+}
 HEAVY = 30.0
 """Forward seconds a clip of a large network on one core, for the rows that say what a GPU is for. Assumed."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
@@ -38,6 +38,9 @@ from drishtiksha.weights import (
     state,
     used_parts,
 )
+
+if TYPE_CHECKING:
+    from drishtiksha.detectors.joined import Together
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class ModelManager:
         self._pins: Counter[str] = Counter()
         self._changing = threading.Lock()
         self._loading = {name: threading.Lock() for name in self.model_configs}
+        self._together: Together | None = None
         self._warm = threading.Event()
         self._warm.set()
 
@@ -178,6 +182,13 @@ class ModelManager:
             return detector
 
     get_model = load_model
+
+    def compute_together(self, together: Together) -> None:
+        """From now on networks compute what several files bring as one batch, those of models that are loaded later too."""
+        with self._changing:
+            self._together = together
+            for detector in self._models.values():
+                together.join(detector)
 
     def warm_up(self) -> None:
         """Build the networks of the models that ship, without weights, so that the first analysis need not wait for what they
@@ -344,6 +355,8 @@ class ModelManager:
                 from drishtiksha.detectors.engine import find_engine
 
                 detector.engine, detector.engine_note = find_engine(detector, self.settings.engines_dir)
+            if self._together is not None:
+                self._together.join(detector)
             return detector
         except DrishtikshaError as error:
             raise ModelRegistryError(f"{name} could not be loaded. {error}") from error

@@ -21,8 +21,8 @@ SOLID = Cluster(nodes=4, cores=8, lost_h=1e9)
         ("driver", WORK, replace(PARTS, driver_s=0.5), SOLID, 100_000 * 0.5 / 3600),
         ("store", WORK, PARTS, replace(SOLID, store_bytes=1e6), 100_000 / 3600),
         ("node network", WORK, PARTS, replace(SOLID, node_bytes=1e6), 100_000 / 4 / 3600),
-        ("GPUs", WORK, PARTS, replace(SOLID, gpus=1, actors=8, speedup=2.0), 100_000 * 1.5 / 4 / 3600),
-        ("cores", WORK, PARTS, replace(SOLID, gpus=1, actors=8, speedup=1e6), 100_000 / 32 / 3600),
+        ("GPUs", WORK, PARTS, replace(SOLID, gpus=1, files=8, speedup=2.0), 100_000 * 1.5 / 4 / 3600),
+        ("cores", WORK, PARTS, replace(SOLID, gpus=1, files=8, speedup=1e6), 100_000 / 32 / 3600),
     ],
 )
 def test_a_batch_takes_as_long_as_its_slowest_part(part, work, parts, cluster, hours):
@@ -37,11 +37,11 @@ def test_a_batch_takes_as_long_as_its_slowest_part(part, work, parts, cluster, h
     assert found.again == 0
 
 
-def test_a_worker_that_has_a_gpu_for_itself_leaves_it_idle_while_it_decodes():
-    alone = simulate(WORK, PARTS, replace(SOLID, gpus=1, actors=1, speedup=3.0), 10_000)
+def test_one_file_at_a_time_leaves_a_gpu_idle_while_it_is_decoded():
+    alone = simulate(WORK, PARTS, replace(SOLID, gpus=1, files=1, speedup=3.0), 10_000)
     assert alone.hours == pytest.approx(10_000 * (1 + 1) / 4 / 3600, rel=0.12)
     assert alone.busy["GPUs"] == pytest.approx(0.5, abs=0.07)
-    shared = simulate(WORK, PARTS, replace(SOLID, gpus=1, actors=8, speedup=3.0), 10_000)
+    shared = simulate(WORK, PARTS, replace(SOLID, gpus=1, files=8, speedup=3.0), 10_000)
     assert shared.hours == pytest.approx(alone.hours / 2, rel=0.12)
 
 

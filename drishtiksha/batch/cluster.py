@@ -17,6 +17,7 @@ from typing import Any
 from drishtiksha.batch.items import Item
 from drishtiksha.batch.judge import Job, Take, Told
 from drishtiksha.batch.local import Crew, threads_asked_for
+from drishtiksha.batch.worker import FILES, Share
 from drishtiksha.errors import ConfigError, DrishtikshaError, ModelFailedError
 from drishtiksha.services.lines import raised, told
 
@@ -26,6 +27,9 @@ INSTALL = (
 )
 BATCH = 8
 """Items that an actor is given at once, and that are done again when its node is lost."""
+ROUNDS = 4
+"""So many times the files that it judges at once an actor is given at least: it waits for the last of them before it is given
+more."""
 ITEM, TOLD = "item", "told"
 Answer = tuple[int, list[Told] | dict[str, Any]]
 """Number of an item, and what is told of it, or the error that every other item would meet, too."""
@@ -35,13 +39,14 @@ Answer = tuple[int, list[Told] | dict[str, Any]]
 class RayEngine:
     """An actor for each worker. address: of a cluster (`auto`, `ray://host:10001`); None: one is started on this machine.
 
-    workers: None: one a CPU (or GPU) of the cluster; more of them than it has GPUs share those. gpus: that each actor takes; None:
-    by the cluster and the settings.
+    workers: None: one a CPU (or GPU) of the cluster; more of them than it has GPUs share those. files: that each judges at once;
+    None: one, on a GPU several. gpus: that each actor takes; None: by the cluster and the settings.
     """
 
     workers: int | None = None
     threads: int | None = None
     address: str | None = None
+    files: int | None = None
     gpus: float | None = None
     batch: int = BATCH
 
@@ -69,10 +74,12 @@ class RayEngine:
     def _answers(self, ray: Any, job: Job, items: Iterable[Item]) -> Iterator[Answer]:
         threads = self.threads or threads_asked_for()
         workers, gpus = self._shares(ray.cluster_resources(), job.settings.device, threads)
-        judged = ray.data.from_arrow_refs(list(_blocks(ray, items, self.batch))).map_batches(
+        batch = max(self.batch, ROUNDS * (self.files or (FILES if gpus else 1)))
+        share = Share(self.files, math.ceil(1 / gpus) if gpus else 1)
+        judged = ray.data.from_arrow_refs(list(_blocks(ray, items, batch))).map_batches(
             _Actor,
-            fn_constructor_args=(ray.put(job), threads),
-            batch_size=self.batch,
+            fn_constructor_args=(ray.put(job), threads, share),
+            batch_size=batch,
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
             num_cpus=threads,
             num_gpus=gpus or None,
@@ -92,9 +99,9 @@ class RayEngine:
 class _Actor:
     """Keeps a worker process with its models, on whatever node Ray chose."""
 
-    def __init__(self, job: Any, threads: int) -> None:
+    def __init__(self, job: Any, threads: int, share: Share) -> None:
         """job: a reference to it."""
-        self._crew = Crew(_ray().get(job), 1, threads)
+        self._crew = Crew(_ray().get(job), 1, threads, share)
         self._crew.__enter__()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:

@@ -15,6 +15,7 @@ from drishtiksha.batch.items import Item, on_disk
 from drishtiksha.batch.known import Facts, Known, content_key, key_of, version_key
 from drishtiksha.batch.rows import Row, Sample, facts_of, failed_row, kind_of, row_of
 from drishtiksha.casefile import Outcome
+from drishtiksha.detectors.joined import Together
 from drishtiksha.errors import DrishtikshaError, MediaError
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
@@ -115,8 +116,13 @@ class Judge:
         self.made: dict[str, Made] = {}
         self.groups: list[tuple[str, ...]] = []
         self.on_cpu = True
+        self._together = Together()
         for name in dict.fromkeys(job.models):
             self._load(name)
+
+    def compute_together(self) -> None:
+        """Before `judge` is called from several threads at once: networks compute what they bring as one batch."""
+        self.manager.compute_together(self._together)
 
     def judge(self, item: Item, models: Sequence[str], take: Take, ask: Ask) -> None:
         """Tell `take` once of each model that `ask` names, as soon as it is done. Nothing that is wrong with a file or a model
@@ -126,7 +132,8 @@ class Judge:
             evidence = self._opened(item, left, stack, ask)
             if evidence is not None:
                 left.sha256 = evidence.media.sha256
-                run_models(evidence, tuple(left.models), self.manager, left, explain=False)
+                with self._together.file():
+                    run_models(evidence, tuple(left.models), self.manager, left, explain=False)
 
     def _opened(self, item: Item, left: _Left, stack: ExitStack, ask: Ask) -> Evidence | None:
         """None where nothing is left to do, or the file cannot be examined, which is told."""

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
+import itertools
 import logging
-import multiprocessing
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from drishtiksha.batch.items import Item
-from drishtiksha.batch.judge import Job, Judge, Ledger, Made, Take, Told, digest_of, in_parts
+from drishtiksha.batch.judge import Job, Ledger, Take, Told, digest_of, in_parts
 from drishtiksha.batch.known import Key, Known, content_key
-from drishtiksha.batch.machine import cores, free_bytes, peak_bytes
+from drishtiksha.batch.machine import cores, free_bytes
 from drishtiksha.batch.rows import WORKER_DIED, failed_row
 from drishtiksha.batch.sources import is_address
-from drishtiksha.errors import DrishtikshaError, ModelFailedError
+from drishtiksha.batch.worker import Answer, Asked, Order, Ready, Said, Share, start
+from drishtiksha.errors import ModelFailedError
 from drishtiksha.services.keeping import why_it_ended
-from drishtiksha.services.lines import raised, told
-from drishtiksha.services.runs import failure_of
+from drishtiksha.services.lines import raised
 
 STARTS = 3
 """Workers that end before they are ready, in a row, before no more is started."""
@@ -36,9 +31,8 @@ TRIES = 2
 ROOM = 1.5
 """What a worker needs, as a multiple of what it takes once its models are loaded: decoded frames come on top."""
 GONE_S = 5.0
-SIGN_S, HANG_S, START_S, LOOK_S = 2.0, 45.0, 180.0, 1.0
-"""A worker gives a sign of life every `SIGN_S`; one that gives none for `HANG_S` (`START_S` before it is ready) is killed, which is
-looked for every `LOOK_S`."""
+HANG_S, START_S, LOOK_S = 45.0, 180.0, 1.0
+"""A worker that gives no sign of life for `HANG_S` (`START_S` before it is ready) is killed, which is looked for every `LOOK_S`."""
 
 _DIED = (
     "The program crashed twice while it worked on this file ({why}). Most likely the file is damaged in a way that a decoder "
@@ -48,32 +42,16 @@ _DIED = (
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A worker has loaded its models. memory: bytes that it takes. groups: models that it holds at the same time."""
-
-    made: dict[str, Made]
-    memory: int
-    on_cpu: bool
-    groups: list[tuple[str, ...]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A worker has opened its file, and wants to know which models are to judge these bytes."""
-
-    sha256: str
-
-
 class LocalEngine:
     """As many worker processes as the cores and the memory bear, or as are asked for."""
 
-    def __init__(self, workers: int | None = None, threads: int | None = None) -> None:
-        """threads: that each worker computes with. The last bits of a score depend on it, and on nothing else of this."""
-        self._workers, self._threads = workers, threads or threads_asked_for()
+    def __init__(self, workers: int | None = None, threads: int | None = None, files: int | None = None) -> None:
+        """threads: that each worker computes with. files: that each judges at once; None: one, on a GPU several. The last bits
+        of a score depend on these two, and on nothing else of this."""
+        self._workers, self._threads, self._files = workers, threads or threads_asked_for(), files
 
     def run(self, job: Job, items: Iterable[Item], take: Take) -> None:
-        with Crew(job, self._workers, self._threads) as crew:
+        with Crew(job, self._workers, self._threads, Share(self._files, self._workers or 1)) as crew:
             crew.work(items, take)
 
 
@@ -85,10 +63,12 @@ def threads_asked_for() -> int:
 
 @dataclass
 class _Task:
-    """An item in the hands of a worker. models: those not told of yet. judged: of those at work, the bytes and way."""
+    """An item in the hands of a worker. models: those of `group`, which are loaded together, not told of yet. died: workers that
+    ended while they had it. judged: of the models at work, the bytes and way."""
 
     item: Item
     models: list[str]
+    group: tuple[str, ...]
     died: int = 0
     judged: dict[str, Key] = field(default_factory=dict)
 
@@ -98,9 +78,20 @@ class _Worker:
     process: BaseProcess
     lines: Connection
     ready: Ready | None = None
-    task: _Task | None = None
+    tasks: dict[int, _Task] = field(default_factory=dict)
+    """By number: what it has at work."""
+    begun: bool = False
+    """It has judged a file. The first is alone with it, since threads must not import at once what that imports."""
     sign: float = field(default_factory=time.monotonic)
     hung: bool = False
+
+    def takes(self, task: _Task) -> bool:
+        """Whether this may be judged beside what it has. What had a worker that ended is judged alone, so that it is known which
+        was at fault; models that are loaded in turns are not wanted at once."""
+        if not self.tasks:
+            return True
+        alone = not self.begun or task.died or any(one.died for one in self.tasks.values())
+        return not alone and all(one.group == task.group for one in self.tasks.values())
 
     def kill_if_silent(self, now: float) -> None:
         """Its end is read like any other."""
@@ -126,6 +117,7 @@ class Crew:
     job: Job
     size: int | None
     threads: int
+    share: Share = field(default_factory=Share)
     _workers: list[_Worker] = field(default_factory=list, init=False)
     _wanted: int = field(default=1, init=False)
     _failed_starts: int = field(default=0, init=False)
@@ -133,6 +125,7 @@ class Crew:
     _groups: list[tuple[str, ...]] = field(default_factory=list, init=False)
     _like: dict[Key, list[_Task]] = field(default_factory=dict, init=False)
     """What is being judged, and what waits for it, since it has the same bytes."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count, init=False)
 
     def __enter__(self) -> Self:
         self._wanted = self.size or 1  # the first one tells how many there is room for
@@ -150,7 +143,7 @@ class Crew:
         return len(self._workers) >= self._wanted and all(worker.ready for worker in self._workers)
 
     def work(self, items: Iterable[Item], take: Take) -> None:
-        """As `Engine.run`. At most one item a worker is in memory. What was told before an interruption is taken."""
+        """As `Engine.run`. No more items are in memory than are at work. What was told before an interruption is taken."""
         waiting, again, looked = self._tasks(items, take), list[_Task](), 0.0
         try:
             while self._hand_out(waiting, again):
@@ -171,17 +164,23 @@ class Crew:
         """To be asked once a worker is ready."""
         for item, group in in_parts(items, self._groups):
             if models := self._ledger.left(item, group, take):
-                yield _Task(item, models)
+                yield _Task(item, models, group)
 
     def _hand_out(self, waiting: Iterator[_Task], again: list[_Task]) -> bool:
-        """Give each idle worker an item; whether anything is left to wait for."""
-        for worker in [one for one in self._workers if one.ready and one.task is None]:
-            worker.task = again.pop() if again else next(waiting, None)
-            if worker.task is None:
-                return any(one.task for one in self._workers)
-            self._send(worker, (worker.task.item, worker.task.models))
+        """Give items to those workers that have room, to each one before any gets another; whether anything is left to wait for."""
+        ready = [(worker, worker.ready.files) for worker in self._workers if worker.ready]
+        for held in range(max((files for _, files in ready), default=0)):
+            for worker in [worker for worker, files in ready if len(worker.tasks) <= held < files]:
+                task = again.pop() if again else next(waiting, None)
+                if task is None:
+                    return any(one.tasks for one in self._workers)
+                if worker.takes(task):
+                    worker.tasks[number := next(self._numbers)] = task
+                    self._send(worker, Order(number, task.item, tuple(task.models)))
+                else:
+                    again.append(task)  # soon one has nothing else
         while len(self._workers) < self._wanted:
-            self._workers.append(_start(replace(self.job, known=Known()), self.threads))
+            self._workers.append(_Worker(*start(replace(self.job, known=Known()), self.threads, self.share)))
         return True
 
     def _send(self, worker: _Worker, message: Any) -> None:
@@ -204,38 +203,38 @@ class Crew:
             if self.size is None:
                 self._wanted = room_for(message)
         elif isinstance(message, Asked):
-            self._answer(worker, message.sha256, take)
-        elif isinstance(message, Told):
+            self._answer(worker, message, take)
+        elif isinstance(message, Said):
             self._take(worker, message, again, take)
         elif message is not None:
             raise raised(message)
 
-    def _answer(self, worker: _Worker, sha256: str, take: Take) -> None:
-        """Say which models are to judge the file. What another worker is judging now waits for its result."""
-        task, ready = worker.task, worker.ready
-        assert task is not None
+    def _answer(self, worker: _Worker, asked: Asked, take: Take) -> None:
+        """Say which models are to judge the file. What is being judged now, by whatever worker, waits for its result."""
+        task, ready = worker.tasks[asked.number], worker.ready
         assert ready is not None
-        left = self._ledger.left(task.item, task.models, take, sha256)
+        left = self._ledger.left(task.item, task.models, take, asked.sha256)
         task.models = []
         for model in left:
-            key = content_key(sha256, ready.made[model].recipe, model)
+            key = content_key(asked.sha256, ready.made[model].recipe, model)
             if key in self._like:
-                self._like[key].append(_Task(task.item, [model], task.died))
+                self._like[key].append(_Task(task.item, [model], task.group, task.died))
             else:
                 self._like[key], task.judged[model] = [], key
                 task.models.append(model)
-        self._send(worker, tuple(task.models))
+        self._send(worker, Answer(asked.number, tuple(task.models)))
         if not task.models:
-            worker.task = None
+            del worker.tasks[asked.number]
 
-    def _take(self, worker: _Worker, message: Told, again: list[_Task], take: Take) -> None:
-        assert worker.task is not None
+    def _take(self, worker: _Worker, said: Said, again: list[_Task], take: Take) -> None:
+        task, message = worker.tasks[said.number], said.told
         take(message)
         self._ledger.add(message)
-        worker.task.models.remove(message.model)
-        self._let_go(worker.task, message, again, take)
-        if not worker.task.models:
-            worker.task = None
+        task.models.remove(message.model)
+        self._let_go(task, message, again, take)
+        worker.begun |= message.content is not None
+        if not task.models:
+            del worker.tasks[said.number]
 
     def _let_go(self, task: _Task, message: Told, again: list[_Task], take: Take) -> None:
         """Tell of the items that waited for this result, or have them judged where there is none."""
@@ -252,31 +251,34 @@ class Crew:
         try:
             while worker.lines.poll():
                 message = worker.lines.recv()
-                if isinstance(message, Told):
+                if isinstance(message, Said):
                     self._take(worker, message, [], take)
         except (EOFError, OSError):
             return
 
     def _bury(self, worker: _Worker, again: list[_Task], take: Take) -> None:
-        """See to the item of a worker that has ended."""
+        """See to the items of a worker that has ended: only one that was twice at work then, the second time alone, is at fault."""
         self._workers.remove(worker)
-        why, task = worker.end(), worker.task
+        why = worker.end()
         log.warning("A worker ended: %s", why)
         if worker.ready is None:
             self._failed_starts += 1
             self._bear(why)
-        if worker.ready is None or task is None:
             return
-        if task.died + 1 < TRIES:
-            again.append(_Task(task.item, task.models, task.died + 1))
-        else:
-            sha256 = None if is_address(task.item.path) else digest_of(Path(task.item.path))
-            for model in task.models:
-                (recipe, checkpoint), text = worker.ready.made[model], _DIED.format(why=why)
-                row = failed_row(task.item, model, recipe, sha256, text, WORKER_DIED)
-                take(Told(task.item, model, row, checkpoint_sha256=checkpoint))
-        for key in task.judged.values():
-            again += self._like.pop(key, [])
+        for task in worker.tasks.values():
+            if task.died + 1 < TRIES:
+                again.append(_Task(task.item, task.models, task.group, task.died + 1))
+            else:
+                self._give_up(task, worker.ready, why, take)
+            for key in task.judged.values():
+                again += self._like.pop(key, [])
+
+    def _give_up(self, task: _Task, ready: Ready, why: str, take: Take) -> None:
+        sha256 = None if is_address(task.item.path) else digest_of(Path(task.item.path))
+        for model in task.models:
+            (recipe, checkpoint), text = ready.made[model], _DIED.format(why=why)
+            row = failed_row(task.item, model, recipe, sha256, text, WORKER_DIED)
+            take(Told(task.item, model, row, checkpoint_sha256=checkpoint))
 
     def _bear(self, why: str) -> None:
         """Go on with fewer workers. Raises: ModelFailedError where there is none."""
@@ -297,79 +299,3 @@ def room_for(ready: Ready) -> int:
         return 1
     free = free_bytes()
     return cores() if free is None else max(1, min(cores(), 1 + int(free / (ready.memory * ROOM))))
-
-
-def _start(job: Job, threads: int) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, job), name="judge", daemon=True)
-    with _inherited(threads):
-        process.start()
-    theirs.close()
-    return _Worker(process, ours)
-
-
-@contextmanager
-def _inherited(threads: int) -> Iterator[None]:
-    """What a process started meanwhile begins with: Ctrl-C is for this process alone, and libraries use so many threads."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-    os.environ.update(dict.fromkeys(names, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if main:
-            signal.signal(signal.SIGINT, handler)
-
-
-def _serve(lines: Connection, job: Job) -> None:
-    """A worker: judge what comes, until the pipe closes."""
-    os.dup2(2, 1)  # what libraries print is no result
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.enable()
-    logging.getLogger("drishtiksha").setLevel(logging.ERROR)  # what failed stands in its row
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        judge = Judge(job)
-        ready: Any = Ready(judge.made, peak_bytes(), judge.on_cpu, judge.groups)
-    except Exception as error:  # noqa: BLE001 - told to the other end, which raises it
-        ready = told(error if isinstance(error, DrishtikshaError) else failure_of("A worker", error))
-    sending = threading.Lock()
-
-    def send(message: Any) -> None:
-        with sending:
-            lines.send(message)
-
-    def ask(sha256: str) -> Sequence[str]:
-        send(Asked(sha256))
-        return cast(Sequence[str], lines.recv())
-
-    try:
-        send(ready)
-        threading.Thread(target=_give_signs, args=(send,), daemon=True).start()
-        while True:
-            item, models = lines.recv()
-            judge.judge(item, models, send, ask)
-    except (EOFError, OSError):
-        os._exit(0)
-
-
-def _give_signs(send: Callable[[None], None]) -> None:
-    with contextlib.suppress(OSError):  # the end of the pipe is seen where it is read
-        while True:
-            time.sleep(SIGN_S)
-            send(None)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

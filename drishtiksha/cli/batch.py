@@ -84,6 +84,16 @@ ThreadsOption = Annotated[
         "same number only, whatever engine and number of workers.",
     ),
 ]
+FilesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--files-at-once",
+        min=1,
+        max=64,
+        help="That each worker judges; left out: 1, on a GPU up to 8, whose samples go through a network together. Above 1 the "
+        "last bits of a score depend on what was judged beside it.",
+    ),
+]
 AddressOption = Annotated[
     str | None,
     typer.Option(
@@ -122,6 +132,7 @@ def run(
     engine: EngineOption = EngineName.LOCAL,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
+    files_at_once: FilesOption = None,
     address: AddressOption = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     form: FormatOption = None,
@@ -136,7 +147,7 @@ def run(
     from drishtiksha.batch.run import run_batch
 
     with failures_as_exit_codes(), terminated_as_interrupted():
-        chosen = engine_of(engine, workers, threads, address)
+        chosen = engine_of(engine, workers, threads, files_at_once, address)
         results = ResultFolder(folder)
         settings = settings_on(device)
         names = with_the_recommended(listed(models), manager := ModelManager(settings))
@@ -213,16 +224,18 @@ def opened(
             out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
-def engine_of(engine: EngineName, workers: int | None, threads: int | None, address: str | None) -> Engine:
+def engine_of(
+    engine: EngineName, workers: int | None, threads: int | None, files: int | None, address: str | None
+) -> Engine:
     """Raises: ConfigError for an address without Ray."""
     from drishtiksha.batch.cluster import RayEngine
     from drishtiksha.batch.local import LocalEngine
 
     if engine is EngineName.RAY:
-        return RayEngine(workers, threads, address)
+        return RayEngine(workers, threads, address, files)
     if address is not None:
         raise ConfigError("--address is that of a Ray cluster: add --engine ray.")
-    return LocalEngine(workers, threads)
+    return LocalEngine(workers, threads, files)
 
 
 def items_named(

@@ -11,6 +11,7 @@ import typer
 from drishtiksha.cli.batch import (
     AddressOption,
     EngineName,
+    FilesOption,
     FormatOption,
     SplitOption,
     ThreadsOption,
@@ -69,6 +70,7 @@ def run(
     ] = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
+    files_at_once: FilesOption = None,
     address: AddressOption = None,
     form: FormatOption = None,
     split: SplitOption = None,
@@ -80,7 +82,7 @@ def run(
 
     with failures_as_exit_codes():
         require_source(manifest, form, split)
-        elsewhere = any(option is not None for option in (engine, workers, threads, address))
+        elsewhere = any(option is not None for option in (engine, workers, threads, files_at_once, address))
         if form is None and Path(manifest).is_dir():
             if elsewhere or limit is not None:
                 raise ConfigError(
@@ -97,7 +99,9 @@ def run(
         else:
             if models is None:
                 raise ConfigError("--models names the models that judge the files of the list: A,B.")
-            chosen = engine_of(engine or EngineName.LOCAL, workers, threads, address) if elsewhere else None
+            chosen = (
+                engine_of(engine or EngineName.LOCAL, workers, threads, files_at_once, address) if elsewhere else None
+            )
             manager = ModelManager(settings_on(device))
             names = with_the_recommended(listed(models), manager)
             done = show_evaluation(

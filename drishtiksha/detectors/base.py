@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,12 +68,18 @@ NO_ROOM = (
 )
 
 
+_moving = threading.Lock()
+"""Files that are judged at the same time share one detector on the CPU, where the GPU has no room."""
+
+
 class Engine(Protocol):
-    """Another way to compute a method of a detector. part: the name of that method."""
+    """Another way to compute a method of a detector. part: the name of that method. batch_size: samples that are best given to
+    it at a time; 0 where it does not measure that."""
 
     part: str
     name: str
     memory_bytes: int
+    batch_size: int
 
     def __call__(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
         """As `work(batch)`, `work` being that method."""
@@ -99,6 +107,8 @@ class Detector(ABC):
         """What stands for a part of its network; None: torch computes all of it."""
         self.engine_note = ""
         """Why there is none, where one was asked for."""
+        self._twin: Callable[[], Detector | None] = lambda: None
+        """That on the CPU, while any file is judged by it."""
 
     @abstractmethod
     def sampling(self, media: MediaInfo) -> SamplingPlan: ...
@@ -409,7 +419,12 @@ class Detector(ABC):
         """
         if self.runs_on.type == "cpu" or not out_of_memory(error):
             return None
-        return self.on_cpu()
+        with _moving:
+            twin = self._twin()
+            if twin is None:
+                twin = self.on_cpu()
+                self._twin = weakref.ref(twin)
+            return twin
 
     def on_cpu(self) -> Detector:
         """Another detector of this model, loaded on the CPU, since the device of this one has no room. Raises: as `load`."""
@@ -420,7 +435,8 @@ class Detector(ABC):
 
     def batch_size_after(self, judged: int) -> int:
         """How many samples at a time are best from now on: those of the configuration, or as many as a GPU has room for."""
-        return max(self.config.batch_size, batch_that_fits(self._device(), judged))
+        measured = self.engine.batch_size if self.engine is not None else 0
+        return max(self.config.batch_size, measured or batch_that_fits(self._device(), judged))
 
     def _work(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:
         """`work(batch)` without gradients; where memory is not enough for all of it, for each half by itself."""
@@ -439,7 +455,8 @@ class Detector(ABC):
         import torch
 
         device = self._device()
-        forget_peak(device)
+        if self.engine is None or not self.engine.batch_size:
+            forget_peak(device)
         layout = torch.channels_last if batch.ndim == 4 else torch.contiguous_format
         batch = batch.to(device=device, memory_format=layout)
         half = self._dtype == "bfloat16"

@@ -89,6 +89,7 @@ class OnnxEngine:
         self._finding = finding
         self.part = "features" if finding.names is None else "detailed"
         self.memory_bytes = path.stat().st_size
+        self.batch_size = 0
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
     def __call__(self, work: Callable[[Tensor], Any], batch: Tensor) -> Any:

@@ -16,6 +16,7 @@ from drishtiksha.batch import cluster as cluster_module
 from drishtiksha.batch.cluster import ITEM, TOLD, RayEngine, _Actor, _connect
 from drishtiksha.batch.items import items_of
 from drishtiksha.batch.judge import Here, Job, Told
+from drishtiksha.batch.worker import Share
 from drishtiksha.settings import ROOT, load_settings
 
 pytestmark = pytest.mark.slow  # starts a cluster
@@ -104,7 +105,7 @@ def test_an_actor_answers_for_each_item_of_its_batch(tmp_path, monkeypatch):
     media = pictures(tmp_path / "media", [20, 200])
     (media / "002.png").write_bytes((media / "000.png").read_bytes())
     items = list(items_of(sorted(media.iterdir())))
-    actor = _Actor(Job(load_settings(), ("BRIGHT", "DARK")), 1)
+    actor = _Actor(Job(load_settings(), ("BRIGHT", "DARK")), 1, Share(3))
     try:
         given = enumerate([*items, items[1]], 5)
         answers = dict(pickle.loads(one) for one in actor({ITEM: [pickle.dumps(one) for one in given]})[TOLD])

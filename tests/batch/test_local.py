@@ -16,14 +16,15 @@ import pytest
 from deadly_detector import pictures, written_config
 from typer.testing import CliRunner
 
-from drishtiksha.batch import local
+from drishtiksha.batch import local, worker
 from drishtiksha.batch.items import Item, items_of
 from drishtiksha.batch.judge import Content, Here, Job, Ledger, Made, Told
 from drishtiksha.batch.known import Known
-from drishtiksha.batch.local import Crew, LocalEngine, Ready, _Task, _Worker, room_for
+from drishtiksha.batch.local import Crew, LocalEngine, _Task, _Worker, room_for
 from drishtiksha.batch.machine import free_bytes, peak_bytes
 from drishtiksha.batch.parts import ResultFolder
 from drishtiksha.batch.rows import failed_row
+from drishtiksha.batch.worker import Asked, Ready, Said
 from drishtiksha.cli import Exit, app
 from drishtiksha.errors import ModelFailedError, ModelRegistryError
 from drishtiksha.evaluation.scores import read_scores
@@ -128,11 +129,11 @@ def test_who_waits_for_the_same_bytes_is_told_or_judged(settings, tmp_path, ends
     crew, again, told = crew_of(settings, 2), [], []
     first, second = crew._workers
     items = [Item("a", str(tmp_path / "a")), Item("b", str(tmp_path / "b"))]
-    assert crew._hand_out(iter([_Task(item, ["M"]) for item in items]), again)
-    for worker in (first, second):
-        crew._answer(worker, "ab" * 32, told.append)
-    assert [worker.lines.sent[-1] for worker in (first, second)] == [("M",), ()]
-    assert second.task is None
+    assert crew._hand_out(iter([_Task(item, ["M"], ("M",)) for item in items]), again)
+    for number, one in enumerate((first, second)):
+        crew._answer(one, Asked(number, "ab" * 32), told.append)
+    assert [one.lines.sent[-1] for one in (first, second)] == [(0, ("M",)), (1, ())]
+    assert not second.tasks
     assert not told
     row = failed_row(items[0], "M", "r", "ab" * 32, "why", "unreadable")
     if ends == "result":
@@ -141,15 +142,15 @@ def test_who_waits_for_the_same_bytes_is_told_or_judged(settings, tmp_path, ends
         crew._bury(first, again, told.append)
         assert [(task.item.name, task.died) for task in again] == [("a", 1), ("b", 0)]
         return
-    crew._take(first, Told(items[0], "M", row), again, told.append)
-    assert first.task is None
+    crew._take(first, Said(0, Told(items[0], "M", row)), again, told.append)
+    assert not first.tasks
     if ends == "error":
         assert [task.item.name for task in again] == ["b"]
     else:
         assert [(one.item.name, one.same_as) for one in told] == [("a", None), ("b", Content("ab" * 32, "r"))]
-        crew._workers[1].task = _Task(Item("c", "c"), ["M"])
-        crew._answer(second, "ab" * 32, told.append)
-        assert (told[-1].item.name, told[-1].same_as, second.task) == ("c", Content("ab" * 32, "r"), None)
+        second.tasks[2] = _Task(Item("c", "c"), ["M"], ("M",))
+        crew._answer(second, Asked(2, "ab" * 32), told.append)
+        assert (told[-1].item.name, told[-1].same_as, second.tasks) == ("c", Content("ab" * 32, "r"), {})
 
 
 def test_a_worker_that_is_killed_from_outside_costs_nothing(settings, media, monkeypatch):
@@ -265,7 +266,7 @@ def test_evaluate_by_workers_and_in_this_process_agree(settings, media, tmp_path
 
 
 def test_workers_that_never_begin_are_given_up(settings, media, monkeypatch):
-    monkeypatch.setattr(local, "_serve", os._exit)
+    monkeypatch.setattr(worker, "_serve", os._exit)
     with pytest.raises(ModelFailedError, match="No worker could be started"):
         LocalEngine(workers=1).run(Job(settings, ("BRIGHT",)), files(media), lambda told: None)
 

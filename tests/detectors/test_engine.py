@@ -125,7 +125,7 @@ def test_a_batch_that_is_too_large_is_halved(quick: Detector) -> None:
     sizes: list[int] = []
 
     class Small:
-        part = inner.part
+        part, batch_size = inner.part, 0
 
         def __call__(self, work: Any, part: torch.Tensor) -> Any:
             sizes.append(len(part))
