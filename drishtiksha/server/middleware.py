@@ -28,6 +28,8 @@ but a reset would never read the answer."""
 
 FORM_BYTES = 8_000_000
 """Of a body that is no upload: what an event of the page is given, without its files."""
+BODY_S = 30.0
+"""How long the page's clients may send nothing in the midst of a body: each holds a connection and what came so far."""
 DISK_RESERVE = 0.02
 """Share of the disk that uploads to the page leave free."""
 LOGINS_PER_MINUTE = 10
@@ -121,7 +123,7 @@ class SameSite:
         if self.allowed and name not in self.allowed:
             return "This server is not called by that name. Use its own address, or start it with --allow-host."
         origin = headers.get("origin")
-        if scope.get("method", "GET") in _SAFE or origin is None:
+        if scope.get("method") in _SAFE or origin is None:  # a WebSocket has no method, and is open to every page
             return None
         page = origin.partition("://")[2].lower()
         if page != host and _hostname(page) not in self._pages:
@@ -179,13 +181,18 @@ class BoundedBodies:
             kind, why, status = ("quota", DISK_FULL, 507) if size <= most else ("too_large", _TOO_LARGE, 413)
             await refusal(kind, why.format(most / 1e6), status)(scope, receive, send)
             return
-        left = most
+        left, more = most, True
 
         async def counted() -> Message:
-            """Of a body that does not state its length: it breaks off where it is too long."""
-            nonlocal left
-            message = await receive()
+            """Of a body that does not state its length: it breaks off where it is too long, and any where it comes to a standstill."""
+            nonlocal left, more
+            try:
+                async with asyncio.timeout(BODY_S if more else None):
+                    message = await receive()
+            except TimeoutError:
+                return {"type": "http.disconnect"}
             left -= len(message.get("body", b""))
+            more = message.get("more_body", False)
             return message if left >= 0 else {"type": "http.disconnect"}
 
         await self.app(scope, counted, send)
