@@ -84,6 +84,8 @@ def test_gradios_addresses_serve_nothing_outside_and_ask_nobody(page, elsewhere)
             assert answer.status_code in (400, 403, 404, 405, 422), (route, path)
             assert not leaks(answer.text)
     assert asked == []
+    for path in ("dev/reload", "%64ev/reload", "vibe-code/", "undo-vibe-edit"):
+        refused(client.get(f"/gradio_api/{path}"), 404, "not_found")
 
 
 def test_events_take_uploads_and_nothing_else_for_a_file(page, elsewhere, monkeypatch) -> None:
@@ -305,3 +307,8 @@ def test_a_refusal_of_an_event_is_json(page) -> None:
     answer = client.post("/gradio_api/queue/join", content=b"{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert json.loads(answer.text)
+    for body in (b'{"data":[NaN],"fn_index":1e400}', b'{"data":"\\ud800"}'):
+        for path in ("queue/join", "cancel", "run/predict", "reset"):
+            answer = client.post(f"/gradio_api/{path}", content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 422, path
+            assert json.loads(answer.text)["detail"]
