@@ -81,8 +81,9 @@ class Fault:
     damaged: bool = True
 
 
-def find_fault(path: Path, form: str) -> Fault | None:
+def find_fault(path: Path, form: str, decoded: Image.Image) -> Fault | None:
     """What is wrong with a picture that Pillow decodes without complaint; None: nothing that can be told. form: Pillow's name.
+    decoded: what came of it.
 
     Raises: what Pillow raises.
     """
@@ -93,7 +94,7 @@ def find_fault(path: Path, form: str) -> Fault | None:
     if form in ("WEBP", "AVIF", "HEIF"):
         return _fault_of_one_piece(path.read_bytes(), form)
     if form == "JPEG2000":
-        return Fault() if _noise_share(path) > NOISY else None
+        return Fault() if _noise_share(decoded) > NOISY else None
     return None
 
 
@@ -264,13 +265,12 @@ def _is_step(upper: np.ndarray, lower: np.ndarray, least: int) -> bool:
     return False
 
 
-def _noise_share(path: Path) -> float:
+def _noise_share(picture: Image.Image) -> float:
     """Share of squares whose finest detail lies in the colours rather than in brightness; of each, the difference of pixels from
     the mean of four is taken."""
-    with Image.open(path, formats=("JPEG2000",)) as picture:
-        if picture.mode not in ("RGB", "YCbCr", "RGBA"):
-            return 0.0
-        whole = picture.convert("RGB").convert("YCbCr")
+    if picture.mode not in ("RGB", "YCbCr", "RGBA"):
+        return 0.0
+    whole = picture.convert("RGB").convert("YCbCr")
     rows, columns = whole.height // SQUARE, whole.width // SQUARE
     noisy = 0
     for row in range(rows):

@@ -29,8 +29,8 @@ _ID3_HEADER, _ID3_EXTENDED = 10, 0x40
 _ID3_PACKED = {3: 0x80, 4: 0x08}
 """By version, the flag of a frame that unfolds to as many bytes as stand in its first four."""
 _INFO = re.compile(rb"LIST(.{4})INFO", re.DOTALL)
-_MATROSKA = re.compile(rb"\x67\xc8.{1,8}\x45\xa3|\xb6.{1,8}\x73\xc4", re.DOTALL)
-"""A note with its name, and a chapter with its number."""
+_MATROSKA = re.compile(rb"\x45\xa3(?:[\x81-\xbf]|\x40.|\x20\0.|\x10\0\0.)[ -~]|\xb6.{1,8}\x73\xc4", re.DOTALL)
+"""The name of a note, and a chapter with its number."""
 _MP4_VALUE = re.compile(rb"data\0\0\0[\0-\x1f]\0{4}")
 _MP4_NAMES = re.compile(rb"keys\0{4}(.{4})", re.DOTALL)
 _ASF_LISTS = re.compile(

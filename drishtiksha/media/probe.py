@@ -55,11 +55,8 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
 
     def work(pulse: Pulse) -> MediaInfo:
         try:
-            facts, form, share = _of_pixels(path, name, limits)
-            pulse.beat()
-            return MediaInfo(
-                **known, **facts, **_what_is_left(fault_of(path, form, share)), tracks=embedded_tracks(path)
-            )
+            facts = _of_pixels(path, name, limits, pulse)
+            return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
             check_movie(path, name)
@@ -71,11 +68,13 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)
 
 
-def _of_pixels(path: Path, name: str, limits: MediaLimits) -> tuple[dict[str, Any], str, float | None]:
-    """Facts of a picture, Pillow's name of its format, and what `load_pixels` says of its pixels, which are not kept."""
+def _of_pixels(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dict[str, Any]:
+    """Facts of a picture and of what is wrong with it."""
     with open_picture(path, name, limits) as picture:
-        _, share = load_pixels(picture, path, name)
-        return _picture_facts(picture), str(picture.format), share
+        decoded, share = load_pixels(picture, path, name)
+        pulse.beat()
+        fault = fault_of(path, str(picture.format), decoded, share)
+        return _picture_facts(picture) | _what_is_left(fault)
 
 
 def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:

@@ -28,6 +28,8 @@ but a reset would never read the answer."""
 
 FORM_BYTES = 8_000_000
 """Of a body that is no upload: what an event of the page is given, without its files."""
+BODY_S = 30.0
+"""How long the page's clients may send nothing in the midst of a body: each holds a connection and what came so far."""
 DISK_RESERVE = 0.02
 """Share of the disk that uploads to the page leave free."""
 LOGINS_PER_MINUTE = 10
@@ -55,6 +57,9 @@ _SPACES = "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 
 
 _ELSEWHERE = re.compile(r"/proxy=|/file=\s*[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
+_FOR_MAKERS = re.compile(r"/gradio_api/+(?:dev/|(?:undo-)?vibe-)", re.IGNORECASE)
+"""Gradio's addresses for who writes the page: one of them looks twenty times a second, for each who asks, whether its source has
+changed."""
 
 
 def own_path(scope: Scope) -> str:
@@ -117,11 +122,12 @@ class SameSite:
     def _objection(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
-        name = _hostname(host)
-        if self.allowed and name not in self.allowed:
+        # By the name that a proxy passes on gradio writes its own address into the page.
+        passed_on = headers.get("x-forwarded-host", host).partition(",")[0].strip().lower()
+        if self.allowed and not {_hostname(host), _hostname(passed_on)} <= self.allowed:
             return "This server is not called by that name. Use its own address, or start it with --allow-host."
         origin = headers.get("origin")
-        if scope.get("method", "GET") in _SAFE or origin is None:
+        if scope.get("method") in _SAFE or origin is None:  # a WebSocket has no method, and is open to every page
             return None
         page = origin.partition("://")[2].lower()
         if page != host and _hostname(page) not in self._pages:
@@ -130,15 +136,22 @@ class SameSite:
 
 
 class NothingElsewhere:
-    """Refuses the addresses by which gradio leads to other sites, or asks them."""
+    """Refuses the addresses by which gradio leads to other sites, or asks them, and those that serve only its makers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _ELSEWHERE.search(unquote(scope["path"])):
-            response = refusal("not_found", "Nothing of another site is served here.", 404)
-            await response(scope, receive, send)
+        path = unquote(scope["path"]) if scope["type"] == "http" else ""
+        why = (
+            "Nothing of another site is served here."
+            if _ELSEWHERE.search(path)
+            else "There is nothing at this address."
+            if _FOR_MAKERS.search(path)
+            else ""
+        )
+        if why:
+            await refusal("not_found", why, 404)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -179,13 +192,18 @@ class BoundedBodies:
             kind, why, status = ("quota", DISK_FULL, 507) if size <= most else ("too_large", _TOO_LARGE, 413)
             await refusal(kind, why.format(most / 1e6), status)(scope, receive, send)
             return
-        left = most
+        left, more = most, True
 
         async def counted() -> Message:
-            """Of a body that does not state its length: it breaks off where it is too long."""
-            nonlocal left
-            message = await receive()
+            """Of a body that does not state its length: it breaks off where it is too long, and any where it comes to a standstill."""
+            nonlocal left, more
+            try:
+                async with asyncio.timeout(BODY_S if more else None):
+                    message = await receive()
+            except TimeoutError:
+                return {"type": "http.disconnect"}
             left -= len(message.get("body", b""))
+            more = message.get("more_body", False)
             return message if left >= 0 else {"type": "http.disconnect"}
 
         await self.app(scope, counted, send)

@@ -100,7 +100,8 @@ def test_a_stall_is_given_up_and_names_the_file() -> None:
         next(items)
     assert time.monotonic() - started < 2
     assert guard.astray_s() >= 0
-    assert (astray := [thread for thread in guard._given_up if thread.name == "decode holiday.mp4"])
+    astray = [thread for thread in guard._given_up if thread.name == "decode holiday.mp4"]
+    assert astray
     release.set()
     for thread in astray:
         thread.join(10)

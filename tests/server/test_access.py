@@ -162,6 +162,8 @@ def test_only_names_that_the_server_goes_by_are_answered(app_of):
         assert client.get("/healthz", headers={"Host": "DESK.example:8080"}).status_code == 200
         for host in ("evil.example", "127.0.0.1.evil.example", "[", ""):
             refused(client.get("/healthz", headers={"Host": host}), 403, "wrong_origin")
+            refused(client.get("/healthz", headers={"X-Forwarded-Host": host}), 403, "wrong_origin")
+        assert client.get("/healthz", headers={"X-Forwarded-Host": "desk.example, proxy"}).status_code == 200
 
 
 def test_answers_carry_headers_that_browsers_heed(client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -83,6 +84,8 @@ def test_gradios_addresses_serve_nothing_outside_and_ask_nobody(page, elsewhere)
             assert answer.status_code in (400, 403, 404, 405, 422), (route, path)
             assert not leaks(answer.text)
     assert asked == []
+    for path in ("dev/reload", "%64ev/reload", "vibe-code/", "undo-vibe-edit"):
+        refused(client.get(f"/gradio_api/{path}"), 404, "not_found")
 
 
 def test_events_take_uploads_and_nothing_else_for_a_file(page, elsewhere, monkeypatch) -> None:
@@ -247,6 +250,52 @@ def test_a_body_that_does_not_say_how_long_it_is_breaks_off() -> None:
     assert sum(read) == FORM_BYTES
 
 
+def test_a_body_that_comes_to_a_standstill_breaks_off_and_a_client_that_listens_does_not(monkeypatch) -> None:
+    monkeypatch.setattr(middleware, "BODY_S", 0.01)
+    heard: list[dict[str, Any]] = []
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        while True:
+            heard.append(await receive())
+
+    async def asked(*messages: dict[str, Any]) -> None:
+        left = iter(messages)
+
+        async def receive() -> dict[str, Any]:
+            if (message := next(left, None)) is not None:
+                return message
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        scope = {"type": "http", "path": "/gradio_api/queue/join", "headers": []}
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(middleware.BoundedBodies(app, 1)(scope, receive, app), 0.2)
+
+    half, whole = ({"type": "http.request", "body": b"a", "more_body": more} for more in (True, False))
+    asyncio.run(asked(half))
+    assert heard[:2] == [half, {"type": "http.disconnect"}]
+    heard.clear()
+    asyncio.run(asked(half, whole))
+    assert heard == [half, whole], "and then it waits for as long as the client stays"
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://evil.example", 403), ("null", 403), ("http://desk", 101)])
+def test_another_sites_page_opens_no_websocket(origin: str, status: int) -> None:
+    answers: list[int] = []
+
+    async def app(*_: Any) -> None:
+        answers.append(101)
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.http.response.start":
+            answers.append(message["status"])
+
+    headers = [(b"host", b"desk"), (b"origin", origin.encode())]
+    scope = {"type": "websocket", "path": "/", "headers": headers, "extensions": {"websocket.http.response": {}}}
+    asyncio.run(middleware.SameSite(app, ())(scope, send, send))
+    assert answers == [status]
+
+
 @pytest.mark.parametrize("name", ["key", "API_KEY", "token", "access_token"])
 def test_a_key_in_an_address_is_refused(client, name: str) -> None:
     answer = client.get("/api/models", params={name: "dk_0123456789abcdef"})
@@ -258,3 +307,8 @@ def test_a_refusal_of_an_event_is_json(page) -> None:
     answer = client.post("/gradio_api/queue/join", content=b"{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert json.loads(answer.text)
+    for body in (b'{"data":[NaN],"fn_index":1e400}', b'{"data":"\\ud800"}'):
+        for path in ("queue/join", "cancel", "run/predict", "reset"):
+            answer = client.post(f"/gradio_api/{path}", content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 422, path
+            assert json.loads(answer.text)["detail"]

@@ -12,12 +12,16 @@ A file that is named by an address, as a request may do in place of an upload, w
 For each browser it describes every component anew, from signatures and schemas, while nobody else is answered: some 30 ms of
 processor time, a second in all where thirty come at once. Components as they were built stay as they are.
 
+A request that makes no sense is answered with what was sent, which cannot always be written: a number that is none, half a
+character. Here it is not.
+
 The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours. It
 also names a manifest, which only a page that is installed needs, and fetches a script that only a page within another needs.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -28,12 +32,15 @@ import gradio.exceptions
 import gradio.networking
 import gradio.processing_utils
 import gradio.routes
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from jinja2 import BaseLoader, Environment
 
 from drishtiksha.ui.shared.templates import fill, script
 
 _original = gradio.blocks.postprocess_update_dict
 _described = gradio.blocks.BlocksConfig.config_for_block
+_made = gradio.routes.App.create_app
 _known: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 """What was said of a component, by component."""
 PAGE = "frontend/index.html"
@@ -51,6 +58,7 @@ def work_round() -> None:
     gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
     gradio.processing_utils.async_ssrf_protected_download = _fetched_later
     gradio.blocks.BlocksConfig.config_for_block = staticmethod(_described_once)  # type: ignore[method-assign]
+    gradio.routes.App.create_app = staticmethod(_made_with_own_refusals)  # type: ignore[method-assign]
     pages = gradio.routes.templates.env
     if pages.loader is not None and not isinstance(pages.loader, _OwnHead):
         pages.loader = _OwnHead(pages.loader)
@@ -82,6 +90,18 @@ def _fetched(*_: Any, **__: Any) -> str:
 
 async def _fetched_later(*_: Any, **__: Any) -> str:
     return _fetched()
+
+
+def _made_with_own_refusals(*args: Any, **options: Any) -> FastAPI:
+    app = _made(*args, **options)
+    app.add_exception_handler(RequestValidationError, _refused)
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [{"type": problem["type"], "msg": problem["msg"]} for problem in error.errors()]
+    return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
 
 
 def _described_once(_id: int, rendered_ids: list[int], block: Any, renderable: Any = None) -> dict[str, Any]:
