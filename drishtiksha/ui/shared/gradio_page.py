@@ -58,7 +58,7 @@ def work_round() -> None:
     gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
     gradio.processing_utils.async_ssrf_protected_download = _fetched_later
     gradio.blocks.BlocksConfig.config_for_block = staticmethod(_described_once)  # type: ignore[method-assign]
-    gradio.routes.App.create_app = staticmethod(_made_with_own_refusals)  # type: ignore[method-assign]
+    gradio.routes.App.create_app = staticmethod(_made_with_own_refusals)  # type: ignore[method-assign, assignment]
     pages = gradio.routes.templates.env
     if pages.loader is not None and not isinstance(pages.loader, _OwnHead):
         pages.loader = _OwnHead(pages.loader)
