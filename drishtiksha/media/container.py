@@ -15,6 +15,7 @@ from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKi
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.media.joined import Pieces, Span, headers_in
+from drishtiksha.media.lengths import wrong_length
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
 
     Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
-    headers = () if span else headers_in(path)
-    pieces = Pieces(path, [span]) if span else Pieces.without(path, headers) if headers else None
+    pieces = Pieces(path, [span]) if span else _mended(path)
     try:
         container = av.open(
             # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
@@ -77,6 +77,15 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
         ) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise unreadable(name, _what_ffmpeg_says(error, path)) from error
+
+
+def _mended(path: Path) -> Pieces | None:
+    """The file without what its reader would lose its way at, or stop at too early; None where it is read as it is."""
+    if headers := headers_in(path):
+        return Pieces.without(path, headers)
+    if claim := wrong_length(path):
+        return Pieces(path, [Span(0, path.stat().st_size)], claim.patches)
+    return None
 
 
 def demuxed(

@@ -34,6 +34,7 @@ from drishtiksha.media.frameindex import EXACT_COUNTS, STATED_LENGTH, FrameIndex
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.joined import recordings_in
+from drishtiksha.media.lengths import wrong_length
 from drishtiksha.media.timeline import Timeline, TrackPackets, may_jump, read_timeline
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
@@ -65,6 +66,8 @@ NEARLY_ALL = 0.98
 """Of a file: what lies behind it is an end without content."""
 
 NOT_READ = "It is damaged or changes its form on the way: {:.0%} of the file could be read; the rest was not judged."
+
+STATED_SHORT = "Its header states {:,} bytes of sound and the file holds {:,}; all of them were judged."
 
 BRANDS = {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "3gp": "3gp", "3g2": "3gp"}
 """Major brands of the ISO family whose files go by another name than mp4."""
@@ -243,7 +246,9 @@ def _sound_facts(
     spans = recordings_in(path)
     if not spans:
         length_s, timeline = _length_s(container, audio, name, limits, pulse)
-        return {"duration_s": length_s, "time_breaks": timeline.breaks} | _what_is_read(timeline.share)
+        claim = wrong_length(path)
+        told = () if claim is None or claim.stated is None else (STATED_SHORT.format(claim.stated, claim.found),)
+        return {"duration_s": length_s, "time_breaks": timeline.breaks, "notes": told} | _what_is_read(timeline.share)
     length_s = 0.0
     for span in spans:
         with open_container(path, name, limits, span) as one:
