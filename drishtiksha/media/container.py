@@ -12,10 +12,12 @@ import av
 import av.error
 
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
+from drishtiksha.media.adts import AdtsClock
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.media.joined import Pieces, Span, headers_in
 from drishtiksha.media.lengths import wrong_length
+from drishtiksha.media.transport import Layout, layout_of
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -38,6 +40,15 @@ PIXEL_SLACK = 4
 MAX_TRACKS = 128
 """For each of which FFmpeg opens a decoder, with memory of its own, before anybody knows which are wanted."""
 
+FARTHEST = 100_000_000
+"""Bytes up to which tracks of a broadcast format are looked for: FFmpeg keeps in memory what it reads meanwhile."""
+
+BEHIND_BEGINNING = 2_000_000
+"""Bytes of which it takes some to know a track once it begins."""
+
+EVER = 10**12
+"""Microseconds."""
+
 CLOCKED = ("mpegts", "mpeg", "flv")
 """Formats whose time stamps begin anywhere; players show their first moment as 0."""
 
@@ -50,21 +61,17 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
 
     Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
-    pieces = Pieces(path, [span]) if span else _mended(path)
     try:
-        container = av.open(
-            # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
-            pieces or f"{FILE}{path.resolve()}",
-            mode="r",
-            options={
-                "format_whitelist": FORMATS,
-                "protocol_whitelist": "file",
-                "max_streams": str(MAX_TRACKS),
-                **decoder_options(limits),
-            },
-            metadata_errors="replace",
-            timeout=SHORT_OF_PROCESSOR * limits.stall_s,  # so that what the guard has given up ends, too
-        )
+        container = _opened(path, span, limits)
+        if span is None and (layout := layout_of(path, container.format.name)).begins:
+            if layout.changed is not None:
+                # What follows is in another codec, which FFmpeg gives to the decoder of the first.
+                container.close()
+                span = Span(0, layout.changed)
+                container = _opened(path, span, limits)
+            if reach := _reach(container, layout):
+                container.close()
+                container = _opened(path, span, limits, reach)
         # PyAV asks for time stamps to be made up where a file has none; it is better to know that it has none.
         container.flags &= ~av.container.Flags.gen_pts.value  # type: ignore[operator]  # its stub says Flags
         return container
@@ -77,6 +84,41 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
         ) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise unreadable(name, _what_ffmpeg_says(error, path)) from error
+
+
+def _opened(path: Path, span: Span | None, limits: MediaLimits, reach: int = 0) -> InputContainer:
+    """reach: bytes in which to look for tracks; 0: FFmpeg's own measure."""
+    pieces = Pieces(path, [span]) if span else _mended(path)
+    further = {"probesize": str(reach), "analyzeduration": str(EVER), "scan_all_pmts": "1"} if reach else {}
+    return av.open(
+        # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
+        pieces or f"{FILE}{path.resolve()}",
+        mode="r",
+        options={
+            "format_whitelist": FORMATS,
+            "protocol_whitelist": "file",
+            "max_streams": str(MAX_TRACKS),
+            **further,
+            **decoder_options(limits),
+        },
+        metadata_errors="replace",
+        timeout=SHORT_OF_PROCESSOR * limits.stall_s,  # so that what the guard has given up ends, too
+    )
+
+
+def _reach(container: InputContainer, layout: Layout) -> int:
+    """How many bytes to look through for tracks that begin behind what FFmpeg looks at by itself; 0 where all were found."""
+    known = {stream.id for stream in container.streams if _is_known(stream)}
+    end = layout.changed or FARTHEST
+    late = [place for number, place in layout.begins.items() if number not in known and place < min(end, FARTHEST)]
+    return max(late) + BEHIND_BEGINNING if late else 0
+
+
+def _is_known(stream: Stream) -> bool:
+    """Whether enough of a track was read to decode it, if that is possible at all."""
+    if stream.type == "audio":
+        return stream.codec_context is None or bool(stream.sample_rate)  # type: ignore[attr-defined]
+    return stream.type != "video" or stream.codec_context is None or bool(stream.width)  # type: ignore[attr-defined]
 
 
 def _mended(path: Path) -> Pieces | None:
@@ -103,9 +145,12 @@ def demuxed(
     """
     if not streams:
         return
+    clocks = {s.index: AdtsClock(s) for s in streams if _is_adts(container, s)}  # type: ignore[arg-type]
     try:
         for packet in container.demux(*streams):
             pulse.beat()
+            if packet.size and (clock := clocks.get(packet.stream_index)) is not None:
+                clock.correct(packet)
             yield packet  # type: ignore[misc]  # its stub speaks of any stream
     except av.error.ExitError as error:
         raise stalled(name, limits) from error
@@ -114,6 +159,12 @@ def demuxed(
     except IndexError:
         # A stream begins in the midst of the file. PyAV does not know it and fails at the end, after the last packet.
         return
+
+
+def _is_adts(container: InputContainer, stream: Stream) -> bool:
+    """Whether each packet has a header of AAC's own."""
+    context = stream.codec_context if stream.type == "audio" else None
+    return context is not None and context.name == "aac" and container.format.name in ("aac", "mpegts")
 
 
 def decoder_options(limits: MediaLimits) -> dict[str, str]:

@@ -90,7 +90,7 @@ def _wav(content: mmap.mmap) -> Claim | None:
             begin = at + 4
             stated = wide if size == UNKNOWN and wide is not None else size
             # FFmpeg itself reads on where a plain one states nothing.
-            if size in (0, UNKNOWN) and wide is None or stated and not _runs_on(content, begin, stated, "little"):
+            if (size in (0, UNKNOWN) and wide is None) or (stated and not _runs_on(content, begin, stated, "little")):
                 return None
             patches = ((0, b"RIFF"), (at, UNKNOWN.to_bytes(4, "little")))
             return Claim(patches, stated or None, len(content) - begin)

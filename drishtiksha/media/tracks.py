@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.joined import recordings_in
 from drishtiksha.media.lengths import wrong_length
 from drishtiksha.media.timeline import Timeline, TrackPackets, may_jump, read_timeline
+from drishtiksha.media.transport import layout_of
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
@@ -58,9 +59,11 @@ LEAST_INTERLACED = 240
 """Lines of the smallest pictures that come from interlaced recordings."""
 
 SECOND = (
-    "Behind its end lies a second video, which players pass over. It was not judged: take it out with drishtiksha tracks FILE "
-    "--save FOLDER and examine it by itself."
+    "It holds {}. That was not judged: take it out with drishtiksha tracks FILE --save FOLDER and examine it by itself."
 )
+SECOND_VIDEO = "a second video behind the end of the first, which players pass over"
+OTHER_CODEC = "a second recording in another codec behind the first"
+UNKNOWN_SOUND = "Sound track {} cannot be decoded here and was not judged."
 
 NEARLY_ALL = 0.98
 """Of a file: what lies behind it is an end without content."""
@@ -80,6 +83,7 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
     """
     with open_container(path, name, limits) as container:
         pulse.beat()
+        second, changed = _behind(container, path)
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
             raise unreadable(name, "it holds neither a picture nor sound")
@@ -100,10 +104,11 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
         }
         facts["tracks"] = track_list(container)
-        if container.format.name in EXACT_COUNTS and second_video(path) is not None:
-            number = len(container.streams) + 1
-            second = TrackInfo(number=number, kind=TrackKind.EMBEDDED, title="a second video behind the first")
-            facts |= {"tracks": (*facts["tracks"], second), "notes": (SECOND,)}
+        further = [] if second is None else [SECOND.format(second)]
+        if second is not None:
+            hidden = TrackInfo(number=len(container.streams) + 1, kind=TrackKind.EMBEDDED, title=second)
+            facts["tracks"] = (*facts["tracks"], hidden)
+        further += _unknown_sound(container, path)
         if audio is not None:
             facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
         if video is None:
@@ -118,7 +123,40 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
                 facts |= _what_is_read(index.share)
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    return facts | _first_facts(path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    return _with_notes(facts, further, changed) | _first_facts(
+        path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO
+    )
+
+
+def _behind(container: InputContainer, path: Path) -> tuple[str | None, float]:
+    """What else the file holds behind what is read, in words, and the share of the file that the first is."""
+    if container.format.name in EXACT_COUNTS and second_video(path) is not None:
+        return SECOND_VIDEO, 1.0
+    if (changed := layout_of(path, container.format.name).changed) is not None:
+        return OTHER_CODEC, changed / path.stat().st_size
+    return None, 1.0
+
+
+def _unknown_sound(container: InputContainer, path: Path) -> list[str]:
+    """A sentence on each sound track that cannot be decoded; a broadcast may announce tracks that it does not hold."""
+    begins = layout_of(path, container.format.name).begins
+    return [
+        UNKNOWN_SOUND.format(one.index + 1)
+        for one in container.streams.audio
+        if not _is_heard(one) and (not begins or one.id in begins)
+    ]
+
+
+def _is_heard(stream: AudioStream) -> bool:
+    return stream.codec_context is not None and bool(stream.sample_rate)
+
+
+def _with_notes(facts: dict[str, Any], further: Sequence[str], read: float) -> dict[str, Any]:
+    """read: the share of the file that was looked at at all."""
+    facts["notes"] = (*facts.get("notes", ()), *further)
+    if read < NEARLY_ALL:
+        facts |= {"decoded_share": facts.get("decoded_share", 1.0) * read}
+    return facts
 
 
 def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
