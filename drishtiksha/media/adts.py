@@ -33,7 +33,7 @@ class AdtsClock:
     def correct(self, packet: Packet) -> None:
         """A stamp that FFmpeg counted on follows the one before; one that the file holds stays, and the count begins there."""
         told = self._told
-        length = _length_s(bytes(memoryview(packet)[:HEADER]))  # type: ignore[arg-type]
+        length = _length_s(bytes(memoryview(packet)[:HEADER]))
         if packet.pts is None or length is None or not packet.duration:
             self._told = None
             return

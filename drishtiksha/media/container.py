@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -71,7 +71,10 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
                 container = _opened(path, span, limits)
             if reach := _reach(container, layout):
                 container.close()
-                container = _opened(path, span, limits, reach)
+                container = _opened(path, span, limits, _looking_through(reach))
+        if container.format.name.startswith("mov,") and any(map(_is_edited_away, container.streams)):
+            container.close()
+            container = _opened(path, span, limits, {"ignore_editlist": "1"})
         # PyAV asks for time stamps to be made up where a file has none; it is better to know that it has none.
         container.flags &= ~av.container.Flags.gen_pts.value  # type: ignore[operator]  # its stub says Flags
         return container
@@ -86,10 +89,11 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
         raise unreadable(name, _what_ffmpeg_says(error, path)) from error
 
 
-def _opened(path: Path, span: Span | None, limits: MediaLimits, reach: int = 0) -> InputContainer:
-    """reach: bytes in which to look for tracks; 0: FFmpeg's own measure."""
+def _opened(
+    path: Path, span: Span | None, limits: MediaLimits, further: Mapping[str, str] | None = None
+) -> InputContainer:
+    """further: options of FFmpeg's readers."""
     pieces = Pieces(path, [span]) if span else _mended(path)
-    further = {"probesize": str(reach), "analyzeduration": str(EVER), "scan_all_pmts": "1"} if reach else {}
     return av.open(
         # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
         pieces or f"{FILE}{path.resolve()}",
@@ -98,12 +102,24 @@ def _opened(path: Path, span: Span | None, limits: MediaLimits, reach: int = 0) 
             "format_whitelist": FORMATS,
             "protocol_whitelist": "file",
             "max_streams": str(MAX_TRACKS),
-            **further,
+            **(further or {}),
             **decoder_options(limits),
         },
         metadata_errors="replace",
         timeout=SHORT_OF_PROCESSOR * limits.stall_s,  # so that what the guard has given up ends, too
     )
+
+
+def _looking_through(reach: int) -> dict[str, str]:
+    """Options to look for tracks in so many bytes."""
+    return {"probesize": str(reach), "analyzeduration": str(EVER), "scan_all_pmts": "1"}
+
+
+def _is_edited_away(stream: Stream) -> bool:
+    """Whether an edit list leaves nothing of a track, as one without a meaning does."""
+    if stream.type not in ("video", "audio") or not stream.frames or is_cover(stream):
+        return False
+    return all(entry.is_discard for entry in stream.index_entries)
 
 
 def _reach(container: InputContainer, layout: Layout) -> int:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 CHUNK_NAME = re.compile(rb"[A-Za-z0-9_\xa9 ]{4}")
+FILES, TAGS = (b"RIFF", b"RF64", b"FORM"), (b"ID3", b"TAG", b"APE")
+"""What else follows on sound: another file, and what players write behind every format."""
+
 UNKNOWN = 0xFFFFFFFF
 """What recorders state as a length that they do not know."""
 
@@ -75,7 +78,7 @@ def _runs_on(content: mmap.mmap, begin: int, size: int, order: Literal["little",
         name, stated = content[place : place + 4], int.from_bytes(content[place + 4 : place + 4 + length], order)
         if CHUNK_NAME.fullmatch(name) and place + 4 + length + stated <= len(content) + 1:
             return False
-        if name in (b"RIFF", b"RF64", b"FORM"):
+        if name in FILES or name.startswith(TAGS):
             return False
     rest = content[end : end + (1 << 20)]
     return rest.count(0) < len(rest)

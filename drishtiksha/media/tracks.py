@@ -22,20 +22,21 @@ from drishtiksha.media.container import (
     open_container,
     origin_s,
     picture_stream,
+    picture_streams,
     pixel_aspect,
     sound_streams,
     too_coarse,
     video_stream,
 )
 from drishtiksha.media.decode import check_pixels
-from drishtiksha.media.embedded import second_video
+from drishtiksha.media.embedded import attached, second_video
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import EXACT_COUNTS, STATED_LENGTH, FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.joined import recordings_in
 from drishtiksha.media.lengths import wrong_length
-from drishtiksha.media.timeline import Timeline, TrackPackets, may_jump, read_timeline
+from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, may_jump, read_timeline
 from drishtiksha.media.transport import layout_of
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
@@ -64,6 +65,13 @@ SECOND = (
 SECOND_VIDEO = "a second video behind the end of the first, which players pass over"
 OTHER_CODEC = "a second recording in another codec behind the first"
 UNKNOWN_SOUND = "Sound track {} cannot be decoded here and was not judged."
+
+RATE_SLACK = 0.1
+"""How far the time stamps may be from a stated rate."""
+
+EDITED = "An edit list leaves out {:.1f} s of its {}, which players do not show; that was not judged."
+LEAST_EDITED_S = 1.0
+"""Encoders leave out some of the first sound, and phones the pictures before a cut up to a keyframe."""
 
 NEARLY_ALL = 0.98
 """Of a file: what lies behind it is an end without content."""
@@ -108,7 +116,7 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
         if second is not None:
             hidden = TrackInfo(number=len(container.streams) + 1, kind=TrackKind.EMBEDDED, title=second)
             facts["tracks"] = (*facts["tracks"], hidden)
-        further += _unknown_sound(container, path)
+        further += [*_unknown_sound(container, path), *_left_out(container)]
         if audio is not None:
             facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
         if video is None:
@@ -116,7 +124,7 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_facts(container, audio, path, name, limits, pulse)
         else:
             index = index_stream(container, picture_stream(container, name), name, limits, pulse)
-            facts |= _video_facts(video, index, name, limits)
+            facts |= _video_facts(video, index, name, limits, freely=container.format.name.startswith("matroska"))
             sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
             facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
             if not index.lost:
@@ -147,6 +155,21 @@ def _unknown_sound(container: InputContainer, path: Path) -> list[str]:
     ]
 
 
+def _left_out(container: InputContainer) -> list[str]:
+    """A sentence on each track of an MP4 of which an edit list shows only a part."""
+    told = []
+    for stream in (*picture_streams(container), *sound_streams(container)):
+        entries = len(stream.index_entries)
+        if container.format.name not in EXACT_COUNTS or not entries or not stream.duration:
+            continue
+        if stream.type == "audio" and stream.codec_context.name not in FRAME_SIZES:
+            continue  # of plain samples it counts something else
+        left_s = (stream.frames - entries) * float(stream.duration * (stream.time_base or 0)) / entries
+        if left_s > LEAST_EDITED_S:
+            told.append(EDITED.format(left_s, "sound" if stream.type == "audio" else "picture"))
+    return told
+
+
 def _is_heard(stream: AudioStream) -> bool:
     return stream.codec_context is not None and bool(stream.sample_rate)
 
@@ -160,7 +183,7 @@ def _with_notes(facts: dict[str, Any], further: Sequence[str], read: float) -> d
 
 
 def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
-    """All moving pictures, sound tracks and covers, in the order of the file; empty where there is at most one of each of
+    """All moving pictures, sound tracks, covers and attached media, in the order of the file; empty where there is at most one of each of
     the first two and nothing else."""
     video, audio = video_stream(container), audio_stream(container)
     found = []
@@ -179,9 +202,13 @@ def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
                 main=any(main is not None and main.index == stream.index for main in (video, audio)),
             )
         )
+    found += [
+        TrackInfo(number=one.index + 1, kind=TrackKind.EMBEDDED, title=fact(f"attached file {one.name or ''}"))
+        for one in attached(container)
+    ]
     kinds = [track.kind for track in found]
-    usual = max(kinds.count(TrackKind.SOUND), kinds.count(TrackKind.PICTURE)) < 2 and TrackKind.COVER not in kinds
-    return () if usual else tuple(found)
+    usual = max(kinds.count(TrackKind.SOUND), kinds.count(TrackKind.PICTURE)) < 2
+    return () if usual and set(kinds) <= {TrackKind.SOUND, TrackKind.PICTURE} else tuple(found)
 
 
 def _check_header(video: VideoStream | None, audio: AudioStream | None, name: str, limits: MediaLimits) -> None:
@@ -202,15 +229,19 @@ def _check_header(video: VideoStream | None, audio: AudioStream | None, name: st
         )
 
 
-def _video_facts(video: VideoStream, index: FrameIndex, name: str, limits: MediaLimits) -> dict[str, Any]:
+def _video_facts(
+    video: VideoStream, index: FrameIndex, name: str, limits: MediaLimits, *, freely: bool
+) -> dict[str, Any]:
+    """freely: the header may state any rate, whatever the time stamps are."""
     if not len(index):
         raise unreadable(name, "it is cut off before the first picture")
     if index.declared > limits.max_frames:
         raise too_many_frames(name, limits)
     measured = 1 / index.frame_s if index.frame_s > 0 else None
     stated = float(video.average_rate) if video.average_rate else None
+    wrong = stated is None or (freely and measured is not None and abs(measured / stated - 1) > RATE_SLACK)
     return {
-        "fps": measured if index.variable_rate or stated is None else stated,
+        "fps": measured if index.variable_rate or wrong else stated,
         "frame_count": index.declared,
         "variable_frame_rate": index.variable_rate,
         "video_codec": _codec_name(video),

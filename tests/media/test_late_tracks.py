@@ -206,7 +206,7 @@ def test_notes_behind_the_sound_are_not_taken_for_it(tmp_path, limits):
     path = tmp_path / "a.wav"
     soundfile.write(path, speech_like(1), 16_000)
     plain = read_audio(path, 16_000, limits=limits)
-    for behind in (b"LIST" + (200).to_bytes(4, "little") + b"INFO" + bytes(196), bytes(50_000)):
+    for behind in (b"LIST" + (200).to_bytes(4, "little") + b"INFO" + bytes(196), bytes(50_000), b"ID3\4" + b"x" * 500):
         noted = tmp_path / "b.wav"
         noted.write_bytes(path.read_bytes() + behind)
         assert np.array_equal(read_audio(noted, 16_000, limits=limits), plain)
@@ -225,3 +225,84 @@ def test_flac_behind_flac_is_heard_to_the_end(tmp_path, limits, rate):
     sound = read_audio(path, 16_000, limits=limits)
     assert len(sound) == pytest.approx(len(plain), abs=32)
     assert np.abs(sound[16_200:31_000] - plain[16_200:31_000]).max() < 0.01
+
+
+def _edited(path: Path, track: int, entries: list[tuple[int, int]]) -> None:
+    """Put an edit list of (duration in ms, first time stamp) in place of a track's own, of no more entries, in place."""
+    data = bytearray(path.read_bytes())
+    place = -1
+    for _ in range(track + 1):
+        place = data.index(b"elst", place + 1)
+    room = int.from_bytes(data[place - 4 : place], "big") - 16
+    body = b"".join(d.to_bytes(4, "big") + m.to_bytes(4, "big", signed=True) + b"\0\1\0\0" for d, m in entries)
+    assert len(body) <= room
+    data[place + 8 : place + 12] = len(entries).to_bytes(4, "big")
+    data[place + 12 : place + 12 + len(body)] = body
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("edits") / "plain.mp4"
+    return write_video(path, coded_frames(75), audio=(click_at(0.5, 3, RATE), RATE), options=PLAIN)
+
+
+@pytest.mark.parametrize(("track", "what"), [(0, "picture"), (1, "sound")])
+def test_what_an_edit_list_leaves_out_is_told(tmp_path, limits, clip, track, what):
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(clip.read_bytes())
+    _edited(path, track, [(1000, 0)])
+    [note] = facts(path, limits).notes
+    assert "edit list leaves out 2.0 s" in note
+    assert what in note
+    assert not facts(clip, limits).notes
+
+
+@pytest.mark.parametrize("entry", [(0, 0), (3000, -1), (1000, 10**6)], ids=["no length", "empty", "beyond the end"])
+def test_an_edit_list_that_leaves_nothing_is_passed_over(tmp_path, limits, clip, entry):
+    path = tmp_path / "nothing.mp4"
+    path.write_bytes(clip.read_bytes())
+    _edited(path, 0, [entry])
+    assert facts(path, limits).frame_count == facts(clip, limits).frame_count == 75
+    with iter_frames(path, limits=limits) as frames:
+        assert [read_code(frame.image) for frame in frames] == list(range(75))
+
+
+def test_a_rate_that_matroska_states_wrongly_is_not_believed(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "wrong.mkv"
+    write_video(plain, coded_frames(50), options=PLAIN)
+    data = bytearray(plain.read_bytes())
+    place = data.index(b"\x23\xe3\x83") + 3
+    size = data[place] & 0x7F
+    for length_ns in (10**9, 10**6):
+        data[place + 1 : place + 1 + size] = length_ns.to_bytes(size, "big")
+        path.write_bytes(data)
+        media = facts(path, limits)
+        assert media.fps == pytest.approx(25, abs=0.3)
+        assert media.duration_s == pytest.approx(facts(plain, limits).duration_s, abs=0.05)
+
+
+def test_matroska_behind_matroska_has_one_joint(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "joined.mkv"
+    write_video(plain, coded_frames(50), options={"bf": "3", "g": "25"})
+    path.write_bytes(2 * plain.read_bytes())
+    media = facts(path, limits)
+    assert (media.frame_count, media.time_breaks) == (100, 1)
+    assert media.duration_s == pytest.approx(4.0, abs=0.1)
+    with iter_frames(path, limits=limits) as frames:
+        assert [read_code(frame.image) for frame in frames] == [*range(50), *range(50)]
+
+
+def test_what_cannot_be_read_to_its_end_is_told(tmp_path, limits):
+    plain, path = tmp_path / "plain.wv", tmp_path / "broken.wv"
+    write_audio(plain, speech_like(4, RATE), RATE, codec="wavpack")
+    data = bytearray(plain.read_bytes())
+    block = data.index(b"wvpk", len(data) // 2)
+    data[block + 8 : block + 10] = b"\xff\xff"  # of a version that no reader knows
+    path.write_bytes(data)
+    media = facts(path, limits)
+    assert media.decoded_share == pytest.approx(block / len(data), abs=0.02)
+    assert media.damaged
+    assert "could be read" in media.notes[0]
+    whole = facts(plain, limits)
+    assert (whole.decoded_share, whole.notes) == (1.0, ())
