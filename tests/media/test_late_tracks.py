@@ -306,3 +306,22 @@ def test_what_cannot_be_read_to_its_end_is_told(tmp_path, limits):
     assert "could be read" in media.notes[0]
     whole = facts(plain, limits)
     assert (whole.decoded_share, whole.notes) == (1.0, ())
+
+
+def test_media_attached_to_matroska_are_named_and_taken_out(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "with.mkv"
+    write_video(plain, coded_frames(5), options=PLAIN)
+    note, clip = b"RIFF and so on", b"\0\0\0\x18ftypisom and so on"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as output:
+        track = output.add_stream_from_template(source.streams[0])
+        output.add_attachment("../../voice.wav", "audio/wav", note)
+        output.add_attachment("clip.m/p4", "video/mp4", clip)
+        output.add_attachment("font.ttf", "font/ttf", b"font")
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = track
+                output.mux(packet)
+    media = facts(path, limits)
+    assert [one.number for one in media.tracks if one.kind is TrackKind.EMBEDDED] == [2, 3]
+    assert embedded_files(path, path.name, limits) == [("with-track2.wav", note), ("with-track3.bin", clip)]
+    assert not facts(plain, limits).tracks
