@@ -59,9 +59,7 @@ COMB_LOOKS = 6
 LEAST_INTERLACED = 240
 """Lines of the smallest pictures that come from interlaced recordings."""
 
-SECOND = (
-    "It holds {}. That was not judged: take it out with drishtiksha tracks FILE --save FOLDER and examine it by itself."
-)
+SECOND = "It holds {}. That was not judged: take it out as a file of its own, and examine that."
 SECOND_VIDEO = "a second video behind the end of the first, which players pass over"
 OTHER_CODEC = "a second recording in another codec behind the first"
 UNKNOWN_SOUND = "Sound track {} cannot be decoded here and was not judged."
