@@ -106,7 +106,7 @@ def _sounds(shared: SharedMedia, plan: AudioPlan, check: Check) -> tuple[list[Me
             notes.append(f"{name.capitalize()} is silent.")
             continue
         found = _spoken(shared, plan, sound, check)
-        if len(found) == 1 and min(found[0].weights or (0,)) < 0:
+        if len(sound.parts) == 1 and min(sound.parts[0].weights or (0,)) < 0:
             notes.append("Its channels are in opposite phase and cancel out when added: one of them was turned round.")
         parts += [
             MediaPart(shared, ", ".join(filter(None, (name, one.label))), number, one) for one in found or [whole]

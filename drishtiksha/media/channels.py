@@ -49,6 +49,12 @@ QUIET = 0.01
 UNLIKE = 0.5
 """Of the power of two channels, the share that they do not have in common, from which on they are different sounds."""
 
+STRETCH, AGREED = 512, 0.9
+"""Samples of a stretch, and how much of a band of it two channels must have in common, up to the sign."""
+
+EACH_SHARE, BOTH_SHARE = 0.03, 0.6
+"""Of the power, from which on channels are a sum and a difference: what is the same, or opposite, and both together."""
+
 LEAST_S, LEAST_SHARE = 1.0, 0.02
 """Channels are judged by themselves when they differ for both this long and this share of the recording."""
 
@@ -150,7 +156,18 @@ class Survey:
         silent = [i for i in range(len(levels)) if i not in heard and "LFE" not in self._names[i]]
         if len(groups) == 1 and not silent and all(sign > 0 for _, sign in groups[0]):
             return ()
+        if len(found) == len(groups) == 2 and _is_mid_side(*found):
+            return self._sides(found)
         return tuple(self._part_of(group) for group in groups)
+
+    def _sides(self, found: np.ndarray) -> tuple[SoundPart, ...]:
+        """Left and right of a recording that stores their sum and their difference."""
+        pairs = {"left": (1.0, 1.0), "right": (1.0, -1.0)}
+        scale = min(1 / max(float(np.abs(np.array(pair) @ found).max()) for pair in pairs.values()), 1.0)
+        return tuple(
+            SoundPart(self._part.track, (scale * mid, scale * side), f"{label}, from the sum and difference stored")
+            for label, (mid, side) in pairs.items()
+        )
 
     def _part_of(self, group: Sequence[tuple[int, int]]) -> SoundPart:
         weights = [0.0] * len(self._names)
@@ -158,6 +175,20 @@ class Survey:
             weights[i] = sign / len(group)
         names = [LABELS.get(self._names[i], f"channel {i + 1}") for i, _ in group]
         return SoundPart(self._part.track, tuple(weights), " and ".join(names))
+
+
+def _is_mid_side(mid: np.ndarray, side: np.ndarray) -> bool:
+    """Whether two channels are the sum and the difference of two recordings: then they are the same wherever only one of these
+    sounds, and of opposite sign wherever the other does. Looked at in the bands of short stretches, since both may sound at once."""
+    count = min(len(mid), len(side)) // STRETCH * STRETCH
+    if not count:
+        return False
+    window = np.hanning(STRETCH)
+    a, b = (np.fft.rfft(one[:count].reshape(-1, STRETCH) * window) for one in (mid, side))
+    power = np.abs(a) ** 2 + np.abs(b) ** 2
+    agreement = 2 * (a * b.conj()).real / np.maximum(power, 1e-12)
+    same, opposite = (float(power[sign * agreement > AGREED].sum() / power.sum()) for sign in (1, -1))
+    return min(same, opposite) > EACH_SHARE and same + opposite > BOTH_SHARE
 
 
 def _alike(one: np.ndarray, other: np.ndarray, rate: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -12,9 +12,12 @@ import av
 import av.error
 
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
+from drishtiksha.media.adts import AdtsClock
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.media.joined import Pieces, Span, headers_in
+from drishtiksha.media.lengths import wrong_length
+from drishtiksha.media.transport import Layout, layout_of
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -37,6 +40,15 @@ PIXEL_SLACK = 4
 MAX_TRACKS = 128
 """For each of which FFmpeg opens a decoder, with memory of its own, before anybody knows which are wanted."""
 
+FARTHEST = 100_000_000
+"""Bytes up to which tracks of a broadcast format are looked for: FFmpeg keeps in memory what it reads meanwhile."""
+
+BEHIND_BEGINNING = 2_000_000
+"""Bytes of which it takes some to know a track once it begins."""
+
+EVER = 10**12
+"""Microseconds."""
+
 CLOCKED = ("mpegts", "mpeg", "flv")
 """Formats whose time stamps begin anywhere; players show their first moment as 0."""
 
@@ -49,22 +61,20 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
 
     Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
-    headers = () if span else headers_in(path)
-    pieces = Pieces(path, [span]) if span else Pieces.without(path, headers) if headers else None
     try:
-        container = av.open(
-            # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
-            pieces or f"{FILE}{path.resolve()}",
-            mode="r",
-            options={
-                "format_whitelist": FORMATS,
-                "protocol_whitelist": "file",
-                "max_streams": str(MAX_TRACKS),
-                **decoder_options(limits),
-            },
-            metadata_errors="replace",
-            timeout=SHORT_OF_PROCESSOR * limits.stall_s,  # so that what the guard has given up ends, too
-        )
+        container = _opened(path, span, limits)
+        if span is None and (layout := layout_of(path, container.format.name)).begins:
+            if layout.changed is not None:
+                # What follows is in another codec, which FFmpeg gives to the decoder of the first.
+                container.close()
+                span = Span(0, layout.changed)
+                container = _opened(path, span, limits)
+            if reach := _reach(container, layout):
+                container.close()
+                container = _opened(path, span, limits, _looking_through(reach))
+        if container.format.name.startswith("mov,") and any(map(_is_edited_away, container.streams)):
+            container.close()
+            container = _opened(path, span, limits, {"ignore_editlist": "1"})
         # PyAV asks for time stamps to be made up where a file has none; it is better to know that it has none.
         container.flags &= ~av.container.Flags.gen_pts.value  # type: ignore[operator]  # its stub says Flags
         return container
@@ -77,6 +87,63 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
         ) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise unreadable(name, _what_ffmpeg_says(error, path)) from error
+
+
+def _opened(
+    path: Path, span: Span | None, limits: MediaLimits, further: Mapping[str, str] | None = None
+) -> InputContainer:
+    """further: options of FFmpeg's readers."""
+    pieces = Pieces(path, [span]) if span else _mended(path)
+    return av.open(
+        # The prefix keeps a name such as "concat:a|b" from being taken for anything but a file.
+        pieces or f"{FILE}{path.resolve()}",
+        mode="r",
+        options={
+            "format_whitelist": FORMATS,
+            "protocol_whitelist": "file",
+            "max_streams": str(MAX_TRACKS),
+            **(further or {}),
+            **decoder_options(limits),
+        },
+        metadata_errors="replace",
+        timeout=SHORT_OF_PROCESSOR * limits.stall_s,  # so that what the guard has given up ends, too
+    )
+
+
+def _looking_through(reach: int) -> dict[str, str]:
+    """Options to look for tracks in so many bytes."""
+    return {"probesize": str(reach), "analyzeduration": str(EVER), "scan_all_pmts": "1"}
+
+
+def _is_edited_away(stream: Stream) -> bool:
+    """Whether an edit list leaves nothing of a track, as one without a meaning does."""
+    if stream.type not in ("video", "audio") or not stream.frames or is_cover(stream):
+        return False
+    return all(entry.is_discard for entry in stream.index_entries)
+
+
+def _reach(container: InputContainer, layout: Layout) -> int:
+    """How many bytes to look through for tracks that begin behind what FFmpeg looks at by itself; 0 where all were found."""
+    known = {stream.id for stream in container.streams if _is_known(stream)}
+    end = layout.changed or FARTHEST
+    late = [place for number, place in layout.begins.items() if number not in known and place < min(end, FARTHEST)]
+    return max(late) + BEHIND_BEGINNING if late else 0
+
+
+def _is_known(stream: Stream) -> bool:
+    """Whether enough of a track was read to decode it, if that is possible at all."""
+    if stream.type == "audio":
+        return stream.codec_context is None or bool(stream.sample_rate)  # type: ignore[attr-defined]
+    return stream.type != "video" or stream.codec_context is None or bool(stream.width)  # type: ignore[attr-defined]
+
+
+def _mended(path: Path) -> Pieces | None:
+    """The file without what its reader would lose its way at, or stop at too early; None where it is read as it is."""
+    if headers := headers_in(path):
+        return Pieces.without(path, headers)
+    if claim := wrong_length(path):
+        return Pieces(path, [Span(0, path.stat().st_size)], claim.patches)
+    return None
 
 
 def demuxed(
@@ -94,9 +161,12 @@ def demuxed(
     """
     if not streams:
         return
+    clocks = {s.index: AdtsClock(s) for s in streams if _is_adts(container, s)}  # type: ignore[arg-type]
     try:
         for packet in container.demux(*streams):
             pulse.beat()
+            if packet.size and (clock := clocks.get(packet.stream_index)) is not None:
+                clock.correct(packet)
             yield packet  # type: ignore[misc]  # its stub speaks of any stream
     except av.error.ExitError as error:
         raise stalled(name, limits) from error
@@ -105,6 +175,12 @@ def demuxed(
     except IndexError:
         # A stream begins in the midst of the file. PyAV does not know it and fails at the end, after the last packet.
         return
+
+
+def _is_adts(container: InputContainer, stream: Stream) -> bool:
+    """Whether each packet has a header of AAC's own."""
+    context = stream.codec_context if stream.type == "audio" else None
+    return context is not None and context.name == "aac" and container.format.name in ("aac", "mpegts")
 
 
 def decoder_options(limits: MediaLimits) -> dict[str, str]:

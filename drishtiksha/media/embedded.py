@@ -6,16 +6,26 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drishtiksha.media.container import demuxed, is_cover, open_container
 from drishtiksha.media.guard import Pulse, guarded_call
+from drishtiksha.media.transport import layout_of
 from drishtiksha.results import TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
+
+if TYPE_CHECKING:
+    from av.attachments.stream import AttachmentStream
+    from av.container import InputContainer
 
 VIDEO_START = re.compile(rb"\0\0\0[\x10-\x80]ftyp(?!hei|hev|mif|msf|avi|avis|jxl|jp2|jpx|crx)[\w ]{4}")
 """The first box of an MP4, 3GP or QuickTime file, not of a still. Phones write a whole one behind the picture."""
 
 MOST_BOXES = 100_000
+
+EBML = b"\x1a\x45\xdf\xa3"
+MEDIA = ("image/", "video/", "audio/")
+MOST_SUFFIX = 5
 
 SUFFIXES = {"mjpeg": "jpg", "png": "png", "gif": "gif", "bmp": "bmp", "webp": "webp"}
 
@@ -65,7 +75,13 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
     Raises: UnreadableMediaError, DecodeStalledError for recordings that cannot be opened.
     """
     stem = Path(name).stem
-    start = second_video(path) if _opens_with_video(path) else video_offset(path)
+    if (changed := layout_of(path, "mpegts").changed) is not None:
+        with path.open("rb") as file:
+            file.seek(changed)
+            return [(f"{stem}-embedded.ts", file.read())]
+    with path.open("rb") as file:
+        matroska = file.read(len(EBML)) == EBML
+    start = None if matroska else second_video(path) if _opens_with_video(path) else video_offset(path)
     if start is not None:
         with path.open("rb") as file:
             file.seek(start)
@@ -80,8 +96,16 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)
 
 
+def attached(container: InputContainer) -> list[AttachmentStream]:
+    """Pictures, videos and recordings that a Matroska file carries as files; FFmpeg takes most pictures for covers."""
+    found = [stream for stream in container.streams if stream.type == "attachment"]
+    return [one for one in found if (one.mimetype or "").startswith(MEDIA)]  # type: ignore[attr-defined]
+
+
 def _covers(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> Iterator[tuple[int, str, bytes]]:
     with open_container(path, name, limits) as container:
+        for one in attached(container):
+            yield one.index + 1, _suffix(one.name), one.data
         covers = [stream for stream in container.streams.video if is_cover(stream)]
         seen: set[int] = set()
         for packet in demuxed(container, covers, name, limits, pulse):
@@ -91,6 +115,12 @@ def _covers(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> Iterato
                 yield packet.stream.index + 1, SUFFIXES.get(codec, "bin"), bytes(packet)
             if len(seen) == len(covers):
                 return
+
+
+def _suffix(name: str | None) -> str:
+    """Of an attached file, as far as it is a plain one."""
+    suffix = Path(name or "").suffix[1:].lower()
+    return suffix if suffix.isascii() and suffix.isalnum() and len(suffix) <= MOST_SUFFIX else "bin"
 
 
 def _opens_with_video(path: Path) -> bool:

@@ -36,6 +36,8 @@ it matters what it saw. Only H.264 vouches that nothing refers to a picture; HEV
 STATED_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 """How FFmpeg and mkvmerge write the length of a track into Matroska's tags."""
 
+OVERLAP = 1.5
+
 CUT_S = 1.0
 """What is missing of a stated length beyond this was cut off: lengths are rounded, and last frames have no end."""
 
@@ -136,7 +138,7 @@ def index_stream(
     if origin and len(stamps):
         # FFmpeg leaves some first packets out of its start time.
         origin = min(origin, float(stamps[0]) * scale)
-    last_end = max((row[0] + row[1] for row in rows), default=0)
+    last_end = _last_end(rows)
     exact = container.format.name in EXACT_COUNTS
     lost = 0
     if track.shifts is None:
@@ -160,6 +162,19 @@ def index_stream(
         sparing=stream.codec_context.name == "h264" and container.format.name in UNBROKEN,
         sound_end_s=max((one.end_s() - origin for one in timeline.tracks.values() if one.sound), default=0.0),
     )
+
+
+def _last_end(rows: Sequence[tuple[int, int, bool]]) -> int:
+    """When the last frame ends. Where frames are said to last much longer or shorter than to the next, that is a wrong
+    statement."""
+    if not rows:
+        return 0
+    steps, lengths = np.diff([row[0] for row in rows]), [row[1] for row in rows]
+    usual = float(np.median(steps)) if len(steps) > 1 else 0.0
+    stated = float(np.median(lengths))
+    if usual and stated and not 1 / OVERLAP <= stated / usual <= OVERLAP:
+        return rows[-1][0] + round(usual)
+    return max(row[0] + row[1] for row in rows)
 
 
 def _lost(stream: VideoStream, found: int, hidden: int, last_end: int) -> int:

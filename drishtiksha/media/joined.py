@@ -16,6 +16,8 @@ OGG_PAGE, OGG_SEGMENTS = 27, 26
 OPUS_LEVEL = slice(10, 18)
 """Of the header of Opus: how many samples come first, the rate before coding, and the gain; they may change on the way."""
 
+FLAC_FIRST = b"fLaC\0\0\0\x22"
+
 FLV_FIRST = b"FLV\x01"
 FLV_HEADER = b"\0\0\0\x09\0\0\0\0"
 FLV_BYTES = 13
@@ -42,13 +44,13 @@ def check_joined(path: Path, name: str) -> None:
 
 
 def recordings_in(path: Path) -> tuple[Span, ...]:
-    """Where each of the recordings lies that were joined to an Ogg or WAV file; none where one reader reads them all."""
+    """Where each of the recordings lies that were joined to an Ogg, WAV or FLAC file; none where one reader reads them all."""
     with path.open("rb") as file:
-        head = file.read(12)
-        if not head.startswith((b"OggS", b"RIFF")):
+        read = {b"OggS": _ogg, b"RIFF": _wav, b"fLaC": _flac}.get(file.read(4))
+        if read is None:
             return ()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            starts = _ogg(content) if head.startswith(b"OggS") else _wav(content)
+            starts = read(content)
             if len(starts) < 2:
                 return ()
             return tuple(Span(*pair) for pair in zip(starts, [*starts[1:], len(content)], strict=True))
@@ -85,6 +87,14 @@ def _wav(content: mmap.mmap) -> list[int]:
     return starts
 
 
+def _flac(content: mmap.mmap) -> list[int]:
+    starts, place = [], 0
+    while place >= 0:
+        starts.append(place)
+        place = content.find(FLAC_FIRST, place + 1)
+    return starts
+
+
 def headers_in(path: Path) -> tuple[Span, ...]:
     """The headers of further FLV files within one, at which its reader loses its way; none of other files."""
     with path.open("rb") as file:
@@ -101,10 +111,12 @@ def headers_in(path: Path) -> tuple[Span, ...]:
 
 
 class Pieces(io.RawIOBase):
-    """A file of which only these bytes are there, one span behind the other."""
+    """A file of which only these bytes are there, one span behind the other. patches: what is read at these places of the file in
+    place of what is there."""
 
-    def __init__(self, path: Path, spans: Sequence[Span]) -> None:
+    def __init__(self, path: Path, spans: Sequence[Span], patches: Sequence[tuple[int, bytes]] = ()) -> None:
         self._file = path.open("rb")
+        self._patches = patches
         self._spans = [span for span in spans if span.end > span.start]
         self._size = sum(span.end - span.start for span in self._spans)
         self._at = 0
@@ -135,13 +147,22 @@ class Pieces(io.RawIOBase):
             length = span.end - span.start
             inside = self._at - before
             if left > 0 and inside < length:
-                self._file.seek(span.start + inside)
-                piece = self._file.read(min(left, length - inside))
+                piece = self._piece(span.start + inside, min(left, length - inside))
                 found += piece
                 left -= len(piece)
                 self._at += len(piece)
             before += length
         return found
+
+    def _piece(self, start: int, size: int) -> bytes:
+        self._file.seek(start)
+        piece = self._file.read(size)
+        for place, value in self._patches:
+            first, last = max(place, start), min(place + len(value), start + len(piece))
+            if first < last:
+                own = value[first - place : last - place]
+                piece = piece[: first - start] + own + piece[last - start :]
+        return piece
 
     def close(self) -> None:
         self._file.close()

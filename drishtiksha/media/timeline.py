@@ -83,12 +83,13 @@ class TrackPackets:
     """The packets of one track in the order of the file; those without content are left out.
 
     pts, dts, durations: in ticks of `tick_s` seconds. segments: number of the segment of each, counted up where stamps
-    restart. hidden: packets that are decoded and never shown, which only an edit list asks for. shifts: int64 (n,), what to add to the stamps so that they
+    restart. derived: decoding times are FFmpeg's guess, which a restart puts out of order. hidden: packets that are decoded and never shown, which only an edit list asks for. shifts: int64 (n,), what to add to the stamps so that they
     run on through the file; None where they do so by themselves.
     """
 
     tick_s: float
     sound: bool
+    derived: bool = False
     pts: list[int | None] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
@@ -105,7 +106,7 @@ class TrackPackets:
         stamp, reached = (dts if ordered else pts), self._reached[ordered]
         if stamp is None or reached is None:
             return False
-        return (reached - stamp) * self.tick_s > (BACK_S if ordered else BACK_UNORDERED_S)
+        return (reached - stamp) * self.tick_s > (BACK_S if ordered and not self.derived else BACK_UNORDERED_S)
 
     def add(self, packet: av.Packet, segment: int) -> None:
         if segment != self._segment:
@@ -186,7 +187,8 @@ def read_timeline(
 
     Raises: DecodeStalledError; whatever `watch` raises.
     """
-    tracks = {s.index: TrackPackets(float(s.time_base or 0), s.type == "audio") for s in streams}
+    derived = container.format.name.startswith("matroska")
+    tracks = {s.index: TrackPackets(float(s.time_base or 0), s.type == "audio", derived) for s in streams}
     first = tracks[streams[0].index]
     newest = 0
     joint: tuple[float | None, float | None] = None, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,22 @@ from drishtiksha.media.container import (
     open_container,
     origin_s,
     picture_stream,
+    picture_streams,
     pixel_aspect,
     sound_streams,
     too_coarse,
     video_stream,
 )
 from drishtiksha.media.decode import check_pixels
-from drishtiksha.media.embedded import second_video
+from drishtiksha.media.embedded import attached, second_video
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import EXACT_COUNTS, STATED_LENGTH, FrameIndex, index_stream, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.joined import recordings_in
-from drishtiksha.media.timeline import Timeline, TrackPackets, may_jump, read_timeline
+from drishtiksha.media.lengths import wrong_length
+from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, may_jump, read_timeline
+from drishtiksha.media.transport import layout_of
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
@@ -56,15 +59,24 @@ COMB_LOOKS = 6
 LEAST_INTERLACED = 240
 """Lines of the smallest pictures that come from interlaced recordings."""
 
-SECOND = (
-    "Behind its end lies a second video, which players pass over. It was not judged: take it out with drishtiksha tracks FILE "
-    "--save FOLDER and examine it by itself."
-)
+SECOND = "It holds {}. That was not judged: take it out as a file of its own, and examine that."
+SECOND_VIDEO = "a second video behind the end of the first, which players pass over"
+OTHER_CODEC = "a second recording in another codec behind the first"
+UNKNOWN_SOUND = "Sound track {} cannot be decoded here and was not judged."
+
+RATE_SLACK = 0.1
+"""How far the time stamps may be from a stated rate."""
+
+EDITED = "An edit list leaves out {:.1f} s of its {}, which players do not show; that was not judged."
+LEAST_EDITED_S = 1.0
+"""Encoders leave out some of the first sound, and phones the pictures before a cut up to a keyframe."""
 
 NEARLY_ALL = 0.98
 """Of a file: what lies behind it is an end without content."""
 
 NOT_READ = "It is damaged or changes its form on the way: {:.0%} of the file could be read; the rest was not judged."
+
+STATED_SHORT = "Its header states {:,} bytes of sound and the file holds {:,}; all of them were judged."
 
 BRANDS = {"qt": "mov", "M4A": "m4a", "M4B": "m4a", "3gp": "3gp", "3g2": "3gp"}
 """Major brands of the ISO family whose files go by another name than mp4."""
@@ -77,6 +89,7 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
     """
     with open_container(path, name, limits) as container:
         pulse.beat()
+        second, changed = _behind(container, path)
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
             raise unreadable(name, "it holds neither a picture nor sound")
@@ -97,10 +110,11 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
         }
         facts["tracks"] = track_list(container)
-        if container.format.name in EXACT_COUNTS and second_video(path) is not None:
-            number = len(container.streams) + 1
-            second = TrackInfo(number=number, kind=TrackKind.EMBEDDED, title="a second video behind the first")
-            facts |= {"tracks": (*facts["tracks"], second), "notes": (SECOND,)}
+        further = [] if second is None else [SECOND.format(second)]
+        if second is not None:
+            hidden = TrackInfo(number=len(container.streams) + 1, kind=TrackKind.EMBEDDED, title=second)
+            facts["tracks"] = (*facts["tracks"], hidden)
+        further += [*_unknown_sound(container, path), *_left_out(container)]
         if audio is not None:
             facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
         if video is None:
@@ -108,18 +122,66 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_facts(container, audio, path, name, limits, pulse)
         else:
             index = index_stream(container, picture_stream(container, name), name, limits, pulse)
-            facts |= _video_facts(video, index, name, limits)
+            facts |= _video_facts(video, index, name, limits, freely=container.format.name.startswith("matroska"))
             sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
             facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
             if not index.lost:
                 facts |= _what_is_read(index.share)
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    return facts | _first_facts(path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    return _with_notes(facts, further, changed) | _first_facts(
+        path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO
+    )
+
+
+def _behind(container: InputContainer, path: Path) -> tuple[str | None, float]:
+    """What else the file holds behind what is read, in words, and the share of the file that the first is."""
+    if container.format.name in EXACT_COUNTS and second_video(path) is not None:
+        return SECOND_VIDEO, 1.0
+    if (changed := layout_of(path, container.format.name).changed) is not None:
+        return OTHER_CODEC, changed / path.stat().st_size
+    return None, 1.0
+
+
+def _unknown_sound(container: InputContainer, path: Path) -> list[str]:
+    """A sentence on each sound track that cannot be decoded; a broadcast may announce tracks that it does not hold."""
+    begins = layout_of(path, container.format.name).begins
+    return [
+        UNKNOWN_SOUND.format(one.index + 1)
+        for one in container.streams.audio
+        if not _is_heard(one) and (not begins or one.id in begins)
+    ]
+
+
+def _left_out(container: InputContainer) -> list[str]:
+    """A sentence on each track of an MP4 of which an edit list shows only a part."""
+    told = []
+    for stream in (*picture_streams(container), *sound_streams(container)):
+        entries = len(stream.index_entries)
+        if container.format.name not in EXACT_COUNTS or not entries or not stream.duration:
+            continue
+        if stream.type == "audio" and stream.codec_context.name not in FRAME_SIZES:
+            continue  # of plain samples it counts something else
+        left_s = (stream.frames - entries) * float(stream.duration * (stream.time_base or 0)) / entries
+        if left_s > LEAST_EDITED_S:
+            told.append(EDITED.format(left_s, "sound" if stream.type == "audio" else "picture"))
+    return told
+
+
+def _is_heard(stream: AudioStream) -> bool:
+    return stream.codec_context is not None and bool(stream.sample_rate)
+
+
+def _with_notes(facts: dict[str, Any], further: Sequence[str], read: float) -> dict[str, Any]:
+    """read: the share of the file that was looked at at all."""
+    facts["notes"] = (*facts.get("notes", ()), *further)
+    if read < NEARLY_ALL:
+        facts |= {"decoded_share": facts.get("decoded_share", 1.0) * read}
+    return facts
 
 
 def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
-    """All moving pictures, sound tracks and covers, in the order of the file; empty where there is at most one of each of
+    """All moving pictures, sound tracks, covers and attached media, in the order of the file; empty where there is at most one of each of
     the first two and nothing else."""
     video, audio = video_stream(container), audio_stream(container)
     found = []
@@ -138,9 +200,13 @@ def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
                 main=any(main is not None and main.index == stream.index for main in (video, audio)),
             )
         )
+    found += [
+        TrackInfo(number=one.index + 1, kind=TrackKind.EMBEDDED, title=fact(f"attached file {one.name or ''}"))
+        for one in attached(container)
+    ]
     kinds = [track.kind for track in found]
-    usual = max(kinds.count(TrackKind.SOUND), kinds.count(TrackKind.PICTURE)) < 2 and TrackKind.COVER not in kinds
-    return () if usual else tuple(found)
+    usual = max(kinds.count(TrackKind.SOUND), kinds.count(TrackKind.PICTURE)) < 2
+    return () if usual and set(kinds) <= {TrackKind.SOUND, TrackKind.PICTURE} else tuple(found)
 
 
 def _check_header(video: VideoStream | None, audio: AudioStream | None, name: str, limits: MediaLimits) -> None:
@@ -161,15 +227,19 @@ def _check_header(video: VideoStream | None, audio: AudioStream | None, name: st
         )
 
 
-def _video_facts(video: VideoStream, index: FrameIndex, name: str, limits: MediaLimits) -> dict[str, Any]:
+def _video_facts(
+    video: VideoStream, index: FrameIndex, name: str, limits: MediaLimits, *, freely: bool
+) -> dict[str, Any]:
+    """freely: the header may state any rate, whatever the time stamps are."""
     if not len(index):
         raise unreadable(name, "it is cut off before the first picture")
     if index.declared > limits.max_frames:
         raise too_many_frames(name, limits)
     measured = 1 / index.frame_s if index.frame_s > 0 else None
     stated = float(video.average_rate) if video.average_rate else None
+    wrong = stated is None or (freely and measured is not None and abs(measured / stated - 1) > RATE_SLACK)
     return {
-        "fps": measured if index.variable_rate or stated is None else stated,
+        "fps": measured if index.variable_rate or wrong else stated,
         "frame_count": index.declared,
         "variable_frame_rate": index.variable_rate,
         "video_codec": _codec_name(video),
@@ -243,7 +313,9 @@ def _sound_facts(
     spans = recordings_in(path)
     if not spans:
         length_s, timeline = _length_s(container, audio, name, limits, pulse)
-        return {"duration_s": length_s, "time_breaks": timeline.breaks} | _what_is_read(timeline.share)
+        claim = wrong_length(path)
+        told = () if claim is None or claim.stated is None else (STATED_SHORT.format(claim.stated, claim.found),)
+        return {"duration_s": length_s, "time_breaks": timeline.breaks, "notes": told} | _what_is_read(timeline.share)
     length_s = 0.0
     for span in spans:
         with open_container(path, name, limits, span) as one:

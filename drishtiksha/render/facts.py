@@ -50,7 +50,12 @@ def media_facts(media: MediaInfo) -> Rows:
 
 def track_words(track: TrackInfo, *, number: bool = True) -> str:
     """What a track is, in one line."""
-    kinds = {"picture": "moving picture", "sound": "sound", "cover": "cover or attached picture", "embedded": "video"}
+    kinds = {
+        "picture": "moving picture",
+        "sound": "sound",
+        "cover": "cover or attached picture",
+        "embedded": "carried along",
+    }
     channels = {None: None, 1: "mono", 2: "stereo"}.get(track.channels, f"{track.channels} channels")
     main = "the one that players take" if track.main else None
     codec = track.codec or ("not known here" if track.kind is not TrackKind.EMBEDDED else None)

@@ -51,6 +51,18 @@ def test_channels_that_agree_stay_one_mixture(tmp_path: Path, limits: MediaLimit
     assert np.array_equal(sound.waveform, stored.T.mean(axis=0, dtype=np.float32))
 
 
+@pytest.mark.parametrize("level", [1.0, 0.5])
+def test_two_sides_stored_as_sum_and_difference_are_taken_apart(
+    tmp_path: Path, limits: MediaLimits, level: float
+) -> None:
+    other = level * OTHER
+    path = write_audio(tmp_path / "ms.wav", stereo((VOICE + other) / 2, (VOICE - other) / 2), RATE)
+    parts = read_sound(path, RATE, limits=limits).parts
+    assert [part.label.split(",")[0] for part in parts] == ["left", "right"]
+    for part, plain in zip(parts, (VOICE, other), strict=True):
+        assert np.corrcoef(read_sound(path, RATE, limits=limits, part=part).waveform, plain)[0, 1] > 0.999
+
+
 @pytest.mark.parametrize("case", DIFFER)
 @pytest.mark.parametrize("suffix", ["flac", "wav"])
 def test_channels_that_differ_are_parts(tmp_path: Path, limits: MediaLimits, case: str, suffix: str) -> None:

@@ -1,0 +1,327 @@
+"""Tracks that begin, change or are stated in ways that readers do not expect: each held against its plain twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from media_factory import click_at, coded_frames, onset_s, read_code, speech_like, tone, write_audio, write_video
+
+from drishtiksha.media.audio import read_audio, read_sound
+from drishtiksha.media.embedded import embedded_files
+from drishtiksha.media.probe import probe
+from drishtiksha.media.video import iter_frames
+from drishtiksha.results import MediaInfo, MediaKind, TrackKind
+from drishtiksha.settings import MediaLimits
+
+RATE = 48_000
+PLAIN = {"bf": "0", "g": "12"}
+LATE_S = 8.0
+"""FFmpeg looks for tracks within 7 s."""
+
+
+def facts(path: Path, limits: MediaLimits) -> MediaInfo:
+    return probe(path, path.name, "0" * 64, limits)
+
+
+def stream(path: Path, begin_s: float, length_s: float, click_s: float | None, codec: str = "libx264") -> Path:
+    """A transport stream of pictures, 5 a second, with a click in its sound; None: without sound."""
+    count = round(length_s * 5)
+    return write_video(
+        path,
+        coded_frames(count, 64, 48),
+        fps=5 if codec == "libx264" else 25,
+        times=[begin_s + i / 5 for i in range(count)] if codec == "libx264" else None,
+        audio=None if click_s is None else (click_at(click_s, length_s, RATE), RATE),
+        audio_start_s=begin_s,
+        codec=codec,
+        container="mpegts",
+        options=PLAIN if codec == "libx264" else {},
+    )
+
+
+@pytest.mark.parametrize("begin_s", [LATE_S, 0.0], ids=["stamps run on", "stamps restart"])
+def test_sound_that_begins_in_the_second_part_of_a_broadcast_is_heard(tmp_path, limits, begin_s):
+    silent = stream(tmp_path / "a.ts", 0.0, LATE_S, None)
+    spoken = stream(tmp_path / "b.ts", begin_s, 2.0, 0.5)
+    path = tmp_path / "ab.ts"
+    path.write_bytes(silent.read_bytes() + spoken.read_bytes())
+    media = facts(path, limits)
+    assert (media.sample_rate, media.channels) == (RATE, 1)
+    assert media.duration_s == pytest.approx(LATE_S + 2, abs=0.1)
+    with iter_frames(path, limits=limits) as frames:
+        assert len(list(frames)) >= 49
+    plain = onset_s(read_audio(spoken, 16_000, limits=limits), 16_000)
+    sound = read_audio(path, 16_000, limits=limits)
+    assert onset_s(sound, 16_000) == pytest.approx(LATE_S + plain, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "fps", "sound"), [("late.ts", "libx264", 5, "aac"), ("late.mpg", "mpeg2video", 25, "mp2")]
+)
+def test_a_sound_track_that_begins_late_is_heard(tmp_path, limits, name, codec, fps, sound):
+    def made(begin_s: float) -> Path:
+        return write_video(
+            tmp_path / f"{begin_s}{name}",
+            coded_frames(50 if fps == 5 else 210, 64, 48),
+            fps=fps,
+            codec=codec,
+            container=None if name.endswith("ts") else "mpeg",
+            audio=(click_at(0.5, 2, RATE), RATE),
+            audio_codec=sound,
+            audio_start_s=begin_s,
+        )
+
+    late, plain = made(LATE_S), made(0.0)
+    assert facts(late, limits).audio_codec == facts(plain, limits).audio_codec == sound
+    apart = [onset_s(read_audio(path, 16_000, limits=limits), 16_000) for path in (late, plain)]
+    assert apart[0] - apart[1] == pytest.approx(LATE_S, abs=0.05)
+
+
+def test_a_picture_that_begins_late_makes_it_a_video(tmp_path, limits):
+    path = write_video(
+        tmp_path / "late.ts",
+        coded_frames(10),
+        fps=5,
+        times=[LATE_S + i / 5 for i in range(10)],
+        audio=(tone(LATE_S + 2, RATE), RATE),
+        container="mpegts",
+        options=PLAIN,
+    )
+    media = facts(path, limits)
+    assert (media.kind, media.frame_count) == (MediaKind.VIDEO, 10)
+    with iter_frames(path, limits=limits) as frames:
+        assert [read_code(frame.image) for frame in frames] == list(range(10))
+
+
+def test_what_follows_in_another_codec_is_named_and_taken_out(tmp_path, limits):
+    first = stream(tmp_path / "a.ts", 0.0, 1.0, 0.5)
+    other = stream(tmp_path / "b.ts", 0.0, 1.0, 0.5, codec="mpeg2video")
+    path = tmp_path / "ab.ts"
+    path.write_bytes(first.read_bytes() + other.read_bytes())
+    media, plain = facts(path, limits), facts(first, limits)
+    assert (media.frame_count, media.duration_s) == (plain.frame_count, plain.duration_s)
+    assert media.decoded_share == pytest.approx(first.stat().st_size / path.stat().st_size, abs=0.01)
+    assert "another codec" in media.notes[0]
+    assert media.tracks[-1].kind is TrackKind.EMBEDDED
+    [(_, content)] = embedded_files(path, path.name, limits)
+    # FFmpeg's muxer begins with a table of services, which is of no use.
+    assert other.read_bytes()[188:] == content
+
+
+def test_aac_may_change_its_rate_on_the_way(tmp_path, limits):
+    spoken = speech_like(2, 48_000)
+    one = write_audio(tmp_path / "a.aac", spoken[::3], 16_000)
+    other = write_audio(tmp_path / "b.aac", tone(2, 44_100), 44_100)
+    for first, second in ((one, other), (other, one)):
+        path = tmp_path / "ab.aac"
+        path.write_bytes(first.read_bytes() + second.read_bytes())
+        length_s = sum(facts(part, limits).duration_s for part in (first, second))
+        assert facts(path, limits).duration_s == pytest.approx(length_s, abs=0.01)
+        sound = read_sound(path, 16_000, limits=limits)
+        assert not sound.filled
+        assert len(sound.waveform) / 16_000 == pytest.approx(length_s, abs=0.02)
+
+
+def test_aac_in_a_broadcast_may_change_its_rate(tmp_path, limits):
+    def part(name: str, rate: int) -> Path:
+        plain = write_audio(tmp_path / f"{name}.m4a", speech_like(2, rate), rate)
+        # Television puts several packets of sound behind one time stamp.
+        options = {"max_delay": "700000"}
+        with (
+            av.open(str(plain)) as source,
+            av.open(str(tmp_path / name), "w", format="mpegts", options=options) as output,
+        ):
+            track = output.add_stream_from_template(source.streams[0])
+            for packet in source.demux():
+                if packet.size:
+                    packet.stream = track
+                    output.mux(packet)
+        return tmp_path / name
+
+    one, other = part("a.ts", 16_000), part("b.ts", 44_100)
+    path = tmp_path / "ab.ts"
+    path.write_bytes(one.read_bytes() + other.read_bytes())
+    media, sound = facts(path, limits), read_sound(path, 16_000, limits=limits)
+    assert media.duration_s == pytest.approx(sum(facts(own, limits).duration_s for own in (one, other)), abs=0.05)
+    assert media.time_breaks == 1
+    assert not sound.filled
+    assert len(sound.waveform) / 16_000 == pytest.approx(media.duration_s, abs=0.05)
+
+
+def _stated(path: Path, chunk: bytes, at: int, value: bytes, target: Path) -> Path:
+    data = bytearray(path.read_bytes())
+    place = data.find(chunk) + at
+    data[place : place + len(value)] = value
+    target.write_bytes(data)
+    return target
+
+
+@pytest.mark.parametrize("stated", [100, 32_000])
+@pytest.mark.parametrize(
+    ("form", "chunk", "at", "size", "order"),
+    [
+        ("WAV", b"data", 4, 4, "little"),
+        ("RF64", b"ds64", 16, 8, "little"),
+        ("AIFF", b"SSND", 4, 4, "big"),
+        ("CAF", b"data", 4, 8, "big"),
+        ("W64", b"data\xf3", 16, 8, "little"),
+    ],
+)
+def test_sound_behind_its_stated_end_is_heard(tmp_path, limits, form, chunk, at, size, order, stated):
+    plain, path = tmp_path / "plain", tmp_path / "short"
+    soundfile.write(plain, speech_like(2), 16_000, format=form, subtype="PCM_16")
+    _stated(plain, chunk, at, stated.to_bytes(size, order), path)
+    media = facts(path, limits)
+    assert media.duration_s == pytest.approx(2.0, abs=0.07)
+    assert "states" in media.notes[0]
+    assert not facts(plain, limits).notes
+    assert np.array_equal(read_audio(path, 16_000, limits=limits), read_audio(plain, 16_000, limits=limits))
+
+
+@pytest.mark.parametrize(
+    ("form", "chunk", "at", "value"),
+    [
+        ("RF64", b"ds64", 8, bytes(24)),
+        ("AIFF", b"SSND", 4, bytes(4)),
+        ("AIFF", b"COMM", 10, b"\xff" * 4),
+        ("AU", b".snd", 8, bytes(4)),
+        ("W64", b"data\xf3", 16, (24).to_bytes(8, "little")),
+        ("WAV", b"data", 4, bytes(4)),
+        ("WAV", b"data", 4, b"\xff" * 4),
+    ],
+)
+def test_a_length_that_is_left_open_is_no_reason_to_refuse(tmp_path, limits, form, chunk, at, value):
+    plain, path = tmp_path / "plain", tmp_path / "open"
+    soundfile.write(plain, speech_like(2), 16_000, format=form, subtype="PCM_16")
+    _stated(plain, chunk, at, value, path)
+    assert not facts(path, limits).notes
+    assert np.array_equal(read_audio(path, 16_000, limits=limits), read_audio(plain, 16_000, limits=limits))
+
+
+def test_notes_behind_the_sound_are_not_taken_for_it(tmp_path, limits):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, speech_like(1), 16_000)
+    plain = read_audio(path, 16_000, limits=limits)
+    for behind in (b"LIST" + (200).to_bytes(4, "little") + b"INFO" + bytes(196), bytes(50_000), b"ID3\4" + b"x" * 500):
+        noted = tmp_path / "b.wav"
+        noted.write_bytes(path.read_bytes() + behind)
+        assert np.array_equal(read_audio(noted, 16_000, limits=limits), plain)
+        assert not facts(noted, limits).notes
+
+
+@pytest.mark.parametrize("rate", [32_000, 48_000])
+def test_flac_behind_flac_is_heard_to_the_end(tmp_path, limits, rate):
+    one, other = tmp_path / "a.flac", tmp_path / "b.flac"
+    soundfile.write(one, speech_like(1, 32_000), 32_000)
+    soundfile.write(other, np.stack([tone(1, rate)] * 2, axis=1), rate)
+    path = tmp_path / "ab.flac"
+    path.write_bytes(one.read_bytes() + other.read_bytes())
+    assert facts(path, limits).duration_s == pytest.approx(2.0, abs=0.01)
+    plain = np.concatenate([read_audio(part, 16_000, limits=limits) for part in (one, other)])
+    sound = read_audio(path, 16_000, limits=limits)
+    assert len(sound) == pytest.approx(len(plain), abs=32)
+    assert np.abs(sound[16_200:31_000] - plain[16_200:31_000]).max() < 0.01
+
+
+def _edited(path: Path, track: int, entries: list[tuple[int, int]]) -> None:
+    """Put an edit list of (duration in ms, first time stamp) in place of a track's own, of no more entries, in place."""
+    data = bytearray(path.read_bytes())
+    place = -1
+    for _ in range(track + 1):
+        place = data.index(b"elst", place + 1)
+    room = int.from_bytes(data[place - 4 : place], "big") - 16
+    body = b"".join(d.to_bytes(4, "big") + m.to_bytes(4, "big", signed=True) + b"\0\1\0\0" for d, m in entries)
+    assert len(body) <= room
+    data[place + 8 : place + 12] = len(entries).to_bytes(4, "big")
+    data[place + 12 : place + 12 + len(body)] = body
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("edits") / "plain.mp4"
+    return write_video(path, coded_frames(75), audio=(click_at(0.5, 3, RATE), RATE), options=PLAIN)
+
+
+@pytest.mark.parametrize(("track", "what"), [(0, "picture"), (1, "sound")])
+def test_what_an_edit_list_leaves_out_is_told(tmp_path, limits, clip, track, what):
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(clip.read_bytes())
+    _edited(path, track, [(1000, 0)])
+    [note] = facts(path, limits).notes
+    assert "edit list leaves out 2.0 s" in note
+    assert what in note
+    assert not facts(clip, limits).notes
+
+
+@pytest.mark.parametrize("entry", [(0, 0), (3000, -1), (1000, 10**6)], ids=["no length", "empty", "beyond the end"])
+def test_an_edit_list_that_leaves_nothing_is_passed_over(tmp_path, limits, clip, entry):
+    path = tmp_path / "nothing.mp4"
+    path.write_bytes(clip.read_bytes())
+    _edited(path, 0, [entry])
+    assert facts(path, limits).frame_count == facts(clip, limits).frame_count == 75
+    with iter_frames(path, limits=limits) as frames:
+        assert [read_code(frame.image) for frame in frames] == list(range(75))
+
+
+def test_a_rate_that_matroska_states_wrongly_is_not_believed(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "wrong.mkv"
+    write_video(plain, coded_frames(50), options=PLAIN)
+    data = bytearray(plain.read_bytes())
+    place = data.index(b"\x23\xe3\x83") + 3
+    size = data[place] & 0x7F
+    for length_ns in (10**9, 10**6):
+        data[place + 1 : place + 1 + size] = length_ns.to_bytes(size, "big")
+        path.write_bytes(data)
+        media = facts(path, limits)
+        assert media.fps == pytest.approx(25, abs=0.3)
+        assert media.duration_s == pytest.approx(facts(plain, limits).duration_s, abs=0.05)
+
+
+def test_matroska_behind_matroska_has_one_joint(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "joined.mkv"
+    write_video(plain, coded_frames(50), options={"bf": "3", "g": "25"})
+    path.write_bytes(2 * plain.read_bytes())
+    media = facts(path, limits)
+    assert (media.frame_count, media.time_breaks) == (100, 1)
+    assert media.duration_s == pytest.approx(4.0, abs=0.1)
+    with iter_frames(path, limits=limits) as frames:
+        assert [read_code(frame.image) for frame in frames] == [*range(50), *range(50)]
+
+
+def test_what_cannot_be_read_to_its_end_is_told(tmp_path, limits):
+    plain, path = tmp_path / "plain.wv", tmp_path / "broken.wv"
+    write_audio(plain, speech_like(4, RATE), RATE, codec="wavpack")
+    data = bytearray(plain.read_bytes())
+    block = data.index(b"wvpk", len(data) // 2)
+    data[block + 8 : block + 10] = b"\xff\xff"  # of a version that no reader knows
+    path.write_bytes(data)
+    media = facts(path, limits)
+    assert media.decoded_share == pytest.approx(block / len(data), abs=0.02)
+    assert media.damaged
+    assert "could be read" in media.notes[0]
+    whole = facts(plain, limits)
+    assert (whole.decoded_share, whole.notes) == (1.0, ())
+
+
+def test_media_attached_to_matroska_are_named_and_taken_out(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "with.mkv"
+    write_video(plain, coded_frames(5), options=PLAIN)
+    note, clip = b"RIFF and so on", b"\0\0\0\x18ftypisom and so on"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as output:
+        track = output.add_stream_from_template(source.streams[0])
+        output.add_attachment("../../voice.wav", "audio/wav", note)
+        output.add_attachment("clip.m/p4", "video/mp4", clip)
+        output.add_attachment("font.ttf", "font/ttf", b"font")
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = track
+                output.mux(packet)
+    media = facts(path, limits)
+    assert [one.number for one in media.tracks if one.kind is TrackKind.EMBEDDED] == [2, 3]
+    assert embedded_files(path, path.name, limits) == [("with-track2.wav", note), ("with-track3.bin", clip)]
+    assert not facts(plain, limits).tracks
