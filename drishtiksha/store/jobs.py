@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from drishtiksha.casefile import JobState, JobView, Kind, Outcome, StressResult
@@ -117,7 +117,7 @@ class Jobs:
         Raises: JobGoneError.
         """
         with self.store.read() as session:
-            first = session.execute(_with_case(JobRow.id == job_id)).first() if is_id(job_id) else None
+            first = session.execute(_ONE_WITH_CASE, {"job_id": job_id}).first() if is_id(job_id) else None
         if first is None:
             raise JobGoneError(JOB_GONE)
         row, owner, newest = first
@@ -276,6 +276,10 @@ def _with_case(which: Any) -> Any:
     """Job, owner of its case, and the number of the newest result: all that a view is made from."""
     newest = func.coalesce(_NEWEST.scalar_subquery(), 0)
     return select(JobRow, CaseRow.owner, newest).join(CaseRow, CaseRow.id == JobRow.case_id).where(which)
+
+
+_ONE_WITH_CASE = _with_case(JobRow.id == bindparam("job_id"))
+"""Made once: each poll asks it, and making it took a fifth of its time."""
 
 
 def _nothing_known(_model: str, _media: MediaInfo) -> None:
