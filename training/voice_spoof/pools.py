@@ -23,7 +23,7 @@ COPIED = 0.4
 """Of the real recordings: how many get a copy."""
 COPIES = {"train": ("world", "griffinlim"), "val": ("world", "griffinlim"), "test": ("world", "lpc")}
 
-COUPLES = {"train": 1800, "val": 160, "test": 320, "page": 200}
+COUPLES = {"train": 1800, "val": 480, "test": 320, "page": 200}
 """Of each pool. page: the whole E1 TTS page, whoever speaks, for the fold that learns from nothing of it."""
 COPY_SHARE = 0.45
 SEED = 20261129
