@@ -9,6 +9,7 @@ A template may name
   files, n_real, n_fake, n_not_scored, sources
   overall, merged, groups           tables: all files; groups put together, such as swap/*; every group
   run_...                           of run.json: run_steps, run_counts_train, and run_split_test_n for the length of a list
+  run_unknown_<delivery>_auc, _n    over kinds of fake that were never trained on
 A dollar sign is written $$.
 """
 

@@ -122,7 +122,8 @@ def publish(name: str, model: Embedded, place: Place, manager: ModelManager) -> 
         reference=references(done.scores, model.sources),
         unknown=unknown_kinds(done.scores, model.unknown),
     )
-    card = fill_card(model.package / model.template, card_fields(name, weights, sidecar, measured, run))
+    told = run | {"unknown": unknown_means(measured.groups, model.unknown)}
+    card = fill_card(model.package / model.template, card_fields(name, weights, sidecar, measured, told))
     (place.models / f"{name}.md").write_text(card, encoding="utf-8")
     return done.report
 
@@ -208,6 +209,16 @@ def unknown_kinds(scores: Sequence[Score], kinds: Mapping[str, str]) -> UnknownK
         return None
     missed = sum(row.prediction != Prediction.FAKE for row in mine) / len(mine)
     return UnknownKinds(missed=round(missed, 4), n=len(mine), data="; ".join(kinds.values()))
+
+
+def unknown_means(groups: Mapping[str, Summary], kinds: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Mean AUC of kinds that were never trained on, and how many there are, for each delivery: groups are kind/delivery."""
+    areas: dict[str, list[float]] = {}
+    for group, row in groups.items():
+        kind, _, delivery = group.partition("/")
+        if kind in kinds and row.auc is not None:
+            areas.setdefault(delivery or "all", []).append(row.auc.value)
+    return {delivery: {"auc": round(float(np.mean(found)), 3), "n": len(found)} for delivery, found in areas.items()}
 
 
 def _thinned(rows: Sequence[Score]) -> tuple[float, ...]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class VoiceWhisperDetector(VoiceSpoofDetector):
     """Traces of synthesis in what a speech recogniser's encoder hears.
 
-    The encoder of Whisper tiny.en (Radford et al., 2022, arXiv:2212.04356) as it was published; a perceptron judges mean and
-    spread over time of its last three states. Windows, speech and the deciding stretch are those of VOICE-SPOOF-LITE-V1.
+    The first two layers of Whisper tiny.en's encoder (Radford et al., 2022, arXiv:2212.04356) as they were published; a
+    perceptron judges mean and spread over time of what comes out of each. Windows, speech and the deciding stretch are those of VOICE-SPOOF-LITE-V1.
     Checkpoint: `models/VOICE-SPOOF-LITE-V2.safetensors`, trained by `training.voice_spoof.second`. Polarity: logit above 0 is
     fake.
     """

@@ -1,4 +1,4 @@
-"""The network of VOICE-SPOOF-LITE-V2: Whisper's encoder, and how its last states are spread over time."""
+"""The network of VOICE-SPOOF-LITE-V2: the lower layers of Whisper's encoder, and how their states are spread over time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch.nn import functional
 from drishtiksha.networks.voice_spoof import LEVEL
 from drishtiksha.networks.whisper_encoder import WhisperEncoder, log_mel
 
-DEPTH = 4
-"""Layers of the encoder."""
-STATES = 3
-"""Of its last ones that are looked at. The card compares others."""
+DEPTH = 2
+"""Layers of the encoder that are kept, of four. The card compares others."""
+STATES = 2
+"""Of the last ones that are looked at."""
 WIDTH = 384
 HIDDEN = 64
 FRAMES_PER_SECOND = 50

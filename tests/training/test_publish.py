@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow
 NAME = "BRIGHT"
 TEMPLATE = """# $name ($sha256)
 FAKE from $threshold_fake, p = sigmoid($scale x logit + $offset), $run_steps steps, $run_split_test_n people, $run_loss_at_40, AUC $auc, $$5.
+Unknown: $run_unknown_jpg_auc of $run_unknown_jpg_n, $run_unknown_png_auc.
 
 $overall
 
@@ -88,7 +89,7 @@ def model(tmp_path) -> Embedded:
     package = tmp_path / "bright_package"
     package.mkdir()
     (package / "card_template.md").write_text(TEMPLATE)
-    return Embedded(package, "people", Heldout())
+    return Embedded(package, "people", Heldout(), unknown={"made": "bright pictures"})
 
 
 def test_report_sidecar_and_card(place, manager, model):
@@ -114,7 +115,7 @@ def test_report_sidecar_and_card(place, manager, model):
     card = (place.models / f"{NAME}.md").read_text()
     assert f"({after.sha256})" in card
     assert "FAKE from 0.700, p = sigmoid(0.500 x logit + 0.250), 12 steps, 4 people, 0.1235, AUC 1.000" in card
-    assert "$5." in card
+    assert "$5.\nUnknown: 1 of 1, 1." in card
     assert "| real/jpg | 4/0 |" in card
     assert "| made/* | 0/8 |" in card
 

@@ -13,7 +13,7 @@ import torch
 
 from drishtiksha.errors import WeightsMissingError
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voice
-from drishtiksha.networks.voice_whisper import coarse
+from drishtiksha.networks.voice_whisper import DEPTH, coarse
 from drishtiksha.networks.whisper_encoder import WhisperEncoder
 from drishtiksha.settings import ROOT
 from training.voice_spoof.codecs import MESSENGERS, through_codec
@@ -68,8 +68,8 @@ def test_readings_and_copies_share_the_side_of_their_words_and_kept_systems_are_
     assert not words["train"] & words["val"]
     assert not words["val"] & words["test"]
     learned = {one.system for one in sides["train"] if one.fake}
-    assert learned == {"festival-read", "world", "portaspeech"}
-    assert {"piper", "espeak-read", "flite", "lpc", "kokoro", "tortoise"} < {one.system for one in sides["test"]}
+    assert learned == {"festival-read", "kokoro", "piper", "world", "portaspeech"}
+    assert {"espeak-read", "flite", "lpc", "tortoise"} < {one.system for one in sides["test"]} - learned
     plan = copies_of(index)
     made = {copy.system for one in sides["train"] if not one.fake for copy in plan(one)}
     assert "lpc" not in made
@@ -105,6 +105,7 @@ def test_a_fold_learns_nothing_from_what_it_leaves_out():
     assert FOLDS["read"].couples(rows) == [2]
     assert FOLDS["demos"].couples(rows) == [0, 2, 3]
     assert FOLDS["librispeech"].couples(rows) == [1, 3]
+    assert FOLDS["readers"].couples([*rows, real, view("librispeech", "kokoro", 1, real.path)]) == [0, 1, 2, 3]
     assert [FOLDS["read"].judges(one) for one in rows] == [False, True, True, False, False, False, True, False]
     assert Fold().couples(rows) == [0, 1, 2, 3]
 
@@ -151,7 +152,7 @@ def test_the_head_learns_the_encoder_stays_and_training_goes_on(mix: Mix, tmp_pa
     views = Views(tmp_path / "pool")
     views.make(mix, 3)
     torch.manual_seed(0)
-    whisper = WhisperEncoder().state_dict()
+    whisper = WhisperEncoder(DEPTH).state_dict()
     network = new_network(whisper, drop_rate=0.1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     config = HeadConfig(couples=2, steps=2)
@@ -161,7 +162,7 @@ def test_the_head_learns_the_encoder_stays_and_training_goes_on(mix: Mix, tmp_pa
     assert all(torch.equal(before[name], weights[name]) for name in before if name.startswith("encoder"))
     assert not torch.equal(before["head.perceptron.1.weight"], weights["head.perceptron.1.weight"])
     assert torch.equal(weights["encoder.positions"], whisper["positions"][:200])
-    assert pooled(network, views).shape == (6, 1 + STRETCHES, 2304)
+    assert pooled(network, views).shape == (6, 1 + STRETCHES, 1536)
     kept, anew = logits(network, views), logits_of_windows(network, views, range(6))
     assert np.allclose(kept, anew, atol=0.05), "what was kept, in bfloat16, is what the network says of the windows"
     assert views.windows([0]).shape == (1, WINDOW)
@@ -176,6 +177,9 @@ def test_the_run_that_ships_keeps_people_words_and_systems_apart():
     assert not sides["train"] & sides["val"]
     learned = {name.split("/")[1] for name in sides["train"]}
     assert len(set(run["test_systems"]) - learned) >= 8
+    judged_by_folds = [system for fold in run["folds"].values() for system in fold["systems"]]
+    assert len(judged_by_folds) == len(set(judged_by_folds)) == run["left_out"]["systems"]
+    assert {"kokoro", "piper"} == set(run["folds"]["readers"]["systems"])
     words = {
         side: {re.findall(r"\d{4}", name)[0] for name in names if name.startswith("librispeech/")}
         for side, names in sides.items()

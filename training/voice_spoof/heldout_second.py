@@ -24,8 +24,6 @@ UNKNOWN_KINDS = {
     "ns3": "NaturalSpeech 3",
     "flash_speech": "FlashSpeech",
     "megatts2": "MegaTTS 2",
-    "kokoro": "Kokoro",
-    "piper": "Piper",
     "espeak-read": "eSpeak NG",
     "flite": "Flite",
 }

@@ -44,15 +44,13 @@ MOST_WORDS = 13
 FEWEST_WORDS = 5
 
 SIDES_READ = {
-    "piper": ("test",),
-    "espeak-read": ("test",),
-    "flite": ("test",),
-    "festival-read": ("train", "val", "test"),
-    "kokoro": ("test",),
+    "piper": {"train": 2, "test": 1},
+    "espeak-read": {"test": 1},
+    "flite": {"test": 1},
+    "festival-read": {"train": 1, "val": 1, "test": 1},
+    "kokoro": {"train": 1, "test": 2},
 }
-"""Whose words each system reads: those of all, or of the side for which the system is kept."""
-READINGS = {"kokoro": 2}
-"""How often, by other voices, a system reads a text; else once."""
+"""Whose words each system reads, and how often, by voices that are drawn: those of a side for which the system is kept."""
 ENGINE_VOICES = {
     "espeak-read": ("en-us", "en-gb+f3", "en-gb-scotland+m4", "en-us+f2", "en-gb", "en-029+m3", "en-us+m7", "en-gb+f5"),
     "flite": ("kal", "kal16", "awb", "rms", "slt"),
@@ -110,11 +108,12 @@ def readings(table: Path, packages: Path, done: Container[str]) -> Iterator[Made
     said = texts(table)
     for system, sides in SIDES_READ.items():
         say: Say | None = None
-        turns = [(origin, text, turn) for turn in range(READINGS.get(system, 1)) for origin, text in said.items()]
+        turns = [(origin, text, turn) for turn in range(max(sides.values())) for origin, text in said.items()]
         for origin, text, turn in turns:
             path = f"{LIBRISPEECH}/{system}/{Path(origin).stem}{f'_{turn}' if turn else ''}.npy"
             words, draw = text.split()[:MOST_WORDS], drawn_by(path)
-            if path in done or len(words) < FEWEST_WORDS or LIBRISPEECH_SIDE[int(origin[-5])] not in sides:
+            wanted = turn < sides.get(LIBRISPEECH_SIDE[int(origin[-5])], 0)
+            if path in done or len(words) < FEWEST_WORDS or not wanted:
                 continue
             say = say or _sayer(system, packages)
             samples, rate = say(" ".join(words), draw)

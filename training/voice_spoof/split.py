@@ -91,10 +91,10 @@ SECOND_SYSTEMS = SYSTEM_SIDE | {
     "stylespeech": "val",
     # An autoregressive model with a diffusion decoder, and what its repository compares it with.
     **dict.fromkeys(("tortoise", "tacotron2", "naturalspeech"), "test"),
-    # Style diffusion with an inverse STFT; adversarial end to end; formants; units; a linear predictor.
-    **dict.fromkeys(("kokoro", "piper", "espeak-read", "flite", "lpc"), "test"),
+    # Formants; units; a linear predictor.
+    **dict.fromkeys(("espeak-read", "flite", "lpc"), "test"),
 }
-"""Of VOICE-SPOOF-LITE-V2. Copies and readings that are not named are made on every side."""
+"""Of VOICE-SPOOF-LITE-V2. Copies and readings that are not named go where their words are."""
 
 
 def second_split(index: list[Recording], seed: int) -> dict[str, list[Recording]]:
