@@ -23,8 +23,8 @@ from drishtiksha.render.same_moment import same_moment
 from drishtiksha.report import write
 from drishtiksha.report.files import once
 from drishtiksha.results import AnalysisResult
+from drishtiksha.services.lines import Task
 from drishtiksha.services.looking import Looks
-from drishtiksha.services.workers import Task
 from drishtiksha.settings import Settings
 
 LONG_SIDE = 1600

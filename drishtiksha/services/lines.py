@@ -8,10 +8,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from drishtiksha import errors
 from drishtiksha.errors import DrishtikshaError, ModelRegistryError
+
+Task = Literal["look", "key_frames", "picture", "times", "moments", "seen", "conditions", "report"]
+"""The name of a task of `services.apart`."""
 
 log = logging.getLogger(__name__)
 

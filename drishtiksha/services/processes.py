@@ -23,7 +23,8 @@ from drishtiksha.results import MediaInfo
 from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.services.folders import copied
 from drishtiksha.services.keeping import START_S, Keeper, WorkerEndedError
-from drishtiksha.services.workers import OK, Chore, Repeated, Task, apart_here, origin, shares
+from drishtiksha.services.lines import Task
+from drishtiksha.services.workers import OK, Chore, Repeated, apart_here, origin, shares
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import DEAD_S
 

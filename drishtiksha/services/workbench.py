@@ -39,11 +39,12 @@ from drishtiksha.results import AnalysisResult, MediaInfo, Prediction
 from drishtiksha.services.answers import answer_to, for_track, proven_for, started_for
 from drishtiksha.services.estimates import guess
 from drishtiksha.services.folders import CaseFolders
+from drishtiksha.services.lines import Task
 from drishtiksha.services.looking import KeyFrames, Look
 from drishtiksha.services.plan import RunPlan, plan
 from drishtiksha.services.processes import WorkerProcesses
 from drishtiksha.services.running import Here, Runner
-from drishtiksha.services.workers import OK, Crew, Task, Workers
+from drishtiksha.services.workers import OK, Crew, Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
 from drishtiksha.store.db import Store, open_store

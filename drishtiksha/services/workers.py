@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +19,7 @@ from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import LoadedFacts, ModelManager
 from drishtiksha.services.devices import by_device
 from drishtiksha.services.folders import CaseFolders, copied
+from drishtiksha.services.lines import Task
 from drishtiksha.services.running import Here, JobRun, LostError, Runner
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import Cases
@@ -35,8 +36,6 @@ OK = "ok"
 if TYPE_CHECKING:
     from drishtiksha.services.apart import Apart
 
-Task = Literal["look", "key_frames", "picture", "times", "moments", "seen", "conditions", "report"]
-"""The name of a task of `services.apart`."""
 Chore = tuple[str, Callable[[], None], float]
 """Name of its thread, what is done, and every how many seconds."""
 
