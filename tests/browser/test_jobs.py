@@ -109,6 +109,9 @@ def test_a_stranger_with_a_link_reads_and_can_neither_delete_nor_run(visit, tmp_
         assert not other.is_visible("#dk-detectors")
         assert not other.is_visible("#dk-note")
         assert other.get_by_role("tab", name="Review").count() == 0
+        other.wait_for_selector("#dk-lines a[href*=compare]")
+        assert not other.is_visible(".dk-to-review"), "there is no tab that it could open"
+        assert not other.is_visible("#dk-stress-box"), "nothing was tested, and they may not test it"
 
 
 def test_two_people_at_once_each_get_their_own_answer_and_read_that_of_the_other(visit, tmp_path_factory) -> None:

@@ -97,13 +97,13 @@ def test_a_job_runs_once_is_seen_from_every_host_and_survives_the_death_of_its_o
         jobs = [*send(first, 2), *send(second, 1)]
         until(lambda: set(running()) == set("abc"), "a host takes no job")
         assert set(running().values()) == set(jobs)
-        fetched = [path.read_bytes() for path in (tmp_path / "c").rglob("original.*")]
-        assert fetched == [video], "it has no folder in common with those that took the file in"
         at_the_gate = [("running", "GATED", HELD)] * 6
         until(
             lambda: [seen(client, job) for client in (first, second) for job in jobs] == at_the_gate,
             "the progress is not seen from both hosts",
         )
+        fetched = [path.read_bytes() for path in (tmp_path / "c").rglob("original.*")]
+        assert fetched == [video], "it has no folder in common with those that took the file in"
         lost = running()["c"]
         worker.kill()
         worker.wait()
