@@ -58,6 +58,9 @@ BMP_SLACK = 4
 """Bytes at the end of a BMP file that programs write beyond what its header says."""
 
 
+BY_PIXELS = ("JPEG2000",)
+"""Formats, by Pillow's name, whose faults show in the pixels that were decoded."""
+
 NOISY = 0.5
 """Share of the squares of a JPEG 2000 picture in which colour changes faster than brightness: damaged wavelets do that. At most
 0.47 in 210 savings of portraits, 0.03 in 99 of 100; in damaged twins whose pixels are mostly destroyed mostly above."""
@@ -81,9 +84,9 @@ class Fault:
     damaged: bool = True
 
 
-def find_fault(path: Path, form: str, decoded: Image.Image) -> Fault | None:
+def find_fault(path: Path, form: str, decoded: Image.Image | None) -> Fault | None:
     """What is wrong with a picture that Pillow decodes without complaint; None: nothing that can be told. form: Pillow's name.
-    decoded: what came of it.
+    decoded: what came of it, where it is one of `BY_PIXELS`.
 
     Raises: what Pillow raises.
     """
@@ -93,7 +96,7 @@ def find_fault(path: Path, form: str, decoded: Image.Image) -> Fault | None:
         return Fault() if _bmp_is_longer(path) else None
     if form in ("WEBP", "AVIF", "HEIF"):
         return _fault_of_one_piece(path.read_bytes(), form)
-    if form == "JPEG2000":
+    if form in BY_PIXELS and decoded is not None:
         return Fault() if _noise_share(decoded) > NOISY else None
     return None
 

@@ -166,8 +166,9 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def fault_of(path: Path, form: str, decoded: Image.Image, share: float | None) -> Fault | None:
-    """What is wrong with a picture, as far as that can be told. form: Pillow's name. decoded, share: as `load_pixels` gave them."""
+def fault_of(path: Path, form: str, share: float | None, decoded: Image.Image | None) -> Fault | None:
+    """What is wrong with a picture, as far as that can be told. form: Pillow's name. share, decoded: as `load_pixels` gave them;
+    only those of `BY_PIXELS` are looked at."""
     if share is not None:
         # Missing bytes shift what comes behind them, and of these formats nothing tells where they were.
         return Fault(share, damaged=share < 1 and form in UNTOLD)

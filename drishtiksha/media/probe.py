@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.bounds import check_movie
 from drishtiksha.media.embedded import embedded_tracks
-from drishtiksha.media.faults import Fault
+from drishtiksha.media.faults import BY_PIXELS, Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture
@@ -55,8 +55,10 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
 
     def work(pulse: Pulse) -> MediaInfo:
         try:
-            facts = _of_pixels(path, name, limits, pulse)
-            return MediaInfo(**known, **facts, tracks=embedded_tracks(path))
+            facts, form, share, decoded = _of_pixels(path, name, limits)
+            pulse.beat()
+            left = _what_is_left(fault_of(path, form, share, decoded))
+            return MediaInfo(**known, **facts, **left, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
             check_movie(path, name)
@@ -68,13 +70,15 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
     return guarded_call(work, path, name=name, stall_s=limits.stall_s)
 
 
-def _of_pixels(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dict[str, Any]:
-    """Facts of a picture and of what is wrong with it."""
+def _of_pixels(
+    path: Path, name: str, limits: MediaLimits
+) -> tuple[dict[str, Any], str, float | None, Image.Image | None]:
+    """Facts of a picture, Pillow's name of its format, what `load_pixels` says of its pixels, and these, where faults show in them;
+    others are let go before they are decoded once more."""
     with open_picture(path, name, limits) as picture:
         decoded, share = load_pixels(picture, path, name)
-        pulse.beat()
-        fault = fault_of(path, str(picture.format), decoded, share)
-        return _picture_facts(picture) | _what_is_left(fault)
+        form = str(picture.format)
+        return _picture_facts(picture), form, share, decoded if form in BY_PIXELS else None
 
 
 def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
