@@ -293,7 +293,7 @@ def test_labels_for_those_who_listen(open_page) -> None:
     assert page.locator("h1").count() == 1
     nameless = page.evaluate(
         """[...document.querySelectorAll('button, input:not([type=hidden]), img')].filter(e => e.offsetParent
-        && !(e.innerText || e.getAttribute('aria-label') || e.alt || e.title || (e.labels && e.labels.length))).map(e => e.outerHTML)"""
+        && !(e.textContent.trim() || e.getAttribute('aria-label') || e.alt || e.title || (e.labels && e.labels.length))).map(e => e.outerHTML)"""
     )
     assert nameless == []
 
