@@ -233,11 +233,15 @@ def test_whatever_is_shown_of_a_file_is_decoded_apart_and_a_crash_there_costs_th
     send, sent, fault = Lines.send, [], []
 
     def noted(lines: Lines, **message: Any) -> bool:
+        hit = bool(fault) and "task" in message
+        if hit:
+            os.kill(reader_of(taking), signal.SIGSTOP)  # or it may be done before it is hit
         done = send(lines, **message)
         if "task" in message:
             sent.append(message["task"])
-            if fault:
-                os.kill(reader_of(taking), signal.SIGSEGV)
+        if hit:
+            os.kill(reader_of(taking), signal.SIGSEGV)
+            os.kill(reader_of(taking), signal.SIGCONT)
         return done
 
     monkeypatch.setattr(Lines, "send", noted)
