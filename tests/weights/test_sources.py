@@ -510,7 +510,7 @@ def test_the_list_says_size_and_licence(shelf):
     assert (first["licence_class"], first["recommended"]) == ("non-commercial", True)
     assert first["bytes"] == len(CONTENT)
     table = CliRunner().invoke(app, ["models"], env={"COLUMNS": "160"}).output
-    assert re.search(r"NC-1\s+missing: pull it\s+524 kB\s+non-commercial", table), table
+    assert re.search(r"NC-1\s+missing: pull it, recommended\s+524 kB\s+non-commercial", table), table
 
 
 def test_every_result_says_under_which_licence_its_weights_are(shelf):
