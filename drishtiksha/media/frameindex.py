@@ -37,6 +37,7 @@ STATED_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 """How FFmpeg and mkvmerge write the length of a track into Matroska's tags."""
 
 OVERLAP = 1.5
+"""How many times as long as the step to the next frame, or as short, frames may be said to last."""
 
 CUT_S = 1.0
 """What is missing of a stated length beyond this was cut off: lengths are rounded, and last frames have no end."""
