@@ -147,6 +147,7 @@ def time_of(page: Any) -> float:
 def press(page: Any, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
+    page.wait_for_function(f"!document.querySelector('{VIDEO}').matches('[data-wanted]')")
     page.wait_for_function(f"!document.querySelector('{VIDEO}').seeking")
 
 

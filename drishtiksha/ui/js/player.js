@@ -3,6 +3,13 @@ const media = () => element.querySelector('video, audio');
 const say = text => { const line = element.querySelector('.dk-loop-line'); if (line) line.textContent = text; };
 const clock = s => { const t = Math.max(0, Math.round(s * 10)); const whole = Math.floor(t / 10);
   return String(Math.floor(whole / 60)).padStart(2, '0') + ':' + String(whole % 60).padStart(2, '0') + '.' + t % 10; };
+// A browser may never end a seek that another one interrupts: the next waits in `data-wanted` (s) until the one before has ended.
+const position = () => Number(media()?.dataset.wanted ?? media()?.currentTime ?? 0);
+const seek = time => {
+  const player = media(); if (!player) return;
+  if (player.seeking || player.dataset.wanted) player.dataset.wanted = time;
+  else player.currentTime = time;
+};
 const own = () => element.querySelector('.dk-player')?.id;
 let loop = null, pressed = null, armed = false;
 // A start that a pause or another file interrupts is no failure: only a browser that refuses to start is told.
@@ -25,13 +32,13 @@ const dock = () => {
   frame.classList.toggle('dk-docked', away);
 };
 const mark = () => {
-  const player = media(); if (!player) return;
+  if (!media()) return;
   document.querySelectorAll(`.dk-seek[data-player~="${own()}"]`).forEach(chart => {
     const from = Number(chart.dataset.start), to = Number(chart.dataset.end);
-    const along = Math.min(1, Math.max(0, (player.currentTime - from) / (to - from)));
+    const along = Math.min(1, Math.max(0, (position() - from) / (to - from)));
     chart.style.setProperty('--at', along);
-    chart.setAttribute('aria-valuenow', player.currentTime.toFixed(1));
-    chart.setAttribute('aria-valuetext', clock(player.currentTime));
+    chart.setAttribute('aria-valuenow', position().toFixed(1));
+    chart.setAttribute('aria-valuetext', clock(position()));
   });
 };
 element.addEventListener('dk-goto', event => {
@@ -39,7 +46,7 @@ element.addEventListener('dk-goto', event => {
   const {start, end, button} = event.detail;
   if (button && button === pressed) { stop(); player.pause(); return; }
   stop(); armed = true;
-  player.currentTime = start;
+  seek(start);
   if (button) {
     loop = {start, end: Math.max(end, start + 0.4)}; pressed = button; button.setAttribute('aria-pressed', 'true');
     const bar = element.querySelector('.dk-loop'); bar.hidden = false;
@@ -50,14 +57,20 @@ element.addEventListener('dk-goto', event => {
 });
 element.addEventListener('timeupdate', () => {
   const player = media();
-  if (loop && player && (player.currentTime >= loop.end || player.currentTime < loop.start - 0.3))
-    player.currentTime = loop.start;
+  if (loop && player && !player.seeking && (player.currentTime >= loop.end || player.currentTime < loop.start - 0.3))
+    seek(loop.start);
   mark();
 }, true);
-element.addEventListener('seeked', mark, true);
+element.addEventListener('seeked', event => {
+  const {wanted} = event.target.dataset;
+  delete event.target.dataset.wanted;
+  if (wanted !== undefined) event.target.currentTime = Number(wanted);
+  mark();
+}, true);
+['emptied', 'error'].forEach(name => element.addEventListener(name, event => delete event.target.dataset?.wanted, true));
 element.addEventListener('ended', () => {
   if (!loop) return;
-  media().currentTime = loop.start; begin();
+  seek(loop.start); begin();
 }, true);
 element.addEventListener('click', event => {
   if (event.target.closest('.dk-loop-stop')) { stop(); media()?.focus(); }

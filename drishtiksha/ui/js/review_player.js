@@ -1,4 +1,4 @@
-// Goes behind player.js, in whose scope it runs: media, loop, stop, say, own, clock, mark.
+// Goes behind player.js, in whose scope it runs: media, position, seek, loop, stop, say, own, clock, mark.
 const STEP_S = 1, FAR_S = 5, INSIDE_S = 0.002;
 const RATES = [0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
 const stage = () => element.querySelector('.dk-stage');
@@ -21,17 +21,17 @@ const frameAt = time => {
 const read = () => {
   const player = media(), line = element.querySelector('.dk-readout'); if (!player || !line) return;
   const count = frames().length, fps = Number(stage().dataset.fps);
-  const number = count ? frameAt(player.currentTime) + 1 : fps ? Math.floor(player.currentTime * fps) + 1 : 0;
-  line.textContent = fullClock(player.currentTime) + (number ? ` · frame ${number}${count ? ' of ' + count : ''}` : '');
+  const number = count ? frameAt(position()) + 1 : fps ? Math.floor(position() * fps) + 1 : 0;
+  line.textContent = fullClock(position()) + (number ? ` · frame ${number}${count ? ' of ' + count : ''}` : '');
   const bar = element.querySelector('.dk-scrub');
-  if (bar && document.activeElement !== bar && player.duration) bar.value = player.currentTime / player.duration;
+  if (bar && document.activeElement !== bar && player.duration) bar.value = position() / player.duration;
   const button = element.querySelector('[data-do="play"]');
   if (button) button.querySelector('b').textContent = player.paused ? 'Play' : 'Pause';
 };
 const goTo = time => {
   const player = media(); if (!player) return;
   hideRegion();
-  player.currentTime = Math.min(Math.max(0, time), player.duration || Infinity);
+  seek(Math.min(Math.max(0, time), player.duration || Infinity));
   read(); mark();
 };
 const step = way => {
@@ -39,13 +39,13 @@ const step = way => {
   player.pause();
   const count = frames().length, fps = Number(stage().dataset.fps) || 25;
   // A little inside the frame: on its very border a browser may show the one before it.
-  if (count) goTo(stamps[Math.min(count - 1, Math.max(0, frameAt(player.currentTime) + way))] + INSIDE_S);
-  else goTo(player.currentTime + way / fps);
+  if (count) goTo(stamps[Math.min(count - 1, Math.max(0, frameAt(position()) + way))] + INSIDE_S);
+  else goTo(position() + way / fps);
 };
 const flags = () => [...element.querySelectorAll('button[data-flag]')];
 const choose = button => flags().forEach(one => one.toggleAttribute('data-chosen', one === button));
 const jump = way => {
-  const now = media()?.currentTime ?? 0, all = flags();
+  const now = position(), all = flags();
   const found = way > 0 ? all.find(one => Number(one.dataset.start) > now + 0.05)
     : all.filter(one => Number(one.dataset.start) < now - 0.3).pop();
   if (!found) { say(all.length ? `There is no flagged stretch ${way > 0 ? 'after' : 'before'} this.` : 'Nothing is flagged.'); return; }
@@ -54,7 +54,7 @@ const jump = way => {
   say(`Flagged stretch ${found.dataset.flag} of ${all.length}.`);
 };
 const repeat = button => {
-  const now = media()?.currentTime ?? 0;
+  const now = position();
   const one = button || flags().find(flag => flag.hasAttribute('data-chosen'))
     || flags().find(flag => now >= Number(flag.dataset.start) - 0.05 && now <= Number(flag.dataset.end)) || flags()[0];
   if (!one) { say('Nothing is flagged.'); return; }
@@ -116,7 +116,7 @@ element.addEventListener('pointerup', event => {
   if (right - left < 0.01 || bottom - top < 0.01) { hideRegion(); return; }
   const wide = Number(stage().dataset.width), high = Number(stage().dataset.height);
   stage().classList.remove('dk-marking');
-  form()?.dispatchEvent(new CustomEvent('dk-note', {bubbles: true, detail: {time: media() ? media().currentTime : null,
+  form()?.dispatchEvent(new CustomEvent('dk-note', {bubbles: true, detail: {time: media() ? position() : null,
     region: [left * wide, top * high, right * wide, bottom * high].map(n => Math.round(n * 10) / 10)}}));
 });
 element.addEventListener('pointercancel', () => { drag = null; hideRegion(); });
@@ -157,17 +157,17 @@ const turn = way => {
   next.click(); next.scrollIntoView({block: 'nearest'});
 };
 const KEYS = {
-  ' ': toggle, k: toggle, j: () => goTo((media()?.currentTime ?? 0) - STEP_S), l: () => goTo((media()?.currentTime ?? 0) + STEP_S),
+  ' ': toggle, k: toggle, j: () => goTo(position() - STEP_S), l: () => goTo(position() + STEP_S),
   ',': acts.back, '.': acts.forth, '[': acts.before, ']': acts.after, '-': acts.slower, '+': acts.faster, '=': acts.faster,
   r: acts.loop, n: () => turn(1), p: () => turn(-1),
   g: () => tell('dk-set', {name: 'verdict', value: 'genuine'}), m: () => tell('dk-set', {name: 'verdict', value: 'manipulated'}),
   u: () => tell('dk-set', {name: 'verdict', value: 'unclear'}),
   1: () => tell('dk-set', {name: 'confidence', value: 'low'}), 2: () => tell('dk-set', {name: 'confidence', value: 'medium'}),
   3: () => tell('dk-set', {name: 'confidence', value: 'high'}),
-  t: () => tell('dk-note', {time: media() ? media().currentTime : null}), enter: () => tell('dk-save'),
+  t: () => tell('dk-note', {time: media() ? position() : null}), enter: () => tell('dk-save'),
 };
 const far = event => event.shiftKey ? FAR_S : STEP_S;
-const ARROWS = {arrowleft: event => goTo((media()?.currentTime ?? 0) - far(event)), arrowright: event => goTo((media()?.currentTime ?? 0) + far(event))};
+const ARROWS = {arrowleft: event => goTo(position() - far(event)), arrowright: event => goTo(position() + far(event))};
 const TYPING = 'textarea, select, [contenteditable="true"], input:not([type=radio], [type=checkbox], [type=range], [type=button])';
 document.addEventListener('keydown', event => {
   if (!element.isConnected || !document.querySelector('#dk-review-queue')?.checkVisibility()) return;
