@@ -131,10 +131,12 @@ $(VENV)/.dev-stamp: $(PINS) | $(PY)
 	@touch $@ $(VENV)/.run-stamp
 
 chromium:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do \
 		command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium-headless-shell fonts-dejavu-core </dev/null && exit 0; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			chromium fonts-dejavu-core </dev/null && exit 0; fi; \
 	echo "No Chromium here: the browser tests will be skipped. To run them: sudo apt-get install chromium"
 

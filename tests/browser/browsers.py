@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 
-CHROMIUM = os.environ.get("DRISHTIKSHA_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = os.environ.get("DRISHTIKSHA_CHROMIUM") or next(
+    filter(None, map(shutil.which, ["chromium-headless-shell", "chromium", "chromium-browser"])), None
+)
+"""The browser without a window is the quicker one."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
