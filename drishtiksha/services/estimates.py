@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -34,6 +35,8 @@ SIDE, SIDE_S = 768, 0.0062
 """A product of two matrices of so many rows and columns, and its seconds on one core of the machine that measured."""
 ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """What a GPU looks like on Linux: NVIDIA's, one under Windows, AMD's."""
+
+_measuring = threading.Lock()
 
 
 def guess(manager: ModelManager, name: str, media: MediaInfo) -> Seconds | None:
@@ -83,10 +86,16 @@ def _measured() -> Mapping[str, float]:
     return {name: float(facts["seconds"]) for name, facts in told.items() if "seconds" in facts}
 
 
-@cache
 def _slowness() -> float:
-    """How many times as long as there this machine takes; below 1 it is faster. By the clock, or by the time of its processor
-    where that is less, since other programs are at work."""
+    """How many times as long as there this machine takes; below 1 it is faster. Who asks while it is measured waits: side by
+    side they would measure one another."""
+    with _measuring:
+        return _measured_slowness()
+
+
+@cache
+def _measured_slowness() -> float:
+    """By the clock, or by the time of its processor where that is less, since other programs are at work."""
     matrix = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
     taken = []
     for _ in range(5):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sample_case
 import sample_results
@@ -200,3 +204,25 @@ def test_where_all_that_could_judge_waits_the_answer_says_so() -> None:
     assert answer.next[0] == "Run the checks that have not run yet."
     assert answer.sentence == "Drishtiksha has not judged this video yet; nothing was concluded about it."
     assert not any("another copy" in one for one in answer.next), "nobody looked whether somebody is in this one"
+
+
+def test_a_machine_is_measured_once_however_many_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    together = threading.Barrier(8)
+    plain = np.random.default_rng
+
+    def slow_to_begin(seed: int) -> np.random.Generator:
+        begun.append(seed)
+        time.sleep(0.1)
+        return plain(seed)
+
+    def ask(_: int) -> float:
+        together.wait()
+        return estimates._slowness()
+
+    monkeypatch.setattr(estimates.np.random, "default_rng", slow_to_begin)
+    estimates._measured_slowness.cache_clear()
+    with ThreadPoolExecutor(8) as people:
+        told = set(people.map(ask, range(8)))
+    assert len(begun) == len(told) == 1
+    assert told.pop() > 0
