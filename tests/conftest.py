@@ -21,7 +21,7 @@ for _name, _value in {
 
 import pytest  # noqa: E402
 from browsers import ARGUMENTS, CHROMIUM  # noqa: E402
-from databases import new_database, postgresql_server  # noqa: E402
+from databases import asked_database, postgresql_server  # noqa: E402
 
 from drishtiksha.settings import MediaLimits  # noqa: E402
 
@@ -106,12 +106,8 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """None is SQLite in the data folder."""
-    if request.param == "sqlite":
-        yield None
-        return
-    with new_database(request.getfixturevalue("postgresql")) as url:
-        yield url
+    """An empty database for each test."""
+    yield from asked_database(request)
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,15 @@ def new_database(server: str) -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def asked_database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """For a fixture `database_url` of any scope, by its parameter "sqlite" or "postgresql"; None is SQLite in the data folder."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with new_database(request.getfixturevalue("postgresql")) as url:
+        yield url
+
+
 def _address(server: str, database: str) -> str:
     return server.format(database=database) if "{database}" in server else f"{server}/{database}"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from databases import new_database
+from databases import asked_database
 from detector_kit import BRIGHTNESS, dropped_in, entry, manager_of, plain_weights
 
 from drishtiksha.casefile import LOCAL, Confidence, HumanVerdict, JobState, Right, Role, Viewer
@@ -98,12 +98,8 @@ def public(kind: type) -> set[str]:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """None is SQLite in the data folder."""
-    if request.param == "sqlite":
-        yield None
-        return
-    with new_database(request.getfixturevalue("postgresql")) as url:
-        yield url
+    """One for all tests of this file."""
+    yield from asked_database(request)
 
 
 @pytest.fixture(scope="module")
