@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import av.error
 import numpy as np
 import soxr
+from av import AudioResampler
 
 from drishtiksha.errors import MediaLimitError, WrongMediaKindError
 from drishtiksha.media.channels import MIXTURE, Sound, SoundPart, Survey
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 GAP_S = 0.1
 """Silence is put in for a hole in the time stamps from here on; below, it is the rounding of the stamps."""
+
+MOST_PLANES = 7
+"""PyAV 18 tells the planes of a frame by a null behind them, and behind eight there is none: it reads on, and crashes."""
 
 FULL_SCALE = 2**15
 """Of samples of 16 bits."""
@@ -134,6 +138,8 @@ def channels_of(frame: AudioFrame) -> np.ndarray:
     """float32 (channels, n), full scale at 1, whatever the sample format."""
     channels = frame.layout.nb_channels
     values: Any
+    if frame.format.is_planar and channels > MOST_PLANES:
+        (frame,) = AudioResampler(frame.format.name.removesuffix("p")).resample(frame)
     if frame.format.name in ("s64", "s64p"):
         # PyAV hands these over as bytes only, each plane padded at its end.
         count = frame.samples * (1 if frame.format.is_planar else channels)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 from media_factory import noise, speech_like, write_audio
 
 from drishtiksha.media.audio import read_sound
+from drishtiksha.media.channels import SoundPart
 from drishtiksha.settings import MediaLimits
 
 RATE = 16_000
@@ -94,3 +96,29 @@ def test_channels_that_agree_around_are_mixed_by_their_places(tmp_path: Path, li
     sound = read_sound(path, RATE, limits=limits)
     assert sound.parts == ()
     assert np.abs(sound.waveform - VOICE).max() < 1e-3
+
+
+@pytest.mark.parametrize("layout", ["6.1", "7.1", "hexadecagonal"])
+def test_many_channels_kept_each_by_itself_are_those_of_the_same_file_in_turns(
+    tmp_path: Path, limits: MediaLimits, layout: str
+) -> None:
+    """WavPack hands its channels over one by one, WAV sample by sample."""
+    count = av.AudioLayout(layout).nb_channels
+    samples = np.stack([np.roll(VOICE, 2000 * each) for each in range(count)], axis=1)
+    twin = write_audio(tmp_path / "film.wav", samples, RATE)
+    packed = np.ascontiguousarray(soundfile.read(twin, dtype="int16")[0].reshape(1, -1))
+    path = tmp_path / "film.wv"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("wavpack", rate=RATE, layout=layout)
+        stream.format = "s16p"
+        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler("s16p", layout, RATE, frame_size=RATE)
+        for each in (*resampler.resample(frame), *resampler.resample(None)):
+            output.mux(stream.encode(each))
+        output.mux(stream.encode(None))
+    weights = tuple(float(2**-each) for each in range(count))
+    for part in (SoundPart(weights=weights), SoundPart(weights=weights[::-1])):
+        own, expected = (read_sound(file, RATE, limits=limits, part=part).waveform for file in (path, twin))
+        assert np.array_equal(own, expected)
+        assert np.abs(own).max() > 0.1
