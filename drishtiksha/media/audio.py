@@ -14,7 +14,7 @@ import soxr
 from av import AudioResampler
 
 from drishtiksha.errors import MediaLimitError, WrongMediaKindError
-from drishtiksha.media.channels import MIXTURE, Sound, SoundPart, Survey
+from drishtiksha.media.channels import MIXTURE, PLACES, Sound, SoundPart, Survey
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
     audio_stream,
@@ -171,9 +171,9 @@ def _on_time(
     """(samples, their rate) in order, with silence where the time stamps leave a hole; that is noted in `filled`, s. Silence
     before the first sample is noted alone."""
     origin = origin_s(container) if video_stream(container) is not None else None
-    at = 0.0
+    at, places = 0.0, stream.metadata.get(PLACES, "")
     for frame in _decoded(container, stream, name, limits, pulse, moved):
-        samples, rate = survey.mixed(channels_of(frame), frame), frame.sample_rate
+        samples, rate = survey.mixed(channels_of(frame), frame, places), frame.sample_rate
         if frame.pts is not None and frame.time_base is not None:
             stamp = float(frame.pts * frame.time_base)
             origin = stamp if origin is None else origin

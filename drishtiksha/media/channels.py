@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from av import AudioFrame
+    from av.audio.stream import AudioStream
 
 LABELS = {
     "FL": "left",
@@ -20,6 +21,7 @@ LABELS = {
     "BL": "left back",
     "BR": "right back",
     "BC": "back",
+    "LFE": "low-frequency channel",
 }
 """FFmpeg's names of channels, in words."""
 
@@ -32,6 +34,12 @@ USUAL = {
 
 SHARES = {"FC": 0.707, "SL": 0.354, "SR": 0.354, "BL": 0.354, "BR": 0.354, "BC": 0.5, "LFE": 0.0, "LFE2": 0.0}
 """How much of a channel goes into one mixture, by ITU-R BS.775; of others a half. Low frequency effects carry no voice."""
+
+PLACES = "drishtiksha places"
+"""Under which `settle` keeps the places of channels that stand in an order of their own, in the notes of their track."""
+
+LOW_HZ, RUMBLE = 400.0, 0.01
+"""What is meant for a subwoofer lies below it: above it, next to nothing of the loudest channel."""
 
 SURVEY_HZ = 4000
 """Channels are compared at about this rate: what tells voices apart lies below 2 kHz."""
@@ -90,6 +98,19 @@ class Sound:
         return self.filled[0][1] if self.filled and self.filled[0][0] == 0 else 0.0
 
 
+def settle(stream: AudioStream) -> None:
+    """Keep the places of a track's channels where they stand in an order of their own, and let FFmpeg know only how many there are,
+    before its decoder is opened: PyAV 18 shares such an order between objects that each free it, and crashes."""
+    context = stream.codec_context
+    layout = context.layout if context is not None else None
+    if layout is None or not layout.nb_channels:
+        return
+    usual = layout.name if "+" not in layout.name and "channels (" not in layout.name else ""
+    if not usual:
+        stream.metadata[PLACES] = "+".join(channel.name for channel in layout.channels)
+    context.layout = usual or f"{layout.nb_channels} channels"
+
+
 class Survey:
     """Mixes the channels of a track frame by frame, and finds out on the way how they go together."""
 
@@ -101,8 +122,9 @@ class Survey:
         self._alike = True
         self._rate = 0
 
-    def mixed(self, channels: np.ndarray, frame: AudioFrame) -> np.ndarray:
-        """float32 (n,) of (channels, n). One or two channels are averaged, more of them weighted by their places."""
+    def mixed(self, channels: np.ndarray, frame: AudioFrame, places: str = "") -> np.ndarray:
+        """float32 (n,) of (channels, n). One or two channels are averaged, more of them weighted by their places, which are
+        those that the frame names, else `places`, as `settle` keeps them."""
         count = len(channels)
         weights = self._part.weights
         if weights is not None and len(weights) == count:
@@ -111,7 +133,7 @@ class Survey:
             return channels[0]
         layout = frame.layout
         if layout.name != self._layout:
-            self._begin(layout.name, tuple(channel.name for channel in layout.channels))
+            self._begin(layout.name, tuple(channel.name for channel in layout.channels), tuple(places.split("+")))
         if weights is None:
             self._note(channels, frame.sample_rate)
         if count == 2:
@@ -120,10 +142,10 @@ class Survey:
         shares = np.array([SHARES.get(name, 0.5) for name in self._names], np.float32)
         return (shares / shares.sum() if shares.any() else np.full(count, 1 / count, np.float32)) @ channels
 
-    def _begin(self, layout: str, names: tuple[str, ...]) -> None:
+    def _begin(self, layout: str, names: tuple[str, ...], places: tuple[str, ...]) -> None:
         """Of joined recordings of different layouts the later one is told by what is mixed."""
-        told = any(name in LABELS for name in names)
-        self._layout, self._names = layout, names if told else USUAL.get(len(names), names)
+        told = [own for own in (names, places) if len(own) == len(names) and any(name in LABELS for name in own)]
+        self._layout, self._names = layout, told[0] if told else USUAL.get(len(names), names)
         self._pieces, self._alike = [], True
 
     def _note(self, channels: np.ndarray, rate: int) -> None:
@@ -144,7 +166,8 @@ class Survey:
         if not found.any():
             return ()
         levels = np.sqrt(np.mean(np.square(found), axis=1))
-        heard = [i for i, level in enumerate(levels) if level > SILENT * levels.max() and "LFE" not in self._names[i]]
+        low = {i for i, name in enumerate(self._names) if "LFE" in name and _is_low(found[i], self._rate, levels.max())}
+        heard = [i for i, level in enumerate(levels) if level > SILENT * levels.max() and i not in low]
         groups: list[list[tuple[int, int]]] = []
         for i in heard:
             for group in groups:
@@ -153,7 +176,7 @@ class Survey:
                     break
             else:
                 groups.append([(i, 1)])
-        silent = [i for i in range(len(levels)) if i not in heard and "LFE" not in self._names[i]]
+        silent = [i for i in range(len(levels)) if i not in heard and i not in low]
         if len(groups) == 1 and not silent and all(sign > 0 for _, sign in groups[0]):
             return ()
         if len(found) == len(groups) == 2 and _is_mid_side(*found):
@@ -175,6 +198,13 @@ class Survey:
             weights[i] = sign / len(group)
         names = [LABELS.get(self._names[i], f"channel {i + 1}") for i, _ in group]
         return SoundPart(self._part.track, tuple(weights), " and ".join(names))
+
+
+def _is_low(channel: np.ndarray, rate: int, loudest: float) -> bool:
+    """Whether what is named after low frequencies holds nothing else. loudest: the root mean square of the loudest channel."""
+    power = np.abs(np.fft.rfft(channel)) ** 2
+    above = 2 * power[np.fft.rfftfreq(len(channel), 1 / rate) > LOW_HZ].sum() / len(channel) ** 2
+    return bool(above <= (RUMBLE * loudest) ** 2)
 
 
 def _is_mid_side(mid: np.ndarray, side: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ import av.error
 
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
 from drishtiksha.media.adts import AdtsClock
+from drishtiksha.media.channels import settle
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.media.joined import Pieces, Span, headers_in
@@ -75,6 +76,8 @@ def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None
         if container.format.name.startswith("mov,") and any(map(_is_edited_away, container.streams)):
             container.close()
             container = _opened(path, span, limits, {"ignore_editlist": "1"})
+        for stream in container.streams.audio:
+            settle(stream)
         # PyAV asks for time stamps to be made up where a file has none; it is better to know that it has none.
         container.flags &= ~av.container.Flags.gen_pts.value  # type: ignore[operator]  # its stub says Flags
         return container

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import av.error
 
+from drishtiksha.media.channels import PLACES
 from drishtiksha.provenance.fields import Fields
 from drishtiksha.provenance.xmp import read_xmp
 
@@ -32,5 +33,5 @@ def read_container(container: InputContainer, fields: Fields) -> None:
             fields.add(f"{title} codec", f"{codec.codec.canonical_name} {codec.profile or ''}")
             fields.add(f"{title} codec tag", getattr(codec, "codec_tag", ""))
         for key, value in stream.metadata.items():
-            if (key, value) != ("language", "und"):
+            if key != PLACES and (key, value) != ("language", "und"):
                 fields.add(f"{title} {key}", value)

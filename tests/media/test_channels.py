@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import soundfile
-from media_factory import noise, speech_like, write_audio
+from media_factory import noise, speech_like, tone, write_audio
 
 from drishtiksha.media.audio import read_sound
 from drishtiksha.media.channels import SoundPart
@@ -82,6 +83,7 @@ def test_channels_that_differ_are_parts(tmp_path: Path, limits: MediaLimits, cas
 def test_a_voice_in_the_centre_is_found_among_noise(tmp_path: Path, limits: MediaLimits) -> None:
     rng = np.random.default_rng(0)
     around = [0.2 * rng.standard_normal(len(VOICE)).astype(np.float32) for _ in range(5)]
+    around[2] = tone(8.0, hz=40.0)
     # As WAV and FLAC order them: left, right, centre, low frequencies, left and right behind.
     channels = np.clip(np.stack([around[0], around[1], VOICE, around[2], around[3], around[4]], axis=1), -1, 1)
     path = write_audio(tmp_path / "film.flac", channels, RATE)
@@ -98,6 +100,49 @@ def test_channels_that_agree_around_are_mixed_by_their_places(tmp_path: Path, li
     assert np.abs(sound.waveform - VOICE).max() < 1e-3
 
 
+def test_a_voice_in_the_channel_for_low_frequencies_is_not_passed_over(tmp_path: Path, limits: MediaLimits) -> None:
+    samples = np.zeros((len(VOICE), 6), np.float32)
+    samples[:, 0], samples[:, 3] = OTHER, 0.3 * VOICE + tone(8.0, hz=40.0)
+    path = write_audio(tmp_path / "film.flac", samples, RATE)
+    parts = {part.label: part for part in read_sound(path, RATE, limits=limits).parts}
+    assert set(parts) == {"left", "low-frequency channel"}
+    own = read_sound(path, RATE, limits=limits, part=parts["low-frequency channel"]).waveform
+    assert np.abs(own - samples[:, 3]).max() < 1e-3
+
+
+def write_placed(path: Path, twin: Path, codec: str, form: str, layout: str) -> Path:
+    """The samples of a WAV in another format, whose channels have the places of a layout of FFmpeg's."""
+    packed = np.ascontiguousarray(soundfile.read(twin, dtype="int16")[0].reshape(1, -1))
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=RATE, layout=layout)
+        stream.format = form
+        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(form, layout, RATE, frame_size=RATE)
+        for each in (*resampler.resample(frame), *resampler.resample(None)):
+            output.mux(stream.encode(each))
+        output.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("caf", "pcm_s16le"), ("aiff", "pcm_s16be")])
+def test_channels_in_an_order_of_their_own_keep_their_places(
+    tmp_path: Path, limits: MediaLimits, suffix: str, codec: str
+) -> None:
+    """These formats name the sides of 7.1 before its back, which FFmpeg does not."""
+    samples = np.zeros((len(VOICE), 8), np.float32)
+    samples[:, 0], samples[:, 4] = OTHER, VOICE
+    twin = write_audio(tmp_path / "film.wav", samples, RATE)
+    path = write_placed(tmp_path / f"film.{suffix}", twin, codec, "s16", "7.1")
+    gc.collect()  # what is freed twice shows then
+    own, expected = (read_sound(file, RATE, limits=limits) for file in (path, twin))
+    assert np.array_equal(own.waveform, expected.waveform)
+    assert [part.label for part in expected.parts] == ["left", "left back"]
+    assert [part.label for part in own.parts] == ["left", "left side"]
+    assert [part.weights for part in own.parts] == [part.weights for part in expected.parts]
+    gc.collect()
+
+
 @pytest.mark.parametrize("layout", ["6.1", "7.1", "hexadecagonal"])
 def test_many_channels_kept_each_by_itself_are_those_of_the_same_file_in_turns(
     tmp_path: Path, limits: MediaLimits, layout: str
@@ -106,17 +151,7 @@ def test_many_channels_kept_each_by_itself_are_those_of_the_same_file_in_turns(
     count = av.AudioLayout(layout).nb_channels
     samples = np.stack([np.roll(VOICE, 2000 * each) for each in range(count)], axis=1)
     twin = write_audio(tmp_path / "film.wav", samples, RATE)
-    packed = np.ascontiguousarray(soundfile.read(twin, dtype="int16")[0].reshape(1, -1))
-    path = tmp_path / "film.wv"
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("wavpack", rate=RATE, layout=layout)
-        stream.format = "s16p"
-        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
-        frame.sample_rate = RATE
-        resampler = av.AudioResampler("s16p", layout, RATE, frame_size=RATE)
-        for each in (*resampler.resample(frame), *resampler.resample(None)):
-            output.mux(stream.encode(each))
-        output.mux(stream.encode(None))
+    path = write_placed(tmp_path / "film.wv", twin, "wavpack", "s16p", layout)
     weights = tuple(float(2**-each) for each in range(count))
     for part in (SoundPart(weights=weights), SoundPart(weights=weights[::-1])):
         own, expected = (read_sound(file, RATE, limits=limits, part=part).waveform for file in (path, twin))
