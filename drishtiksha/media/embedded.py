@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from drishtiksha.media.container import demuxed, is_cover, open_container
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.transport import layout_of
 from drishtiksha.results import TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
@@ -75,10 +74,6 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
     Raises: UnreadableMediaError, DecodeStalledError for recordings that cannot be opened.
     """
     stem = Path(name).stem
-    if (changed := layout_of(path, "mpegts").changed) is not None:
-        with path.open("rb") as file:
-            file.seek(changed)
-            return [(f"{stem}-embedded.ts", file.read())]
     with path.open("rb") as file:
         matroska = file.read(len(EBML)) == EBML
     start = None if matroska else second_video(path) if _opens_with_video(path) else video_offset(path)
