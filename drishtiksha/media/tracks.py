@@ -68,7 +68,7 @@ LEAST_INTERLACED = 240
 
 SECOND = "It holds {}. That was not judged: take it out as a file of its own, and examine that."
 SECOND_VIDEO = "a second video behind the end of the first, which players pass over"
-JOINED = "It is joined of {} recordings in different codecs, of which each was judged behind the one before."
+JOINED = "It is joined of {} recordings in different codecs; each that can be decoded is judged behind the one before."
 LOOKED_THROUGH = (
     "It begins anew in too many places to be looked through: tracks that begin, or change to another codec, behind the first {:.0%} "
     "of it were not looked for."

@@ -13,6 +13,7 @@ import soundfile
 from media_factory import (
     click_at,
     coded_frames,
+    long_tables,
     onset_s,
     read_code,
     remuxed,
@@ -248,41 +249,10 @@ def test_a_picture_behind_a_recording_in_the_same_packets_is_found(tmp_path, lim
     assert codes(tmp_path / "ab.ts", limits)[0][1] == pytest.approx(lengths[0], abs=0.05)
 
 
-def _checked(table: bytes) -> bytes:
-    value = 0xFFFFFFFF
-    for bit in (byte >> place & 1 for byte in table for place in range(7, -1, -1)):
-        value = (value << 1 & 0xFFFFFFFF) ^ 0x04C11DB7 * (value >> 31 ^ bit)
-    return table + value.to_bytes(4, "big")
-
-
-def _with_long_tables(path: Path, types: dict[int, int] | None = None) -> Path:
-    """The same transport stream with tables of its programme that fill two packets each. types: of streams, by others to be
-    stated."""
-    content, made, count = path.read_bytes(), bytearray(), 0
-    for place in range(0, len(content), 188):
-        packet = content[place : place + 188]
-        if packet[1:3] != b"\x50\0":
-            made += packet
-            continue
-        table = packet[5:]
-        streams = bytearray(table[12 : 3 + (int.from_bytes(table[1:3], "big") & 0xFFF) - 4])
-        streams[0] = (types or {}).get(streams[0], streams[0])
-        notes = b"\x80\xb4" + bytes(180)  # of a kind that only its sender knows
-        body = table[3:10] + (0xF000 | len(notes)).to_bytes(2, "big") + notes + streams
-        whole = b"\0" + _checked(b"\x02" + (0xB000 | len(body) + 4).to_bytes(2, "big") + body)
-        whole += b"\xff" * (2 * 184 - len(whole))
-        for begins, piece in ((0x50, whole[:184]), (0x10, whole[184:])):
-            made += bytes([0x47, begins, 0, 0x10 | count & 15]) + piece
-            count += 1
-    path.write_bytes(made)
-    return path
-
-
 def test_a_table_of_several_packets_is_read(tmp_path, limits):
-    parts = [
-        _with_long_tables(stream(tmp_path / "a.ts", 0.0, 1.0, 0.5)),
-        _with_long_tables(stream(tmp_path / "b.ts", 0.0, 1.0, 0.5, codec="mpeg2video")),
-    ]
+    parts = [stream(tmp_path / f"{codec}.ts", 0.0, 1.0, 0.5, codec=codec) for codec in ("libx264", "mpeg2video")]
+    for part in parts:
+        part.write_bytes(long_tables(part.read_bytes()))
     counts = [len(codes(part, limits)) for part in parts]
     assert counts[0] == counts[1] == 5
     media = facts(joined(tmp_path / "ab.ts", *parts), limits)
@@ -292,7 +262,8 @@ def test_a_table_of_several_packets_is_read(tmp_path, limits):
 def test_a_second_part_that_nobody_can_decode_lowers_what_was_judged(tmp_path, limits):
     first = stream(tmp_path / "a.ts", 0.0, 1.0, 0.5)
     # AVS2, of which FFmpeg has no decoder here.
-    other = _with_long_tables(stream(tmp_path / "b.ts", 0.0, 1.0, 0.5), {0x1B: 0xD2})
+    other = stream(tmp_path / "b.ts", 0.0, 1.0, 0.5)
+    other.write_bytes(long_tables(other.read_bytes(), {0x1B: 0xD2}))
     path = joined(tmp_path / "ab.ts", first, other)
     media = facts(path, limits)
     assert media.decoded_share == pytest.approx(first.stat().st_size / path.stat().st_size, abs=0.01)
