@@ -33,6 +33,9 @@ USUAL = {
 SHARES = {"FC": 0.707, "SL": 0.354, "SR": 0.354, "BL": 0.354, "BR": 0.354, "BC": 0.5, "LFE": 0.0, "LFE2": 0.0}
 """How much of a channel goes into one mixture, by ITU-R BS.775; of others a half. Low frequency effects carry no voice."""
 
+AMBISONIC = "ambisonic"
+"""Layouts whose first channel is the sound from all sides, and the others what differs between them."""
+
 SURVEY_HZ = 4000
 """Channels are compared at about this rate: what tells voices apart lies below 2 kHz."""
 
@@ -102,7 +105,8 @@ class Survey:
         self._rate = 0
 
     def mixed(self, channels: np.ndarray, frame: AudioFrame) -> np.ndarray:
-        """float32 (n,) of (channels, n). One or two channels are averaged, more of them weighted by their places."""
+        """float32 (n,) of (channels, n). One or two channels are averaged, more of them weighted by their places; of ambisonic
+        ones the first says it all."""
         count = len(channels)
         weights = self._part.weights
         if weights is not None and len(weights) == count:
@@ -110,6 +114,8 @@ class Survey:
         if count == 1:
             return channels[0]
         layout = frame.layout
+        if weights is None and layout.name.startswith(AMBISONIC):
+            return channels[0]
         if layout.name != self._layout:
             self._begin(layout.name, tuple(channel.name for channel in layout.channels))
         if weights is None:

@@ -189,8 +189,8 @@ def _is_adts(container: InputContainer, stream: Stream) -> bool:
 
 def decoder_options(limits: MediaLimits) -> dict[str, str]:
     """Keep decoders from taking memory for a monstrous picture that a header hides; what is merely too large still opens,
-    so that it can be refused with its size."""
-    return {"max_pixels": str(PIXEL_SLACK * limits.max_video_pixels)}
+    so that it can be refused with its size. A picture is cropped where its stream says, not where its rows lie well in memory."""
+    return {"max_pixels": str(PIXEL_SLACK * limits.max_video_pixels), "flags": "+unaligned"}
 
 
 def stalled(name: str, limits: MediaLimits) -> DecodeStalledError:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 from media_factory import noise, speech_like, write_audio
 
-from drishtiksha.media.audio import read_sound
+from drishtiksha.media.audio import read_audio, read_sound
 from drishtiksha.settings import MediaLimits
 
 RATE = 16_000
@@ -94,3 +95,24 @@ def test_channels_that_agree_around_are_mixed_by_their_places(tmp_path: Path, li
     sound = read_sound(path, RATE, limits=limits)
     assert sound.parts == ()
     assert np.abs(sound.waveform - VOICE).max() < 1e-3
+
+
+def test_of_ambisonic_sound_what_comes_from_all_sides_is_heard(tmp_path: Path, limits: MediaLimits) -> None:
+    """One speaker in front, another behind: channels that are added up would take away from the second."""
+    front, behind = 0.4 * speech_like(2, 48_000, seed=1), 0.4 * speech_like(2, 48_000, seed=2)
+    empty = np.zeros_like(front)
+    channels = np.stack([front + behind, empty, empty, front - behind]).astype(np.float32)
+    path, layout = tmp_path / "a.mkv", "ambisonic 1"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libopus", rate=48_000, layout=layout, options={"mapping_family": "2"})
+        for start in range(0, channels.shape[1], 960):
+            piece = np.ascontiguousarray(channels[:, start : start + 960].T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(piece, "flt", layout)
+            frame.sample_rate, frame.pts = 48_000, start
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    sound = read_sound(path, 16_000, limits=limits)
+    plain = read_audio(write_audio(tmp_path / "a.opus", channels[0], 48_000), 16_000, limits=limits)
+    assert not sound.parts
+    count = min(len(plain), len(sound.waveform))
+    assert np.corrcoef(sound.waveform[:count], plain[:count])[0, 1] > 0.98

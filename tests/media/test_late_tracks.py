@@ -383,6 +383,7 @@ def test_sound_behind_its_stated_end_is_heard(tmp_path, limits, form, chunk, at,
         ("W64", b"data\xf3", 16, (24).to_bytes(8, "little")),
         ("WAV", b"data", 4, bytes(4)),
         ("WAV", b"data", 4, b"\xff" * 4),
+        ("CAF", b"data", 4, b"\xff" * 8),
     ],
 )
 def test_a_length_that_is_left_open_is_no_reason_to_refuse(tmp_path, limits, form, chunk, at, value):
@@ -390,6 +391,7 @@ def test_a_length_that_is_left_open_is_no_reason_to_refuse(tmp_path, limits, for
     soundfile.write(plain, speech_like(2), 16_000, format=form, subtype="PCM_16")
     _stated(plain, chunk, at, value, path)
     assert not facts(path, limits).notes
+    assert facts(path, limits).duration_s == pytest.approx(2.0, abs=0.01)
     assert np.array_equal(read_audio(path, 16_000, limits=limits), read_audio(plain, 16_000, limits=limits))
 
 
