@@ -282,15 +282,27 @@ def test_a_damaged_table_is_no_other_codec(tmp_path, limits):
     assert (media.frame_count, media.notes) == (15, ())
 
 
-def test_a_stream_that_begins_anew_too_often_is_told_not_to_be_looked_through(tmp_path, limits, monkeypatch):
-    monkeypatch.setattr(transport, "MOST_GAPS", 20)
-    plain = stream(tmp_path / "a.ts", 0.0, 8.0, 0.5)
-    content = plain.read_bytes()
-    path = tmp_path / "gaps.ts"
-    path.write_bytes(content + 30 * (content[: 4 * 188] + b"x" * 20) + content)
-    [note] = facts(path, limits).notes
-    assert "not looked for" in note
-    assert not facts(plain, limits).notes
+@pytest.mark.parametrize("bound", ["MOST_GAPS", "MOST_TABLES", "MOST_PACKETS"])
+def test_what_is_not_looked_through_to_its_end_is_told(tmp_path, limits, monkeypatch, bound):
+    whole = stream(tmp_path / "a.ts", 0.0, 8.0, 0.5).read_bytes()
+    path = tmp_path / "bounded"
+    if bound == "MOST_GAPS":
+        path.write_bytes(whole + 30 * (whole[: 4 * 188] + b"x" * 20) + whole)
+    elif bound == "MOST_TABLES":
+        kinds = [long_tables(whole, {0x1B: kind}) for kind in (0x1B, 0x24)]
+        path.write_bytes(b"".join(kinds) * 3)
+        monkeypatch.setattr(transport, "BLOCK", 50_000)
+    else:
+        sound = (click_at(0.5, 2, RATE), RATE)
+        write_video(path, coded_frames(50), codec="mpeg2video", container="mpeg", audio=sound, audio_codec="mp2")
+    monkeypatch.setattr(transport, bound, 10**9)
+    plain = facts(path, limits)
+    assert not any("not looked for" in note for note in plain.notes)
+    transport._layout.cache_clear()
+    monkeypatch.setattr(transport, bound, 20)
+    media = facts(path, limits)
+    assert any("not looked for" in note for note in media.notes)
+    assert media.decoded_share == plain.decoded_share
 
 
 def test_sound_that_cannot_be_decoded_is_told(tmp_path, limits):
