@@ -91,7 +91,7 @@ def fine_clock(seconds: float) -> str:
 
 
 class TrackKind(StrEnum):
-    """What a track of a file is. Embedded: a whole video behind a picture, as phones store moving photos."""
+    """What a track of a file is. Embedded: a whole file behind a picture, as phones store moving photos."""
 
     PICTURE = "picture"
     SOUND = "sound"

@@ -240,3 +240,32 @@ def remuxed(path: Path, sources: Sequence[Path]) -> Path:
                     packet.stream = track
                     output.mux(packet)
     return path
+
+
+def _checked(table: bytes) -> bytes:
+    value = 0xFFFFFFFF
+    for bit in (byte >> place & 1 for byte in table for place in range(7, -1, -1)):
+        value = (value << 1 & 0xFFFFFFFF) ^ 0x04C11DB7 * (value >> 31 ^ bit)
+    return table + value.to_bytes(4, "big")
+
+
+def long_tables(content: bytes, types: dict[int, int] | None = None) -> bytes:
+    """The same transport stream (of FFmpeg's making) with tables of its programme that fill two packets each. types: those to be
+    stated of the first stream, by those that are."""
+    made, count = bytearray(), 0
+    for place in range(0, len(content), 188):
+        packet = content[place : place + 188]
+        if packet[1:3] != b"\x50\0":
+            made += packet
+            continue
+        table = packet[5:]
+        streams = bytearray(table[12 : 3 + (int.from_bytes(table[1:3], "big") & 0xFFF) - 4])
+        streams[0] = (types or {}).get(streams[0], streams[0])
+        notes = b"\x80\xb4" + bytes(180)  # of a kind that only its sender knows
+        body = table[3:10] + (0xF000 | len(notes)).to_bytes(2, "big") + notes + streams
+        whole = b"\0" + _checked(b"\x02" + (0xB000 | len(body) + 4).to_bytes(2, "big") + body)
+        whole += b"\xff" * (2 * 184 - len(whole))
+        for begins, piece in ((0x50, whole[:184]), (0x10, whole[184:])):
+            made += bytes([0x47, begins, 0, 0x10 | count & 15]) + piece
+            count += 1
+    return bytes(made)

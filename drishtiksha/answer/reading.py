@@ -107,9 +107,11 @@ def why(texts: Texts, reading: Reading, subject: str, place: str, agreeing: int)
 
 
 def nothing_there(texts: Texts, media: MediaInfo, reasons: str, *, glimpsed: bool = False) -> str:
-    """ "There is no face in this file.", or in what was looked at of it. glimpsed: only some frames were."""
+    """ "There is no face in this file.", or in what was looked at or could be read of it. glimpsed: only some frames were."""
     if media.pictures > 1:
         return texts("why.nothing_to_judge.first", reasons=reasons, count=media.pictures)
+    if media.decoded_share < 1:
+        return texts("why.nothing_to_judge.partly", reasons=reasons)
     return texts("why.nothing_to_judge.glance" if glimpsed else "why.nothing_to_judge", reasons=reasons)
 
 
@@ -166,7 +168,8 @@ def judged(texts: Texts, result: AnalysisResult) -> str:
     duration = result.media.duration_s
     if duration is None:
         return texts("judged.spans_open", spans=spans)
-    return texts("judged.spans", spans=spans, whole=words.clock(duration))
+    key = "judged.spans" if result.media.decoded_share == 1 else "judged.spans_partly"
+    return texts(key, spans=spans, whole=words.clock(duration))
 
 
 def spans_in_words(texts: Texts, result: AnalysisResult) -> str:

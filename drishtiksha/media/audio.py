@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 from av import AudioResampler
 
-from drishtiksha.errors import MediaLimitError, WrongMediaKindError
+from drishtiksha.errors import DrishtikshaError, MediaLimitError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.channels import MIXTURE, PLACES, Sound, SoundPart, Survey
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
@@ -27,6 +27,7 @@ from drishtiksha.media.container import (
     video_stream,
 )
 from drishtiksha.media.formats import unreadable
+from drishtiksha.media.frameindex import index_file
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
 from drishtiksha.media.joined import Span, recordings_in
 from drishtiksha.media.timeline import may_jump, read_timeline, shifted
@@ -74,31 +75,15 @@ def read_sound(
     """
     name = name or path.name
 
-    def decode(container: InputContainer, pulse: Pulse, moved: np.ndarray | None) -> Sound:
+    def decode(pulse: Pulse) -> Sound:
         filled: list[tuple[float, float]] = []
         survey = Survey(part)
-        stream = sound_stream(container, name, part.track)
-        pieces = _on_time(container, stream, name, limits, pulse, moved, survey, filled)
+        pieces = _all_on_time(path, part.track, name, limits, pulse, survey, filled)
         sound = Sound(_resampled(pieces, sample_rate, resampling, pulse), tuple(filled), survey.parts())
         before = round(sound.begins_s * sample_rate)
         return replace(sound, waveform=np.pad(sound.waveform, (before, 0))) if before else sound
 
-    def work(pulse: Pulse) -> Sound:
-        if part.track is None and (spans := recordings_in(path)):
-            filled: list[tuple[float, float]] = []
-            survey = Survey(part)
-            pieces = _one_by_one(path, spans, name, limits, pulse, survey, filled)
-            return Sound(_resampled(pieces, sample_rate, resampling, pulse), tuple(filled), survey.parts())
-        with open_container(path, name, limits) as container:
-            stream = sound_stream(container, name, part.track)
-            if not may_jump(container):
-                return decode(container, pulse, None)
-            tracks = [*sound_streams(container), *picture_streams(container)[:1]]
-            moved = read_timeline(container, tracks, name, limits, pulse).tracks[stream.index].shifts
-        with open_container(path, name, limits) as container:
-            return decode(container, pulse, moved)
-
-    sound = guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
+    sound = guarded_call(decode, path, name=name, stall_s=limits.stall_s, check=check)
     if not sound.waveform.size:
         raise unreadable(name, "no sound could be decoded from its sound track")
     return sound
@@ -158,6 +143,80 @@ def channels_of(frame: AudioFrame) -> np.ndarray:
     return scaled
 
 
+def _all_on_time(
+    path: Path,
+    track: int | None,
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    survey: Survey,
+    filled: list[tuple[float, float]],
+) -> Iterator[tuple[np.ndarray, int]]:
+    """As `_on_time`, of a whole file, or of a recording after the other where several were joined."""
+    spans = recordings_in(path)
+    if not spans:
+        yield from _of_one(path, None, track, name, limits, pulse, survey, filled)
+        return
+    begins = _begins(path, name, limits, pulse)
+    at = 0.0
+    without: DrishtikshaError | None = None
+    for number, span in enumerate(spans):
+        begin = begins[number] if begins else at
+        own: list[tuple[float, float]] = []
+        late = True
+        try:
+            for samples, rate in _of_one(path, span, track, name, limits, pulse, survey, own):
+                if late:
+                    late = False
+                    silence = begin + (own.pop()[1] if own else 0.0) - at
+                    if silence > 0:
+                        if at:
+                            yield from _silence(round(silence * rate), rate)
+                        filled.append((at, at + silence))
+                        at += silence
+                at += len(samples) / rate
+                if at > limits.max_duration_s * OVERRUN:
+                    raise _too_long(name, limits)
+                yield samples, rate
+        except (WrongMediaKindError, UnreadableMediaError) as error:
+            without = error
+        filled += [(start + begin, stop + begin) for start, stop in own]
+    if not at and without is not None:
+        raise without
+
+
+def _begins(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> list[float]:
+    """When each of the recordings begins that were joined, s, each behind the picture and the sound before; none without a
+    picture."""
+    try:
+        return [part.begin_s for part in index_file(path, name, limits, pulse).parts]
+    except WrongMediaKindError:
+        return []
+
+
+def _of_one(
+    path: Path,
+    span: Span | None,
+    track: int | None,
+    name: str,
+    limits: MediaLimits,
+    pulse: Pulse,
+    survey: Survey,
+    filled: list[tuple[float, float]],
+) -> Iterator[tuple[np.ndarray, int]]:
+    """As `_on_time`, of one recording."""
+    with open_container(path, name, limits, span) as container:
+        stream = sound_stream(container, name, track)
+        if not may_jump(container):
+            yield from _on_time(container, stream, name, limits, pulse, None, survey, filled)
+            return
+        tracks = [*sound_streams(container), *picture_streams(container)[:1]]
+        moved = read_timeline(container, tracks, name, limits, pulse).tracks[stream.index].shifts
+    with open_container(path, name, limits, span) as container:
+        stream = sound_stream(container, name, track)
+        yield from _on_time(container, stream, name, limits, pulse, moved, survey, filled)
+
+
 def _on_time(
     container: InputContainer,
     stream: AudioStream,
@@ -190,31 +249,6 @@ def _on_time(
         if at > limits.max_duration_s * OVERRUN:
             raise _too_long(name, limits)
         yield samples, rate
-
-
-def _one_by_one(
-    path: Path,
-    spans: Sequence[Span],
-    name: str,
-    limits: MediaLimits,
-    pulse: Pulse,
-    survey: Survey,
-    filled: list[tuple[float, float]],
-) -> Iterator[tuple[np.ndarray, int]]:
-    """As `_on_time`, of recordings that were joined byte by byte."""
-    begin = 0.0
-    for span in spans:
-        own: list[tuple[float, float]] = []
-        with open_container(path, name, limits, span) as container:
-            stream = sound_stream(container, name)
-            length = 0.0
-            for samples, rate in _on_time(container, stream, name, limits, pulse, None, survey, own):
-                length += len(samples) / rate
-                if begin + length > limits.max_duration_s * OVERRUN:
-                    raise _too_long(name, limits)
-                yield samples, rate
-        filled += [(start + begin, stop + begin) for start, stop in own]
-        begin += length
 
 
 def _too_long(name: str, limits: MediaLimits) -> MediaLimitError:

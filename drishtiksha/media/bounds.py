@@ -9,7 +9,7 @@ import itertools
 import mmap
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -203,16 +203,28 @@ def _png(content: mmap.mmap) -> Sizes:
         yield "part" if kind in (b"IDAT", b"fdAT") else "frame" if kind == b"fcTL" else "block", there
 
 
-def _jpeg(content: mmap.mmap) -> Sizes:
-    """To its end; what is appended is not part of it."""
+def end_of_jpeg(content: mmap.mmap) -> int | None:
+    """Where the first picture of a file ends that begins as JPEG; None where its end marker is missing."""
+    walk = _jpeg(content)
+    while True:
+        try:
+            next(walk)
+        except StopIteration as end:
+            return end.value
+
+
+def _jpeg(content: mmap.mmap) -> Generator[tuple[str, int], None, int | None]:
+    """To its end, which is returned; what is appended is not part of it. None: it has no end."""
     place = 2
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
         if marker == 0xFF:
             place += 1
             continue
-        if marker == JPEG_END or length < 2:
-            return
+        if marker == JPEG_END:
+            return place + 2
+        if length < 2:
+            return None
         place += 2 + length
         if marker != JPEG_SCAN:
             yield "block", length
@@ -220,8 +232,9 @@ def _jpeg(content: mmap.mmap) -> Sizes:
         yield "scan", 0
         behind = _BEHIND_A_SCAN.search(content, place)
         if behind is None:
-            return
+            return None
         place = behind.start()
+    return None
 
 
 def _gif(content: mmap.mmap) -> Sizes:

@@ -41,6 +41,9 @@ PLACES = "drishtiksha places"
 LOW_HZ, RUMBLE = 400.0, 0.01
 """What is meant for a subwoofer lies below it: above it, next to nothing of the loudest channel."""
 
+AMBISONIC = "ambisonic"
+"""Layouts whose first channel is the sound from all sides, and the others what differs between them."""
+
 SURVEY_HZ = 4000
 """Channels are compared at about this rate: what tells voices apart lies below 2 kHz."""
 
@@ -124,7 +127,7 @@ class Survey:
 
     def mixed(self, channels: np.ndarray, frame: AudioFrame, places: str = "") -> np.ndarray:
         """float32 (n,) of (channels, n). One or two channels are averaged, more of them weighted by their places, which are
-        those that the frame names, else `places`, as `settle` keeps them."""
+        those that the frame names, else `places`, as `settle` keeps them; of ambisonic ones the first says it all."""
         count = len(channels)
         weights = self._part.weights
         if weights is not None and len(weights) == count:
@@ -132,6 +135,8 @@ class Survey:
         if count == 1:
             return channels[0]
         layout = frame.layout
+        if weights is None and layout.name.startswith(AMBISONIC):
+            return channels[0]
         if layout.name != self._layout:
             self._begin(layout.name, tuple(channel.name for channel in layout.channels), tuple(places.split("+")))
         if weights is None:

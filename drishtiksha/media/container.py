@@ -18,7 +18,7 @@ from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.media.joined import Pieces, Span, headers_in
 from drishtiksha.media.lengths import wrong_length
-from drishtiksha.media.transport import Layout, layout_of
+from drishtiksha.media.transport import Part, layout_of
 from drishtiksha.settings import MediaLimits
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ PIXEL_SLACK = 4
 MAX_TRACKS = 128
 """For each of which FFmpeg opens a decoder, with memory of its own, before anybody knows which are wanted."""
 
-FARTHEST = 100_000_000
-"""Bytes up to which tracks of a broadcast format are looked for: FFmpeg keeps in memory what it reads meanwhile."""
-
 BEHIND_BEGINNING = 2_000_000
 """Bytes of which it takes some to know a track once it begins."""
 
@@ -58,21 +55,24 @@ CLOCK_START_S = 1.0
 
 
 def open_container(path: Path, name: str, limits: MediaLimits, span: Span | None = None) -> InputContainer:
-    """Open for reading, by content. span: only these bytes of the file.
+    """Open for reading, by content. span: only these bytes of the file; None: all, or the first of the parts of `Layout`.
 
     Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
     try:
         container = _opened(path, span, limits)
-        if span is None and (layout := layout_of(path, container.format.name)).begins:
-            if layout.changed is not None:
+        parts = layout_of(path, container.format.name).parts
+        part = next((one for one in parts if span is None or span.start == one.start), None)
+        if part is not None:
+            if span is None and len(parts) > 1:
                 # What follows is in another codec, which FFmpeg gives to the decoder of the first.
                 container.close()
-                span = Span(0, layout.changed)
+                span = Span(part.start, part.end)
                 container = _opened(path, span, limits)
-            if reach := _reach(container, layout):
+            if reach := _reach(container, part):
                 container.close()
                 container = _opened(path, span, limits, _looking_through(reach))
+                container.seek(0, unsupported_byte_offset=True)
         if container.format.name.startswith("mov,") and any(map(_is_edited_away, container.streams)):
             container.close()
             container = _opened(path, span, limits, {"ignore_editlist": "1"})
@@ -114,8 +114,13 @@ def _opened(
 
 
 def _looking_through(reach: int) -> dict[str, str]:
-    """Options to look for tracks in so many bytes."""
-    return {"probesize": str(reach), "analyzeduration": str(EVER), "scan_all_pmts": "1"}
+    """Options to look for tracks in so many bytes; FFmpeg then stands behind them, and keeps nothing of them in memory."""
+    return {
+        "probesize": str(reach),
+        "analyzeduration": str(EVER),
+        "scan_all_pmts": "1",
+        "fflags": "nobuffer",
+    }
 
 
 def _is_edited_away(stream: Stream) -> bool:
@@ -125,11 +130,10 @@ def _is_edited_away(stream: Stream) -> bool:
     return all(entry.is_discard for entry in stream.index_entries)
 
 
-def _reach(container: InputContainer, layout: Layout) -> int:
+def _reach(container: InputContainer, part: Part) -> int:
     """How many bytes to look through for tracks that begin behind what FFmpeg looks at by itself; 0 where all were found."""
     known = {stream.id for stream in container.streams if _is_known(stream)}
-    end = layout.changed or FARTHEST
-    late = [place for number, place in layout.begins.items() if number not in known and place < min(end, FARTHEST)]
+    late = [place for number, place in part.begins.items() if number not in known]
     return max(late) + BEHIND_BEGINNING if late else 0
 
 
@@ -188,8 +192,8 @@ def _is_adts(container: InputContainer, stream: Stream) -> bool:
 
 def decoder_options(limits: MediaLimits) -> dict[str, str]:
     """Keep decoders from taking memory for a monstrous picture that a header hides; what is merely too large still opens,
-    so that it can be refused with its size."""
-    return {"max_pixels": str(PIXEL_SLACK * limits.max_video_pixels)}
+    so that it can be refused with its size. A picture is cropped where its stream says, not where its rows lie well in memory."""
+    return {"max_pixels": str(PIXEL_SLACK * limits.max_video_pixels), "flags": "+unaligned"}
 
 
 def stalled(name: str, limits: MediaLimits) -> DecodeStalledError:

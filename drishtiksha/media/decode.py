@@ -20,6 +20,7 @@ from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import deinterlaced, is_interlaced
+from drishtiksha.media.joined import Span
 from drishtiksha.media.timeline import shifted
 from drishtiksha.settings import MediaLimits
 
@@ -149,9 +150,16 @@ class Decoder:
     """One decode of one file, run in the guarded thread."""
 
     def __init__(
-        self, path: Path, name: str, limits: MediaLimits, index: FrameIndex, report: DecodeReport, pulse: Pulse
+        self,
+        path: Path,
+        name: str,
+        limits: MediaLimits,
+        index: FrameIndex,
+        report: DecodeReport,
+        pulse: Pulse,
+        span: Span | None = None,
     ) -> None:
-        self._path, self._name, self._limits = path, name, limits
+        self._path, self._name, self._limits, self._span = path, name, limits, span
         self._index, self._report, self._pulse = index, report, pulse
         self._in_doubt = False
         """Whether leaving pictures out went wrong before."""
@@ -160,6 +168,27 @@ class Decoder:
         """`wanted`: sorted. `seek`: always go through keyframes, not only where it pays."""
         self._report.damaged = self._index.damaged
         there = [i for i in wanted if i < len(self._index)]
+        if self._index.parts:
+            yield from self._joined(there, seek=seek)
+        else:
+            yield from self._alone(there, seek=seek)
+        self._report.missing.extend(i for i in wanted if i >= len(self._index))
+        if there and not self._report.frames_decoded:
+            raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
+
+    def _joined(self, wanted: Sequence[int], *, seek: bool) -> Iterator[Frame]:
+        """Of recordings that were joined, each by itself."""
+        for part in self._index.parts:
+            own = [i - part.first for i in wanted if part.first <= i < part.first + len(part.index)]
+            report = DecodeReport(damaged=part.index.damaged)
+            one = Decoder(self._path, self._name, self._limits, part.index, report, self._pulse, part.span)
+            for frame in one._alone(own, seek=seek):
+                yield Frame(frame.index + part.first, frame.time_s + part.begin_s, frame.image)
+            self._report.missing.extend(i + part.first for i in report.missing)
+            self._report.frames_decoded += report.frames_decoded
+            self._report.damaged |= report.damaged
+
+    def _alone(self, there: Sequence[int], *, seek: bool) -> Iterator[Frame]:
         to_rgb = RgbConverter()
         for group, key in self._groups(there, seek):
             left = yield from self._sparing(group, key, to_rgb)
@@ -170,9 +199,6 @@ class Decoder:
                 for picture, frame in _whole(pictures, todo, self._report):
                     yield Frame(picture.index, picture.time_s, self._converted(to_rgb, frame, picture.pixel_aspect))
             self._report.missing.extend(todo.rest)
-        self._report.missing.extend(i for i in wanted if i >= len(self._index))
-        if there and not self._report.frames_decoded:
-            raise unreadable(self._name, "its pictures are damaged, or made with a codec that is not known here")
 
     def _sparing(
         self, group: Sequence[int], key: int | None, to_rgb: RgbConverter
@@ -259,7 +285,7 @@ class Decoder:
     @contextlib.contextmanager
     def _opened(self, *, strictly: bool) -> Iterator[tuple[InputContainer, VideoStream]]:
         """strictly: the decoder fails at what is broken, in place of making up a picture."""
-        with open_container(self._path, self._name, self._limits) as container:
+        with open_container(self._path, self._name, self._limits, self._span) as container:
             stream = picture_stream(container, self._name, self._index.track)
             stream.thread_type = "AUTO"
             context = stream.codec_context

@@ -6,11 +6,11 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from drishtiksha.media.bounds import end_of_jpeg
 from drishtiksha.media.container import demuxed, is_cover, open_container
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.transport import layout_of
 from drishtiksha.results import TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
@@ -20,6 +20,29 @@ if TYPE_CHECKING:
 
 VIDEO_START = re.compile(rb"\0\0\0[\x10-\x80]ftyp(?!hei|hev|mif|msf|avi|avis|jxl|jp2|jpx|crx)[\w ]{4}")
 """The first box of an MP4, 3GP or QuickTime file, not of a still. Phones write a whole one behind the picture."""
+
+_FILE = rb"\0{0,64}(\xff\xd8\xff|\x89PNG|RIFF....(?:WAVE|AVI |WEBP)|\x1a\x45\xdf\xa3|OggS|fLaC|ID3)"
+BEHIND_JPEG = re.compile(rb"\xff\xd9" + _FILE, re.DOTALL)
+BEHIND_PNG = re.compile(rb"IEND\xaeB`\x82" + _FILE, re.DOTALL)
+"""The end of a picture, and the beginning of another file."""
+
+BEHIND = "{} behind the end of the picture, which viewers pass over"
+KINDS = {
+    b"\xff\xd8": ("a second picture", "jpg"),
+    b"\x89P": ("a second picture", "png"),
+    b"WEBP": ("a second picture", "webp"),
+    b"WAVE": ("a recording", "wav"),
+    b"AVI ": ("a video", "avi"),
+    b"\x1a\x45": ("a video", "mkv"),
+    b"Og": ("a recording", "ogg"),
+    b"fL": ("a recording", "flac"),
+    b"ID": ("a recording", "mp3"),
+}
+
+PARTS_OF_IT = (b"MPF\0", b"hdrgm", b"GainMap")
+"""What a JPEG says that lists those behind it itself: previews, depth, and gain maps, which make it brighter on screens that can."""
+HEADER = 1 << 18
+"""Bytes in which it does."""
 
 MOST_BOXES = 100_000
 
@@ -62,11 +85,37 @@ def second_video(path: Path) -> int | None:
     return None
 
 
+class Carried(NamedTuple):
+    """A file within a picture file: where it begins, bytes; what it is, in words; its ending."""
+
+    start: int
+    title: str
+    suffix: str
+
+
+def carried_by_picture(path: Path) -> Carried | None:
+    """What a picture file carries along, if anything."""
+    if (start := video_offset(path)) is not None:
+        return Carried(start, "video of a moving photo", "mp4")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        jpeg = content[:2] == b"\xff\xd8"
+        found = (BEHIND_JPEG if jpeg else BEHIND_PNG).search(content)
+        if found and jpeg:
+            # A thumbnail within it has an end of its own.
+            found = BEHIND_JPEG.match(content, (end_of_jpeg(content) or len(content) + 2) - 2)
+        if found is None:
+            return None
+        mark = found[1]
+        title, suffix = KINDS[mark[8:] if mark[:4] == b"RIFF" else mark[:2]]
+        if jpeg and suffix == "jpg" and any(content.find(one, 0, HEADER) >= 0 for one in PARTS_OF_IT):
+            return None
+        return Carried(found.start(1), BEHIND.format(title), suffix)
+
+
 def embedded_tracks(path: Path) -> tuple[TrackInfo, ...]:
-    """The video that a picture file carries along, if any."""
-    if video_offset(path) is None:
-        return ()
-    return (TrackInfo(number=1, kind=TrackKind.EMBEDDED, title="video of a moving photo"),)
+    """The file that a picture file carries along, if any."""
+    carried = carried_by_picture(path)
+    return () if carried is None else (TrackInfo(number=1, kind=TrackKind.EMBEDDED, title=carried.title),)
 
 
 def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str, bytes]]:
@@ -75,17 +124,17 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
     Raises: UnreadableMediaError, DecodeStalledError for recordings that cannot be opened.
     """
     stem = Path(name).stem
-    if (changed := layout_of(path, "mpegts").changed) is not None:
-        with path.open("rb") as file:
-            file.seek(changed)
-            return [(f"{stem}-embedded.ts", file.read())]
     with path.open("rb") as file:
-        matroska = file.read(len(EBML)) == EBML
-    start = None if matroska else second_video(path) if _opens_with_video(path) else video_offset(path)
-    if start is not None:
+        head = file.read(64)
+    if VIDEO_START.match(head):
+        start = second_video(path)
+        found = None if start is None else Carried(start, "", "mp4")
+    else:
+        found = None if head.startswith(EBML) else carried_by_picture(path)
+    if found is not None:
         with path.open("rb") as file:
-            file.seek(start)
-            return [(f"{stem}-embedded.mp4", file.read())]
+            file.seek(found.start)
+            return [(f"{stem}-embedded.{found.suffix}", file.read())]
 
     def work(pulse: Pulse) -> list[tuple[str, bytes]]:
         return [
@@ -121,8 +170,3 @@ def _suffix(name: str | None) -> str:
     """Of an attached file, as far as it is a plain one."""
     suffix = Path(name or "").suffix[1:].lower()
     return suffix if suffix.isascii() and suffix.isalnum() and len(suffix) <= MOST_SUFFIX else "bin"
-
-
-def _opens_with_video(path: Path) -> bool:
-    with path.open("rb") as file:
-        return VIDEO_START.match(file.read(64)) is not None

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.container import ends_early, open_container, origin_s, picture_stream, sound_streams
+from drishtiksha.errors import MediaLimitError, UnreadableMediaError, WrongMediaKindError
+from drishtiksha.media.container import (
+    ends_early,
+    open_container,
+    origin_s,
+    picture_stream,
+    picture_streams,
+    sound_streams,
+)
 from drishtiksha.media.guard import Pulse, guarded_call, no_check
+from drishtiksha.media.joined import Span, recordings_in
 from drishtiksha.media.timeline import TrackPackets, read_timeline
 from drishtiksha.settings import MediaLimits
 
@@ -57,6 +65,7 @@ class FrameIndex:
     order of the file, where stamps restart or jump; None elsewhere. breaks: how often they do. sound_end_s: when the last
     sound ends, as far as its packets were read. track: index of the stream; None: the main one. sparing: whether pictures to which
     no other refers may be left out of a decode, and all others come out the same to the bit. share: of the file that could be read.
+    parts: of recordings that were joined, each with an index of its own, from which all the rest follows; none elsewhere.
     """
 
     times: np.ndarray
@@ -72,6 +81,7 @@ class FrameIndex:
     sound_end_s: float = 0.0
     sparing: bool = False
     share: float = 1.0
+    parts: tuple[JoinedPart, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)
@@ -101,6 +111,20 @@ class FrameIndex:
         return self.end_s + (index - len(self.times)) * self.frame_s
 
 
+@dataclass(frozen=True)
+class JoinedPart:
+    """A recording of several that were joined. first: number of its first frame. begin_s: when it begins."""
+
+    span: Span
+    first: int
+    begin_s: float
+    index: FrameIndex
+
+    @property
+    def end_s(self) -> float:
+        return self.begin_s + max(self.index.end_s, self.index.sound_end_s)
+
+
 def read_index(
     path: Path,
     *,
@@ -115,10 +139,68 @@ def read_index(
     name = name or path.name
 
     def work(pulse: Pulse) -> FrameIndex:
-        with open_container(path, name, limits) as container:
-            return index_stream(container, picture_stream(container, name, track), name, limits, pulse)
+        return index_file(path, name, limits, pulse, track)
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
+
+
+def index_file(path: Path, name: str, limits: MediaLimits, pulse: Pulse, track: int | None = None) -> FrameIndex:
+    """As `read_index`, in the guarded thread."""
+    if spans := recordings_in(path):
+        return _index_of_joined(path, spans, name, limits, pulse, track)
+    with open_container(path, name, limits) as container:
+        return index_stream(container, picture_stream(container, name, track), name, limits, pulse)
+
+
+def _index_of_joined(
+    path: Path, spans: Sequence[Span], name: str, limits: MediaLimits, pulse: Pulse, track: int | None
+) -> FrameIndex:
+    """Each recording behind the one before. One without a picture that can be decoded is as long as its sound."""
+    parts: list[JoinedPart] = []
+    for span in spans:
+        index = _index_of_part(path, span, name, limits, pulse, track)
+        first = parts[-1].first + len(parts[-1].index) if parts else 0
+        parts.append(JoinedPart(span, first, parts[-1].end_s if parts else 0.0, index))
+        if first + len(index) > limits.max_frames:
+            raise too_many_frames(name, limits)
+    if not parts[-1].first + len(parts[-1].index):
+        raise WrongMediaKindError(f"{name} has no moving picture. Choose a model for recordings.")
+    last = max((part for part in parts if len(part.index)), key=lambda part: part.first)
+    size = sum(span.end - span.start for span in spans)
+    return FrameIndex(
+        times=np.concatenate([part.index.times + part.begin_s for part in parts]),
+        pts=None,
+        keyframes=np.concatenate([part.index.keyframes + part.first for part in parts]),
+        end_s=last.begin_s + last.index.end_s,
+        origin_s=0.0,
+        lost=0,
+        damaged=any(part.index.damaged for part in parts),
+        track=track,
+        breaks=sum(part.index.breaks for part in parts) + len(parts) - 1,
+        sound_end_s=max(part.begin_s + part.index.sound_end_s for part in parts),
+        share=sum((part.span.end - part.span.start) * part.index.share for part in parts) / size,
+        parts=tuple(parts),
+    )
+
+
+def _index_of_part(
+    path: Path, span: Span, name: str, limits: MediaLimits, pulse: Pulse, track: int | None
+) -> FrameIndex:
+    """share: 0 where it has a picture that cannot be decoded, or cannot be opened."""
+    nothing = FrameIndex(np.zeros(0), None, np.zeros(0, np.int64), 0.0, 0.0, 0, damaged=False, share=0.0)
+    try:
+        with open_container(path, name, limits, span) as container:
+            pictures = [one for one in picture_streams(container) if track in (None, one.index)]
+            if known := [one for one in pictures if one.codec_context is not None]:
+                return index_stream(container, known[0], name, limits, pulse)
+            if not (sounds := sound_streams(container)):
+                return nothing
+            timeline = read_timeline(container, sounds, name, limits, pulse)
+            ends = [one.end_s() for one in timeline.tracks.values()]
+            share = 0.0 if pictures else timeline.share
+            return replace(nothing, sound_end_s=max(ends) - origin_s(container), share=share)
+    except UnreadableMediaError:
+        return nothing
 
 
 def index_stream(

@@ -1,4 +1,5 @@
-"""Recordings that were joined byte by byte, one whole file behind the other, of formats whose readers stop at the joint."""
+"""Recordings that were joined byte by byte, one whole file behind the other, of formats whose readers stop at the joint, or go
+on there with the wrong decoder."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drishtiksha.errors import MediaLimitError
+from drishtiksha.media.transport import layout_of
 
 OGG_FIRST = b"OggS\0\x02"
 """A page with the header of a stream."""
@@ -44,11 +46,13 @@ def check_joined(path: Path, name: str) -> None:
 
 
 def recordings_in(path: Path) -> tuple[Span, ...]:
-    """Where each of the recordings lies that were joined to an Ogg, WAV or FLAC file; none where one reader reads them all."""
+    """Where each of the recordings lies that were joined to an Ogg, WAV or FLAC file, or to a broadcast stream that changes its
+    codec; none where one reader reads them all."""
     with path.open("rb") as file:
         read = {b"OggS": _ogg, b"RIFF": _wav, b"fLaC": _flac}.get(file.read(4))
         if read is None:
-            return ()
+            parts = layout_of(path, "mpegts").parts
+            return tuple(Span(part.start, part.end) for part in parts) if len(parts) > 1 else ()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             starts = read(content)
             if len(starts) < 2:

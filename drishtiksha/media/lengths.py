@@ -121,7 +121,11 @@ def _caf(content: mmap.mmap) -> Claim | None:
     for name, at, size in _chunks(content, CAF_FIRST, "big", 8):
         if name == b"data":
             begin = at + 8
-            if size.to_bytes(8, "big") != CAF_UNKNOWN and _runs_on(content, begin, size, "big", 8):
+            if size.to_bytes(8, "big") == CAF_UNKNOWN:
+                # FFmpeg then takes the last packet for a full one, and of some codecs knows only the first.
+                found = len(content) - begin
+                return Claim(((at, found.to_bytes(8, "big")),), None, found - 4)
+            if _runs_on(content, begin, size, "big", 8):
                 return Claim(((at, CAF_UNKNOWN),), max(size - 4, 0) or None, len(content) - begin - 4)
             return None
     return None

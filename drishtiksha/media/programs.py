@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media.formats import STREAM, format_of
+from drishtiksha.media.transport import Sections
 
 MAX_PROGRAMS = 1_000
 """A whole transponder has some dozens."""
@@ -16,7 +17,7 @@ MAX_PROGRAMS = 1_000
 _PACKET, _HEADER = 188, 4
 _OF_THE_TABLE = re.compile(rb"G[\0\x20\x40\x60]\0[\x10-\x1f\x30-\x3f]")
 """The header of a packet of the table of programmes (PID 0) that has content."""
-_BEGINS, _HAS_FIELD = 0x40, 0x20
+_BEGINS, _HAS_FIELD, _OF_SECTIONS = 0x40, 0x20, 0xB0
 _TABLE_HEADER, _ENTRY, _CHECKSUM = 8, 4, 4
 
 
@@ -37,23 +38,17 @@ def check_programs(path: Path, name: str) -> None:
 
 
 def _tables(content: mmap.mmap) -> Iterator[bytes]:
-    """The sections of the table (ISO 13818-1, 2.4.4.3), but for those that are repeated."""
-    section, before = b"", b""
+    """The sections of the table, but for those that are repeated."""
+    sections, before = Sections(), b""
     for packet in _OF_THE_TABLE.finditer(content):
         place = packet.start() + _HEADER
         if content[place - 1] & _HAS_FIELD:
             place += 1 + content[place]
         piece = content[place : packet.start() + _PACKET]
-        if content[packet.start() + 1] & _BEGINS:
-            if piece == before:
-                continue
-            before = piece
-            section = piece[1 + piece[0] :] if piece else b""
-            if section[:1] != b"\0" or section[1:2] < b"\xb0" or section[1:2] > b"\xbf":
-                section = b""
-        elif section:
-            section += piece
-        length = 3 + (int.from_bytes(section[1:3], "big") & 0xFFF)
-        if section and len(section) >= length:
-            yield section[:length]
-            section = b""
+        begins = bool(content[packet.start() + 1] & _BEGINS)
+        if begins and piece == before:
+            continue
+        before = piece if begins else before
+        for table in sections.add(piece, begins=begins):
+            if table[0] == 0 and table[1] & 0xF0 == _OF_SECTIONS:
+                yield table

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import av.error
 
-from drishtiksha.errors import MediaLimitError
+from drishtiksha.errors import MediaLimitError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.audio import sound_stream
 from drishtiksha.media.colour import SQUARE, clockwise_degrees, display_matrix, square_size
 from drishtiksha.media.container import (
@@ -21,7 +22,6 @@ from drishtiksha.media.container import (
     is_cover,
     open_container,
     origin_s,
-    picture_stream,
     picture_streams,
     pixel_aspect,
     sound_streams,
@@ -31,10 +31,17 @@ from drishtiksha.media.container import (
 from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.embedded import attached, second_video
 from drishtiksha.media.formats import unreadable
-from drishtiksha.media.frameindex import EXACT_COUNTS, STATED_LENGTH, FrameIndex, index_stream, too_many_frames
+from drishtiksha.media.frameindex import (
+    EXACT_COUNTS,
+    STATED_LENGTH,
+    FrameIndex,
+    index_file,
+    index_stream,
+    too_many_frames,
+)
 from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
-from drishtiksha.media.joined import recordings_in
+from drishtiksha.media.joined import Span, recordings_in
 from drishtiksha.media.lengths import wrong_length
 from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, may_jump, read_timeline
 from drishtiksha.media.transport import layout_of
@@ -61,7 +68,11 @@ LEAST_INTERLACED = 240
 
 SECOND = "It holds {}. That was not judged: take it out as a file of its own, and examine that."
 SECOND_VIDEO = "a second video behind the end of the first, which players pass over"
-OTHER_CODEC = "a second recording in another codec behind the first"
+JOINED = "It is joined of {} recordings in different codecs; each that can be decoded is judged behind the one before."
+LOOKED_THROUGH = (
+    "It begins anew in too many places to be looked through: tracks that begin, or change to another codec, behind the first {:.0%} "
+    "of it were not looked for."
+)
 UNKNOWN_SOUND = "Sound track {} cannot be decoded here and was not judged."
 
 RATE_SLACK = 0.1
@@ -87,9 +98,10 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
 
     Raises: UnreadableMediaError, MediaLimitError, DecodeStalledError.
     """
-    with open_container(path, name, limits) as container:
+    spans = recordings_in(path)
+    joined = _joined(path, spans, name, limits, pulse)
+    with open_container(path, name, limits, joined.picture or joined.sound) as container:
         pulse.beat()
-        second, changed = _behind(container, path)
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
             raise unreadable(name, "it holds neither a picture nor sound")
@@ -110,46 +122,51 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             "created": _tag(container.metadata, "com.apple.quicktime.creationdate", "creation_time", "date"),
         }
         facts["tracks"] = track_list(container)
-        further = [] if second is None else [SECOND.format(second)]
-        if second is not None:
-            hidden = TrackInfo(number=len(container.streams) + 1, kind=TrackKind.EMBEDDED, title=second)
+        further = []
+        if container.format.name in EXACT_COUNTS and second_video(path) is not None:
+            hidden = TrackInfo(number=len(container.streams) + 1, kind=TrackKind.EMBEDDED, title=SECOND_VIDEO)
             facts["tracks"] = (*facts["tracks"], hidden)
+            further.append(SECOND.format(SECOND_VIDEO))
         further += [*_unknown_sound(container, path), *_left_out(container)]
+        layout = layout_of(path, container.format.name)
+        if len(layout.parts) > 1:
+            further.append(JOINED.format(len(layout.parts)))
+        if layout.looked < NEARLY_ALL:
+            further.append(LOOKED_THROUGH.format(layout.looked))
         if audio is not None:
-            facts |= {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
+            facts |= _sound_format(audio)
         if video is None:
             assert audio is not None
             facts |= _sound_facts(container, audio, path, name, limits, pulse)
         else:
-            index = index_stream(container, picture_stream(container, name), name, limits, pulse)
+            index = (
+                index_file(path, name, limits, pulse) if spans else index_stream(container, video, name, limits, pulse)
+            )
             facts |= _video_facts(video, index, name, limits, freely=container.format.name.startswith("matroska"))
             sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
             facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
             if not index.lost:
-                facts |= _what_is_read(index.share)
+                facts |= _what_is_read(min(index.share, 1 - joined.unheard))
+    if audio is None and joined.sound is not None:
+        with open_container(path, name, limits, joined.sound) as container:
+            facts |= _sound_format(sound_stream(container, name))
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    return _with_notes(facts, further, changed) | _first_facts(
-        path, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO
-    )
+    facts["notes"] = (*facts.get("notes", ()), *further)
+    return facts | _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
 
 
-def _behind(container: InputContainer, path: Path) -> tuple[str | None, float]:
-    """What else the file holds behind what is read, in words, and the share of the file that the first is."""
-    if container.format.name in EXACT_COUNTS and second_video(path) is not None:
-        return SECOND_VIDEO, 1.0
-    if (changed := layout_of(path, container.format.name).changed) is not None:
-        return OTHER_CODEC, changed / path.stat().st_size
-    return None, 1.0
+def _sound_format(audio: AudioStream) -> dict[str, Any]:
+    return {"audio_codec": _codec_name(audio), "sample_rate": audio.sample_rate, "channels": audio.channels}
 
 
 def _unknown_sound(container: InputContainer, path: Path) -> list[str]:
     """A sentence on each sound track that cannot be decoded; a broadcast may announce tracks that it does not hold."""
-    begins = layout_of(path, container.format.name).begins
+    parts = layout_of(path, container.format.name).parts
     return [
         UNKNOWN_SOUND.format(one.index + 1)
         for one in container.streams.audio
-        if not _is_heard(one) and (not begins or one.id in begins)
+        if not _is_heard(one) and (not parts or any(one.id in part.begins for part in parts))
     ]
 
 
@@ -172,12 +189,33 @@ def _is_heard(stream: AudioStream) -> bool:
     return stream.codec_context is not None and bool(stream.sample_rate)
 
 
-def _with_notes(facts: dict[str, Any], further: Sequence[str], read: float) -> dict[str, Any]:
-    """read: the share of the file that was looked at at all."""
-    facts["notes"] = (*facts.get("notes", ()), *further)
-    if read < NEARLY_ALL:
-        facts |= {"decoded_share": facts.get("decoded_share", 1.0) * read}
-    return facts
+class _Joined(NamedTuple):
+    """Of recordings that were joined: the first with a picture and the first with sound that can be decoded, and the share of the
+    file that has sound which cannot be."""
+
+    picture: Span | None = None
+    sound: Span | None = None
+    unheard: float = 0.0
+
+
+def _joined(path: Path, spans: Sequence[Span], name: str, limits: MediaLimits, pulse: Pulse) -> _Joined:
+    found = _Joined()
+    for span in spans:
+        pulse.beat()
+        share = (span.end - span.start) / path.stat().st_size
+        try:
+            with open_container(path, name, limits, span) as container:
+                video, audio = video_stream(container), audio_stream(container)
+        except UnreadableMediaError:
+            found = found._replace(unheard=found.unheard + share)
+            continue
+        if video is not None and video.codec_context is not None:
+            found = found._replace(picture=found.picture or span)
+        if audio is not None and _is_heard(audio):
+            found = found._replace(sound=found.sound or span)
+        elif audio is not None:
+            found = found._replace(unheard=found.unheard + share)
+    return found if found.sound else found._replace(unheard=0.0)
 
 
 def track_list(container: InputContainer) -> tuple[TrackInfo, ...]:
@@ -246,9 +284,11 @@ def _video_facts(
     }
 
 
-def _first_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse, *, video: bool) -> dict[str, Any]:
+def _first_facts(
+    path: Path, span: Span | None, name: str, limits: MediaLimits, pulse: Pulse, *, video: bool
+) -> dict[str, Any]:
     """Decode up to the first picture or sound: only this shows that the file can be decoded, and how it is turned."""
-    with open_container(path, name, limits) as container:
+    with open_container(path, name, limits, span) as container:
         stream = video_stream(container) if video else audio_stream(container)
         if stream is None or stream.codec_context is None:
             raise unreadable(name, "it is made with a codec that is not known here")
@@ -316,11 +356,17 @@ def _sound_facts(
         claim = wrong_length(path)
         told = () if claim is None or claim.stated is None else (STATED_SHORT.format(claim.stated, claim.found),)
         return {"duration_s": length_s, "time_breaks": timeline.breaks, "notes": told} | _what_is_read(timeline.share)
-    length_s = 0.0
+    length_s, read = 0.0, 0
     for span in spans:
-        with open_container(path, name, limits, span) as one:
+        with (
+            contextlib.suppress(UnreadableMediaError, WrongMediaKindError),
+            open_container(path, name, limits, span) as one,
+        ):
             length_s += _length_s(one, sound_stream(one, name), name, limits, pulse)[0]
-    return {"duration_s": length_s, "time_breaks": len(spans) - 1}
+            read += span.end - span.start
+    if not read:
+        raise unreadable(name, "it is cut off before the first sound")
+    return {"duration_s": length_s, "time_breaks": len(spans) - 1} | _what_is_read(read / path.stat().st_size)
 
 
 def _what_is_read(share: float) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
-from drishtiksha.media.container import open_container, picture_stream
 from drishtiksha.media.decode import Decoder, DecodeReport, Frame
-from drishtiksha.media.frameindex import FrameIndex, index_stream, read_index
+from drishtiksha.media.frameindex import FrameIndex, index_file, read_index
 from drishtiksha.media.guard import DEPTH, Pulse, guarded, no_check
 from drishtiksha.settings import MediaLimits
 
@@ -99,10 +98,7 @@ def _stream(
     report = DecodeReport()
 
     def work(pulse: Pulse) -> Iterator[Frame]:
-        known = index
-        if known is None:
-            with open_container(path, name, limits) as container:
-                known = index_stream(container, picture_stream(container, name, track), name, limits, pulse)
+        known = index_file(path, name, limits, pulse, track) if index is None else index
         wanted = range(known.declared) if indices is None else sorted(set(indices))
         yield from Decoder(path, name, limits, known, report, pulse).run(wanted, seek=seek)
 

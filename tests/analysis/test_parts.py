@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from detector_kit import BRIGHTNESS, CLIPS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
-from media_factory import remuxed, tone, write_audio, write_video
+from media_factory import long_tables, remuxed, tone, write_audio, write_video
 
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.shared import SharedMedia
@@ -126,6 +126,29 @@ def test_every_moving_picture_is_judged(make, tmp_path):
     events: list[Any] = []
     analyze(evidence, detector, events.append, explain=False)
     assert [event.phase for event in events].count("done") == 1
+
+
+def test_a_stream_that_changes_its_codec_is_judged_to_its_end(make, tmp_path):
+    detector = make("BrightnessDetector")
+    dark, bright = (
+        write_video(tmp_path / f"{level}.ts", [np.full((96, 128, 3), level, np.uint8)] * 20, codec=codec)
+        for level, codec in ((60, "libx264"), (200, "mpeg2video"))
+    )
+    path = tmp_path / "joined.ts"
+    path.write_bytes(dark.read_bytes() + bright.read_bytes())
+    result = looked_at(path, detector)
+    alone = [looked_at(part, detector).p_fake for part in (dark, bright)]
+    for half, p_fake in ((range(20), alone[0]), (range(20, 40), alone[1])):
+        judged = [score.p_fake for score in result.scores if score.frame_index in half]
+        assert len(judged) >= 6
+        assert judged == pytest.approx([p_fake] * len(judged), abs=0.01)
+    assert result.coverage == 1
+    # The second half as a stream of a codec that nobody knows.
+    path.write_bytes(dark.read_bytes() + long_tables(bright.read_bytes(), {0x02: 0xD2}))
+    result = looked_at(path, detector)
+    assert result.coverage == pytest.approx(dark.stat().st_size / path.stat().st_size, abs=0.02)
+    assert result.prediction is not Prediction.REAL
+    assert "the rest was not judged" in result.notes[0]
 
 
 def test_a_model_that_cannot_use_the_chosen_track_says_so(make, voice, tmp_path):

@@ -353,6 +353,15 @@ def test_spans_are_where_samples_were_judged() -> None:
     assert "Faces: only part of the file could be judged. The rest holds no face." in answer.not_judged
 
 
+def test_what_could_not_be_read_is_not_spoken_for() -> None:
+    partly = CLIP.model_copy(update={"decoded_share": 0.5})
+    nothing = answer_of(partly, [blank(FACES, GapReason.NO_FACE, media=partly)])
+    assert nothing.why == "There is no face in what could be read of this file."
+    judged = line(answer_of(partly, [of(FACES, media=partly)]), LineKind.FACES).judged
+    assert judged.endswith("of 00:09; part of the file could not be read.")
+    assert "could not be read" not in line(answer_of(CLIP, [of(FACES)]), LineKind.FACES).judged
+
+
 def test_in_a_picture_the_region_is_told() -> None:
     faces = (FaceScore(face_box=(10, 20, 90, 100), p_fake=0.9), FaceScore(face_box=(500, 200, 600, 340), p_fake=0.1))
     scores = (planted.sample(0, p=0.9, time_s=None, frame_index=None, faces=faces),)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from media_factory import noise, speech_like, tone, write_audio
 
-from drishtiksha.media.audio import read_sound
+from drishtiksha.media.audio import read_audio, read_sound
 from drishtiksha.media.channels import SoundPart
 from drishtiksha.settings import MediaLimits
 
@@ -157,3 +157,24 @@ def test_many_channels_kept_each_by_itself_are_those_of_the_same_file_in_turns(
         own, expected = (read_sound(file, RATE, limits=limits, part=part).waveform for file in (path, twin))
         assert np.array_equal(own, expected)
         assert np.abs(own).max() > 0.1
+
+
+def test_of_ambisonic_sound_what_comes_from_all_sides_is_heard(tmp_path: Path, limits: MediaLimits) -> None:
+    """One speaker in front, another behind: channels that are added up would take away from the second."""
+    front, behind = 0.4 * speech_like(2, 48_000, seed=1), 0.4 * speech_like(2, 48_000, seed=2)
+    empty = np.zeros_like(front)
+    channels = np.stack([front + behind, empty, empty, front - behind]).astype(np.float32)
+    path, layout = tmp_path / "a.mkv", "ambisonic 1"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libopus", rate=48_000, layout=layout, options={"mapping_family": "2"})
+        for start in range(0, channels.shape[1], 960):
+            piece = np.ascontiguousarray(channels[:, start : start + 960].T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(piece, "flt", layout)
+            frame.sample_rate, frame.pts = 48_000, start
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    sound = read_sound(path, 16_000, limits=limits)
+    plain = read_audio(write_audio(tmp_path / "a.opus", channels[0], 48_000), 16_000, limits=limits)
+    assert not sound.parts
+    count = min(len(plain), len(sound.waveform))
+    assert np.corrcoef(sound.waveform[:count], plain[:count])[0, 1] > 0.98

@@ -84,3 +84,18 @@ def test_textures_and_coded_frames_are_no_comb() -> None:
     pictures = [rng.integers(0, 256, (240, 320, 3), np.uint8), thick, *coded_frames(2, 320, 240)]
     for picture in pictures:
         assert not is_combed(av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p"))
+
+
+def test_of_film_that_was_spread_over_video_each_picture_shows_one_moment(
+    tmp_path: Path, limits: MediaLimits, moments: list[np.ndarray]
+) -> None:
+    """Four moments make five frames (3:2 pulldown), two of them woven of two moments and not flagged."""
+    frames, combed = [], []
+    for a, b, c, d in (moments[start : start + 4] for start in (0, 4, 8)):
+        frames += [a, b, *woven([b, c, c, d]), d]
+        combed += [False, False, True, True, False]
+    path = write_video(tmp_path / "a.mp4", frames, pix_fmt="yuv444p", options={"crf": "4"})
+    assert probe(path, path.name, "0" * 64, limits).interlaced
+    for number, frame in list(enumerate(iter_frames(path, limits=limits)))[1:-1]:
+        rest = min(error(frame.image, moment) for moment in moments)
+        assert rest < (4 if combed[number] else 1.5)

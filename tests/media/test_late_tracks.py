@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import soundfile
-from media_factory import click_at, coded_frames, onset_s, read_code, speech_like, tone, write_audio, write_video
+from media_factory import (
+    click_at,
+    coded_frames,
+    long_tables,
+    onset_s,
+    read_code,
+    remuxed,
+    speech_like,
+    tone,
+    write_audio,
+    write_video,
+)
 
+from drishtiksha.media import transport
 from drishtiksha.media.audio import read_audio, read_sound
 from drishtiksha.media.embedded import embedded_files
 from drishtiksha.media.probe import probe
 from drishtiksha.media.video import iter_frames
 from drishtiksha.results import MediaInfo, MediaKind, TrackKind
-from drishtiksha.settings import MediaLimits
+from drishtiksha.settings import ROOT, MediaLimits
 
 RATE = 48_000
 PLAIN = {"bf": "0", "g": "12"}
@@ -97,19 +111,208 @@ def test_a_picture_that_begins_late_makes_it_a_video(tmp_path, limits):
         assert [read_code(frame.image) for frame in frames] == list(range(10))
 
 
-def test_what_follows_in_another_codec_is_named_and_taken_out(tmp_path, limits):
+NULL = b"G\x1f\xff\x10" + b"\xff" * 184
+"""A packet of no stream."""
+
+
+@pytest.mark.parametrize("codec", ["h264", "mpeg2"])
+def test_tracks_far_behind_the_beginning_are_found_without_keeping_what_lies_before(tmp_path, limits, codec):
+    near, far = tmp_path / "near", tmp_path / "far"
+    if codec == "h264":
+        parts = [stream(tmp_path / "a.ts", 0.0, LATE_S, None), stream(tmp_path / "b.ts", LATE_S, 2.0, 0.5)]
+        pieces, between = [part.read_bytes() for part in parts], NULL * (4_000_000 // len(NULL))
+    else:
+        whole = write_video(
+            tmp_path / "ab.mpg",
+            coded_frames(250, 64, 48),
+            codec="mpeg2video",
+            audio=(click_at(0.5, 2, RATE), RATE),
+            audio_codec="mp2",
+            audio_start_s=LATE_S,
+        ).read_bytes()
+        at = whole.index(b"\0\0\1\xba", len(whole) // 2)
+        pieces, between = [whole[:at], whole[at:]], (b"\0\0\1\xbe\x20\0" + b"\xff" * 0x2000) * (4_000_000 // 0x2006)
+    for path, times in ((near, 1), (far, 30)):
+        with path.open("wb") as file:
+            file.write(pieces[0])
+            for _ in range(times):
+                file.write(between)
+            file.write(pieces[1])
+    media, plain = facts(far, limits), facts(near, limits)
+    assert media.audio_codec == plain.audio_codec == ("aac" if codec == "h264" else "mp2")
+    assert (media.frame_count, media.duration_s) == (plain.frame_count, pytest.approx(plain.duration_s, abs=0.01))
+    assert not media.notes
+    heard = [read_audio(path, 16_000, limits=limits) for path in (far, near)]
+    assert onset_s(heard[0], 16_000) == pytest.approx(LATE_S + 0.5, abs=0.1)
+    assert np.array_equal(*heard)
+    with iter_frames(far, limits=limits) as frames:
+        assert [read_code(frame.image) for frame in frames][:40] == list(range(40))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs the memory figures of Linux")
+def test_memory_does_not_grow_with_how_late_a_track_begins(tmp_path, limits):
+    frames = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)
+    silent = write_video(tmp_path / "a.ts", frames, options={"qp": "1", "preset": "ultrafast"})
+    spoken = stream(tmp_path / "b.ts", LATE_S, 2.0, 0.5)
+    content = silent.read_bytes()
+    path = tmp_path / "far.ts"
+    path.write_bytes(content * (90_000_000 // len(content)) + spoken.read_bytes())
+    script = (
+        "import sys; from pathlib import Path; from bench.attack import memory, reset_peak;"
+        "from drishtiksha.media.container import open_container; from drishtiksha.settings import MediaLimits\n"
+        "reset_peak(); before = memory('VmRSS')\n"
+        "with open_container(Path(sys.argv[1]), 'far', MediaLimits()) as found: print(found.streams.audio[0].sample_rate)\n"
+        "print(memory('VmHWM') - before)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(path)], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    rate, grown = map(int, told.stdout.split())
+    assert rate == RATE
+    assert grown < 50_000_000
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def codes(path: Path, limits: MediaLimits, wanted: list[int] | None = None) -> list[tuple[int, float, int]]:
+    with iter_frames(path, wanted, limits=limits) as frames:
+        return [(frame.index, frame.time_s, read_code(frame.image)) for frame in frames]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_follows_in_another_codec_is_judged_behind_the_first(tmp_path, limits, turned):
+    parts = [
+        stream(tmp_path / "a.ts", 0.0, 2.0, 0.5),
+        stream(tmp_path / "b.ts", 0.0, 3.0, 1.5, codec="mpeg2video"),
+    ]
+    parts = parts[::-1] if turned else parts
+    path = joined(tmp_path / "ab.ts", *parts)
+    media, plain = facts(path, limits), [facts(part, limits) for part in parts]
+    assert media.frame_count == sum(part.frame_count for part in plain)
+    assert media.duration_s == pytest.approx(sum(part.duration_s for part in plain), abs=0.01)
+    assert (media.time_breaks, media.decoded_share, media.damaged, media.tracks) == (1, 1.0, False, ())
+    assert "different codecs" in media.notes[0]
+    assert media.video_codec == plain[0].video_codec
+    assert not embedded_files(path, path.name, limits)
+
+    first, second = (codes(part, limits) for part in parts)
+    found = codes(path, limits)
+    assert [code for *_, code in found] == [code for *_, code in (*first, *second)]
+    assert [index for index, *_ in found] == list(range(len(found)))
+    later = [time_s - found[len(first)][1] for _, time_s, _ in found[len(first) :]]
+    assert later == pytest.approx([time_s - second[0][1] for _, time_s, _ in second], abs=0.001)
+    assert found[len(first)][1] == pytest.approx(plain[0].duration_s + second[0][1], abs=0.05)
+    some = [1, len(first) - 1, len(first), len(found) - 1]
+    assert codes(path, limits, some) == [found[i] for i in some]
+
+    sounds = [read_audio(part, 16_000, limits=limits) for part in (*parts, path)]
+    begin = round(plain[0].duration_s * 16_000)
+    assert onset_s(sounds[2][begin:], 16_000) == pytest.approx(onset_s(sounds[1], 16_000), abs=0.02)
+    assert np.abs(sounds[2][: len(sounds[0]) - 100] - sounds[0][:-100]).max() < 0.001
+
+
+def test_sound_may_change_its_codec_on_the_way(tmp_path, limits):
+    parts = [
+        write_video(
+            tmp_path / f"{codec}.ts",
+            coded_frames(50, 64, 48),
+            audio=(click_at(click_s, 2, RATE), RATE),
+            audio_codec=codec,
+            options=PLAIN,
+        )
+        for codec, click_s in (("aac", 0.5), ("mp2", 1.5))
+    ]
+    path = joined(tmp_path / "ab.ts", *parts)
+    plain = [facts(part, limits) for part in parts]
+    assert facts(path, limits).duration_s == pytest.approx(sum(part.duration_s for part in plain), abs=0.01)
+    assert [code for *_, code in codes(path, limits)] == [*range(50), *range(50)]
+    sound = read_sound(path, 16_000, limits=limits)
+    begin = round(plain[0].duration_s * 16_000)
+    for half, part in ((sound.waveform[:begin], parts[0]), (sound.waveform[begin:], parts[1])):
+        assert onset_s(half, 16_000) == pytest.approx(
+            onset_s(read_audio(part, 16_000, limits=limits), 16_000), abs=0.02
+        )
+
+
+def test_a_picture_behind_a_recording_in_the_same_packets_is_found(tmp_path, limits):
+    """FFmpeg numbers the first stream 256, whatever it is."""
+    plain = write_audio(tmp_path / "a.m4a", tone(2, RATE), RATE)
+    heard = remuxed(tmp_path / "a.ts", [plain])
+    seen = stream(tmp_path / "b.ts", 0.0, 2.0, None)
+    media = facts(joined(tmp_path / "ab.ts", heard, seen), limits)
+    assert (media.kind, media.frame_count, media.audio_codec) == (MediaKind.VIDEO, 10, "aac")
+    lengths = [facts(part, limits).duration_s for part in (heard, seen)]
+    assert media.duration_s == pytest.approx(sum(lengths), abs=0.05)
+    assert codes(tmp_path / "ab.ts", limits)[0][1] == pytest.approx(lengths[0], abs=0.05)
+
+
+def test_a_table_of_several_packets_is_read(tmp_path, limits):
+    parts = [stream(tmp_path / f"{codec}.ts", 0.0, 1.0, 0.5, codec=codec) for codec in ("libx264", "mpeg2video")]
+    for part in parts:
+        part.write_bytes(long_tables(part.read_bytes()))
+    counts = [len(codes(part, limits)) for part in parts]
+    assert counts[0] == counts[1] == 5
+    media = facts(joined(tmp_path / "ab.ts", *parts), limits)
+    assert media.frame_count == len(codes(tmp_path / "ab.ts", limits)) == sum(counts)
+
+
+def test_a_second_part_that_nobody_can_decode_lowers_what_was_judged(tmp_path, limits):
     first = stream(tmp_path / "a.ts", 0.0, 1.0, 0.5)
-    other = stream(tmp_path / "b.ts", 0.0, 1.0, 0.5, codec="mpeg2video")
-    path = tmp_path / "ab.ts"
-    path.write_bytes(first.read_bytes() + other.read_bytes())
-    media, plain = facts(path, limits), facts(first, limits)
-    assert (media.frame_count, media.duration_s) == (plain.frame_count, plain.duration_s)
+    # AVS2, of which FFmpeg has no decoder here.
+    other = stream(tmp_path / "b.ts", 0.0, 1.0, 0.5)
+    other.write_bytes(long_tables(other.read_bytes(), {0x1B: 0xD2}))
+    path = joined(tmp_path / "ab.ts", first, other)
+    media = facts(path, limits)
     assert media.decoded_share == pytest.approx(first.stat().st_size / path.stat().st_size, abs=0.01)
-    assert "another codec" in media.notes[0]
-    assert media.tracks[-1].kind is TrackKind.EMBEDDED
-    [(_, content)] = embedded_files(path, path.name, limits)
-    # FFmpeg's muxer begins with a table of services, which is of no use.
-    assert other.read_bytes()[188:] == content
+    assert "could be read" in media.notes[0]
+    assert media.duration_s == pytest.approx(2.05, abs=0.1)
+    assert len(codes(path, limits)) == 5
+
+
+def test_a_damaged_table_is_no_other_codec(tmp_path, limits):
+    path = stream(tmp_path / "a.ts", 0.0, 3.0, 0.5)
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"\x1b\xe1\0")  # H.264 in packets of number 256
+    content[place] = 2
+    path.write_bytes(content)
+    media = facts(path, limits)
+    assert (media.frame_count, media.notes) == (15, ())
+
+
+@pytest.mark.parametrize("bound", ["MOST_GAPS", "MOST_TABLES", "MOST_PACKETS"])
+def test_what_is_not_looked_through_to_its_end_is_told(tmp_path, limits, monkeypatch, bound):
+    whole = stream(tmp_path / "a.ts", 0.0, 8.0, 0.5).read_bytes()
+    path = tmp_path / "bounded"
+    if bound == "MOST_GAPS":
+        path.write_bytes(whole + 30 * (whole[: 4 * 188] + b"x" * 20) + whole)
+    elif bound == "MOST_TABLES":
+        kinds = [long_tables(whole, {0x1B: kind}) for kind in (0x1B, 0x24)]
+        path.write_bytes(b"".join(kinds) * 3)
+        monkeypatch.setattr(transport, "BLOCK", 50_000)
+    else:
+        sound = (click_at(0.5, 2, RATE), RATE)
+        write_video(path, coded_frames(50), codec="mpeg2video", container="mpeg", audio=sound, audio_codec="mp2")
+    monkeypatch.setattr(transport, bound, 10**9)
+    plain = facts(path, limits)
+    assert not any("not looked for" in note for note in plain.notes)
+    transport._layout.cache_clear()
+    monkeypatch.setattr(transport, bound, 20)
+    media = facts(path, limits)
+    assert any("not looked for" in note for note in media.notes)
+    assert media.decoded_share == plain.decoded_share
+
+
+def test_sound_that_cannot_be_decoded_is_told(tmp_path, limits):
+    plain, path = tmp_path / "plain.mkv", tmp_path / "unknown.mkv"
+    write_video(plain, coded_frames(10), audio=(tone(0.4, RATE), RATE), options=PLAIN)
+    path.write_bytes(plain.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    media, before = facts(path, limits), facts(plain, limits)
+    assert media.notes == ("Sound track 2 cannot be decoded here and was not judged.",)
+    assert (media.audio_codec, media.frame_count) == (None, 10)
+    assert (before.notes, before.audio_codec) == ((), "aac")
 
 
 def test_aac_may_change_its_rate_on_the_way(tmp_path, limits):
@@ -192,6 +395,7 @@ def test_sound_behind_its_stated_end_is_heard(tmp_path, limits, form, chunk, at,
         ("W64", b"data\xf3", 16, (24).to_bytes(8, "little")),
         ("WAV", b"data", 4, bytes(4)),
         ("WAV", b"data", 4, b"\xff" * 4),
+        ("CAF", b"data", 4, b"\xff" * 8),
     ],
 )
 def test_a_length_that_is_left_open_is_no_reason_to_refuse(tmp_path, limits, form, chunk, at, value):
@@ -199,6 +403,7 @@ def test_a_length_that_is_left_open_is_no_reason_to_refuse(tmp_path, limits, for
     soundfile.write(plain, speech_like(2), 16_000, format=form, subtype="PCM_16")
     _stated(plain, chunk, at, value, path)
     assert not facts(path, limits).notes
+    assert facts(path, limits).duration_s == pytest.approx(2.0, abs=0.01)
     assert np.array_equal(read_audio(path, 16_000, limits=limits), read_audio(plain, 16_000, limits=limits))
 
 

@@ -1,4 +1,4 @@
-"""Pixels that are not square, against twins that have square ones."""
+"""Pixels that are not square or not shown, against twins without such."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -81,3 +81,17 @@ def test_the_limit_holds_for_the_true_size(tmp_path: Path) -> None:
     path = squeezed(tmp_path / "a.mp4", WIDE, HIGH // 2, "1/2")
     with pytest.raises(MediaLimitError, match=f"{WIDE} x {HIGH};"):
         probed(path, MediaLimits(max_video_pixels=WIDE * HIGH - 1))
+
+
+@pytest.mark.parametrize("form", ["mp4", "mkv", "ts"])
+def test_a_picture_is_cropped_to_the_pixel_as_its_stream_says(tmp_path: Path, limits: MediaLimits, form: str) -> None:
+    rows, columns = np.mgrid[0:96, 0:160]
+    image = np.stack([rows * 2, columns, (rows + columns) % 256], axis=-1).astype(np.uint8)
+    plain, path = tmp_path / f"plain.{form}", tmp_path / f"cropped.{form}"
+    write_video(plain, [image] * 3, pix_fmt="yuv444p", options=LOSSLESS)
+    options = LOSSLESS | {"x264-params": "crop-rect=40,30,8,6"}
+    write_video(path, [image] * 3, pix_fmt="yuv444p", options=options)
+    with iter_frames(path, [0], limits=limits) as cropped, iter_frames(plain, [0], limits=limits) as whole:
+        pixels, expected = next(cropped).image.astype(int), next(whole).image[30:90, 40:152].astype(int)
+    assert pixels.shape == expected.shape
+    assert np.abs(pixels - expected).mean() < 0.5

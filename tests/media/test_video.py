@@ -152,6 +152,18 @@ def test_an_untagged_matrix_is_taken_as_players_take_it(
     assert np.abs(frame.image[height // 2, 32].astype(int) - colour).max() <= 3
 
 
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt"), [("libx264rgb", "rgb24"), ("ffv1", "bgr0"), ("ffv1", "gbrp10le"), ("ffv1", "gbrp16le")]
+)
+def test_pictures_that_are_stored_as_rgb(tmp_path: Path, limits: MediaLimits, codec: str, pix_fmt: str) -> None:
+    rows, columns = np.mgrid[0:48, 0:64]
+    image = np.stack([columns * 4, rows * 5, (rows + columns) % 256], axis=-1).astype(np.uint8)
+    options = {"qp": "0"} if codec == "libx264rgb" else {}
+    path = write_video(tmp_path / "rgb.mkv", [image], codec=codec, pix_fmt=pix_fmt, options=options)
+    (frame,) = iter_frames(path, limits=limits)
+    assert np.abs(frame.image.astype(int) - image.astype(int)).max() <= 1
+
+
 def test_hdr_is_not_pale(tmp_path: Path, limits: MediaLimits) -> None:
     """HLG's reference white, 75 % of the signal, is shown as near white on an ordinary screen (ITU-R BT.2408)."""
     image = np.full((64, 64, 3), round(0.75 * 255), np.uint8)
