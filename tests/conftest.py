@@ -97,6 +97,15 @@ def limits() -> MediaLimits:
     return MediaLimits()
 
 
+@pytest.fixture
+def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports of evaluations have no pictures and intervals of 20 draws: most of their cost, for tests of something else."""
+    from drishtiksha.evaluation import command, plots
+
+    monkeypatch.setattr(command, "DRAWS", 20)
+    monkeypatch.setattr(plots, "draw_all", lambda *_: ())
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The address of a server for tests; tests that need it are skipped where there is none."""
