@@ -152,6 +152,7 @@ def test_an_untagged_matrix_is_taken_as_players_take_it(
     assert np.abs(frame.image[height // 2, 32].astype(int) - colour).max() <= 3
 
 
+@pytest.mark.slow
 def test_hdr_is_not_pale(tmp_path: Path, limits: MediaLimits) -> None:
     """HLG's reference white, 75 % of the signal, is shown as near white on an ordinary screen (ITU-R BT.2408)."""
     image = np.full((64, 64, 3), round(0.75 * 255), np.uint8)
