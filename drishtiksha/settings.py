@@ -15,10 +15,10 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    YamlConfigSettingsSource,
 )
 
 from drishtiksha import platform
@@ -35,7 +35,8 @@ HOME = user_data_path("drishtiksha", appauthor=False) if INSTALLED else ROOT
 DEFAULT_CONFIG = ROOT / "configs" / "config.yaml"
 EMBEDDED_DIR = ROOT / "models"
 """Where the weights that ship with the project lie, whatever `models_dir` says."""
-
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, some ten times as fast, where PyYAML was built with it."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -162,8 +163,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class asks for it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         yaml_file = Path(os.environ.get("DRISHTIKSHA_CONFIG", DEFAULT_CONFIG))
-        _refuse_unknown_keys(yaml_file, set(cls.model_fields))
-        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, yaml_file)
+        stated = _stated_in(yaml_file, known=set(cls.model_fields))
+        return init_settings, env_settings, dotenv_settings, InitSettingsSource(settings_cls, stated)
 
     def model_post_init(self, _: Any) -> None:
         hide_folders(ROOT, self.data_root, self.checkpoints_dir.parent)
@@ -223,12 +224,23 @@ def _from_home(path: Path) -> Path:
     return path if path.is_absolute() else HOME / path
 
 
-def _refuse_unknown_keys(yaml_file: Path, known: set[str]) -> None:
-    """A misspelt key in YAML would otherwise be ignored in silence."""
+def read_yaml(text: str) -> Any:
+    """What a YAML text says, in plain Python objects.
+
+    Raises: yaml.YAMLError, which shows the line that cannot be read.
+    """
+    try:
+        return yaml.load(text, _LOADER)  # noqa: S506 - both of them are safe
+    except yaml.YAMLError:
+        return yaml.safe_load(text)  # libyaml does not show the line
+
+
+def _stated_in(yaml_file: Path, known: set[str]) -> dict[str, Any]:
+    """The settings of that file. A misspelt one is refused; it would otherwise be ignored in silence."""
     if not yaml_file.is_file():
         raise ConfigError(f"{yaml_file} does not exist. Set DRISHTIKSHA_CONFIG to a configuration file.")
     try:
-        content = yaml.safe_load(yaml_file.read_text(encoding="utf-8")) or {}
+        content = read_yaml(yaml_file.read_text(encoding="utf-8")) or {}
     except UnicodeDecodeError as error:
         raise ConfigError(f"{yaml_file.name} is not a text in UTF-8. Save it as UTF-8.") from error
     except yaml.YAMLError as error:
@@ -239,6 +251,7 @@ def _refuse_unknown_keys(yaml_file: Path, known: set[str]) -> None:
         raise ConfigError(
             f"{yaml_file.name} has unknown settings: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
         )
+    return content
 
 
 def configure_logging(settings: Settings) -> None:

@@ -44,7 +44,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The markers that follow from what a test asks for: a browser, a PostgreSQL server."""
+    """The markers that follow from what a test asks for: a browser, a PostgreSQL server, time."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if "postgresql" in fixtures or parameters.get("database_url") == "postgresql":
             item.add_marker(pytest.mark.postgres)
+        if item.get_closest_marker("large"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +97,15 @@ def clip_1080p(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def limits() -> MediaLimits:
     return MediaLimits()
+
+
+@pytest.fixture
+def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports of evaluations have no pictures and intervals of 20 draws: most of their cost, for tests of something else."""
+    from drishtiksha.evaluation import command, plots
+
+    monkeypatch.setattr(command, "DRAWS", 20)
+    monkeypatch.setattr(plots, "draw_all", lambda *_: ())
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.attack import attack, failures
 from bench.mutants import CLIPS, PICTURES, RECORDINGS, WAYS, mutants
 
 
+@pytest.mark.slow
 def test_damaged_files_end_in_a_result_or_in_a_sentence() -> None:
     kinds = len(PICTURES) + len(RECORDINGS) + len(CLIPS)
     outcomes = list(attack(kinds, seed=5, compare=False))

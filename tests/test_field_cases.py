@@ -28,6 +28,7 @@ def result_of(manager: ModelManager, name: str, model: str) -> AnalysisResult:
     return analyze(Evidence.open(CASES / name, MediaLimits()), manager.get_model(model), explain=False)
 
 
+@pytest.mark.slow
 def test_a_joined_stream_is_seen_to_its_end(manager):
     result, plain = (result_of(manager, name, FACES) for name in ("f_ts_AB_reset.ts", "f_AB_plain.mp4"))
     assert result.media.duration_s == pytest.approx(4.24, abs=0.01)
@@ -118,6 +119,7 @@ def test_two_notes_in_one_file_have_one_length(manager):
     assert result.scores[-1].end_s == pytest.approx(28, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_camera_with_flat_pixels_is_judged_as_its_twin(manager):
     result, twin = (result_of(manager, name, FACES) for name in ("f_2cif.mp4", "f_2cif_undone.mp4"))
     assert (result.media.width, result.media.height, result.media.stored_size) == (704, 528, (704, 288))
@@ -130,6 +132,7 @@ def test_a_picture_in_linear_light_is_judged_as_its_twin(manager):
     assert result_of(manager, "p_gimp_linear.png", FACES).p_fake == pytest.approx(0.148, abs=0.02)
 
 
+@pytest.mark.slow
 def test_hdr_looks_as_its_twin():
     """The linear picture shows the same."""
     hdr, twin = (

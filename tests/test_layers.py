@@ -177,6 +177,7 @@ def objections(own: str, imported: Import, known: set[str]) -> Iterator[str]:
         yield f"layer {LAYERS[own]} may not import from layer {LAYERS[target]}"
 
 
+@pytest.mark.slow
 def test_every_import_goes_down():
     assert problems(ROOT) == []
 
@@ -205,6 +206,7 @@ def home(target: str, known: Collection[str]) -> str:
     return target if target != "drishtiksha" else ""
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other():
     assert cycles(ROOT) == []
 
@@ -234,6 +236,7 @@ def test_discovery_imports_nothing_heavy():
     assert_light("import " + ", ".join(["drishtiksha.registry", *names]), HEAVY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["drishtiksha.cli", "drishtiksha.ui.blocks", "drishtiksha.analysis"])
 def test_starting_does_not_import_torch(name):
     assert_light(f"import {name}", TORCH)

@@ -69,6 +69,7 @@ def test_two_detectors_of_one_name_are_refused(tmp_path):
         discover()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_is_a_detector(tmp_path, monkeypatch):
     blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "ADDING_A_DETECTOR.md").read_text(), re.DOTALL)
     (code,) = (text for language, text in blocks if language == "python" and "(Detector)" in text)

@@ -65,6 +65,7 @@ def test_units_count_cores_and_gpus():
     assert Cluster(nodes=2, cores=10, gpus=1, gpu_units=20.0).units(3.0) == 180
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_was_measured(capsys):
     told = tables(Measured.read())
     assert told in (ROOT / "docs" / "SCALE.md").read_text(encoding="utf-8"), "run python -m bench.scale"

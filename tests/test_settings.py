@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from drishtiksha.errors import ConfigError
-from drishtiksha.settings import HOME, INSTALLED, ROOT, configure_logging, load_settings
+from drishtiksha.settings import HOME, INSTALLED, ROOT, configure_logging, load_settings, read_yaml
 
 
 @pytest.fixture
@@ -47,6 +47,28 @@ def test_what_cannot_be_used_is_a_config_error(config, text):
     config.write_text(text)
     with pytest.raises(ConfigError):
         load_settings()
+
+
+def test_what_is_no_yaml_is_shown_with_its_line(config):
+    config.write_text("device: cpu\nactive_models: [A, B\nretention_hours: 5\n")
+    with pytest.raises(ConfigError, match=r"(?s)config.yaml is not valid YAML: .*line 2") as raised:
+        load_settings()
+    assert "retention_hours: 5\n" in str(raised.value), "the line itself, which libyaml leaves out"
+
+
+def test_the_configuration_is_parsed_once_and_fast(monkeypatch):
+    parsed: list[type] = []
+    load = yaml.load
+    monkeypatch.setattr(yaml, "load", lambda text, loader: parsed.append(loader) or load(text, loader))
+    monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(ROOT / "configs" / "config.yaml"))
+    assert load_settings().models
+    assert parsed == [yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader]
+
+
+def test_both_loaders_of_yaml_read_the_same_from_the_shipped_files():
+    for path in (ROOT / "configs").glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        assert read_yaml(text) == yaml.safe_load(text), path.name
 
 
 def test_an_absent_file_is_a_config_error(monkeypatch, tmp_path):

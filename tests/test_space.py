@@ -157,6 +157,7 @@ def undeclared(folder: Path, declared: set[str]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_every_import_of_the_product_is_declared():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     optional = [line for name in ("batch", "dlib", "onnx", "ray", "remote", "zerogpu") for line in extras[name]]
@@ -164,6 +165,7 @@ def test_every_import_of_the_product_is_declared():
     assert [line for part in (ROOT / "app.py", ROOT / "drishtiksha") for line in undeclared(part, declared)] == []
 
 
+@pytest.mark.slow
 def test_every_import_of_training_is_declared():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     train = set(requirements("\n".join(extras["train"])))

@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from drishtiksha.errors import ConfigError
 from drishtiksha.results import Grade
+from drishtiksha.settings import read_yaml
 
 FOLDER = Path(__file__).parent / "texts"
 ENGLISH = "en"
@@ -69,7 +68,7 @@ def _read(path: Path) -> Texts:
     if not path.is_file():
         known = ", ".join(sorted(one.stem for one in FOLDER.glob("*.yaml")))
         raise ConfigError(f"There is no catalogue of sentences in {path.stem!r}. There are: {known}.")
-    return Texts(path.stem, dict(_flat(yaml.safe_load(path.read_text(encoding="utf-8")))))
+    return Texts(path.stem, dict(_flat(read_yaml(path.read_text(encoding="utf-8")))))
 
 
 def _flat(tree: dict[str, object], above: str = "") -> list[tuple[str, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +44,7 @@ def serve(
     from drishtiksha.services.workbench import Workbench
 
     with failures_as_exit_codes():
+        _refuse_taken(host, port)
         settings = load_settings().reached_at(host, proxied=bool(allow_host or behind_proxy or root_path))
         configure_logging(settings)
         bench = Workbench(settings, ModelManager(settings))
@@ -52,6 +55,17 @@ def serve(
     if host not in LOOPBACK:
         _warn_of_what_is_open(settings, page=not no_ui)
     _run(app, host, port, behind_proxy, root_path)
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Tell early of a port that another program listens on, before workers are started for it. Raises: OSError."""
+    try:
+        for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            socket.create_server(address, family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            told = f"Another program listens on port {port} of {host}. Choose another one with --port; 0 takes any that is free."
+            raise OSError(error.errno, told) from error
 
 
 def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None, root_path: str) -> None:

@@ -198,6 +198,7 @@ def test_an_audio_model_takes_a_videos_sound_and_refuses_a_silent_one(make):
         analyze(open_(ROOT / "assets" / "clip_silent.mp4"), detector)
 
 
+@pytest.mark.slow
 def test_cancelling_stops_within_a_second(make, tmp_path):
     clip = write_video(tmp_path / "a.mp4", (np.full((720, 1280, 3), i % 255, np.uint8) for i in range(300)))
     cancel, stopped = CancelToken(), []
@@ -219,6 +220,7 @@ def test_cancelling_stops_within_a_second(make, tmp_path):
     assert stopped[0] - asked < 1
 
 
+@pytest.mark.slow
 def test_concurrent_analyses_with_one_detector_agree(make):
     detector, evidence = make(faces=True), open_(ROOT / "assets" / "clip_silent.mp4")
     alone = analyze(evidence, detector)

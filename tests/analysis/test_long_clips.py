@@ -130,6 +130,7 @@ def looped(source: Path, target: Path, times: int) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_clip_shown_three_times_scores_as_it_does_once(clip_360p, tmp_path):
     """One man on a stage: 0.19 of one person once; with a fixed number of samples 18 times gave 0.92 of 13 people."""
     detector = ModelManager(load_settings(device="cpu")).load_model("FACE-BLEND-LITE-V1")

@@ -208,6 +208,7 @@ def test_finished_frames_are_not_decoded_again(make, tmp_path, monkeypatch):
     assert len(asked) == 20 - 12
 
 
+@pytest.mark.slow
 def test_a_sequence_of_a_real_network_encodes_each_frame_once_over_the_interruption(tmp_path, monkeypatch):
     fields = {**SMALL["SiglipLSTMV3"], "dtype": "float32", "batch_size": 4}
     weights = stand_in_weights(SiglipLSTMV3, tmp_path / "w.pt", **fields)

@@ -181,6 +181,7 @@ def test_models_in_turns_are_joined_each_time_they_are_loaded(settings, items, m
     assert max(passes.sizes) == FILES
 
 
+@pytest.mark.slow
 def test_frames_of_sequences_are_joined_and_sequences_are_not(tmp_path, monkeypatch):
     clip = (ROOT / "assets" / "clip_silent.mp4").read_bytes()
     files = [tmp_path / f"{number}.mp4" for number in range(3)]

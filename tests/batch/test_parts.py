@@ -337,6 +337,7 @@ def test_progress_tells_rate_and_time_left(monkeypatch):
     assert Pace(None).told(3) == "3 files, 0 a second"
 
 
+@pytest.mark.slow
 def test_labelled_results_are_measured_without_judging(manager, media, tmp_path, monkeypatch):
     items = [
         Item(name, str(media / f"00{n}.png"), label) for n, (name, label) in enumerate((("a", "real"), ("b", "fake")))
@@ -355,6 +356,7 @@ def test_labelled_results_are_measured_without_judging(manager, media, tmp_path,
         evaluate_results(tmp_path / "out", ["DEADLY"])
 
 
+@pytest.mark.slow
 def test_a_row_becomes_a_case_with_its_results(manager, media, tmp_path):
     judged(manager, files(media), tmp_path / "out", ["BRIGHT", "DARK"])
     name = str(media / "001.png")

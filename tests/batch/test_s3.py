@@ -52,6 +52,7 @@ def by_size(rows: list[Row]) -> list[tuple[object, ...]]:
     return sorted((row.sha256, row.p_fake, row.prediction, row.recipe) for row in rows)
 
 
+@pytest.mark.slow
 def test_a_folder_has_the_scores_of_the_same_files_here(manager, stored, tmp_path, monkeypatch):
     assert run(manager, f"{stored}/set", tmp_path / "out") == {"REAL": 1, "FAKE": 2, "INCONCLUSIVE": 1}
     rows = list(ResultFolder(tmp_path / "out").rows())
@@ -66,6 +67,7 @@ def test_a_folder_has_the_scores_of_the_same_files_here(manager, stored, tmp_pat
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_what_changed_in_the_bucket_is_judged_again_and_what_moved_is_not(manager, stored, tmp_path):
     run(manager, f"{stored}/set", tmp_path / "out")
     system = fsspec.filesystem("s3")
@@ -127,6 +129,7 @@ def test_a_bucket_or_key_that_is_not_there_or_not_open(manager, stored, tmp_path
     fsspec.filesystem("s3").clear_instance_cache()
 
 
+@pytest.mark.slow
 def test_what_vanishes_after_it_was_listed_is_told(manager, stored, tmp_path):
     items, _ = items_named([f"{stored}/set"], tmp_path / "out")
     waiting = list(items)

@@ -27,6 +27,7 @@ def run(*arguments: str, typed: str = ""):
     return CliRunner().invoke(app, arguments, input=typed, env={"COLUMNS": "160"})
 
 
+@pytest.mark.slow
 def test_a_key_is_printed_once_listed_without_it_and_revoked(accounts):
     added = run("keys", "add", "newsroom", "--reviewer")
     assert added.exit_code == Exit.DONE, added.output
@@ -42,6 +43,7 @@ def test_a_key_is_printed_once_listed_without_it_and_revoked(accounts):
     assert "No valid key" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_user_is_added_with_a_password_from_standard_input(accounts):
     added = run("users", "add", "ana", typed="correct horse battery\n")
     assert added.exit_code == Exit.DONE, added.output
@@ -51,6 +53,7 @@ def test_a_user_is_added_with_a_password_from_standard_input(accounts):
     assert not accounts.authenticate("ana", "correct horse battery")
 
 
+@pytest.mark.slow
 def test_a_short_password_and_a_misleading_name_are_refused():
     assert "12 to" in run("users", "add", "ana", typed="short\n").stderr
     assert "A name has" in run("keys", "add", "a b").stderr

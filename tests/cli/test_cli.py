@@ -30,6 +30,7 @@ def run(*arguments: str):
     return CliRunner().invoke(app, [*map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_predict_gives_the_services_scores(tmp_path):
     done = run("predict", ASSETS / "portrait.jpg", "--model", MODEL, "--json", tmp_path / "r.json", "--device", "cpu")
     assert done.exit_code == Exit.DONE, done.output
@@ -43,6 +44,7 @@ def test_predict_gives_the_services_scores(tmp_path):
     assert expected.grade.value in done.output
 
 
+@pytest.mark.slow
 def test_json_on_standard_output_is_only_json():
     done = subprocess.run(
         [sys.executable, "-m", "drishtiksha", "predict", ASSETS / "no_face.mp4", "-m", MODEL, "--json", "-"],
@@ -55,6 +57,7 @@ def test_json_on_standard_output_is_only_json():
     assert (result["prediction"], result["gap"], result["p_fake"]) == ("INCONCLUSIVE", "no_face", None)
 
 
+@pytest.mark.slow
 def test_several_files_give_a_list_and_one_bad_file_does_not_stop_the_others(tmp_path):
     bad = tmp_path / "text.mp4"
     bad.write_text("this is no video\n" * 100)
@@ -83,6 +86,7 @@ def test_a_file_that_no_model_takes_does_not_stop_the_others(tmp_path, monkeypat
     assert "No model that is ready" in second["error"]
 
 
+@pytest.mark.slow
 def test_a_failure_replaces_an_older_result(tmp_path):
     result, empty = tmp_path / "r.json", tmp_path / "empty.mp4"
     empty.touch()
@@ -104,6 +108,7 @@ def test_an_unknown_device_is_wrong_usage():
     assert "device" in done.output
 
 
+@pytest.mark.slow
 def test_what_ships_is_found_wherever_other_checkpoints_lie(tmp_path, monkeypatch):
     monkeypatch.setenv("DRISHTIKSHA_MODELS_DIR", str(tmp_path))
     done = run("predict", ASSETS / "portrait.jpg", "--json", tmp_path / "r.json")
@@ -111,6 +116,7 @@ def test_what_ships_is_found_wherever_other_checkpoints_lie(tmp_path, monkeypatc
     assert json.loads((tmp_path / "r.json").read_text())["calibrated"]
 
 
+@pytest.mark.slow
 def test_of_an_animation_only_the_first_picture_was_judged_and_it_says_so(tmp_path):
     with Image.open(ASSETS / "portrait.jpg") as picture:
         pages = [picture.convert("RGB"), *(Image.new("RGB", picture.size, (n, n, n)) for n in (10, 20, 30))]
@@ -244,6 +250,7 @@ def test_a_field_can_be_set_for_one_run(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["provenance"]["config"]["batch_size"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [(), ("--pitch",), ("-m", "VOICE-SPOOF-LITE-V1", "--set", "pitch=true")])
 def test_the_pitch_of_a_voice_is_measured_where_it_is_asked_for(tmp_path, asked):
     from media_factory import speech_like, write_audio
@@ -283,6 +290,7 @@ def by_hand(tmp_path, monkeypatch):
     return tmp_path / "in" / "h.pt"
 
 
+@pytest.mark.slow
 def test_a_file_fetched_by_hand_is_imported(tmp_path, by_hand):
     told = run("weights", "pull", "HAND")
     assert told.exit_code == Exit.FAILED
@@ -298,6 +306,7 @@ def test_a_file_fetched_by_hand_is_imported(tmp_path, by_hand):
     assert "h.pt" in run("weights", "unpin", "HAND").output
 
 
+@pytest.mark.slow
 def test_a_file_converted_to_safetensors_is_imported_as_well(tmp_path, by_hand):
     import torch
     from safetensors.torch import save_file
@@ -347,6 +356,7 @@ def test_examine_gives_one_answer_about_each_file(tmp_path):
         assert text in printed
 
 
+@pytest.mark.slow
 def test_examine_names_slow_detectors_and_runs_them_on_demand(tmp_path, monkeypatch):
     weights = stand_in_weights(FaceBlendDetector, tmp_path / "own.pt")
     config = tmp_path / "c.yaml"
@@ -365,6 +375,7 @@ def test_examine_names_slow_detectors_and_runs_them_on_demand(tmp_path, monkeypa
     assert "not run" not in full
 
 
+@pytest.mark.slow
 def test_examine_of_a_file_without_a_face_concludes_nothing():
     done = run("examine", ASSETS / "no_face.mp4", "--device", "cpu")
     assert done.exit_code == Exit.DONE

@@ -111,6 +111,7 @@ def test_an_unforeseen_error_is_told_alike_and_stops_no_other_file(media, monkey
     assert "2 files: 1 " in done.stderr
 
 
+@pytest.mark.slow
 def test_lines_in_a_pipe_are_not_broken(media, tmp_path):
     """What `grep` and scripts read: paths of 200 characters and rows of tables stay whole."""
     long = tmp_path / ("a folder of a long name " * 7) / "picture.png"

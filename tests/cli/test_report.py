@@ -55,6 +55,7 @@ def altered(bundle: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_bundle_is_made_and_the_examination_comes_out_again(bundle, own_data):
     with zipfile.ZipFile(bundle) as opened:
         case = CaseFile.model_validate_json(opened.read("case.json"))
@@ -68,6 +69,7 @@ def test_a_bundle_is_made_and_the_examination_comes_out_again(bundle, own_data):
     assert keys.grouped(keys.known_fingerprint(own_data)) in done.output
 
 
+@pytest.mark.slow
 def test_verify_tells_what_was_tampered_with(bundle, tmp_path):
     path = altered(bundle, tmp_path / "t.zip")
     done = run("verify", path)
@@ -79,6 +81,7 @@ def test_verify_tells_what_was_tampered_with(bundle, tmp_path):
     assert told["differences"] == ["report.html was changed."]
 
 
+@pytest.mark.slow
 def test_verify_tells_another_file_and_another_key(bundle, tmp_path):
     done = run("verify", bundle, "--evidence", ROOT / "assets" / "portrait.jpg")
     assert done.exit_code == 1
@@ -99,6 +102,7 @@ def test_verify_says_what_its_exit_codes_mean():
     assert "0 identical or within tolerance; 1 different; 2 tampered" in told
 
 
+@pytest.mark.slow
 def test_a_single_page_for_a_file(tmp_path):
     for name, start in {
         "r.html": b"<!doctype html>",

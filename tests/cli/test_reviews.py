@@ -66,6 +66,7 @@ def test_stats(data):
     assert "flatter" in told
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_said(data, tmp_path):
     assert run("export", tmp_path / "reviews.xlsx")[0] == 2
     (tmp_path / "x.csv").write_text("a,b\n")

@@ -74,6 +74,7 @@ def test_the_cover_of_a_song_is_named_and_can_be_examined(tmp_path):
     assert np.array_equal(np.asarray(Image.open(saved).convert("RGB")), picture)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs the files in ../shared/cases")
 def test_one_of_several_tracks_is_chosen(tmp_path):
     path = CASES / "a_two_voices.mp4"

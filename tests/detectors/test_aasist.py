@@ -87,6 +87,7 @@ def test_it_never_clears_a_file(entries, small):
     assert "close to chance" in entries["AASIST-V1"]["limits"]
 
 
+@pytest.mark.slow
 def test_windows_overlap_by_half_and_the_last_ends_with_the_recording(small, tmp_path, speech):
     result = small.analyze(write_audio(tmp_path / "a.flac", speech, RATE))
     times = [score.time_s for score in result.scores]

@@ -46,6 +46,7 @@ def test_logits_are_the_references(loaded):
         assert loaded.forward(batch).numpy() == pytest.approx(case["logits"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_inputs_are_the_references(loaded):
     kept = golden.arrays("audio_preprocessing")
     for number, wanted in enumerate(kept["mft_features_f32"]):
@@ -56,6 +57,7 @@ def test_inputs_are_the_references(loaded):
         assert np.corrcoef(ours[0].numpy().ravel(), wanted.ravel())[0, 1] > 0.9999
 
 
+@pytest.mark.slow
 def test_a_whole_clip_scores_as_the_reference(loaded):
     events = []
     result = loaded.analyze(golden.clip("stage_360p.mp4"), events.append)

@@ -107,6 +107,7 @@ def test_metrics_of_the_frames(small):
     assert small.frame_metrics([])["chromaticity_drift"] is None
 
 
+@pytest.mark.slow
 def test_on_the_shared_clip_as_the_reference(published):
     """Its landmarks are dlib's, which may not be passed on; the mesh's faces are a few px larger, and where several
     people stand side by side another one is the first. Moving each box by 1.5 px at random moves p_fake by 0.01."""
@@ -128,6 +129,7 @@ def test_on_the_shared_clip_as_the_reference(published):
     assert 0.6 < result.coverage < 0.9, "some frames show no face"
 
 
+@pytest.mark.slow
 def test_too_few_faces_are_never_called_real(published, small):
     result = published.analyze(ROOT / "assets" / "no_face.mp4")
     assert (result.prediction, result.gap, result.confidence) == (Prediction.INCONCLUSIVE, GapReason.NO_FACE, None)

@@ -43,6 +43,7 @@ def test_every_published_key_finds_its_place(name, prefix):
     assert wrong_keys(unloaded(CommunityForensicsDetector, **SIZES[name]), name, lambda key: prefix + key) == []
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_the_published_network(published):
     name, detector = published
     (case,) = golden.load(name)["cases"]

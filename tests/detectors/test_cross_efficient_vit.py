@@ -48,6 +48,7 @@ def scores(*frames: list[float]) -> list[SampleScore]:
     return [one(index, faces) for index, faces in enumerate(frames)]
 
 
+@pytest.mark.slow
 def test_a_clip_from_end_to_end(published):
     events = []
     result = published.analyze(golden.clip("stage_360p.mp4"), events.append)
@@ -62,6 +63,7 @@ def test_a_clip_from_end_to_end(published):
     assert result.heatmaps[0].array().max() > 0.9
 
 
+@pytest.mark.slow
 def test_the_loaded_checkpoint_gives_the_logits_of_the_reference(published):
     (case,) = golden.load(VIDEO)["cases"]
     faces = torch.randn(case["shape"], generator=torch.Generator().manual_seed(1234))
@@ -69,6 +71,7 @@ def test_the_loaded_checkpoint_gives_the_logits_of_the_reference(published):
         assert published.forward(faces).tolist() == pytest.approx(case["logits"], abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_state_dict"])
 def test_wrapped_files_load(tiny, wrapper, tmp_path):
     path = tmp_path / "wrapped.pth"

@@ -72,6 +72,7 @@ def test_frames_are_described_in_groups_of_eight(tmp_path):
     assert (result.gap, result.metrics["runs"]) == (GapReason.NOT_CALIBRATED, 1)
 
 
+@pytest.mark.slow
 def test_the_number_is_the_published_one(published):
     check_numbers(published, NAME)
 
@@ -117,6 +118,7 @@ def test_eight_frames_a_second_for_two_seconds_or_one():
     )
 
 
+@pytest.mark.slow
 def test_a_clip_is_measured_and_not_judged_until_it_is_calibrated(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "resnet18.pth"

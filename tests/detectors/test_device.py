@@ -37,6 +37,7 @@ def kept_mib(how: str, block_mib: int, blocks: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives freed blocks back at once")
 def test_blocks_of_a_layer_stay_and_no_more_than_the_bound():
     assert kept_mib("as it is", block_mib=100, blocks=1) < 20

@@ -104,6 +104,7 @@ def test_red_stays_red_in_the_middle_of_the_picture():
     assert tensor[1:].max() < -0.99
 
 
+@pytest.mark.slow
 def test_a_picture_from_end_to_end(detector):
     events = []
     result = detector.analyze(ROOT / "assets" / "portrait.jpg", events.append)
@@ -122,6 +123,7 @@ def test_a_picture_from_end_to_end(detector):
     assert top + bottom == result.media.height
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_the_network_alone(detector):
     (tensor,) = detector.preprocess(Sample(0, frame=np.full((256, 256, 3), 77, np.uint8)))
     p_fake, measures = detector.judge(tensor[None])

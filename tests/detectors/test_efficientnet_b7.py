@@ -67,6 +67,7 @@ def test_every_published_key_finds_its_place(prefix):
     assert set(published) - set(kept) == {"encoder.classifier.weight", "encoder.classifier.bias"}
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_the_reference_as_far_as_rounding_lets_them():
     """With the stand-in weights activations grow with every block, until a change of the input by a millionth moves the
     logits by more than 1: no other processor can repeat them. Where rounding does not show, 1e-3 holds."""
@@ -201,6 +202,7 @@ def test_which_frames_and_faces_it_asks_for():
         unloaded(frames=0)
 
 
+@pytest.mark.slow
 def test_a_clip_from_end_to_end(detector):
     events = []
     result = detector.analyze(golden.clip("stage_360p.mp4"), events.append)

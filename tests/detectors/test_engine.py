@@ -79,6 +79,7 @@ def plain_twin(detector: Detector) -> Detector:
     return type(detector)(detector.config.model_copy(update={"engine": "torch"})).load()
 
 
+@pytest.mark.slow
 def test_the_engine_gives_the_scores_of_torch_and_is_named(quick: Detector) -> None:
     plain = plain_twin(quick)
     for path in (PORTRAIT, CLIP):
@@ -94,6 +95,7 @@ def test_the_engine_gives_the_scores_of_torch_and_is_named(quick: Detector) -> N
     assert quick.memory_bytes > plain.memory_bytes
 
 
+@pytest.mark.slow
 def test_what_was_exported_is_found_again(quick: Detector, folder: Path, monkeypatch, exports: list[Path]) -> None:
     exports.clear()
     again = manager(folder, monkeypatch)
@@ -103,6 +105,7 @@ def test_what_was_exported_is_found_again(quick: Detector, folder: Path, monkeyp
     assert again.load_model(NAME).recipe() == quick.recipe()
 
 
+@pytest.mark.slow
 def test_a_changed_export_is_never_run(quick: Detector, folder: Path, monkeypatch, exports: list[Path]) -> None:
     (stored,) = (folder / "data" / "cache" / "engines").glob("*.onnx")
     genuine = stored.read_bytes()
@@ -165,6 +168,7 @@ def test_threads_share_an_engine(quick: Detector) -> None:
     assert all(np.array_equal(found[number], alone[number]) for number in range(8))
 
 
+@pytest.mark.slow
 def test_of_sequences_each_frame_is_computed_by_the_engine(folder: Path, monkeypatch, exports: list[Path]) -> None:
     (folder / "sequences").mkdir(exist_ok=True)
     models = {NAME: entry("SequenceDetector", gain_alone(folder / "sequences" / "one.pt"))}
@@ -190,6 +194,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str = "Bright
     return run.engine_note
 
 
+@pytest.mark.slow
 def test_a_network_that_gains_too_little_stays_in_torch(folder: Path, tmp_path: Path, monkeypatch, exports) -> None:
     monkeypatch.setattr(engine, "LEAST_GAIN", 1e9)
     why = refused(tmp_path, monkeypatch)
@@ -199,10 +204,12 @@ def test_a_network_that_gains_too_little_stays_in_torch(folder: Path, tmp_path: 
     assert not exports, "the decision was stored"
 
 
+@pytest.mark.slow
 def test_a_network_that_answers_otherwise_once_exported_stays_in_torch(folder, tmp_path, monkeypatch, exports) -> None:
     assert refused(tmp_path, monkeypatch, "UnlikeDetector") == "it does not give the scores of torch"
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_exported_stays_in_torch(tmp_path: Path, monkeypatch, exports: list[Path]) -> None:
     with dropped_in(tmp_path / "more", unfit=UNFIT):
         assert "cannot be exported" in refused(tmp_path, monkeypatch, "UnfitDetector")

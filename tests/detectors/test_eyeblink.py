@@ -41,6 +41,7 @@ def frames_of(ears: list[float], spacing_s: float = 0.4) -> list[EncodedFrame]:
     return [EncodedFrame(FRAME_STEP * i, i * spacing_s, {"ear": ear}) for i, ear in enumerate(ears)]
 
 
+@pytest.mark.slow
 def test_the_keys_are_those_of_the_checkpoint(published):
     state = golden.state_dict(NAME)
     with torch.device("meta"):
@@ -52,6 +53,7 @@ def test_the_keys_are_those_of_the_checkpoint(published):
     }
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_the_reference_turned_round(published):
     (case,) = golden.load(NAME)["cases"]
     batch = torch.randn(case["shape"], generator=torch.Generator().manual_seed(1234))
@@ -70,6 +72,7 @@ def test_pixels_are_those_of_the_reference():
     assert np.corrcoef(ours.ravel(), wanted.ravel())[0, 1] > 0.995
 
 
+@pytest.mark.slow
 def test_half_a_pixel_of_its_landmarks_moves_the_score_more_than_it_differs_from_the_reference(published):
     """The reference's come from dlib. Crops of the same eyes, their points half a pixel (at a width of 640 px) elsewhere."""
     rng = np.random.default_rng(0)
@@ -125,6 +128,7 @@ def test_blinks_are_counted_below_a_blink_threshold(small):
     }
 
 
+@pytest.mark.slow
 def test_on_the_shared_clip_as_the_reference(published):
     wanted, events = golden.end_to_end(NAME), []
     result = published.analyze(golden.clip("stage_360p.mp4"), reporter=events.append)

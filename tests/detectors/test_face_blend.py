@@ -18,6 +18,7 @@ def detector() -> FaceBlendDetector:
     return ModelManager(load_settings(device="cpu")).load_model("FACE-BLEND-LITE-V1")
 
 
+@pytest.mark.slow
 def test_a_video_needs_more_for_fake_and_is_not_called_calibrated(detector):
     picture = detector.analyze(ROOT / "assets" / "portrait.jpg", explain=False)
     video = detector.analyze(ROOT / "assets" / "clip_silent.mp4", explain=False)
@@ -50,6 +51,7 @@ def test_the_altered_example_scores_above_the_untouched_one(detector):
     assert altered.heatmaps[0].array().max() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["stage_360p.mp4", "street_faces_1080p.mp4"])
 def test_genuine_clips_are_not_called_fake(detector, shared, name):
     result = detector.analyze(shared / "data" / "clips" / name, explain=False)

@@ -149,6 +149,7 @@ def test_the_mean_of_the_frames_or_the_most_suspicious_person():
     assert unloaded(GenDDetector, faces_per_frame=2).aggregate(both).p_fake == pytest.approx(0.8)
 
 
+@pytest.mark.slow
 def test_a_clip_from_end_to_end(detector):
     events = []
     result = detector.analyze(golden.clip("street_faces_1080p.mp4"), events.append)

@@ -95,6 +95,7 @@ def test_a_checkpoint_with_keys_of_another_network_is_refused(checkpoint, tmp_pa
         make(tmp_path / "other.pth").load()
 
 
+@pytest.mark.slow
 def test_the_options_change_what_is_looked_at(checkpoint, face):
     picture = make(checkpoint).preprocess(run_of(face))[0][None]
     kinds = [("released", 500), ("released", 1), ("reference", 500)]
@@ -104,6 +105,7 @@ def test_the_options_change_what_is_looked_at(checkpoint, face):
     assert make(checkpoint, preprocessing="reference").sampling(None).sample_rate == 16_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "rate", "whole"), [("released", 22_050, round), ("reference", 16_000, int)])
 @pytest.mark.parametrize("count", [4, 10])
 def test_windows_and_strips_are_those_of_frame_numbers_where_sound_and_picture_begin_together(
@@ -133,6 +135,7 @@ def test_a_clip_of_exactly_one_run_has_one(checkpoint):
     assert [clip_starts(total, plan) for total in (4, 5, 6, 7)] == [[], [0], [0], [0, 1]]
 
 
+@pytest.mark.slow
 def test_faces_are_found_once_for_all_models_of_a_file(detector, monkeypatch):
     sought = []
     monkeypatch.setattr(faces, "_finder", faces._finder.__wrapped__)
@@ -148,6 +151,7 @@ def test_faces_are_found_once_for_all_models_of_a_file(detector, monkeypatch):
     assert not any(score.faces for score in first.scores), "the run is judged, not a face"
 
 
+@pytest.mark.slow
 def test_batches_score_as_single_pictures_do(detector, face):
     (picture,) = detector.preprocess(run_of(face))
     mirrored = picture.flip(2)
@@ -157,6 +161,7 @@ def test_batches_score_as_single_pictures_do(detector, face):
     assert alone[0] != alone[1]
 
 
+@pytest.mark.slow
 def test_end_to_end(detector):
     events = []
     result = detector.analyze(ASSETS / "clip_with_sound.mp4", events.append)
@@ -173,6 +178,7 @@ def test_end_to_end(detector):
     assert result.heatmaps[0].face_box is None
 
 
+@pytest.mark.slow
 def test_occlusion_where_it_is_asked_for(checkpoint, face):
     loaded = make(checkpoint, explain="occlusion").load()
     (heatmap,) = loaded.explain(run_of(face), SampleScore(index=0, time_s=0.0, frame_index=2, p_fake=0.6))

@@ -76,6 +76,7 @@ def config_of(name: str) -> DetectorConfig:
     return cls.Config(class_name=cls.__name__, description="", model_path=Path("none.pth"))
 
 
+@pytest.mark.slow
 def test_the_references_p_fake_on_the_shared_clip(name, published):
     wanted = golden.end_to_end(name)
     detector = golden.detector(CLASSES[name], name, published, isAudio=True)
@@ -91,6 +92,7 @@ def test_the_references_p_fake_on_the_shared_clip(name, published):
     assert heatmap.array().max() > 0.9
 
 
+@pytest.mark.slow
 def test_resampled_as_by_the_reference_the_shared_clip_scores_the_same(name, published):
     detector = golden.detector(CLASSES[name], name, published, isAudio=True, resampling="reference")
     result = detector.analyze(golden.clip("stage_360p.mp4"), explain=False)
@@ -158,6 +160,7 @@ def test_inputs_are_the_references():
         assert np.abs(tensor[0].numpy() - wanted).mean() < 1e-3
 
 
+@pytest.mark.slow
 def test_occlusion_on_request(small, tmp_path):
     detector = of("MEL-SPECTROGRAM-CNN-V2", small, explain="occlusion")
     result = detector.analyze(recording(tmp_path / "a.wav", 1.0))

@@ -66,6 +66,7 @@ def empty() -> MFFMoENetwork:
         return unloaded().build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("removed", "prefix"), [("", ""), ("", "module."), ("experts.", ""), ("experts.", "module.")])
 def test_every_published_key_finds_its_place(empty, removed, prefix):
     published = golden.load(NAME)["state_dict"]
@@ -103,6 +104,7 @@ def published(tmp_path_factory) -> MFFMoEDetectorV1:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_the_reference(published):
     (case,) = golden.load(NAME)["cases"]
     p_fake, measures = published.judge(torch.randn(case["shape"], generator=torch.Generator().manual_seed(1234)))
@@ -119,6 +121,7 @@ def test_scores_of_a_clip_are_those_of_the_reference(published):
     assert result.p_fake == pytest.approx(wanted["p_fake"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_half_precision_changes_little(published):
     """On small pictures, since most processors only emulate it."""
     frame = golden.arrays("visual_preprocessing")["frame_rgb"]
@@ -174,6 +177,7 @@ def test_the_loaded_network_thinks_as_the_published_weights_and_averages_do(dete
         assert measures[f"expert_{number + 1}"] != pytest.approx(plain[:, number].numpy(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_averages_are_not_left_out_in_silence(files, small, tmp_path):
     """The reference server goes on without them, with other scores."""
     with pytest.raises(ConfigError, match="averages"):
@@ -239,6 +243,7 @@ def test_pictures_and_clips_from_end_to_end(detector, files):
         unloaded(isImage=True).analyze(ROOT / "assets" / "clip_silent.mp4")
 
 
+@pytest.mark.slow
 def test_the_heatmap_is_that_of_the_expert_that_is_surest_and_occlusion_is_there_on_request(detector, files):
     frame = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
     sample, own = Sample(0, frame=frame), {"expert_1": 0.3, "expert_2": 0.8}

@@ -37,12 +37,14 @@ def small(cls, folder, **fields):
     return cls(config).load()
 
 
+@pytest.mark.slow
 def test_the_published_keys_are_the_networks(loaded):
     name, detector = loaded
     published = {key: tuple(shape) for key, (shape, _) in golden.load(name)["state_dict"].items()}
     assert {key: tuple(value.shape) for key, value in detector.network.state_dict().items()} == published
 
 
+@pytest.mark.slow
 def test_logits_are_the_references(loaded):
     name, detector = loaded
     network = detector.network
@@ -79,6 +81,7 @@ def test_pixels_are_the_references():
     assert np.abs(ours - wanted).max() < 0.02
 
 
+@pytest.mark.slow
 def test_bfloat16_moves_no_score_by_more_than_a_hundredth(tmp_path):
     path = golden.checkpoint("SIGLIP-LSTM-V4", tmp_path)
     detector = golden.detector(SiglipLSTMV4, "SIGLIP-LSTM-V4", path, num_frames=8, dtype="float32")
@@ -91,6 +94,7 @@ def test_bfloat16_moves_no_score_by_more_than_a_hundredth(tmp_path):
     assert np.abs(half - exact).max() <= 0.01
 
 
+@pytest.mark.slow
 def test_packed_as_it_is_used_no_score_moves_by_more_than_a_hundredth(tmp_path):
     if not has_bfloat16(torch.device("cpu")):
         pytest.skip("this processor has no bfloat16: nothing is packed here")

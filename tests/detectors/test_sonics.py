@@ -52,6 +52,7 @@ def test_published_keys_are_the_configured_networks(name, entries):
     assert len(published) == 144
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_spectrograms_and_logits_are_the_published_networks(name, entries, tmp_path):
     facts, kept = golden.load(name), golden.arrays(name)

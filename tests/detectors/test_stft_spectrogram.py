@@ -62,6 +62,7 @@ def test_pictures_are_the_references(loaded):
         assert np.corrcoef(ours.numpy().ravel(), picture.ravel())[0, 1] > 0.995
 
 
+@pytest.mark.slow
 def test_a_whole_clip_scores_as_the_reference(loaded):
     name, detector = loaded
     events = []

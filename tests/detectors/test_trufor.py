@@ -60,6 +60,7 @@ def test_a_picture_within_a_piece_is_looked_at_whole_and_a_large_one_from_edge_t
     assert unloaded(TruForDetector, tiles=1)._boxes(2048, 1024) == [(0, 512, 1024, 1536)]
 
 
+@pytest.mark.slow
 def test_the_highest_piece_counts_and_the_reader_is_told(detector):
     frame = np.random.default_rng(0).integers(0, 256, (96, 240, 3), np.uint8)
     sample = Sample(0, frame=frame)
@@ -84,6 +85,7 @@ def test_edits_are_shown_as_far_as_they_are_reliable_beside_the_reliability(dete
     assert (edits.array() <= sure.array() + 0.01).all()
 
 
+@pytest.mark.slow
 def test_tiny_pictures_are_a_gap_and_others_are_judged(detector):
     result = detector.analyze(ROOT / "assets" / "portrait.jpg")
     assert (result.model_name, result.coverage) == ("TRUFOR", 1)

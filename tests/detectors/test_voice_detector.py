@@ -197,6 +197,7 @@ def test_a_video_without_sound_is_refused_before_anything_is_loaded(tmp_path):
         detector_on(tmp_path / "absent.safetensors").analyze(ASSETS / "clip_silent.mp4")
 
 
+@pytest.mark.slow
 def test_a_long_recording_answers_early_and_can_be_stopped(detector, tmp_path, sentence):
     path = write_audio(tmp_path / "long.flac", np.tile(sentence, 30)[: 90 * RATE], RATE)
     events: list[ProgressEvent] = []
@@ -246,6 +247,7 @@ def shipped() -> VoiceSpoofDetector:
     return ModelManager(load_settings(device="cpu")).load_model("VOICE-SPOOF-LITE-V1")
 
 
+@pytest.mark.slow
 def test_genuine_readers_are_not_called_fake_and_their_vocoded_copies_score_higher(shipped, shared, tmp_path):
     for name in HELD_OUT:
         genuine = shared / "data/speech/real/librispeech" / f"{name}.flac"

@@ -55,6 +55,7 @@ def test_its_input_is_that_of_the_stored_windows(weights, sentence):
     assert torch.allclose(coarse(tensor + 1e-6 * tensor.sign()), tensor, atol=1e-5), "a coarse window stays as it is"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("explain", ["auto", "occlusion"])
 def test_the_heatmap_lies_on_the_speech_and_its_rows_are_hertz(weights, tmp_path, sentence, explain):
     detector = detector_on(weights, explain=explain)
@@ -78,6 +79,7 @@ def shipped() -> VoiceWhisperDetector:
     return ModelManager(load_settings(device="cpu")).load_model(NAME)
 
 
+@pytest.mark.slow
 def test_genuine_readers_are_not_called_fake(shipped, shared):
     for name in ("0008", "0018", "0029", "0039"):
         result = shipped.analyze(shared / "data/speech/real/librispeech" / f"{name}.flac", explain=False)

@@ -229,6 +229,7 @@ def results(tmp_path_factory) -> list[Path]:
     return [both, third, folder(place / "wild", scores("GOOD", 0.1), listed="wild_set.csv")]
 
 
+@pytest.mark.slow
 def test_the_page_holds_everything_and_loads_nothing(results):
     page = leaderboard(results, ".html")
     assert page.index("THIRD") < page.index("GOOD") < page.index("POOR"), "the best first, of one list in one table"
@@ -241,6 +242,7 @@ def test_the_page_holds_everything_and_loads_nothing(results):
     assert '<td class="best">' in page
 
 
+@pytest.mark.slow
 def test_tables_for_a_paper(results):
     told = leaderboard(results, ".md")
     assert "| model | real/fake scored | AUC |" in told

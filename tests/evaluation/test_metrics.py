@@ -80,6 +80,7 @@ def test_one_class_has_no_answer(labels):
     assert metrics.share_at_least(P[:0], 0.5) is None
 
 
+@pytest.mark.slow
 def test_bootstrap_repeats_and_covers():
     labels, p = many(7)
     sources = np.arange(len(p))

@@ -81,6 +81,7 @@ def manifest(tmp_path) -> Path:
     return folder / "list.csv"
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_no_report_holds_what_turns_the_direction_of_text(manager, manifest, tmp_path):
     group = "made/\u202egnp"
     manifest.write_text(manifest.read_text().replace("made/png", group))
@@ -91,6 +92,7 @@ def test_no_report_holds_what_turns_the_direction_of_text(manager, manifest, tmp
     assert group in json.loads((tmp_path / "out/report.json").read_text())["models"]["BRIGHT"]["groups"]
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_end_to_end(manager, manifest, tmp_path):
     done = evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
     of = {score.file: score for score in done.scores}
@@ -122,12 +124,14 @@ def test_everything_is_written(manager, manifest, tmp_path):
         assert f"({name}.png)" in page
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_picture_without_a_face_is_counted_and_not_scored(manager, manifest):
     report = evaluate(manifest, ["FACES"], manager, silent).report.models["FACES"]
     assert report.overall.gaps["no_face"] == 7
     assert (report.overall.scored_real, report.overall.scored_fake, report.overall.auc) == (0, 0, None)
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_too_little_coverage_is_no_score(detectors, manifest, tmp_path, monkeypatch):
     weights = plain_weights(tmp_path / "bright.pt")
     frames = [np.full((64, 80, 3), 10 if number else 250, np.uint8) for number in range(16)]
@@ -159,6 +163,7 @@ def stopped_after(count: int):
     return note
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_stopped_run_goes_on_where_it_was(manager, manifest, tmp_path, monkeypatch):
     whole = evaluate(manifest, ["BRIGHT"], manager, silent)
     counted = Counted(monkeypatch)
@@ -175,6 +180,7 @@ def test_a_stopped_run_goes_on_where_it_was(manager, manifest, tmp_path, monkeyp
     assert len(read_scores(tmp_path / "out/scores.csv")) == len(resumed.scores) == 9
 
 
+@pytest.mark.usefixtures("quick_reports")
 @pytest.mark.parametrize("budget_mb", [None, 1])
 def test_each_file_is_decoded_once_for_all_models(manager, manifest, tmp_path, monkeypatch, budget_mb):
     """Model by model where they do not fit into memory together; the scores are the same."""
@@ -205,6 +211,7 @@ def numbers(done: Evaluation) -> dict:
     return done.report.models["BRIGHT"].model_dump()
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_other_bytes_or_other_weights_are_scored_anew(manager, manifest, tmp_path, monkeypatch):
     out = tmp_path / "out"
     evaluate(manifest, ["BRIGHT"], manager, silent, out=out)
@@ -223,6 +230,7 @@ def test_other_bytes_or_other_weights_are_scored_anew(manager, manifest, tmp_pat
     assert calibrated.report.models["BRIGHT"].groups["made/png"].recall.value == 0.0
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_other_code_scores_anew(manager, manifest, tmp_path, monkeypatch):
     evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out", limit=2)
     counted = Counted(monkeypatch)
@@ -231,6 +239,7 @@ def test_other_code_scores_anew(manager, manifest, tmp_path, monkeypatch):
     assert len(counted.files) == 2
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_label_put_right_needs_no_new_score(manager, manifest, tmp_path, monkeypatch):
     evaluate(manifest, ["BRIGHT"], manager, silent, out=tmp_path / "out")
     counted = Counted(monkeypatch)
@@ -265,6 +274,7 @@ def test_the_command_prints_tables_and_writes_the_folder(manager, manifest, tmp_
     assert (tmp_path / "out/report.md").is_file()
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_json_and_an_unreadable_file(manager, manifest):
     done = run("evaluate", manifest, "-m", "BRIGHT", "--json", "--seed", 5)
     assert done.exit_code == Exit.UNREADABLE
@@ -286,6 +296,7 @@ def pictures(tmp_path) -> Path:
     return tmp_path / "set"
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_data_set_by_its_layout(manager, pictures):
     done = run("evaluate", pictures, "--format", "tree", "-m", "BRIGHT", "--json")
     assert done.exit_code == Exit.DONE, done.output
@@ -298,6 +309,7 @@ def test_a_data_set_by_its_layout(manager, pictures):
     assert of["merged"]["*/ADM"]["auc"]["value"] == 1.0
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_data_set_at_an_address_has_the_same_scores(manager, pictures):
     store = fsspec.filesystem("memory")
     store.put(str(pictures), "/evaluated", recursive=True)
@@ -335,6 +347,7 @@ def test_what_is_no_list_is_told_with_the_layouts_that_are_known(manager, pictur
         assert told in " ".join(done.stderr.replace("│", " ").split())
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_stop_says_what_is_kept(manager, manifest, tmp_path, monkeypatch):
     counted = Counted(monkeypatch)
 
@@ -350,6 +363,7 @@ def test_a_stop_says_what_is_kept(manager, manifest, tmp_path, monkeypatch):
     assert len(read_scores(tmp_path / "out/scores.csv")) == 3
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_sample_of_the_files(manager, manifest):
     done = run("evaluate", manifest, "-m", "BRIGHT", "--json", "--limit", 4)
     assert json.loads(done.stdout)["files"] == 4
@@ -375,6 +389,7 @@ def test_unknown_and_missing_models_end_it_before_any_file(manager, manifest, tm
     assert counted.files == []
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_the_shipped_face_detector_on_the_examples(tmp_path):
     rows = [("portrait.jpg", "real"), ("portrait_altered.jpg", "fake"), ("no_face.mp4", "real")]
     lines = [f"{ROOT / 'assets' / name},{label}\n" for name, label in rows]

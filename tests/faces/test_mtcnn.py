@@ -47,6 +47,7 @@ def test_boxes_are_those_of_facenet_pytorch_on_the_portrait(expected: dict, sett
     assert_same(MTCNNFinder(MODELS, THRESHOLDS[setting]).find(picture), expected[setting][name], name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", THRESHOLDS)
 def test_boxes_are_those_of_facenet_pytorch_on_clips_and_portraits(expected: dict, setting: str, shared: Path) -> None:
     finder = MTCNNFinder(MODELS, THRESHOLDS[setting])
@@ -120,6 +121,7 @@ def assert_alike(picture: np.ndarray, least: int) -> None:
         np.testing.assert_allclose(face.box, truth.box, atol=1)
 
 
+@pytest.mark.slow
 def test_a_sparing_search_looks_at_less_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_alike(crowd(), 40)
     near, whole = [], []
@@ -131,6 +133,7 @@ def test_a_sparing_search_looks_at_less_and_finds_the_same(monkeypatch: pytest.M
     assert not {*near} & {*whole}
 
 
+@pytest.mark.slow
 def test_a_sparing_search_finds_the_same_in_clips(shared: Path) -> None:
     for name, picture in shared_pictures(shared):
         if name.startswith("street"):
@@ -179,6 +182,7 @@ def test_what_is_no_frame_is_refused(finder: MTCNNFinder, frame: np.ndarray) -> 
         finder.find(frame)
 
 
+@pytest.mark.slow
 def test_threads_share_a_finder(finder: MTCNNFinder) -> None:
     portrait = own_picture()[1]
     pictures = [portrait, np.ascontiguousarray(portrait[:, ::-1]), portrait[:300], portrait[::2, ::2]] * 3

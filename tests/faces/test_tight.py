@@ -63,6 +63,7 @@ def test_a_crop_of_a_face_is_found(request: pytest.FixtureRequest, finder: str, 
             assert 0 <= face.box[1] < face.box[3] <= crop.shape[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("finder", "margins", "step"), [("blazeface", MARGINS, 20), ("mtcnn", (-0.1,), 25)])
 def test_of_crops_of_portraits_nearly_all_are_found(
     request: pytest.FixtureRequest,

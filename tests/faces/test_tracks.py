@@ -158,6 +158,7 @@ def follow(clip: Path, step: int) -> tuple[list[float], list[tuple[int, ...]], l
     return times, *assign_people(times, faces, looks)
 
 
+@pytest.mark.slow
 def test_the_people_in_a_street_are_followed(clip_1080p: Path) -> None:
     """Seen by eye: five people stay in view for most of the clip, others pass by or turn away."""
     times, numbers, people = follow(clip_1080p, step=8)
@@ -167,6 +168,7 @@ def test_the_people_in_a_street_are_followed(clip_1080p: Path) -> None:
     assert len(people) <= 14
 
 
+@pytest.mark.slow
 def test_nobody_on_the_stage_outlives_a_scene_cut(clip_360p: Path) -> None:
     """Seen by eye: the clip cuts at its frames 20, 82 and 211 (0-based), at 29.97 frames a second from 0.852 s."""
     _, _, people = follow(clip_360p, step=9)

@@ -18,6 +18,7 @@ def cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 def test_others_wait_until_its_compiled_parts_are_there(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     imported: list[str] = []
 

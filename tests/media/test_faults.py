@@ -169,6 +169,7 @@ def test_noise_of_damaged_wavelets(pictures, tmp_path: Path) -> None:
     assert facts(path).damaged
 
 
+@pytest.mark.slow
 def test_a_low_score_of_damaged_data_clears_nothing(tmp_path: Path) -> None:
     """The face lies in what is left, and scores as it did."""
     model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")

@@ -186,6 +186,7 @@ def test_a_process_that_stood_still_has_not_stalled() -> None:
         assert process.stdout.read() == "7\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not guard._waits(), reason="needs a kernel that tells how long threads wait for a processor")
 def test_a_decoder_that_gets_no_processor_has_not_stalled() -> None:
     """It shares one processor with a process that stands 10 steps before it, and gets about a tenth of it."""

@@ -57,6 +57,7 @@ print(json.dumps(took))
 """
 
 
+@pytest.mark.slow
 def test_no_bomb_takes_more_than_its_share(tmp_path: Path) -> None:
     for name, write in BOMBS.items():
         write(tmp_path / name, SHARE)

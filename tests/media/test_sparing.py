@@ -62,6 +62,7 @@ def assert_same_as_a_plain_decode(
     return report.frames_decoded, plain_report.frames_decoded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "suffix"), FILES)
 def test_the_frames_are_the_same_to_the_bit(groups: str, suffix: str, tmp_path: Path, monkeypatch) -> None:
     path = write_video(tmp_path / f"clip.{suffix}", scene(), options=GROUPS[groups])

@@ -82,6 +82,7 @@ def bits(values: np.ndarray, depth: int) -> np.ndarray:
     return (values * (2**depth - 1)).round().astype(np.uint8 if depth == 8 else np.uint16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "transfer", "depth"), [(16, pq, 16), (18, hlg, 8)])
 def test_hdr_in_png(tmp_path: Path, limits: MediaLimits, twin: np.ndarray, code: int, transfer, depth: int) -> None:
     stored = transfer(WHITE_NITS * in_primaries(twin, 9))
@@ -89,6 +90,7 @@ def test_hdr_in_png(tmp_path: Path, limits: MediaLimits, twin: np.ndarray, code:
     assert_twin(path, twin, limits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "code", "transfer"), [(".heic", 18, hlg), (".avif", 16, pq)])
 def test_hdr_by_nclx(tmp_path: Path, limits: MediaLimits, twin: np.ndarray, suffix: str, code: int, transfer) -> None:
     deep = bits(transfer(WHITE_NITS * in_primaries(twin, 9)), 16)
@@ -120,6 +122,7 @@ def write_deep_avif(path: Path, stored: np.ndarray, code: int) -> None:
         container.mux([*stream.encode(frame), *stream.encode()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".heic", ".avif"])
 def test_hdr_of_10_bits_is_tone_mapped_with_all_of_them(
     tmp_path: Path, limits: MediaLimits, suffix: str, monkeypatch: pytest.MonkeyPatch

@@ -164,6 +164,7 @@ def test_pictures_that_are_stored_as_rgb(tmp_path: Path, limits: MediaLimits, co
     assert np.abs(frame.image.astype(int) - image.astype(int)).max() <= 1
 
 
+@pytest.mark.slow
 def test_hdr_is_not_pale(tmp_path: Path, limits: MediaLimits) -> None:
     """HLG's reference white, 75 % of the signal, is shown as near white on an ordinary screen (ITU-R BT.2408)."""
     image = np.full((64, 64, 3), round(0.75 * 255), np.uint8)

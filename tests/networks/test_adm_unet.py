@@ -38,6 +38,7 @@ def test_every_published_key_is_there_in_its_shape_and_no_other(size, sizes):
     }
 
 
+@pytest.mark.slow
 def test_the_noise_is_that_of_the_reference(small):
     case = golden.load(NAME)["case"]
     picture = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(1234)) * 2 - 1

@@ -26,6 +26,7 @@ def network(published) -> CrossEfficientViT:
     return network.eval()
 
 
+@pytest.mark.slow
 def test_every_published_key_is_used_or_named_as_unused(published):
     kept = renamed(published)
     with torch.device("meta"):

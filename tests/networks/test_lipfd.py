@@ -144,6 +144,7 @@ def published() -> LipFD:
     return network.eval().requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_golden_logit_and_features(published):
     (case,) = golden.load("LIP-FD-V1")["cases"]
     crops = torch.stack([torch.stack([seeded(2000 + 10 * a + b, 3, 224, 224) for b in range(5)]) for a in range(3)])

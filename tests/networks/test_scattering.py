@@ -10,6 +10,7 @@ import torch
 from drishtiksha.networks.scattering import COEFFICIENTS, Scattering, ScatteringClassifier
 
 
+@pytest.mark.slow
 def test_every_coefficient_is_kymatios():
     """On a smaller picture: kymatio takes 20 s to build its filters for one of 256 px."""
     frontend = pytest.importorskip("kymatio.scattering2d.frontend.torch_frontend")
@@ -29,6 +30,7 @@ def test_filters_are_no_part_of_a_checkpoint_and_survive_a_build_without_memory(
     assert not any(buffer.is_meta for buffer in network.scattering.buffers())
 
 
+@pytest.mark.slow
 def test_the_golden_logits():
     state = golden.state_dict("SCATTERING-WAVE-V1")
     (case,) = golden.load("SCATTERING-WAVE-V1")["cases"]

@@ -58,6 +58,7 @@ def rich_files(scene: Image.Image, folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.stem != "plain")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_damage_ends_in_an_answer_or_in_a_sentence(scene, tmp_path, look):
     random = np.random.default_rng(3)

@@ -67,6 +67,7 @@ def test_findings_of_a_recording_are_its_highest_windows() -> None:
     assert found[0].heatmap is not None
 
 
+@pytest.mark.slow
 def test_moments_of_a_recording_are_drawn_from_its_own_sound(tmp_path: Path) -> None:
     wave = np.concatenate([tone(6.0, RATE, 1000), tone(8.0, RATE, 7000)])
     evidence = Evidence.open(write_audio(tmp_path / "call.wav", wave, RATE), MediaLimits())

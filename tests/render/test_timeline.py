@@ -92,6 +92,7 @@ def test_a_picture_has_no_timeline() -> None:
         timeline.bounds(clean_picture())
 
 
+@pytest.mark.slow
 def test_thresholds_are_drawn_where_they_are() -> None:
     texts = [text.get_text() for text in timeline.draw_timeline(result()).axes[0].texts]
     assert "suspicious\nfrom 0.65" in texts

@@ -59,6 +59,7 @@ def told(found: Verification) -> str:
     return " ".join([found.sentence, *found.differences])
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_report_results_pictures_and_their_hashes(real, packed):
     files = contents(packed)
     assert {"README.txt", "report.html", "report.pdf", "case.json", "scores.csv"} <= set(files)
@@ -291,6 +292,7 @@ def test_the_original_is_recognised_and_another_file_is_not(real, packed, altere
         verify(packed, packed)
 
 
+@pytest.mark.slow
 def test_the_examination_comes_out_again(real, packed):
     def again(names, evidence):
         return {one.model_name: one for one in examine(evidence, names, real.manager, explain=False).results}

@@ -125,6 +125,7 @@ def test_each_kind_of_media_has_a_report(result):
     assert content.build(sample_case.case(media=result.media, results=(result,))).answer.disclaimer in text
 
 
+@pytest.mark.slow
 def test_several_at_once_do_not_disturb_each_other():
     report = content.build(sample_case.case())
     with ThreadPoolExecutor(4) as pool:
@@ -138,6 +139,7 @@ def test_a_case_of_which_nothing_is_known_yet():
     assert "Not examined yet" in text
 
 
+@pytest.mark.slow
 def test_pictures_of_a_real_examination_are_in_it(real):
     reader = read(real.evidence, case=real.case)
     assert len(reader.pages[0].images) >= 2, "the key picture and the strip of agreement"

@@ -152,6 +152,7 @@ def test_another_sites_page_may_change_nothing(client, picture):
     assert not [name for name in preflight.headers if name.startswith("access-control")]
 
 
+@pytest.mark.slow
 def test_only_names_that_the_server_goes_by_are_answered(app_of):
     services = app_of().state.services
     app = create_app(

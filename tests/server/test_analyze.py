@@ -32,6 +32,7 @@ def leftovers(client: httpx.Client, tmp_path: Path) -> list[str]:
     return [path.name for folder in folders if folder.is_dir() for path in folder.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_whoever_waits_gets_the_result(client, picture):
     files = {"file": ("white.png", picture)}
     response = client.post("/api/analyze", files=files, data={"model": BRIGHT, "wait": "true", "question": "Real?"})
@@ -78,6 +79,7 @@ def test_an_answer_says_who_is_still_at_work(client, video):
     assert client.get(f"/api/cases/{view['case_id']}/answer").json()["pending"] == []
 
 
+@pytest.mark.slow
 def test_slow_detectors_are_named_and_run_on_demand(client, picture, monkeypatch):
     for module in (answers, workbench):
         monkeypatch.setattr(module, "guess", lambda manager, name, _: (60, 240) if name == SLOW else (1, 2))
@@ -174,6 +176,7 @@ def test_a_model_without_weights_is_refused_with_the_remedy(client, picture, tmp
     assert (both["state"], list(both["errors"])) == ("done", [ABSENT])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "kind", "status", "error"),
     [
@@ -286,6 +289,7 @@ def test_a_client_that_goes_away_while_uploading_leaves_nothing(client, tmp_path
     raise AssertionError("the half upload is still there")
 
 
+@pytest.mark.slow
 def test_a_client_that_goes_away_while_waiting_leaves_the_job_running(client, video):
     with pytest.raises(httpx.ReadTimeout):
         client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": SLOW, "wait": "true"}, timeout=1.0)
@@ -364,6 +368,7 @@ def test_a_small_body_waits_for_its_turn(app_of, picture):
         assert sent.result(60).status_code == 202
 
 
+@pytest.mark.slow
 def test_a_large_body_is_told_when_to_come_back(app_of, picture, monkeypatch):
     monkeypatch.setattr(services, "SMALL_BYTES", 100)
     app = app_of()

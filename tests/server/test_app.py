@@ -61,6 +61,7 @@ def test_not_ready_without_workers(app_of):
     assert alive["workers"] == response.json()["workers"]
 
 
+@pytest.mark.slow
 def test_metrics_count_jobs_time_bytes_and_requests(client, picture):
     client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"model": BRIGHT, "wait": "true"})
     client.get("/api/jobs/" + "0" * 32)

@@ -57,6 +57,7 @@ def test_nothing_tells_where_things_lie_here(client, case_id, tmp_path):
             assert str(place) not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "count"),
     [
@@ -80,6 +81,7 @@ def test_a_filter_that_is_none_is_refused(client):
     refused(client.get("/api/cases?limit=0"), 422, "bad_request")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "start"), [("html", b"<!"), ("pdf", b"%PDF"), ("zip", b"PK"), ("json", b"{"), ("csv", b"")]
 )

@@ -70,6 +70,7 @@ def test_a_stream_without_news_gives_a_sign_of_life(client, video, monkeypatch):
     raise AssertionError("no heartbeat came")
 
 
+@pytest.mark.slow
 def test_a_stream_of_a_deleted_job_says_so(client, video):
     job_id = started(client, video)
     with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
@@ -80,6 +81,7 @@ def test_a_stream_of_a_deleted_job_says_so(client, video):
     assert (name, data["error"]) == ("gone", "job_gone")
 
 
+@pytest.mark.slow
 def test_cancel_and_retry(client, video):
     job_id = started(client, video)
     until_running(client, job_id)
@@ -94,6 +96,7 @@ def test_cancel_and_retry(client, video):
     refused(client.post(f"/api/jobs/{job_id}/retry"), 409, "job_state")
 
 
+@pytest.mark.slow
 def test_deleting_a_running_job_deletes_its_case(client, video):
     job_id = started(client, video)
     case_id = until_running(client, job_id)["case_id"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from server_kit import served
 
 EXAMPLES = 12
@@ -47,6 +48,7 @@ positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409",
 """
 
 
+@pytest.mark.slow
 def test_the_api_keeps_to_its_document(app_of, picture, tmp_path):
     (tmp_path / "hooks.py").write_text(HOOKS.format(picture=base64.b64encode(picture).decode()))
     (tmp_path / "schemathesis.toml").write_text(CONFIG)

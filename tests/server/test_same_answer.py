@@ -40,6 +40,7 @@ def by_command_line(folder: Path) -> dict[str, Any]:
     return json.loads(target.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_same_clip_gives_the_same_answer_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     settings = load_settings(data_dir=tmp_path / "data", device="cpu")
@@ -60,6 +61,7 @@ def test_the_same_clip_gives_the_same_answer_everywhere(tmp_path: Path, monkeypa
     assert Answer.model_validate(asked).complete
 
 
+@pytest.mark.slow
 def test_everybody_who_sends_the_same_file_at_once_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     settings = load_settings(data_dir=tmp_path / "data", device="cpu")

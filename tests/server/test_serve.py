@@ -99,7 +99,7 @@ def told(view: dict) -> list[tuple]:
     return [result["prediction"], result["p_fake"], [(s["index"], s["p_fake"], s["gap"]) for s in result["scores"]]]
 
 
-def test_a_killed_server_goes_on_with_the_job_and_ends_with_the_same_result(environment, tmp_path, video):
+def test_a_server_that_is_killed_or_told_to_stop_goes_on_with_its_job_at_the_next_start(environment, tmp_path, video):
     send = {"files": {"file": ("v.mp4", video)}, "data": {"model": SLOW}}
     diary = tmp_path / "diary"
     with serving(environment, tmp_path, "--no-ui") as (process, client):
@@ -117,31 +117,31 @@ def test_a_killed_server_goes_on_with_the_job_and_ends_with_the_same_result(envi
         until_gone(workers)
     before = len(diary.read_text().split())
     assert before < frames
-    with serving(environment, tmp_path, "--no-ui") as (_, client):
-        again = until_ended(client, job_id)
-    assert again["state"] == "done"
-    assert told(again) == told(whole)
-    # What was stored is not judged again; only what was at work when the server died is.
-    twice = [frame for frame, count in Counter(diary.read_text().split()).items() if count > 1]
-    assert len(diary.read_text().split()) - frames <= frames // 4, twice
 
-
-def test_a_server_that_is_told_to_stop_does_though_somebody_watches(environment, tmp_path, video):
-    """The job waits in the store and goes on with the next start."""
-    send = {"files": {"file": ("v.mp4", video)}, "data": {"model": SLOW}}
     with serving(environment, tmp_path, "--no-ui") as (process, client):
+        again = until_ended(client, job_id)
+        assert again["state"] == "done"
+        assert told(again) == told(whole), "the same result"
+        # What was stored is not judged again; only what was at work when the server died is.
+        twice = [frame for frame, count in Counter(diary.read_text().split()).items() if count > 1]
+        assert len(diary.read_text().split()) - frames <= frames // 4, twice
+
         job_id = client.post("/api/analyze", **send).json()["job_id"]
         until_running(client, job_id)
         with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
             next(response.iter_lines())
             workers = children_of(process.pid)
             process.send_signal(signal.SIGTERM)
-            process.wait(120)
+            process.wait(120)  # though somebody watches
+    assert workers
     assert not any(map(alive, workers))
     store = open_store(None, tmp_path / "data")
     with store.read() as session:
-        assert session.scalar(text("SELECT state FROM jobs")) == "queued", "it was put back"
+        assert session.scalar(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}) == "queued", (
+            "it was put back"
+        )
     store.close()
+
     with serving(environment, tmp_path, "--no-ui") as (_, client):
         assert until_ended(client, job_id)["state"] == "done"
 
@@ -175,7 +175,8 @@ def test_with_login_the_page_asks_for_a_password(environment, tmp_path):
     store = open_store(None, tmp_path / "data")
     Accounts(store).add_user("ana", "correct horse battery")
     store.close()
-    with serving({**environment, "DRISHTIKSHA_LOGIN": "true"}, tmp_path) as (_, client):
+    own = {"DRISHTIKSHA_LOGIN": "true", "DRISHTIKSHA_WORKERS": "threads"}
+    with serving(environment | own, tmp_path) as (_, client):
         assert client.get("/config").status_code == 401
         wrong = client.post("/login", data={"username": "ana", "password": "wrong"})
         assert wrong.status_code == 400
@@ -200,9 +201,11 @@ def test_a_model_that_cannot_be_loaded_is_named_and_nothing_is_served(environmen
     assert f"{BRIGHT} could not be loaded" in " ".join(ran.stderr.split())
 
 
-def test_a_port_that_is_taken_is_no_unreadable_file(environment, tmp_path):
+def test_a_port_that_is_taken_is_told_before_anything_is_started(environment, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "drishtiksha", "serve", "--no-ui", "--port", port]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == Exit.FAILED
+    assert f"Another program listens on port {port} of 127.0.0.1." in " ".join(ran.stderr.split())
+    assert not (tmp_path / "data").exists(), "nor was the data folder made for it"

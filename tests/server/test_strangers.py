@@ -39,6 +39,7 @@ def sent(client: httpx.Client, content: bytes, name: str, model: str) -> dict[st
     return answer.raise_for_status().json()
 
 
+@pytest.mark.slow
 def test_a_cookie_owns_what_it_sent_and_a_link_only_reads(public, stranger, video):
     _, owner = public
     job = sent(owner, video, "v.mp4", SLOW)
@@ -82,6 +83,7 @@ def test_a_server_of_this_machine_alone_sets_no_cookie(client):
     assert "set-cookie" not in client.get("/api/models").headers
 
 
+@pytest.mark.slow
 def test_no_event_of_the_page_lets_a_stranger_change_anything(public, stranger, video):
     """All events, in a page that was opened by a link to a waiting job, by one to an ended job and by one to a comparison."""
     bench, owner = public
@@ -158,6 +160,7 @@ def state_of(bench: Any, jobs: tuple[dict[str, Any], ...]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_nothing_stays_of_a_file_that_no_job_was_made_for(public, picture, monkeypatch):
     bench, client = public
 

@@ -59,6 +59,7 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_gradios_addresses_serve_nothing_outside_and_ask_nobody(page, elsewhere) -> None:
     bench, client = page
     secrets = [key_file(bench), bench.settings.data_root / "nothing"]
@@ -88,6 +89,7 @@ def test_gradios_addresses_serve_nothing_outside_and_ask_nobody(page, elsewhere)
         refused(client.get(f"/gradio_api/{path}"), 404, "not_found")
 
 
+@pytest.mark.slow
 def test_events_take_uploads_and_nothing_else_for_a_file(page, elsewhere, monkeypatch) -> None:
     """Every event that takes a file is sent one that lies elsewhere, in each form that gradio knows."""
     bench, client = page
@@ -168,6 +170,7 @@ def test_another_site_starts_no_event(page) -> None:
     assert not [name for name in seen.headers if name.startswith("access-control")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_space", [False, True])
 def test_the_page_says_who_may_frame_it_and_what_it_may_load(app_of, monkeypatch, on_space: bool) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
@@ -302,6 +305,7 @@ def test_a_key_in_an_address_is_refused(client, name: str) -> None:
     assert "0123456789abcdef" not in refused(answer, 400, "key_in_address")
 
 
+@pytest.mark.slow
 def test_a_refusal_of_an_event_is_json(page) -> None:
     _, client = page
     answer = client.post("/gradio_api/queue/join", content=b"{", headers={"Content-Type": "application/json"})

@@ -18,6 +18,7 @@ from drishtiksha.settings import ROOT
 FACE = (171.8, 60.4, 284.4, 172.9)
 
 
+@pytest.mark.slow
 def test_the_deciding_moment_is_measured_once(
     bench_of: Callable[..., Workbench], monkeypatch: pytest.MonkeyPatch
 ) -> None:

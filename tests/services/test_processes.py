@@ -38,7 +38,10 @@ from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.ui.shared.chart import seen_at
 from drishtiksha.ui.shared.shown import display_copy, gallery
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX"),
+]
 
 PORTRAIT = ROOT / "assets" / "portrait.jpg"
 PATIENCE_S = 240.0
@@ -153,7 +156,6 @@ def test_a_machine_that_stood_still_is_no_hang_of_its_worker(bench, monkeypatch)
     assert killed[0] - (1001.0 + 10 * keeping.HANG_S) == pytest.approx(keeping.HANG_S, abs=1)
 
 
-@pytest.mark.slow
 def test_kill_9_amid_ten_queued_jobs_three_times_loses_and_repeats_nothing(bench):
     whole = ended(bench, submitted(bench, "STURDY")).results[0]
     jobs = [submitted(bench, "STURDY") for _ in range(10)]
@@ -276,7 +278,6 @@ def children_of(process: int) -> list[str]:
     return [n for task in Path(f"/proc/{process}/task").glob("*/children") for n in task.read_text().split()]
 
 
-@pytest.mark.slow
 def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path):
     settings = bench.settings.model_copy(update={"data_dir": tmp_path / "data"})
     elsewhere = Workbench(settings, ModelManager(settings))  # never started, as a server on another machine
@@ -304,7 +305,6 @@ def test_the_worker_command_runs_the_jobs_of_a_server_elsewhere(bench, tmp_path)
     elsewhere.store.close()
 
 
-@pytest.mark.slow
 def test_devices_are_told_apart_without_torch_here():
     assert by_device_elsewhere(["cpu"]) == [["cpu"]]
     assert by_device_elsewhere(["cuda:7", "cpu", "cpu"]) == by_device(["cuda:7", "cpu"]) == [["cpu"], ["cuda:7"]]

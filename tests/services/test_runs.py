@@ -148,6 +148,7 @@ def by_evaluate(names: list[str], manager: ModelManager, folder: Path) -> Found:
     return [row["model"] for row in rows if row["p_fake"]], {line.split()[0]: line for line in lines}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surface", [by_job, by_rest, by_compare, by_report, by_evaluate], ids=lambda s: s.__name__[3:])
 def test_the_others_finish_and_each_failure_is_named(
     surface: Callable[[list[str], ModelManager, Path], Found], manager: ModelManager, tmp_path: Path
@@ -256,6 +257,7 @@ def evidence() -> Evidence:
     return Evidence.open(PORTRAIT, MediaLimits())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [name for name in SAID if name != "faces"])
 @pytest.mark.parametrize("kind", ["analyze", "stress"])
 def test_whatever_a_model_does_is_its_own_failure(

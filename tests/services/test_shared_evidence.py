@@ -60,6 +60,7 @@ def copies(bench: Workbench) -> list[Path]:
     return [path for path in bench.settings.data_root.rglob("original.*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_case_is_seen_and_examined_from_every_server(host, address):
     first, second = host("a"), host("b")
     case = first.seen_by(LOCAL).take(PORTRAIT, "portrait.jpg")
@@ -78,6 +79,7 @@ def test_a_case_is_seen_and_examined_from_every_server(host, address):
     assert first.seen_by(LOCAL).open(case.case_id).read().results
 
 
+@pytest.mark.slow
 def test_what_is_deleted_goes_everywhere(host, address, monkeypatch):
     first, second = host("a"), host("b")
     case = first.seen_by(LOCAL).take(PORTRAIT, "portrait.jpg")

@@ -25,6 +25,7 @@ def everything(accounts: Accounts) -> str:
         return str([session.execute(text(f"SELECT * FROM {table}")).all() for table in ("api_keys", "users")])
 
 
+@pytest.mark.slow
 def test_a_key_tells_whose_it_is_and_is_not_kept(accounts):
     key = accounts.add_key("newsroom", reviewer=True)
     holder = accounts.key_holder(key)

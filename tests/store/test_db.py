@@ -52,6 +52,7 @@ def test_many_may_open_an_empty_database_at_once(database_url, tmp_path):
         store.close()
 
 
+@pytest.mark.slow
 def test_many_processes_may_too(database_url, tmp_path):
     code = (
         "import sys; from pathlib import Path; from drishtiksha.store.db import open_store; "

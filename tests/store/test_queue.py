@@ -79,6 +79,7 @@ def test_no_job_is_given_to_two_threads(jobs, reopened):
     assert sorted(taken) == [f"{number:032x}" for number in range(20)]
 
 
+@pytest.mark.slow
 def test_no_job_is_given_to_two_processes(jobs, database_url, tmp_path):
     for number in range(30):
         add(jobs, number)
@@ -179,6 +180,7 @@ def test_one_job_that_was_let_go_is_found_beside_one_at_work(jobs):
     assert seen(jobs, working).state is JobState.RUNNING
 
 
+@pytest.mark.slow
 def test_the_job_of_a_process_that_ended_is_taken_over_at_once(jobs, database_url, tmp_path):
     job_id = add(jobs, 1)
     code = (

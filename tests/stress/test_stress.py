@@ -117,6 +117,7 @@ def test_every_sound_change_makes_a_file_that_can_be_read(change: object, tmp_pa
     assert heard.duration_s == pytest.approx(2.0, abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_picture_is_scored_after_every_change(altered: tuple[StressResult, list[ProgressEvent]]) -> None:
     result, told = altered
     assert [point.label for point in result.points] == [change.label for change in picture_changes()]
@@ -131,6 +132,7 @@ def test_a_picture_is_scored_after_every_change(altered: tuple[StressResult, lis
     assert [event.message for event in told[1:]] == [point.label for point in result.points]
 
 
+@pytest.mark.slow
 def test_a_clip_goes_down_the_ladder_and_a_voice_through_codecs(manager: ModelManager, short_clip: Path) -> None:
     seen = stress_of(manager, "FACE-BLEND-LITE-V1", short_clip)
     assert [point.label for point in seen.points] == [change.label for change in video_changes()]
@@ -139,6 +141,7 @@ def test_a_clip_goes_down_the_ladder_and_a_voice_through_codecs(manager: ModelMa
     assert [point.label for point in heard.points] == [change.label for change in sound_changes()]
 
 
+@pytest.mark.slow
 def test_of_a_long_clip_a_part_stands_in(
     manager: ModelManager, short_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +171,7 @@ def written(path: Path, greys: np.ndarray, sound: np.ndarray) -> Path:
     return media_factory.write_video(path, frames, 5, audio=(sound, 16_000))
 
 
+@pytest.mark.slow
 def test_sound_that_ends_before_the_part_is_left_away(tiny: ModelManager, tmp_path: Path) -> None:
     clip = written(tmp_path / "clip.mp4", np.linspace(60, 255, 120), media_factory.speech_like(3.0))
     result = stress_of(tiny, "EYES", clip)
@@ -266,6 +270,7 @@ def test_words_name_what_flips_and_to_what(manager: ModelManager) -> None:
     assert told[-1] == CAUTION
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_same_band(altered: tuple[StressResult, list[ProgressEvent]]) -> None:
     done = CliRunner().invoke(
         app, ["stress", str(ALTERED), "--model", "FACE-BLEND-LITE-V1", "--json", "--device", "cpu"]

@@ -120,6 +120,7 @@ def test_report_sidecar_and_card(place, manager, model):
     assert "| made/* | 0/8 |" in card
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_scores_in_the_repository_hold_no_more_than_needed(place, manager, model):
     publish(NAME, model, place, manager)
     with (place.models / "reports" / NAME / "scores.csv").open(encoding="utf-8-sig") as file:
@@ -129,6 +130,7 @@ def test_scores_in_the_repository_hold_no_more_than_needed(place, manager, model
     assert all(len(row["p_fake"]) <= 6 for row in rows)
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_the_model_still_loads_and_knows_its_reference(place, manager, model):
     publish(NAME, model, place, manager)
     manager.unload(NAME)
@@ -163,6 +165,7 @@ def test_the_key_follows_the_split_and_the_writer(model):
     assert heldout_key(model.package, split) != key
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_card_that_names_what_is_not_known(place, manager, model):
     (model.package / "card_template.md").write_text("$aucc")
     with pytest.raises(ConfigError, match=r"\$aucc.*Known: ap, auc"):
@@ -200,6 +203,7 @@ def test_a_reference_takes_one_file_of_a_source_and_group():
     assert (thinned[0], thinned[-1]) == (0.0, 1.0)
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_a_second_time_gives_the_same_files(place, manager, model):
     publish(NAME, model, place, manager)
     folder = place.models

@@ -27,6 +27,7 @@ def demo(desk: Desk) -> gr.Blocks:
     return blocks.build(desk.workbench)
 
 
+@pytest.mark.slow
 def test_the_page_is_built_without_heavy_libraries() -> None:
     code = (
         "import sys, app; heavy = {'torch', 'timm', 'transformers', 'librosa', 'matplotlib', 'torchvision', 'scipy'} & set(sys.modules);"
@@ -55,6 +56,7 @@ def test_a_page_without_a_link_asks_the_server_for_nothing(demo: gr.Blocks) -> N
     assert [fn.name for fn in demo.fns.values() for _, event in fn.targets if event == "load"] == []
 
 
+@pytest.mark.slow
 def test_the_queue_is_bounded_and_cannot_be_skipped(demo: gr.Blocks, desk: Desk) -> None:
     assert demo.api_open is False
     analyze = next(fn for fn in demo.fns.values() if fn.api_name == "analyze")
@@ -92,6 +94,7 @@ def test_nothing_is_reported_shared_or_recorded(desk: Desk, demo: gr.Blocks) -> 
     assert demo.analytics_enabled is False
 
 
+@pytest.mark.slow
 def test_players_do_not_re_encode(demo: gr.Blocks) -> None:
     for block in demo.blocks.values():
         if isinstance(block, gr.Video):
@@ -148,6 +151,7 @@ def test_each_tab_has_a_component_for_every_name_of_its_state(desk: Desk) -> Non
             assert module.build(desk, tab, *given).missing == frozenset(), module.__name__
 
 
+@pytest.mark.slow
 def test_a_link_that_is_shared_says_drishtiksha_and_nothing_of_the_case(demo: gr.Blocks, desk: Desk) -> None:
     from fastapi import FastAPI
     from fastapi.testclient import TestClient

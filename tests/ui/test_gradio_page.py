@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import gradio as gr
 import httpx
 import matplotlib
@@ -7,8 +10,24 @@ import pytest
 from gradio import blocks, networking, routes
 from gradio.state_holder import SessionState
 
+from drishtiksha.settings import ROOT
 from drishtiksha.ui.shared import gradio_page
 from drishtiksha.ui.shared.gradio_page import PAGE, work_round
+
+STUBS = """
+import sys
+opened = []
+sys.addaudithook(lambda event, args: event == "open" and str(args[0]).endswith(".pyi") and opened.append(args[0]))
+import drishtiksha.ui
+import gradio
+assert gradio.Button.click and gradio.Blocks.load, "events are there without"
+sys.exit(f"{len(opened)} stubs were opened" if opened else 0)
+"""
+
+
+def test_gradio_parses_and_writes_no_stubs_of_its_components() -> None:
+    run = subprocess.run([sys.executable, "-c", STUBS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def test_an_untouched_component_keeps_its_props() -> None:

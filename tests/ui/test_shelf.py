@@ -67,6 +67,7 @@ def test_a_card_says_state_source_and_what_is_missing(desk):
     assert 'data-action="unload"' not in text
 
 
+@pytest.mark.slow
 def test_loading_and_unloading(desk):
     told, models = last(desk, BRIGHT, "load")
     assert "loaded" in told

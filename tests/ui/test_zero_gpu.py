@@ -156,6 +156,7 @@ def evidence() -> Evidence:
     return Evidence.open(ROOT / "assets" / "clip_silent.mp4", MediaLimits())
 
 
+@pytest.mark.slow
 def test_a_run_is_told_step_by_step_in_values_that_can_be_pickled(manager: ModelManager, evidence: Evidence) -> None:
     told = list(steps((MODEL,), pickle.loads(pickle.dumps(evidence)), {}, "analyze", manager))
     assert [call for call, _ in told].count("answered") == 1
@@ -172,6 +173,7 @@ def test_a_run_that_nobody_reads_any_more_is_cancelled(manager: ModelManager, ev
     assert threading.active_count() <= before
 
 
+@pytest.mark.slow
 def test_what_a_model_raises_is_its_failure_and_ends_no_run(manager: ModelManager, evidence: Evidence) -> None:
     told = list(steps(("VOICE-SPOOF-LITE-V1", MODEL), evidence, {}, "analyze", manager))
     failed = [values for call, values in told if call == "failed"]
@@ -187,6 +189,7 @@ def test_how_long_a_gpu_is_asked_for_grows_with_the_work_and_is_bounded(evidence
     assert gpu_seconds(("A",) * 50, evidence, {}, "analyze") == MOST_S
 
 
+@pytest.mark.slow
 def test_where_spaces_is_not_on_zero_gpu_its_decorator_changes_nothing(
     manager: ModelManager, evidence: Evidence
 ) -> None:

@@ -409,6 +409,7 @@ def test_lists_nested_without_end_are_damaged_lists(tmp_path):
     assert not is_cut(tmp_path / "a.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [DEEP, LISTS, MANY_CALLS, LAUGHS], ids=["deep", "lists", "calls", "laughs"])
 @pytest.mark.parametrize("new_format", [True, False], ids=["zip", "old"])
 def test_pickles_beyond_all_bounds_are_refused_soon(tmp_path, program, new_format):

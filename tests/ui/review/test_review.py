@@ -150,6 +150,7 @@ def test_who_is_logged_in_writes_under_that_name_and_only_reviewers_do(desk: Des
     assert "<form" not in form.verdict_form(case, BOB)
 
 
+@pytest.mark.slow
 def test_only_reviewers_see_the_cases_of_others(desk: Desk, case: CaseFile) -> None:
     eve = Viewer(name="eve")
     assert "No case passes" in handlers.refresh(desk, "", "{}", eve)["queue"]
