@@ -68,6 +68,7 @@ def test_the_second_voice_is_found(manager):
     assert result.prediction is Prediction.FAKE
 
 
+@pytest.mark.slow
 def test_a_picture_without_its_end_marker_is_judged(manager):
     result = result_of(manager, "p_noeoi.jpg", FACES)
     assert result.p_fake is not None
@@ -106,6 +107,7 @@ def test_damaged_files_are_refused_with_their_format_and_reason(name):
         Evidence.open(CASES / "hostile" / name, MediaLimits())
 
 
+@pytest.mark.slow
 def test_a_stream_that_begins_in_the_midst_of_a_file_ends_nothing(manager):
     evidence = Evidence.open(CASES / "hostile" / "ats__flip0.003.ts", MediaLimits())
     assert evidence.media.frame_count == 36

@@ -230,6 +230,7 @@ def assert_light(statement: str, heavy: set[str]) -> None:
     assert ran.stdout.split() == [], f"{statement} imports these at once"
 
 
+@pytest.mark.slow
 def test_discovery_imports_nothing_heavy():
     files = sorted((ROOT / "drishtiksha/detectors").glob("*.py"))
     names = [f"drishtiksha.detectors.{path.stem}" for path in files if path.stem != "__init__"]

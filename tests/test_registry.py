@@ -38,6 +38,7 @@ def test_discovery_finds_the_embedded_detector_and_no_base_class():
     assert "Detector" not in found
 
 
+@pytest.mark.slow
 def test_discovery_imports_neither_torch_nor_gradio():
     code = (
         "import sys, drishtiksha.registry, drishtiksha.detectors.discovery as d; d.discover();"

@@ -177,6 +177,7 @@ def test_every_import_of_training_is_declared():
     )
 
 
+@pytest.mark.slow
 def test_an_undeclared_import_is_caught(tmp_path):
     (tmp_path / "module.py").write_text("import os, cv2\nfrom sklearn.metrics import auc\nfrom . import x\n")
     assert undeclared(tmp_path, set(RUNTIME)) == ["module.py imports sklearn"]

@@ -50,6 +50,7 @@ def looked_at(path: Path, detector: Any, **rest: Any) -> AnalysisResult:
     return analyze(Evidence.open(path, LIMITS), detector, explain=False, **rest)
 
 
+@pytest.mark.slow
 def test_both_sides_of_a_call_are_judged_as_alone(make, voice, tmp_path):
     detector = make("LoudnessDetector")
     left, right = voice, 0.3 * np.roll(voice, 12_000)

@@ -118,6 +118,7 @@ def told(frames: Any) -> list[tuple[int, float, bytes]]:
     return [(frame.index, frame.time_s, frame.image.tobytes()) for frame in frames]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whole", "open group", "hole", "cut off"])
 @pytest.mark.parametrize("spool_bytes", [10**9, 10 * 128 * 96 * 3], ids=["all fits", "ten frames fit"])
 def test_shared_frames_are_those_of_a_decode_of_ones_own(tmp_path, kind, spool_bytes):
@@ -169,6 +170,7 @@ def test_three_models_decode_once_and_answer_as_alone(make, decoded, clip):
     assert before > decoded() - before
 
 
+@pytest.mark.slow
 def test_faces_are_found_once_for_all_that_use_one_finder(make, monkeypatch):
     evidence = Evidence.open(ROOT / "assets" / "clip_silent.mp4", LIMITS)
     found, find = [], BlazeFaceFinder.find
@@ -292,6 +294,7 @@ def test_what_is_of_another_file_is_refused(make, tmp_path):
         analyze(other, make("BrightnessDetector"), shared=media)
 
 
+@pytest.mark.slow
 def test_memory_stays_small_however_many_frames_wait(tmp_path):
     size = (360, 640)
     clip = write_video(tmp_path / "a.mp4", (np.full((*size, 3), i % 255, np.uint8) for i in range(120)))

@@ -106,6 +106,7 @@ def hub(tmp_path, monkeypatch) -> Iterator[Path]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_data_set_of_the_hub_is_listed_fetched_and_evaluated(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("DRISHTIKSHA_CONFIG", str(written_config(tmp_path)))
     manager = ModelManager(load_settings())

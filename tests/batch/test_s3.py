@@ -78,6 +78,7 @@ def test_what_changed_in_the_bucket_is_judged_again_and_what_moved_is_not(manage
     assert run(manager, f"{stored}/set", tmp_path / "out") == {KNOWN: 3, "REAL": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "found"), [("set/*.png", 1), ("set/**/*.png", 4), ("set/a.png", 1), ("set/deep/", 3)]
 )
@@ -96,6 +97,7 @@ def test_a_data_set_is_evaluated_where_it_lies(manager, bucket, tmp_path):
     assert [score.file for score in done.scores] == ["fake/000.png", "fake/001.png", "real/000.png", "real/001.png"]
 
 
+@pytest.mark.slow
 def test_a_list_may_lie_in_a_bucket_and_may_name_addresses(manager, stored, tmp_path):
     labels = {"a.png": "real", "deep/er/b #1 50%25.png": "fake"}
     there = "".join(f"{name},{label}\n" for name, label in labels.items())

@@ -73,6 +73,7 @@ def test_several_files_give_a_list_and_one_bad_file_does_not_stop_the_others(tmp
     assert "text" in second["error"]
 
 
+@pytest.mark.slow
 def test_a_file_that_no_model_takes_does_not_stop_the_others(tmp_path, monkeypatch):
     from media_factory import speech_like, write_audio
 
@@ -128,6 +129,7 @@ def test_of_an_animation_only_the_first_picture_was_judged_and_it_says_so(tmp_pa
     assert any("first of the 4 pictures" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_explain_writes_pictures(tmp_path):
     done = run("predict", ASSETS / "portrait_altered.jpg", "-m", MODEL, "--explain", tmp_path / "why")
     assert done.exit_code == Exit.DONE, done.output
@@ -135,6 +137,7 @@ def test_explain_writes_pictures(tmp_path):
     assert picture.stat().st_size > 5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -228,6 +231,7 @@ def test_weights_verify_says_when_there_was_nothing_to_compare_with(tmp_path, mo
     assert "experimental" in run("models").output
 
 
+@pytest.mark.slow
 def test_what_the_score_is_worth_is_printed_and_in_the_json(tmp_path):
     done = run("predict", ASSETS / "portrait.jpg", "--model", MODEL, "--json", tmp_path / "r.json")
     result = AnalysisResult.model_validate_json((tmp_path / "r.json").read_text())

@@ -69,6 +69,7 @@ def test_a_whole_clip_scores_as_the_reference(loaded):
     assert heatmap.array().max() > 0.9
 
 
+@pytest.mark.slow
 def test_resampled_as_by_the_reference_a_clip_scores_the_same(loaded):
     folding = AudioMFTCRNNV1(loaded.config.model_copy(update={"resampling": "reference"})).load()
     result = folding.analyze(golden.clip("stage_360p.mp4"), explain=False)

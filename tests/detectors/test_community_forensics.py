@@ -52,6 +52,7 @@ def test_logits_are_those_of_the_published_network(published):
     assert logits.tolist() == pytest.approx(case["logits"], abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("array", ["portrait", "frame"])
 def test_pixels_and_the_logit_of_the_whole_path_are_the_published_ones(published, array):
     name, detector = published

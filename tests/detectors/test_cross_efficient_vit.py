@@ -81,6 +81,7 @@ def test_wrapped_files_load(tiny, wrapper, tmp_path):
     assert again.score(face) == tiny.score(face)
 
 
+@pytest.mark.slow
 def test_a_picture_gets_the_score_of_its_face_cut_out_of_it(tiny):
     path = ROOT / "assets" / "portrait.jpg"
     result = tiny.analyze(path)
@@ -95,6 +96,7 @@ def test_a_picture_gets_the_score_of_its_face_cut_out_of_it(tiny):
     assert result.p_fake == pytest.approx(float(tiny.score(tensor[None])[0]), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_no_face_is_no_answer(tiny):
     result = tiny.analyze(ROOT / "assets" / "no_face.mp4")
     assert (result.prediction, result.p_fake, result.gap) == (Prediction.INCONCLUSIVE, None, GapReason.NO_FACE)

@@ -27,6 +27,7 @@ def sample_of(case: dict) -> Sample:
     return Sample(0, frame=picture(case["picture"]), faces=(Face((0, 0, 1, 1), 1.0, landmarks=landmarks),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_published_key_finds_its_place_or_is_named_as_unused(name):
     detector = unloaded(DeepfakeBenchDetector, architecture=NETWORKS[name])

@@ -56,6 +56,7 @@ def test_every_published_key_finds_its_place(prefix):
     assert {key: tensor.shape for key, tensor in kept.items()} == {key: tensor.shape for key, tensor in wanted.items()}
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_the_reference():
     with torch.device("meta"):
         network = DistilDIRENetwork(32, 16)
@@ -144,6 +145,7 @@ def test_it_says_what_it_enlarged_and_what_it_cut_off(size, said):
     assert all(words in note for words, note in zip(said, notes, strict=True))
 
 
+@pytest.mark.slow
 def test_only_pictures(detector):
     assert detector.sampling(None) == FramePlan(count=1)
     with pytest.raises(WrongMediaKindError):
@@ -155,6 +157,7 @@ def test_nothing_judged_is_no_answer():
     assert unloaded().aggregate([SampleScore(index=0, gap=GapReason.DAMAGED)]).p_fake is None
 
 
+@pytest.mark.slow
 def test_without_its_noise_predictor_it_does_not_load(files, tmp_path):
     with pytest.raises(ConfigError, match="noise_predictor"):
         loaded(files, companions={})

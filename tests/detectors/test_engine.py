@@ -116,6 +116,7 @@ def test_a_changed_export_is_never_run(quick: Detector, folder: Path, monkeypatc
     assert b"catch" not in stored.read_bytes()
 
 
+@pytest.mark.slow
 def test_samples_of_another_shape_are_left_to_torch(quick: Detector) -> None:
     batch = torch.rand(2, 3, 20, 40)
     assert np.array_equal(quick.score(batch), plain_twin(quick).score(batch))

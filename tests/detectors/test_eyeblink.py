@@ -88,6 +88,7 @@ def test_half_a_pixel_of_its_landmarks_moves_the_score_more_than_it_differs_from
     assert abs(p_fake(0.5) - p_fake(0.0)) > 0.0101, "what was seen on a clip of 1080p"
 
 
+@pytest.mark.slow
 def test_every_tenth_frame_is_looked_at(published):
     plan = published.sampling(None)
     assert plan.choose(35) == [[0, 10, 20, 30]]
@@ -150,6 +151,7 @@ def test_on_the_shared_clip_as_the_reference(published):
     assert all(score.measures["ear"] < 0.45 for score in result.scores if score.p_fake is not None)
 
 
+@pytest.mark.slow
 def test_too_few_eyes_are_never_called_real(small):
     result = small.analyze(ROOT / "assets" / "no_face.mp4")
     assert (result.prediction, result.gap, result.confidence) == (Prediction.INCONCLUSIVE, GapReason.NO_FACE, None)

@@ -99,6 +99,7 @@ def test_resampled_as_by_the_reference_the_shared_clip_scores_the_same(name, pub
     assert result.p_fake == pytest.approx(golden.end_to_end(name)["p_fake"], abs=5e-5)
 
 
+@pytest.mark.slow
 def test_windows(name, small, tmp_path):
     result = of(name, small).analyze(recording(tmp_path / "a.wav", 3.7), explain=False)
     starts = [score.time_s for score in result.scores]
@@ -115,6 +116,7 @@ def test_windows(name, small, tmp_path):
     assert bool(result.notes) == (name == "SCATTERING-WAVE-V1")
 
 
+@pytest.mark.slow
 def test_silence_is_a_gap_and_never_a_verdict(name, small, tmp_path):
     silent = of(name, small).analyze(recording(tmp_path / "a.wav", 3.0, silent=(0, 3)))
     assert silent.prediction is Prediction.INCONCLUSIVE

@@ -165,6 +165,7 @@ def test_averages_take_the_place_of_parameters_and_of_nothing_else(small):
         with_averages(dict(sorted(before.items())), stand_ins.averages_of(small))
 
 
+@pytest.mark.slow
 def test_the_loaded_network_thinks_as_the_published_weights_and_averages_do(detector, small):
     averaged = MFFMoENetwork(SMALL["experts"]).eval()
     averaged.load_state_dict(with_averages(small.state_dict(), stand_ins.averages_of(small)))

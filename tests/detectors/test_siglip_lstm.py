@@ -161,6 +161,7 @@ def test_damaged_frames_leave_out_their_windows(tmp_path):
     assert not any(start < 40 and end >= 60 for start, end in spans)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", [275, 18_000])
 @pytest.mark.parametrize("lost", [1, 3, 30])
 def test_a_file_that_breaks_off_is_still_judged_on_all_its_length(tmp_path, total, lost):

@@ -75,6 +75,7 @@ def test_a_whole_clip_scores_as_the_reference(loaded):
     assert result.heatmaps[0].method == "time-frequency"
 
 
+@pytest.mark.slow
 def test_resampled_as_by_the_reference_a_clip_scores_the_same(loaded):
     name, detector = loaded
     folding = type(detector)(detector.config.model_copy(update={"resampling": "reference"})).load()

@@ -168,6 +168,7 @@ def test_any_frame_rate_becomes_25_a_second(small, fps):
     assert np.abs(places / fps - np.arange(len(places)) / min(fps, 25)).max() < 0.5 / fps + 1e-9
 
 
+@pytest.mark.slow
 def test_a_clip_is_measured_and_not_judged(small):
     result = small.analyze(CLIP)
     assert (result.prediction, result.p_fake, result.confidence) == (Prediction.INCONCLUSIVE, None, None)

@@ -76,6 +76,7 @@ def test_the_highest_piece_counts_and_the_reader_is_told(detector):
     assert "80%" in note
 
 
+@pytest.mark.slow
 def test_edits_are_shown_as_far_as_they_are_reliable_beside_the_reliability(detector):
     frame = np.random.default_rng(1).integers(0, 256, (96, 240, 3), np.uint8)
     score = SampleScore(index=0, p_fake=0.6, measures={"piece": 1.0})

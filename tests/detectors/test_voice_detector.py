@@ -151,6 +151,7 @@ def test_a_full_window_of_speech_goes_in_as_it_is(detector, speech):
     assert torch.allclose(tensor[:1000], preprocess_voice(window)[:1000], atol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("explain", ["auto", "occlusion"])
 def test_the_heatmap_lies_on_the_speech(weights, tmp_path, sentence, explain):
     detector = detector_on(weights, explain=explain).load()

@@ -110,6 +110,7 @@ def small(request, tmp_path_factory) -> Detector:
     return cls(cls.Config(**base, **fields)).load()
 
 
+@pytest.mark.slow
 def test_speech_is_scored_window_by_window_and_silence_is_a_gap(small, tmp_path):
     clip = read_audio(ROOT / "assets" / "clip_with_sound.mp4", RATE, limits=MediaLimits())
     spoken = np.tile(clip[round(0.16 * RATE) : round(3.46 * RATE)], 2)

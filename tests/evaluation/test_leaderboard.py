@@ -262,6 +262,7 @@ def test_a_folder_without_a_report(tmp_path):
         leaderboard([tmp_path], ".md")
 
 
+@pytest.mark.slow
 def test_curves_are_drawn(results):
     assert {"roc.png", "det.png", "reliability.png"} <= {path.name for path in results[0].iterdir()}
 
@@ -281,6 +282,7 @@ def run(*arguments: object):
     return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_commands(results, tmp_path, monkeypatch):
     monkeypatch.setattr(paired, "DRAWS", 20)
     both, third, _ = results

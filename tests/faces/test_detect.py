@@ -40,6 +40,7 @@ def assert_in_frame(face: Face, frame: np.ndarray) -> None:
     assert 0 <= y0 < y1 <= frame.shape[0]
 
 
+@pytest.mark.slow
 def test_finds_the_one_face_of_almost_every_portrait(finder: BlazeFaceFinder, shared: Path) -> None:
     found = []
     for path in sorted((shared / "data/portraits").glob("*.jpg"))[::20]:

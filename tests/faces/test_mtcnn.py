@@ -214,6 +214,7 @@ def test_missing_and_damaged_weights_are_told(tmp_path: Path) -> None:
         MTCNNFinder(tmp_path)
 
 
+@pytest.mark.slow
 def test_importing_the_finder_and_the_tracks_leaves_torch_alone() -> None:
     code = "import sys, drishtiksha.faces.tracks, drishtiksha.faces.mtcnn; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -86,6 +86,7 @@ def test_of_crops_of_portraits_nearly_all_are_found(
     assert np.mean(found) >= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finder", ["blazeface", "mtcnn"])
 def test_no_face_is_seen_where_there_is_none(request: pytest.FixtureRequest, finder: str, shared: Path) -> None:
     """Among others in what portraits show below the chin."""

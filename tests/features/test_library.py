@@ -39,6 +39,7 @@ def test_others_wait_until_its_compiled_parts_are_there(cache_home: Path, monkey
         assert library.guard_file().is_relative_to(cache_home)
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_is_no_obstacle(cache_home: Path) -> None:
     cache_home.write_text("a file where the folder would be")
     assert library.librosa.__wrapped__() is sys.modules["librosa"]

@@ -70,6 +70,7 @@ def test_where_the_time_is_up_it_is_told_how_far_it_got(cut: Evidence) -> None:
     assert found.until_s == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the shared clips are not beside this checkout")
 def test_cuts_of_a_real_clip() -> None:
     stage = Evidence.open(CLIPS / "stage_360p.mp4", LIMITS)

@@ -36,6 +36,7 @@ def sample(kind: str, folder: Path) -> Path:
     return write_video(path, coded_frames(8)) if kind == "mp4" else picture(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tiff", "wav", "mp4"])
 def test_whatever_is_changed_the_answer_is_a_file_or_a_sentence(kind, tmp_path):
     content, rng, path = sample(kind, tmp_path).read_bytes(), random.Random(kind), tmp_path / f"changed.{kind}"

@@ -52,6 +52,7 @@ def pictures() -> list[Image.Image]:
     return [portrait.resize((320, 320)), portrait.resize((161, 241)).convert("L"), collage]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SAVINGS)
 def test_sound_files_have_no_fault(pictures, tmp_path: Path, suffix: str) -> None:
     for number, picture in enumerate(pictures):
@@ -189,6 +190,7 @@ def test_a_low_score_of_damaged_data_clears_nothing(tmp_path: Path) -> None:
     assert "damaged" in damaged.reason
 
 
+@pytest.mark.slow
 def test_a_face_without_detail_is_not_cleared(tmp_path: Path) -> None:
     """Blocks of one colour each in place of the face, as of a JPEG whose coefficients are lost; all else is as it was."""
     model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")

@@ -174,6 +174,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals of POSIX")
 def test_a_process_that_stood_still_has_not_stalled() -> None:
     command = [sys.executable, "-c", FROZEN, "0.2"]

@@ -179,6 +179,7 @@ def test_what_is_no_picture_at_all_is_refused_for_its_origin_too(tmp_path: Path)
         Evidence.open(tmp_path / "a.jpg", MediaLimits(), decodable=False)
 
 
+@pytest.mark.slow
 def test_coverage_counts_what_is_not_there(tmp_path: Path) -> None:
     model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")
     content = PORTRAIT.read_bytes()

@@ -43,6 +43,7 @@ def test_filters_are_the_published_ones(stages, waveform):
     assert np.array_equal(waveform[0, -2000:].numpy(), stages["waveform_tail_f32"])
 
 
+@pytest.mark.slow
 def test_each_stage_and_the_logits_are_the_published_networks(network, stages, waveform):
     kept = {key.removeprefix(f"{network.stage}_"): value for key, value in stages.items()}
     with torch.inference_mode():

@@ -42,6 +42,7 @@ def test_every_published_key_is_used_or_named_as_unused(published):
     assert left == blocks | heads | classifiers
 
 
+@pytest.mark.slow
 def test_both_checkpoints_of_the_reference_have_the_same_layout(published):
     assert golden.load("CROSS-EFFICIENT-VIT-IMG")["state_dict"] == golden.load(NAME)["state_dict"]
 

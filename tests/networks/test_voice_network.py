@@ -96,6 +96,7 @@ def test_low_sounds_come_first(network: VoiceSpoofNetwork) -> None:
     assert abs(int(rows.argmax()) - 15) <= 1
 
 
+@pytest.mark.slow
 def test_learns_a_tone_in_bfloat16() -> None:
     torch.manual_seed(0)
     network = VoiceSpoofNetwork(16, (16, 32)).train()

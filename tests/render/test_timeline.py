@@ -169,6 +169,7 @@ def test_a_long_recording_has_no_more_moments_than_can_be_seen() -> None:
     assert line.p_fake.max() > 0.6
 
 
+@pytest.mark.slow
 def test_pyplot_is_not_used() -> None:
     code = (
         "import sys; from sample_results import result; from drishtiksha.render.timeline import timeline_png;"

@@ -73,6 +73,7 @@ def test_a_bundle_holds_report_results_pictures_and_their_hashes(real, packed):
     assert [path.name for path in packed.parent.iterdir()] == [packed.name], "no draft is left"
 
 
+@pytest.mark.slow
 def test_an_untouched_bundle_is_identical(packed):
     found = verify(packed, own_key=FINGERPRINT)
     assert found.state is State.IDENTICAL
@@ -332,6 +333,7 @@ def test_what_cannot_be_run_again_is_not_called_identical(real, packed):
     assert "--evidence" in told(verify(packed, None, absent))
 
 
+@pytest.mark.slow
 def test_the_original_goes_along_when_asked_for(real, tmp_path):
     path = bundle.write(real.case, real.evidence, tmp_path / "b.zip", KEY, include_evidence=True)
     assert contents(path)["evidence/original.mp4"] == real.evidence.path.read_bytes()
@@ -355,6 +357,7 @@ def with_original(real, tmp_path) -> Path:
     return bundle.write(real.case, real.evidence, tmp_path / "original.zip", KEY, include_evidence=True)
 
 
+@pytest.mark.slow
 def test_no_place_for_temporary_files_is_no_forgery(with_original, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(ReportError, match=r"original\.zip could not be checked.*No such file") as caught:
@@ -362,6 +365,7 @@ def test_no_place_for_temporary_files_is_no_forgery(with_original, tmp_path, mon
     assert not isinstance(caught.value, BundleError)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_no_forgery(with_original, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

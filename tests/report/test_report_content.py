@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 import sample_case
 import sample_results
 from PIL import Image
@@ -39,6 +40,7 @@ def headline(*results):
     return content.build(sample_case.case(results=results, stress=(), reviews=())).machine
 
 
+@pytest.mark.slow
 def test_disagreement_is_told_and_never_averaged():
     found = headline(WEAK, STRONG, NONE)
     assert (found.title, found.tone, found.glyph) == ("Strong signs of manipulation", "strong", "▲▲▲")
@@ -47,6 +49,7 @@ def test_disagreement_is_told_and_never_averaged():
     assert [one for one in remarks if "contradict each other" in one and "B found some, C found none" in one]
 
 
+@pytest.mark.slow
 def test_an_experimental_detector_makes_no_headline():
     assert headline(NONE, EXPERIMENTAL).title == "No signs found"
     assert headline(EXPERIMENTAL).title == "Nothing to judge"
@@ -84,6 +87,7 @@ def test_page_one_tells_error_rate_judged_span_and_blind_spots():
         assert DISCLAIMER in text
 
 
+@pytest.mark.slow
 def test_the_key_picture_is_of_what_has_signs(real):
     suspicious = content.build(real.case, real.evidence)
     assert suspicious.answer.heatmaps

@@ -104,6 +104,7 @@ def test_names_in_any_script_are_shown_as_far_as_the_font_goes(name):
         assert "The HTML form of this report shows both as they were written." in text
 
 
+@pytest.mark.slow
 def test_very_long_texts_go_over_pages():
     words = "A very long story. " * 700
     case = sample_case.case(

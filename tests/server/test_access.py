@@ -41,6 +41,7 @@ def test_every_route_asks_for_a_key(locked, picture):
         assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.slow
 def test_both_headers_carry_a_key_until_it_is_revoked(locked):
     key = accounts(locked).add_key("ana")
     with served(locked) as client:
@@ -70,6 +71,7 @@ def test_a_wrong_key_is_refused_even_where_none_is_needed(client):
     assert client.get("/api/models", headers={"Authorization": "Basic YTpi"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_two_users_do_not_see_each_other_and_a_reviewer_sees_both(locked, picture):
     keys = {name: accounts(locked).add_key(name, reviewer=name == "rev") for name in ("ana", "ben", "rev")}
     headers = {name: {"X-API-Key": key} for name, key in keys.items()}

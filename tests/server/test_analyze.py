@@ -54,6 +54,7 @@ def test_whoever_does_not_wait_gets_a_job_to_look_at(client, picture):
     assert [result["model_name"] for result in done["results"]] == [BRIGHT, SLOW]
 
 
+@pytest.mark.slow
 def test_waiting_ends_at_its_time_and_the_job_goes_on(client, video):
     data = {"model": SLOW, "wait": "true", "wait_s": "0.3"}
     response = client.post("/api/analyze", files={"file": ("v.mp4", video)}, data=data)
@@ -70,6 +71,7 @@ def test_without_a_model_all_that_fit_give_one_answer(client, picture):
     assert Answer.model_validate_json(kept.content) == answer
 
 
+@pytest.mark.slow
 def test_an_answer_says_who_is_still_at_work(client, video):
     view = client.post("/api/analyze", files={"file": ("v.mp4", video)}).json()
     assert view["answer"] is None
@@ -156,6 +158,7 @@ def test_fields_that_cannot_be_used_are_named(client, picture, tmp_path, data, p
     assert leftovers(client, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_text_that_calls_itself_a_video_is_no_case(client, tmp_path):
     files = {"file": ("news.mp4", b"this is no video\n" * 1000)}
     refused(client.post("/api/analyze", files=files), 422, "unreadable_media")
@@ -313,6 +316,7 @@ def test_a_full_queue_leaves_no_case_behind(app_of, video, picture):
         assert len(client.get("/api/cases").json()) == 2
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_told_before_the_body_is_read_with_the_time_that_the_next_job_takes(app_of, video, picture):
     with served(app_of(max_queue=1)) as client:
         known = client.post(

@@ -76,6 +76,7 @@ def test_filters(client, case_id, query, count):
     assert len(client.get(f"/api/cases?{query}").json()) == count
 
 
+@pytest.mark.slow
 def test_a_filter_that_is_none_is_refused(client):
     refused(client.get("/api/cases?prediction=PERHAPS"), 422, "bad_request")
     refused(client.get("/api/cases?limit=0"), 422, "bad_request")
@@ -121,6 +122,7 @@ def test_strangers_reach_a_case_by_its_id_and_see_no_list(app_of, picture):
         refused(client.get("/api/cases"), 401, "key_required")
 
 
+@pytest.mark.slow
 def test_a_frame_is_looked_at_through_a_filter_and_scenes_are_listed(client, video, tmp_path):
     case_id = client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": BRIGHT}).json()["case_id"]
     look = f"/api/cases/{case_id}/look"

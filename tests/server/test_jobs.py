@@ -44,6 +44,7 @@ def test_events_tell_the_progress_and_the_end(client, video):
     assert last["state"] == "done"
 
 
+@pytest.mark.slow
 def test_events_of_an_ended_job_are_its_end_at_once(client, video):
     job_id = started(client, video)
     until_ended(client, job_id)
@@ -51,6 +52,7 @@ def test_events_of_an_ended_job_are_its_end_at_once(client, video):
         assert [name for name, _ in events(response)] == ["ended"]
 
 
+@pytest.mark.slow
 def test_closing_the_stream_does_not_stop_the_job(client, video):
     job_id = started(client, video)
     with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
@@ -115,6 +117,7 @@ def test_what_is_not_there_is_said_in_words(client, method, path):
     refused(client.request(method, f"/api/jobs/nonsense{path}"), 422, "bad_request")
 
 
+@pytest.mark.slow
 def test_only_so_many_watch_at_once(client, video, monkeypatch):
     monkeypatch.setattr(jobs, "WATCHERS_AT_ONCE", 1)
     job_id = started(client, video)

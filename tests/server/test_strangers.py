@@ -66,12 +66,14 @@ def test_a_cookie_owns_what_it_sent_and_a_link_only_reads(public, stranger, vide
     refused(stranger.get(case), 404, "case_gone")
 
 
+@pytest.mark.slow
 def test_the_cookie_is_random_and_out_of_reach_of_scripts(public):
     given = httpx.get(public[1].base_url.join("/api/models")).headers["set-cookie"]
     assert {"HttpOnly", "Path=/", "SameSite=Lax"} <= set(given.split("; "))
     assert len(given.partition(";")[0]) == len(COOKIE) + 44
 
 
+@pytest.mark.slow
 def test_on_a_space_the_cookie_is_kept_within_the_frame_of_another_site(app_of, monkeypatch):
     monkeypatch.setenv("SPACE_ID", "somebody/drishtiksha")
     with served(app_of(public=True)) as client:

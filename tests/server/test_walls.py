@@ -154,6 +154,7 @@ def leaks(text: str) -> bool:
     return "root:" in text or "SECRET" in text or "PRIVATE KEY" in text
 
 
+@pytest.mark.slow
 def test_another_site_starts_no_event(page) -> None:
     _, client = page
     bad = {"Origin": "https://evil.example"}
@@ -191,6 +192,7 @@ def test_the_page_says_who_may_frame_it_and_what_it_may_load(app_of, monkeypatch
     assert headers["referrer-policy"] == "same-origin"
 
 
+@pytest.mark.slow
 def test_the_page_is_sent_compressed_to_whoever_takes_it_so(page) -> None:
     _, client = page
     sizes = {}
@@ -219,6 +221,7 @@ def test_the_page_alone_stands_behind_the_same_walls(monkeypatch) -> None:
     assert codes == [200] * 10 + [429]
 
 
+@pytest.mark.slow
 def test_bodies_that_no_page_sends_are_refused_before_they_are_read(app_of, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "made" / "at the first upload"))
     app = app_of(limits=MediaLimits(max_bytes=1_000_000))

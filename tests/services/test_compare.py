@@ -47,6 +47,7 @@ def manager(tmp_path, monkeypatch):
         yield manager_of(models, tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_the_scores_are_those_of_separate_runs_and_the_file_is_decoded_once(manager, monkeypatch):
     evidence = Evidence.open(CLIP, MediaLimits())
     alone = [analyze(evidence, manager.load_model(name)) for name in THREE]

@@ -79,6 +79,7 @@ def test_key_frames_are_the_first_frames_of_the_scenes(
     assert Looks(LIMITS).key_frames(evidence, folder) == found, "they are looked for once"
 
 
+@pytest.mark.slow
 def test_all_of_it_goes_with_the_case(bench_of, clip: Path) -> None:
     bench = bench_of(start=False)
     case = bench.seen_by(LOCAL).take(clip, "v.mp4")

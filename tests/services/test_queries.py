@@ -30,6 +30,7 @@ def ran(bench: Workbench, models: list[str]) -> str:
     return job_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [1, 20])
 def test_a_waiting_and_a_running_job_cost_a_handful_of_statements(bench_of, ahead):
     bench = bench_of(max_queue=100)
@@ -46,6 +47,7 @@ def test_a_waiting_and_a_running_job_cost_a_handful_of_statements(bench_of, ahea
     assert look(bench, done, JobState.DONE) <= POLL
 
 
+@pytest.mark.slow
 def test_polls_of_many_jobs_share_a_query_and_each_adds_one(bench_of, monkeypatch):
     monkeypatch.setattr(board, "FRESH_S", 60.0)
     bench = bench_of(start=False, max_queue=100)
@@ -101,6 +103,7 @@ def test_the_queries_of_a_poll_are_answered_by_an_index(bench_of, database_url):
     assert not [step for step in plans if step.startswith("SCAN jobs") or step.startswith("SCAN cases")], plans
 
 
+@pytest.mark.slow
 def test_a_case_is_read_in_as_many_statements_whatever_was_found(bench):
     costs = []
     for models in (["BRIGHT"], ["BRIGHT", "GATED"]):

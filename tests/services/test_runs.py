@@ -346,6 +346,7 @@ def test_memory_that_is_short_while_loading_is_said_so(
     assert list(found.answers) == ["GOOD"]
 
 
+@pytest.mark.slow
 def test_a_run_imports_nothing_of_the_web_side() -> None:
     import subprocess
     import sys

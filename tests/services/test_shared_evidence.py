@@ -95,6 +95,7 @@ def test_what_is_deleted_goes_everywhere(host, address, monkeypatch):
     assert copies(first) == []
 
 
+@pytest.mark.slow
 def test_a_deletion_on_a_server_that_has_no_copy_can_be_taken_back(host, address, monkeypatch):
     first, second = host("a"), host("b")
     case_id = first.seen_by(LOCAL).take(PORTRAIT, "portrait.jpg").case_id

@@ -103,6 +103,7 @@ def test_nothing_that_can_run_is_told_before_it_is_queued(bench):
     assert ended(bench, bench.seen_by(LOCAL).open(case.case_id).submit(["ABSENT"])).state is JobState.FAILED
 
 
+@pytest.mark.slow
 def test_evidence_that_was_altered_is_not_analysed(bench):
     case = bench.seen_by(LOCAL).take(CLIP, "clip.mp4")
     path = bench.seen_by(LOCAL).open(case.case_id).evidence().path
@@ -146,6 +147,7 @@ def test_a_cancelled_job_can_be_tried_again_and_a_done_one_not(bench):
         bench.seen_by(LOCAL).retry(job_id)
 
 
+@pytest.mark.slow
 def test_a_stopped_server_puts_its_job_back_and_another_goes_on(bench_of, gate, tmp_path):
     first = bench_of()
     case = first.seen_by(LOCAL).take(SILENT, "clip.mp4")
@@ -161,6 +163,7 @@ def test_a_stopped_server_puts_its_job_back_and_another_goes_on(bench_of, gate, 
     assert sorted(set(counted(tmp_path / "counted"))) == list(range(12))
 
 
+@pytest.mark.slow
 def test_interactive_jobs_go_before_batch_ones_and_one_runs_at_a_time(bench, gate):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     running = bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"])
@@ -321,6 +324,7 @@ def test_somebody_elses_case_is_as_gone_as_a_deleted_one(bench):
     )
 
 
+@pytest.mark.slow
 def test_filters(bench):
     dark, bright = bench.seen_by(LOCAL).take(SILENT, "a.mp4"), bench.seen_by(LOCAL).take(PORTRAIT, "b.jpg")
     for case in (dark, bright):
@@ -358,6 +362,7 @@ def test_a_word_once_said_is_never_changed(bench):
     assert bench.seen_by(LOCAL).open(case.case_id).reviews() == [first, second]
 
 
+@pytest.mark.slow
 def test_a_stress_test_is_a_job_too(bench):
     case = bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg")
     folder, during = bench.settings.cases_dir / case.case_id, set()

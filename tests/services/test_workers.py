@@ -55,6 +55,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return fail_once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["claim", "take_over", "end"])
 def test_a_database_that_was_away_stops_no_worker(bench_of, away, monkeypatch, name):
     monkeypatch.setattr(queue, "DEAD_S", 1.0)
@@ -71,6 +72,7 @@ def test_a_database_that_was_away_stops_no_worker(bench_of, away, monkeypatch, n
     assert bench.working
 
 
+@pytest.mark.slow
 def test_workers_that_are_started_again_take_up_what_they_put_back(bench, gate, tmp_path):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"])
@@ -85,6 +87,7 @@ def test_workers_that_are_started_again_take_up_what_they_put_back(bench, gate, 
     assert ended(bench, job_id).state is JobState.DONE
 
 
+@pytest.mark.slow
 def test_a_worker_that_outlives_its_stop_does_not_go_on_beside_the_next_one(bench, gate, monkeypatch):
     monkeypatch.setattr(workers, "STOP_S", 0.01)
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
@@ -132,6 +135,7 @@ def test_all_names_of_one_device_share_a_thread(bench_of, manager):
     assert names == ({"worker auto", "worker cpu"} if gpu else {"worker auto"})
 
 
+@pytest.mark.slow
 def test_no_path_of_the_server_is_told(bench, manager):
     last = ended(
         bench, bench.seen_by(LOCAL).open(bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id).submit(["ABSENT"])

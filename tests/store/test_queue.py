@@ -48,6 +48,7 @@ def late(jobs: Jobs) -> None:
         session.execute(text("UPDATE jobs SET beat = :then"), {"then": time.time() - DEAD_S - 1})
 
 
+@pytest.mark.slow
 def test_the_oldest_interactive_one_goes_first(jobs):
     batch, first, second = add(jobs, 1, batch=True), add(jobs, 2), add(jobs, 3)
     claimed = [jobs.queue.claim(["cpu"]) for _ in range(4)]
@@ -63,6 +64,7 @@ def test_a_worker_takes_the_jobs_of_its_device_and_one_those_of_a_device_that_is
     assert jobs.queue.claim(["cpu"], others=["cuda"]).job_id == gone
 
 
+@pytest.mark.slow
 def test_no_job_is_given_to_two_threads(jobs, reopened):
     for number in range(20):
         add(jobs, number)

@@ -214,6 +214,7 @@ def test_a_copy_needs_a_frame(tmp_path: Path) -> None:
             write_video(tmp_path / "copy.mp4", [], crf=23, sound=sound)
 
 
+@pytest.mark.slow
 def test_a_copy_that_cannot_be_examined_is_left_out_and_said_to_be(manager: ModelManager) -> None:
     portrait = ASSETS / "portrait.jpg"
     limits = MediaLimits(max_bytes=portrait.stat().st_size + 1)
@@ -230,6 +231,7 @@ def test_a_copy_that_cannot_be_examined_is_left_out_and_said_to_be(manager: Mode
     assert result.sentences[-1] == CAUTION
 
 
+@pytest.mark.slow
 def test_nothing_to_judge_is_no_band(manager: ModelManager, tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.fromarray(np.full((300, 300, 3), 128, np.uint8)).save(path)
@@ -239,6 +241,7 @@ def test_nothing_to_judge_is_no_band(manager: ModelManager, tmp_path: Path) -> N
     assert any("no band of scores" in sentence for sentence in result.sentences)
 
 
+@pytest.mark.slow
 def test_it_stops_when_asked_and_refuses_the_wrong_kind(manager: ModelManager) -> None:
     token = CancelToken()
 

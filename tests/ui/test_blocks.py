@@ -77,6 +77,7 @@ def test_the_next_file_is_taken_also_while_the_one_that_was_left_is_let_go(demo:
     assert taking.trigger_mode == "multiple", "else the page drops a second event of a kind that has not ended"
 
 
+@pytest.mark.slow
 def test_temporary_files_outlive_a_running_job_but_not_the_retention(demo: gr.Blocks, desk: Desk) -> None:
     assert demo.delete_cache is not None
     _, age = demo.delete_cache
@@ -130,6 +131,7 @@ def test_fonts_and_style_ask_nobody() -> None:
         assert not re.search(r"https?://|@import", path.read_text()), path.name
 
 
+@pytest.mark.slow
 def test_where_strangers_use_the_page_nobody_sees_a_list_of_cases(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def tabs(**settings: object) -> list[str]:
         desk.workbench.settings = desk.settings.model_copy(update=settings)
@@ -144,6 +146,7 @@ def test_where_strangers_use_the_page_nobody_sees_a_list_of_cases(desk: Desk, mo
     assert (settings.public, settings.manage_models) == (True, False)
 
 
+@pytest.mark.slow
 def test_each_tab_has_a_component_for_every_name_of_its_state(desk: Desk) -> None:
     for module, linked in ((analyze, True), (compare, True), (review, False)):
         with gr.Blocks(), gr.Tab("Tab") as tab:

@@ -37,6 +37,7 @@ def test_the_endpoint_answers_though_the_case_was_deleted_meanwhile(
     assert answer["prediction"] == "FAKE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "words"), [("NOPE", "No model is called"), (ABSENT, "absent.pt")])
 def test_the_endpoint_fails_with_a_sentence(desk: Desk, upload, bright_picture: Path, model: str, words: str) -> None:
     with pytest.raises(gr.Error, match=words):

@@ -25,6 +25,7 @@ sys.exit(f"{len(opened)} stubs were opened" if opened else 0)
 """
 
 
+@pytest.mark.slow
 def test_gradio_parses_and_writes_no_stubs_of_its_components() -> None:
     run = subprocess.run([sys.executable, "-c", STUBS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

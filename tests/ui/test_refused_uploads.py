@@ -37,6 +37,7 @@ def test_a_file_that_cannot_be_shown_is_gone(
         assert not root.is_dir() or list(root.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_second_file_of_a_comparison_is_asked_for_too(desk: Desk, bright_picture: Path) -> None:
     ada, ben = Viewer(name="ada"), Viewer(name="ben")
     mine, theirs = (desk.take(bright_picture, "bright.png", who).case_id for who in (ada, ben))

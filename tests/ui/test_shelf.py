@@ -189,6 +189,7 @@ def test_what_is_told_is_escaped_once(desk_online, monkeypatch):
     assert "it&#39;s &lt;odd&gt;" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "action"), [(BRIGHT, "delete"), ("stranger", "load"), (None, None)])
 def test_nothing_else_can_be_asked_for(desk, name, action):
     last(desk, name, action)

@@ -42,6 +42,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk_on) -> Iterator[D
             yield desk
 
 
+@pytest.mark.slow
 def test_a_recording_is_examined_drawn_and_shown(desk: Desk, tmp_path: Path) -> None:
     speech = read_audio(CLIP, RATE, limits=MediaLimits())
     wave = np.concatenate([speech, np.zeros(3 * RATE, np.float32), speech])

@@ -424,6 +424,7 @@ def test_pickles_beyond_all_bounds_are_refused_soon(tmp_path, program, new_forma
     assert time.process_time() - started < 5
 
 
+@pytest.mark.slow
 def test_thousands_of_tensors_are_no_depth(tmp_path):
     many = {f"layers.{i}.{name}": torch.zeros(1) for i in range(1500) for name in ("weight", "bias", "running_mean")}
     torch.save(many, tmp_path / "net.pth")

@@ -619,6 +619,7 @@ def test_a_full_disk_is_reported_while_the_hub_sends(hub, destination):
         pull(FILE, destination)
 
 
+@pytest.mark.slow
 def test_the_environment_of_the_hub_holds(hub, destination):
     """As a user sets it: in the environment of a process of its own."""
     hub.gated = True

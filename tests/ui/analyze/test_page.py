@@ -57,6 +57,7 @@ def held(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Even
     go_on.set()
 
 
+@pytest.mark.slow
 def test_dropping_a_file_is_the_whole_task(desk: Desk, upload: Any, bright_picture: Path) -> None:
     path = upload(bright_picture, "bright.png")
     updates = list(handlers.take_upload(desk, str(path), LOCAL))
@@ -163,6 +164,7 @@ def test_what_can_be_run_again_is_live_once_a_detector_is_chosen_and_nothing_is_
     assert "Choose" not in one["again_status"]
 
 
+@pytest.mark.slow
 def test_stop_and_going_on(desk: Desk, clip: Path, held: threading.Event) -> None:
     stream = handlers.take(desk, clip, LOCAL)
     job_id = next(stream)["job"]
@@ -293,6 +295,7 @@ def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_a_slow_detector_waits_for_a_click(desk: Desk, slow: str, bright_picture: Path) -> None:
     page = dropped(desk, bright_picture)
     assert 'data-state="signs"' in page["answer"]
@@ -340,6 +343,7 @@ def test_one_click_runs_the_recommended_ones(desk: Desk, slow: str, bright_pictu
     assert 'data-models="A\nB\nC">Also run all 3 (3 to 6 min)<' in told
 
 
+@pytest.mark.slow
 def test_one_of_several_tracks_is_examined_alone(desk: Desk, tmp_path: Path) -> None:
     dark, bright = (
         write_video(tmp_path / f"{level}.mkv", [np.full((96, 128, 3), level, np.uint8)] * 20) for level in (60, 230)

@@ -122,6 +122,7 @@ def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     assert update["history"].count("<li><p>") + update["history"].count("dk-replaced") == 3, "nothing is taken away"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "told"),
     [
