@@ -10,6 +10,9 @@ from types import ModuleType
 # Gradio reads these when it is imported: nothing may be reported to anyone.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# At its first event, while everybody waits, it asks matplotlib how it draws, which imports all that it could draw with (0.4 s)
+# where nobody has said.
+os.environ.setdefault("MPLBACKEND", "agg")
 
 
 class _WithoutStubs(MetaPathFinder):

@@ -8,7 +8,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,12 @@ def test_bodies_that_no_page_sends_are_refused_before_they_are_read(app_of, tmp_
         refused(client.post("/gradio_api/upload", files={"files": ("a.png", b"12345")}), 507, "quota")
 
 
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: in this one the loop of a browser may be left from other tests."""
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(asyncio.run, work).result()
+
+
 def test_a_body_that_does_not_say_how_long_it_is_breaks_off() -> None:
     read: list[int] = []
 
@@ -252,7 +259,7 @@ def test_a_body_that_does_not_say_how_long_it_is_breaks_off() -> None:
         return {"type": "http.request", "body": bytes(1_000_000), "more_body": True}
 
     scope = {"type": "http", "path": "/gradio_api/queue/join", "headers": [(b"transfer-encoding", b"chunked")]}
-    asyncio.run(middleware.BoundedBodies(app, 1)(scope, endless, app))
+    run(middleware.BoundedBodies(app, 1)(scope, endless, app))
     assert sum(read) == FORM_BYTES
 
 
@@ -278,10 +285,10 @@ def test_a_body_that_comes_to_a_standstill_breaks_off_and_a_client_that_listens_
             await asyncio.wait_for(middleware.BoundedBodies(app, 1)(scope, receive, app), 0.2)
 
     half, whole = ({"type": "http.request", "body": b"a", "more_body": more} for more in (True, False))
-    asyncio.run(asked(half))
+    run(asked(half))
     assert heard[:2] == [half, {"type": "http.disconnect"}]
     heard.clear()
-    asyncio.run(asked(half, whole))
+    run(asked(half, whole))
     assert heard == [half, whole], "and then it waits for as long as the client stays"
 
 
@@ -298,7 +305,7 @@ def test_another_sites_page_opens_no_websocket(origin: str, status: int) -> None
 
     headers = [(b"host", b"desk"), (b"origin", origin.encode())]
     scope = {"type": "websocket", "path": "/", "headers": headers, "extensions": {"websocket.http.response": {}}}
-    asyncio.run(middleware.SameSite(app, ())(scope, send, send))
+    run(middleware.SameSite(app, ())(scope, send, send))
     assert answers == [status]
 
 

@@ -5,7 +5,6 @@ import sys
 
 import gradio as gr
 import httpx
-import matplotlib
 import pytest
 from gradio import blocks, networking, routes
 from gradio.state_holder import SessionState
@@ -77,12 +76,3 @@ def test_each_visitor_has_a_description_of_the_page_of_their_own() -> None:
     assert one.config_values == other.config_values == told
     one._update_value_in_config(element._id, "of one visitor")
     assert (other.config_values, SessionState(demo).config_values) == (told, told)
-
-
-def test_gradio_finds_out_before_its_first_event_how_matplotlib_draws() -> None:
-    """Else it does at the event, in the loop that answers everybody, by importing pyplot."""
-    nobody_said = matplotlib.rcsetup._auto_backend_sentinel
-    dict.__setitem__(matplotlib.rcParams, "backend", nobody_said)
-    assert matplotlib.get_backend(auto_select=False) is None
-    work_round()
-    assert matplotlib.get_backend(auto_select=False) == "agg"

@@ -15,9 +15,6 @@ processor time, a second in all where thirty come at once. Components as they we
 A request that makes no sense is answered with what was sent, which cannot always be written: a number that is none, half a
 character. Here it is not.
 
-At its first event it asks matplotlib how it draws, in the loop that answers everybody: where nobody has said, matplotlib is
-imported there with all that it needs to choose, a third of a second and more.
-
 The head of its page calls every page "Gradio" and shows its banner where a link is shared, before any `head` of ours. It
 also names a manifest, which only a page that is installed needs, and fetches a script that only a page within another needs.
 """
@@ -35,7 +32,6 @@ import gradio.exceptions
 import gradio.networking
 import gradio.processing_utils
 import gradio.routes
-import matplotlib
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from jinja2 import BaseLoader, Environment
@@ -56,8 +52,7 @@ _BEGIN = re.compile(r'<meta\s+charset="utf-8"\s*/>')
 
 def work_round() -> None:
     """Let updates carry only the props that they change, describe components once, give the page a head of its own, fetch
-    nothing, start however long the page takes, and know how matplotlib draws. Does nothing when called again."""
-    matplotlib.use("agg")
+    nothing, and start however long the page takes. Does nothing when called again."""
     gradio.networking.url_ok = _answers
     gradio.blocks.postprocess_update_dict = _without_empty_props
     gradio.processing_utils.ssrf_protected_download = gradio.processing_utils.save_url_to_cache = _fetched
