@@ -42,6 +42,7 @@ def test_a_joined_stream_is_seen_to_its_end(manager):
     assert result.coverage == plain.coverage
 
 
+@pytest.mark.slow
 def test_a_jump_of_the_clock_is_no_silence(manager):
     result = result_of(manager, "a_ts_hole.ts", VOICE)
     assert result.prediction is Prediction.FAKE

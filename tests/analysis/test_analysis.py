@@ -66,6 +66,7 @@ def test_a_clip_is_scored_frame_by_frame_with_its_own_times(make, tmp_path):
     assert not result.calibrated
 
 
+@pytest.mark.slow
 def test_frames_are_evenly_spaced_and_at_most_those_that_exist(make, tmp_path):
     clip = ramp(tmp_path / "a.mp4", 50)
     assert [s.frame_index for s in analyze(open_(clip), make(num_frames=8)).scores] == [0, 7, 14, 21, 28, 35, 42, 49]
@@ -73,6 +74,7 @@ def test_frames_are_evenly_spaced_and_at_most_those_that_exist(make, tmp_path):
     assert [s.frame_index for s in analyze(open_(one), make(num_frames=8)).scores] == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [25, 2], ids=["held in memory", "by seeking"])
 def test_a_clip_answers_sparsely_first_and_ends_with_the_same_scores(make, tmp_path, fps):
     clip = ramp(tmp_path / "clip.mp4", 100, fps=fps)
@@ -116,6 +118,7 @@ def test_a_skipped_sample_is_a_gap_and_counts_against_coverage(make, tmp_path):
     assert result.coverage == pytest.approx(1 - len(gaps) / 16)
 
 
+@pytest.mark.slow
 def test_a_truncated_clip_keeps_what_was_decoded_and_marks_the_rest_damaged(make, tmp_path):
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for _ in range(60)]
@@ -130,6 +133,7 @@ def test_a_truncated_clip_keeps_what_was_decoded_and_marks_the_rest_damaged(make
     assert all(score.gap in (None, GapReason.DAMAGED) for score in result.scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [True, False])
 def test_no_face_is_inconclusive_with_the_reason_never_real(make, threshold):
     evidence = open_(ROOT / "assets" / "no_face.mp4")
@@ -153,6 +157,7 @@ def test_a_face_with_too_few_pixels_is_a_gap_of_its_own(make, tmp_path):
     assert result.gap is GapReason.FACE_TOO_SMALL
 
 
+@pytest.mark.slow
 def test_one_person_in_a_clip_is_followed_and_judged(make):
     result = analyze(open_(ROOT / "assets" / "clip_silent.mp4"), make(faces=True))
     assert len(result.people) == 1

@@ -23,6 +23,7 @@ def manager() -> ModelManager:
     return ModelManager(load_settings(device="cpu"))
 
 
+@pytest.mark.slow
 def test_what_was_judged_in_time_is_the_result(manager, monkeypatch):
     """The clock leaps after the first sample."""
     leap = 0.0

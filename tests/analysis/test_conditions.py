@@ -57,6 +57,7 @@ def test_blur(box, tmp_path: Path) -> None:
     assert found.blurred
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [0, 20])
 def test_a_turned_head(box, tmp_path: Path, degrees: int) -> None:
     height, width = PORTRAIT.shape[:2]

@@ -92,6 +92,7 @@ def test_suspicious_frames_get_neighbours_that_do_not_raise_the_score(make, tmp_
     assert AnalysisResult.model_validate_json(result.model_dump_json()) == result
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_looks_closer_at_the_same_frames(make, tmp_path, monkeypatch):
     monkeypatch.setattr(chunks, "EVERY_S", 0.0)
     detector, evidence = make(batch_size=4), clip(tmp_path, 40, (20.3, 21.3))
@@ -103,6 +104,7 @@ def test_an_interrupted_run_looks_closer_at_the_same_frames(make, tmp_path, monk
         assert facts(again) == facts(whole)
 
 
+@pytest.mark.slow
 def test_several_models_share_the_frames_of_a_long_clip(make, tmp_path):
     detector, evidence = make(), clip(tmp_path, 40, (20.3, 21.3))
     alone = analyze(evidence, detector, explain=False)

@@ -258,6 +258,7 @@ def test_the_times_of_all_parts_add_up(make, tmp_path, monkeypatch):
     assert result.provenance.started_utc == "2026-01-01T00:00:00+00:00"
 
 
+@pytest.mark.slow
 def test_chunks_of_anything_else_are_passed_over(make, tmp_path, monkeypatch):
     evidence = media("ramp", tmp_path)
     other_file = Evidence.open(SILENT, LIMITS)

@@ -141,6 +141,7 @@ def test_what_is_no_number_stays_with_its_file(settings, items, monkeypatch):
     assert rest == pytest.approx({key: p for key, p in plain.items() if key in rest}, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", ["CUDA out of memory. Tried to allocate 2 GiB", "a kernel refused"])
 def test_what_fails_together_is_computed_file_by_file(settings, items, monkeypatch, why):
     def fault(work: Work, batch: torch.Tensor) -> object:

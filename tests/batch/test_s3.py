@@ -87,6 +87,7 @@ def test_patterns_and_single_files(manager, stored, tmp_path, pattern, found):
     assert (len(list(items)), total) == (found, None)
 
 
+@pytest.mark.slow
 def test_a_data_set_is_evaluated_where_it_lies(manager, bucket, tmp_path):
     system = fsspec.filesystem("s3")
     for label, levels in (("real", [20, 60]), ("fake", [200, 240])):
@@ -116,6 +117,7 @@ def test_a_list_may_lie_in_a_bucket_and_may_name_addresses(manager, stored, tmp_
     assert there.report.manifest == "list.csv"
 
 
+@pytest.mark.slow
 def test_a_bucket_or_key_that_is_not_there_or_not_open(manager, stored, tmp_path, monkeypatch):
     with pytest.raises(NotFetchedError, match="there is nothing at this address"):
         run(manager, f"{stored}/no", tmp_path / "out")

@@ -198,6 +198,7 @@ def test_models_lists_every_name_with_its_state():
     assert MODEL in run("models").output
 
 
+@pytest.mark.slow
 def test_weights_verify_proves_the_embedded_checkpoint(tmp_path, monkeypatch):
     done = run("weights", "verify", MODEL)
     assert done.exit_code == Exit.DONE, done.output
@@ -248,6 +249,7 @@ def test_weights_list_names_file_and_licence():
     assert "Apache-2.0" in output
 
 
+@pytest.mark.slow
 def test_a_field_can_be_set_for_one_run(tmp_path):
     done = run("predict", ASSETS / "portrait.jpg", "-m", MODEL, "--set", "batch_size=3", "--json", tmp_path / "r.json")
     assert done.exit_code == Exit.DONE, done.output
@@ -342,6 +344,7 @@ def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, by_hand):
     assert not by_hand.parent.exists() or not list(by_hand.parent.iterdir())
 
 
+@pytest.mark.slow
 def test_examine_gives_one_answer_about_each_file(tmp_path):
     bad = tmp_path / "text.mp4"
     bad.write_text("this is no video\n" * 100)

@@ -38,6 +38,7 @@ def run(*arguments: object):
     return CliRunner().invoke(app, ["examine", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_folders_and_patterns_give_a_line_for_each_file_and_a_stop_goes_on(media, tmp_path, monkeypatch):
     seen, real = [], drishtiksha.analysis.analyze
 

@@ -96,6 +96,7 @@ def test_a_stop_keeps_what_is_finished_and_the_same_command_goes_on(media, tmp_p
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_other_bytes_or_another_setting_are_done_anew(media, tmp_path, monkeypatch):
     command = (media / "1.png", media / "b", "-m", "BRIGHT", "--out", tmp_path)
     run(*command)

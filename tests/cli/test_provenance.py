@@ -33,6 +33,7 @@ def test_in_words():
     assert "EXIF ImageDescription: Eileen Collins, NASA, public domain" in ran.stdout
 
 
+@pytest.mark.slow
 def test_as_json():
     ran = run(PORTRAIT, "--json")
     assert ran.exit_code == Exit.DONE

@@ -116,6 +116,7 @@ def test_a_single_page_for_a_file(tmp_path):
     assert not (tmp_path / "data" / "keys").exists(), "only a bundle is signed"
 
 
+@pytest.mark.slow
 def test_a_case_of_the_app_with_its_review(tmp_path):
     settings = load_settings()
     bench = Workbench(settings, ModelManager(settings))

@@ -43,6 +43,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return manager.settings.data_root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reviews.csv", "reviews.jsonl"])
 def test_export_and_import(data, tmp_path, name):
     code, told = run("export", tmp_path / name)
@@ -51,6 +52,7 @@ def test_export_and_import(data, tmp_path, name):
     assert (code, told.strip()) == (0, "0 added, 2 here already.")
 
 
+@pytest.mark.slow
 def test_stats(data):
     code, told = run("stats", "--json")
     assert code == 0

@@ -82,6 +82,7 @@ def test_configured_sizes_are_the_checkpoints():
         assert {field: getattr(config, field) for field in sizes(layout)} == sizes(layout), name
 
 
+@pytest.mark.slow
 def test_logits_are_the_published_networks(tiny):
     facts = golden.load(tiny.model_name)
     for case in facts["cases"]:

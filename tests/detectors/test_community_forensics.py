@@ -37,6 +37,7 @@ def detector(tmp_path_factory):
     return golden.detector(CommunityForensicsDetector, "COMMUNITY-FORENSICS-384", path, **fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "_orig_mod."])
 @pytest.mark.parametrize("name", SIZES)
 def test_every_published_key_finds_its_place(name, prefix):

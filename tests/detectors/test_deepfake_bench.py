@@ -74,6 +74,7 @@ def test_every_frequency_counts_the_same():
     assert torch.allclose(spectrum.abs(), torch.ones_like(spectrum.abs()), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_faces_come_from_the_mesh_and_the_heatmap_from_their_places():
     detector = unloaded(DeepfakeBenchDetector)
     plan = detector.sampling(None)

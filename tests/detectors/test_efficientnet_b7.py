@@ -56,6 +56,7 @@ def scores(*frames: list[float]) -> list[SampleScore]:
     return [one(index, faces) for index, faces in enumerate(frames)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_every_published_key_finds_its_place(prefix):
     published = golden.load(NAME)["state_dict"]
@@ -120,6 +121,7 @@ def test_the_logit_is_the_linear_layer_over_the_mean_of_timms_features():
         assert torch.allclose(network(face), wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_loaded_file_gives_the_logits_of_its_network(detector):
     """Wrapped in `state_dict`, prefixed with `module.`, its batch norms folded in: nothing of it changes a number."""
     network = settled(64)

@@ -107,6 +107,7 @@ def test_how_large_a_face_must_be_goes_by_the_width_of_the_frame(published, widt
             published.preprocess(sample)
 
 
+@pytest.mark.slow
 def test_runs_below_the_published_threshold_are_kept_and_joined(small):
     ears = [0.3, 0.3, 0.5, 0.3, 0.5, 0.3, 0.3, 0.3]
     assert [window.members for window in small.windows(frames_of(ears))] == [(0, 1, 5), (1, 5, 6), (5, 6, 7)]

@@ -230,6 +230,7 @@ def test_a_heatmap_lies_where_the_processor_looked(tmp_path, two):
     assert make(HFImageClassifier, two, "Fake", face_margin=0.5).load().region(sample, 0) == (150.0, 50.0, 350.0, 250.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look_at", ["frame", "faces"])
 @pytest.mark.parametrize("name", ["portrait.jpg", "clip_silent.mp4"])
 def test_pictures_and_videos_end_to_end(three, look_at, name):
@@ -259,6 +260,7 @@ PUBLISHERS = {
 """The entries of configs/config.yaml, and a tiny network of the kind and with the labels that their publishers have."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHERS)
 def test_each_entry_judges_a_network_of_its_publishers_kind(name, tmp_path, spoken):
     entry = load_settings().models[name]

@@ -61,6 +61,7 @@ def recording(path: Path, seconds: float, silent: tuple[float, float] = (0, 0)) 
     return write_audio(path, waveform, RATE)
 
 
+@pytest.mark.slow
 def test_no_key_is_lost_and_none_invented(name):
     wanted = {key: tuple(shape) for key, (shape, _) in golden.load(name)["state_dict"].items()}
     detector = CLASSES[name](config_of(name))
@@ -127,6 +128,7 @@ def test_silence_is_a_gap_and_never_a_verdict(name, small, tmp_path):
         assert [score.gap for score in partly.scores] == [None, "no_speech", None]
 
 
+@pytest.mark.slow
 def test_too_short(name, small, tmp_path):
     result = of(name, small).analyze(recording(tmp_path / "a.wav", 0.4))
     assert result.prediction is Prediction.INCONCLUSIVE
@@ -141,6 +143,7 @@ def test_scattering_pads_a_short_recording_and_explains_what_was_heard(small, tm
     assert result.heatmaps[0].array().shape[1] == 160
 
 
+@pytest.mark.slow
 def test_the_polarity_is_turned_round(name, small):
     detector = of(name, small)
     batch = torch.rand(2, 1, 256, 256, generator=torch.Generator().manual_seed(1))
@@ -169,6 +172,7 @@ def test_occlusion_on_request(small, tmp_path):
     assert result.heatmaps[0].method == "occlusion"
 
 
+@pytest.mark.slow
 def test_foreign_keys_are_refused(small, tmp_path):
     state = ScatteringClassifier(HIDDEN).state_dict() | {"scattering.psi": torch.zeros(1)}
     torch.save(state, tmp_path / "foreign.pth")

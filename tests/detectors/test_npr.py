@@ -32,6 +32,7 @@ def test_logits_are_those_of_the_published_network(published):
         assert published(noise(wide["shape"], 4321)).tolist() == pytest.approx(wide["logits"], abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("array", "resize_to"), [("portrait", 256), ("frame", 256), ("frame_native", None)])
 def test_pixels_and_the_logit_of_the_whole_path_are_the_published_ones(published, array, resize_to):
     detector = with_network(unloaded(NPRDetector, resize_to=resize_to), published)

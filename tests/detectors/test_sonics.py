@@ -69,6 +69,7 @@ def test_spectrograms_and_logits_are_the_published_networks(name, entries, tmp_p
         assert p_fake.tolist() == pytest.approx(case["p_fake"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_window_that_was_published_decides(small, tmp_path):
     """12 s in windows of 5 s: the published one begins at 5.25 s."""
     result = small.analyze(write_audio(tmp_path / "song.wav", chords(12.0), RATE))

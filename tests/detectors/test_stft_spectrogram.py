@@ -35,6 +35,7 @@ def small(tmp_path):
     return STFTSpectrogramCNNV1(config).load()
 
 
+@pytest.mark.slow
 def test_the_published_keys_are_the_networks(loaded):
     name, detector = loaded
     published = {key: tuple(shape) for key, (shape, _) in golden.load(name)["state_dict"].items()}
@@ -104,6 +105,7 @@ def test_silence_is_a_gap_and_never_real(small, tmp_path):
     assert [score.gap for score in result.scores] == [None, None, GapReason.NO_SPEECH, GapReason.NO_SPEECH]
 
 
+@pytest.mark.slow
 def test_the_last_second_is_filled_up_and_less_than_a_tenth_is_left(small, tmp_path):
     assert len(small.analyze(write_audio(tmp_path / "a.wav", speech_like(2.5), 16_000)).scores) == 3
     assert len(small.analyze(write_audio(tmp_path / "b.wav", speech_like(2.05), 16_000)).scores) == 2

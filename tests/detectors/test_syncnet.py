@@ -95,6 +95,7 @@ def test_the_search_finds_the_published_offset(facts):
     assert torch.allclose(within, apart[20:40], atol=1e-5), "a part of the film with the sound around it"
 
 
+@pytest.mark.slow
 def test_crops_and_sound_of_a_clip_give_the_published_distances(network, facts, arrays):
     """Two windows of the clip instead of 45: the way from the file to the vectors."""
     case = facts["clip"]

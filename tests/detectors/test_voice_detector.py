@@ -171,6 +171,7 @@ def test_the_first_row_of_a_heatmap_is_the_lowest_pitch(detector):
     assert (loudest + 0.5) / spectrogram.shape[0] * 8000 == pytest.approx(1000, abs=50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["voice.mp3", "voice.m4a", "voice.opus", "voice.ogg"])
 def test_any_recording_of_the_same_voice_is_judged(detector, tmp_path, speech, name):
     result = detector.analyze(write_audio(tmp_path / name, speech, RATE), explain=False)

@@ -60,6 +60,7 @@ def test_published_keys_become_the_networks_own(name, entries):
         assert list(detector.remap({older: published[current]})) == [current]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "head"), [("SPECTRA-AASIST", "aasist"), ("SPECTRA-0", "ecapa_tdnn")])
 def test_heads_give_the_published_logits(name, head, entries):
     facts = golden.load(name)

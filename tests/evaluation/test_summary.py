@@ -157,6 +157,7 @@ def test_a_score_that_follows_content_keeps_its_worth_among_files_of_like_length
     assert summarize(rows, seed=0, draws=DRAWS).overall.auc_alike.value == 1.0
 
 
+@pytest.mark.slow
 def test_lengths_that_are_not_known_or_never_alike_answer_nothing():
     pictures = [lasting("fake", n, 0.8, None) for n in range(6)] + [lasting("real", n, 0.2, None) for n in range(6)]
     assert summarize(pictures, seed=0, draws=DRAWS).overall.auc_alike is None

@@ -117,6 +117,7 @@ def faceless() -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(faceless()))
 def test_no_face_is_seen_where_there_is_none(finder: BlazeFaceFinder, name: str) -> None:
     assert finder.find(faceless()[name]) == []

@@ -86,6 +86,7 @@ def test_the_search_begins_below_the_faces_that_are_wanted() -> None:
         assert wanted / 2 < first_face_px(wanted) < 0.71 * wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [45, 60, 100, 200])
 def test_wanted_faces_are_the_same_wherever_the_search_begins(finder: MTCNNFinder, size: int) -> None:
     portrait = own_picture()[1]

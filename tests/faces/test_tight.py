@@ -49,6 +49,7 @@ def overlap(one: np.ndarray, two: np.ndarray) -> float:
     return float(common / (np.prod(one[1] - one[0]) + np.prod(two[1] - two[0]) - common))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", MARGINS)
 @pytest.mark.parametrize("finder", ["blazeface", "mtcnn"])
 def test_a_crop_of_a_face_is_found(request: pytest.FixtureRequest, finder: str, margin: float) -> None:

@@ -37,6 +37,7 @@ def test_values_are_kept_at_the_stored_rate(tmp_path: Path, limits: MediaLimits,
     assert np.abs(read - waveform).max() < (0.01 if subtype == "PCM_U8" else 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["a.wav", "a.flac", "a.mp3", "a.m4a", "a.ogg", "a.opus"])
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_resampling_keeps_length_pitch_and_level(tmp_path: Path, limits: MediaLimits, file: str, rate: int) -> None:

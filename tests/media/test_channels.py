@@ -66,6 +66,7 @@ def test_two_sides_stored_as_sum_and_difference_are_taken_apart(
         assert np.corrcoef(read_sound(path, RATE, limits=limits, part=part).waveform, plain)[0, 1] > 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIFFER)
 @pytest.mark.parametrize("suffix", ["flac", "wav"])
 def test_channels_that_differ_are_parts(tmp_path: Path, limits: MediaLimits, case: str, suffix: str) -> None:
@@ -125,6 +126,7 @@ def write_placed(path: Path, twin: Path, codec: str, form: str, layout: str) -> 
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "codec"), [("caf", "pcm_s16le"), ("aiff", "pcm_s16be")])
 def test_channels_in_an_order_of_their_own_keep_their_places(
     tmp_path: Path, limits: MediaLimits, suffix: str, codec: str
@@ -143,6 +145,7 @@ def test_channels_in_an_order_of_their_own_keep_their_places(
     gc.collect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["6.1", "7.1", "hexadecagonal"])
 def test_many_channels_kept_each_by_itself_are_those_of_the_same_file_in_turns(
     tmp_path: Path, limits: MediaLimits, layout: str

@@ -18,6 +18,7 @@ HDR_TAGS = [(9, 16, 9), (3, 18, 100)]
 """Few: swscale builds a table for each, which takes a second."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("matrix", "transfer", "primaries"), [*SDR_TAGS, *HDR_TAGS])
 def test_every_tag_gives_a_picture(matrix: int, transfer: int, primaries: int) -> None:
     """Files carry reserved and mistaken tags; a mid grey stays a grey under all of them."""

@@ -30,6 +30,7 @@ def fast_start(tmp_path: Path) -> Path:
     return moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [iter_frames, frames_at])
 def test_a_cut_off_file_gives_its_beginning_and_names_the_rest(
     fast_start: Path, tmp_path: Path, limits: MediaLimits, read: object

@@ -100,6 +100,7 @@ def hole(content: bytes) -> bytes:
     return content[: start + third] + content[start + 2 * third :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [zeros, flipped])
 @pytest.mark.parametrize(
     ("suffix", "options"),

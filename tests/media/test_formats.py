@@ -40,6 +40,7 @@ def test_every_demuxer_is_taken_or_left_out_for_a_reason() -> None:
     assert not unknown, "review these: do they read other files, and who sends them?"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "codec", "rate", "container"),
     [

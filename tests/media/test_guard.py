@@ -109,6 +109,7 @@ def test_a_stall_is_given_up_and_names_the_file() -> None:
     assert not set(astray) & guard._given_up.keys(), "it has ended after all"
 
 
+@pytest.mark.slow
 def test_beats_without_items_are_no_stall() -> None:
     def work(pulse: Pulse) -> int:
         for _ in range(12):
@@ -119,6 +120,7 @@ def test_beats_without_items_are_no_stall() -> None:
     assert guarded_call(work, FILE, name="clip", stall_s=0.3) == 7
 
 
+@pytest.mark.slow
 def test_a_slow_consumer_is_no_stall() -> None:
     items = guarded(lambda pulse: range(20), FILE, name="clip", stall_s=0.2, depth=lambda _: 1)
     assert next(items) == 0
@@ -208,6 +210,7 @@ def test_a_decoder_that_gets_no_processor_has_not_stalled() -> None:
         hog.wait()
 
 
+@pytest.mark.slow
 def test_waiting_for_a_processor_is_taken_off_the_silence_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     monkeypatch.setattr(guard, "_waits", lambda: {"1": time.monotonic() - began, "2": 0.0})

@@ -73,6 +73,7 @@ def test_sound_that_begins_in_the_second_part_of_a_broadcast_is_heard(tmp_path, 
     assert onset_s(sound, 16_000) == pytest.approx(LATE_S + plain, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codec", "fps", "sound"), [("late.ts", "libx264", 5, "aac"), ("late.mpg", "mpeg2video", 25, "mp2")]
 )
@@ -115,6 +116,7 @@ NULL = b"G\x1f\xff\x10" + b"\xff" * 184
 """A packet of no stream."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["h264", "mpeg2"])
 def test_tracks_far_behind_the_beginning_are_found_without_keeping_what_lies_before(tmp_path, limits, codec):
     near, far = tmp_path / "near", tmp_path / "far"
@@ -149,6 +151,7 @@ def test_tracks_far_behind_the_beginning_are_found_without_keeping_what_lies_bef
         assert [read_code(frame.image) for frame in frames][:40] == list(range(40))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs the memory figures of Linux")
 def test_memory_does_not_grow_with_how_late_a_track_begins(tmp_path, limits):
     frames = np.random.default_rng(0).integers(0, 256, (4, 480, 640, 3), np.uint8)
@@ -182,6 +185,7 @@ def codes(path: Path, limits: MediaLimits, wanted: list[int] | None = None) -> l
         return [(frame.index, frame.time_s, read_code(frame.image)) for frame in frames]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, True])
 def test_what_follows_in_another_codec_is_judged_behind_the_first(tmp_path, limits, turned):
     parts = [
@@ -282,6 +286,7 @@ def test_a_damaged_table_is_no_other_codec(tmp_path, limits):
     assert (media.frame_count, media.notes) == (15, ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", ["MOST_GAPS", "MOST_TABLES", "MOST_PACKETS"])
 def test_what_is_not_looked_through_to_its_end_is_told(tmp_path, limits, monkeypatch, bound):
     whole = stream(tmp_path / "a.ts", 0.0, 8.0, 0.5).read_bytes()
@@ -363,6 +368,7 @@ def _stated(path: Path, chunk: bytes, at: int, value: bytes, target: Path) -> Pa
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stated", [100, 32_000])
 @pytest.mark.parametrize(
     ("form", "chunk", "at", "size", "order"),
@@ -385,6 +391,7 @@ def test_sound_behind_its_stated_end_is_heard(tmp_path, limits, form, chunk, at,
     assert np.array_equal(read_audio(path, 16_000, limits=limits), read_audio(plain, 16_000, limits=limits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "chunk", "at", "value"),
     [

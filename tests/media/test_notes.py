@@ -48,6 +48,7 @@ def probed(path: Path) -> MediaInfo:
     return probe(path, path.name, "0" * 64, MediaLimits())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codec", "options"),
     [

@@ -62,6 +62,7 @@ def saved(portrait: Image.Image, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.25, 0.6, 0.95])
 @pytest.mark.parametrize("file", FORMS)
 def test_a_cut_picture_is_read_as_far_as_it_goes(portrait, tmp_path: Path, file: str, share: float) -> None:
@@ -104,6 +105,7 @@ def test_of_a_progressive_picture_the_detail_that_is_there_counts(portrait, tmp_
 PIECES = {"a.webp": {"quality": 80}, "exact.webp": {"lossless": True}, "a.heic": {}, "a.avif": {}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.9])
 @pytest.mark.parametrize("file", PIECES)
 def test_formats_whose_readers_take_a_whole_file_are_read_as_far_as_they_go(
@@ -240,6 +242,7 @@ class TestFaults:
         assert facts(tmp_path / "moving.jpg").notes == ()
 
 
+@pytest.mark.slow
 def test_a_destroyed_picture_is_not_cleared(tmp_path: Path) -> None:
     """Quantisation tables of zero: all is of one brightness, and a face is still found."""
     model = ModelManager(load_settings(device="cpu")).get_model("FACE-BLEND-LITE-V1")

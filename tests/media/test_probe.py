@@ -85,6 +85,7 @@ def test_one_frame_is_a_video(tmp_path: Path) -> None:
     assert (media.kind, media.frame_count, media.variable_frame_rate) == (MediaKind.VIDEO, 1, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "container", "codec"),
     [("a.wav", "wav", "pcm_s16le"), ("a.flac", "flac", "flac"), ("a.mp3", "mp3", "mp3"), ("a.m4a", "m4a", "aac"),

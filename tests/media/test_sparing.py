@@ -94,6 +94,7 @@ def test_stamps_that_restart_leave_nothing_out(tmp_path: Path, monkeypatch) -> N
     assert decoded == plainly
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_decoded_as_before(tmp_path: Path, monkeypatch) -> None:
     path = write_video(tmp_path / "clip.mp4", scene(), options=GROUPS["no pyramid"])
     with av.open(str(path)) as container:

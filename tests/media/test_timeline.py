@@ -47,6 +47,7 @@ def joined(path: Path, *parts: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [PLAIN, {"bf": "2", "g": "12"}], ids=["in order", "reordered"])
 def test_stamps_that_restart_lose_no_frame(tmp_path: Path, limits: MediaLimits, options: dict[str, str]) -> None:
     one = recording(tmp_path / "a.ts", range(50), 0.5, options=options)
@@ -88,6 +89,7 @@ def test_picture_and_sound_stay_together_over_a_joint(tmp_path: Path, limits: Me
     assert len(sound) / RATE == pytest.approx(4.0, abs=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump_s", [5, 100, 36_000])
 def test_a_jump_forward_is_neither_length_nor_silence(tmp_path: Path, limits: MediaLimits, jump_s: int) -> None:
     path = joined(
@@ -123,6 +125,7 @@ def test_a_pause_in_an_ordinary_container_is_no_length_when_it_is_hours_long(
     assert len(read_audio(path, 16_000, limits=limits)) == pytest.approx(64_000, abs=400)
 
 
+@pytest.mark.slow
 def test_two_voice_notes_in_one_file_have_one_length(tmp_path: Path, limits: MediaLimits) -> None:
     notes = [write_audio(tmp_path / f"{seed}.opus", speech_like(4.0, RATE, seed), RATE) for seed in (0, 1)]
     path = joined(tmp_path / "notes.ogg", *notes)
@@ -154,6 +157,7 @@ NOTES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", NOTES)
 def test_notes_of_unlike_form_in_one_file_are_heard_to_the_end(tmp_path: Path, limits: MediaLimits, case: str) -> None:
     """FFmpeg stops at the joint without a word."""
@@ -229,6 +233,7 @@ def test_a_jump_between_fragments_is_neither_length_nor_silence(
     assert [read_code(frame.image) for frame in iter_frames(path, limits=limits)] == list(range(100))
 
 
+@pytest.mark.slow
 def test_two_flv_files_in_one_are_seen_to_the_end(tmp_path: Path, limits: MediaLimits) -> None:
     parts = [
         write_video(

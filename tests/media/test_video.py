@@ -59,6 +59,7 @@ def coded_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return write_video(path, coded_frames(30), **FILES[request.param])
 
 
+@pytest.mark.slow
 def test_every_frame_has_its_index_and_time(coded_file: Path, limits: MediaLimits) -> None:
     frames = iter_frames(coded_file, limits=limits)
     seen = [(frame.index, read_code(frame.image), frame.time_s) for frame in frames]
@@ -260,6 +261,7 @@ def test_cancelling_stops_the_decode(tmp_path: Path, limits: MediaLimits) -> Non
     assert not any(thread.name == f"decode {path.name}" for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_source_that_never_delivers_is_given_up(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mp4"

@@ -52,6 +52,7 @@ def test_its_own_names_stay_as_they_are():
     assert list(renamed(own)) == list(own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [NAME, "CROSS-EFFICIENT-VIT-IMG"])
 def test_logits_are_those_of_the_reference(network, name):
     for case in golden.load(name)["cases"]:

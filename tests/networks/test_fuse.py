@@ -28,6 +28,7 @@ def network(request) -> nn.Module:
     return network.eval().double()
 
 
+@pytest.mark.slow
 def test_the_numbers_stay(network):
     batch = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)).double()
     with torch.inference_mode():

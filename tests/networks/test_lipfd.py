@@ -35,6 +35,7 @@ def test_crops_and_overview_are_cut_as_in_the_authors_loader():
         assert (crops[0, 2, i] - inner).abs().max() < 1e-3
 
 
+@pytest.mark.slow
 def test_the_reference_takes_rgb_standardised():
     pixels = picture()[0]
     overview, crops = split_picture(picture(), REFERENCE)

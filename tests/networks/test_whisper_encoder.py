@@ -59,6 +59,7 @@ def test_states_equal_those_of_transformers():
     assert torch.allclose(found, wanted, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_mel_filters_are_slaneys():
     wanted = librosa.filters.mel(sr=16_000, n_fft=400, n_mels=80)
     assert np.abs(mel_filters().numpy() - wanted).max() < 1e-7

@@ -52,6 +52,7 @@ def titles(found) -> str:
     return " | ".join(finding.title for finding in found.findings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_the_four_states(name, plain, who, anchors, tmp_path, look):
     assert look(plain / name, anchors).credentials is CredentialState.ABSENT
@@ -186,6 +187,7 @@ def listener():
     one.close()
 
 
+@pytest.mark.slow
 def test_a_record_elsewhere_is_named_but_never_fetched(plain, who, anchors, tmp_path, look, listener):
     signed = sign(plain / "picture.jpg", tmp_path / "s.jpg", "image/jpeg", who, remote=listener.address)
     found = look(signed, anchors)
@@ -210,6 +212,7 @@ def test_the_listener_would_notice(plain, who, tmp_path, listener):
     reader.join()
 
 
+@pytest.mark.slow
 def test_revocation_is_not_asked_for(plain, tmp_path, look, listener):
     who = signatory(ocsp=listener.address)
     anchors = tmp_path / "anchors.pem"

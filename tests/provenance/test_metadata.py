@@ -66,6 +66,7 @@ def test_a_photograph_without_notes_says_that_this_tells_nothing(scene, tmp_path
     assert found.findings[0].tells.startswith("Nothing.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "text"),
     [
@@ -121,6 +122,7 @@ def test_an_editing_program_is_not_held_against_a_picture(scene, tmp_path, look)
     assert "says nothing about manipulation" in editor.tells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "is_notable"),
     [("trainedAlgorithmicMedia", True), ("compositeWithTrainedAlgorithmicMedia", True), ("digitalCapture", False)],

@@ -29,6 +29,7 @@ def test_a_steady_rhythm_is_no_trace(tmp_path, look):
     assert notable(found) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi", "webm"])
 def test_ordinary_videos_raise_no_alarm(suffix, tmp_path, look):
     codec = "libvpx" if suffix == "webm" else "mpeg4" if suffix == "avi" else "libx264"

@@ -36,6 +36,7 @@ def test_low_pitches_are_at_the_bottom(hz: float, low: bool) -> None:
     assert (rows.argmax() > 190) == low
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [True, False])
 @pytest.mark.parametrize("high", [True, False])
 def test_the_heatmap_lies_at_its_own_time_and_pitch(late: bool, high: bool) -> None:

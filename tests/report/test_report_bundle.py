@@ -197,6 +197,7 @@ def test_a_signed_case_that_cannot_be_read_or_is_another_one_is_not_believed(pac
 # --- hostile zips ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["../evil", "/etc/evil", "a/b/c", "pictures\\evil", "C:evil", "..", "pictures/.ssh", "é"]
 )
@@ -397,6 +398,7 @@ def test_errors_of_whoever_reads_an_archive_stay_their_own(packed):
 # --- one call for every form -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".html", ".pdf", ".zip", ".json", ".csv", ".PDF"])
 def test_the_ending_chooses_the_form(tmp_path, suffix):
     target = write(sample_case.case(), None, tmp_path / f"report{suffix}", tmp_path / "data")

@@ -186,6 +186,7 @@ def test_a_case_of_which_nothing_is_known_yet_can_be_reported():
     assert "What was asked" not in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "result", [sample_results.no_face(), sample_results.clean_picture(), sample_results.recording()]
 )

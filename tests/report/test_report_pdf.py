@@ -90,6 +90,7 @@ def test_its_fonts_are_in_the_file():
     assert all("/FontFile2" in font["/FontDescriptor"] for font in written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [sample_case.HINDI, sample_case.ARABIC, sample_case.EMOJI, "Ελληνικά ўзбек", "a<b>&c", "x" * 120]
 )
@@ -117,6 +118,7 @@ def test_very_long_texts_go_over_pages():
     assert len(reader.pages) > 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "result", [sample_results.no_face(), sample_results.clean_picture(), sample_results.recording()]
 )

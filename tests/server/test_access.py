@@ -56,6 +56,7 @@ def test_with_a_login_on_the_page_the_api_is_not_a_way_around_it(app_of):
         refused(client.get("/api/cases"), 401, "key_required")
 
 
+@pytest.mark.slow
 def test_where_strangers_use_it_nobody_lists_cases_without_a_key(app_of, picture):
     app = app_of(public=True)
     key = accounts(app).add_key("ana")
@@ -141,6 +142,7 @@ def test_buckets_do_not_grow_for_ever(monkeypatch):
     assert len(buckets._buckets) <= 10
 
 
+@pytest.mark.slow
 def test_another_sites_page_may_change_nothing(client, picture):
     files = {"file": ("w.png", picture)}
     bad = {"Origin": "https://evil.example"}

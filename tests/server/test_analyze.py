@@ -45,6 +45,7 @@ def test_whoever_waits_gets_the_result(client, picture):
     assert client.get(f"/api/cases/{view.case_id}").json()["question"] == "Real?"
 
 
+@pytest.mark.slow
 def test_whoever_does_not_wait_gets_a_job_to_look_at(client, picture):
     response = client.post("/api/analyze", files={"file": ("white.png", picture)}, data={"model": [BRIGHT, SLOW]})
     assert response.status_code == 202, response.text
@@ -62,6 +63,7 @@ def test_waiting_ends_at_its_time_and_the_job_goes_on(client, video):
     assert until_ended(client, response.json()["job_id"])["state"] == "done"
 
 
+@pytest.mark.slow
 def test_without_a_model_all_that_fit_give_one_answer(client, picture):
     view = client.post("/api/analyze", files={"file": ("white.png", picture)}, data={"wait": "true"}).json()
     assert sorted(view["models"]) == [BRIGHT, SLOW]
@@ -111,6 +113,7 @@ def two_pictures(tmp_path) -> bytes:
     return remuxed(tmp_path / "two.mkv", sources).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("track", "prediction"), [("1", "REAL"), ("2", "FAKE")])
 def test_one_track_of_several_is_examined(client, two_pictures, track, prediction):
     data = {"model": BRIGHT, "wait": "true", "track": track}
@@ -130,6 +133,7 @@ def test_a_track_that_is_not_there_leaves_no_case(client, two_pictures, tmp_path
     assert leftovers(client, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_upload_is_deleted_and_the_evidence_is_what_was_sent(client, picture, tmp_path):
     view = client.post("/api/analyze", files={"file": ("white.png", picture)}, data={"wait": "true"}).json()
     assert view["results"][0]["media"]["size_bytes"] == len(picture)
@@ -138,6 +142,7 @@ def test_the_upload_is_deleted_and_the_evidence_is_what_was_sent(client, picture
     assert leftovers(client, tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "part"),
     [
@@ -167,6 +172,7 @@ def test_text_that_calls_itself_a_video_is_no_case(client, tmp_path):
     assert leftovers(client, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_model_without_weights_is_refused_with_the_remedy(client, picture, tmp_path):
     files = {"file": ("w.png", picture)}
     response = client.post("/api/analyze", files=files, data={"model": ABSENT, "wait": "true"})
@@ -227,6 +233,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(app_of):
         assert answer.startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.slow
 def test_a_chunked_body_is_cut_off_when_it_grows_too_large(app_of, tmp_path):
     """Without a stated length; what is sent is far more than what the server lets itself be told."""
     sent = 0
@@ -255,6 +262,7 @@ def test_a_file_just_below_the_limit_is_taken_and_one_just_above_is_not(app_of, 
         refused(client.post("/api/analyze", files={"file": ("a.png", picture + b"\0")}), 413, "media_limit")
 
 
+@pytest.mark.slow
 def test_an_upload_that_stands_still_is_given_up(app_of, tmp_path, monkeypatch):
     monkeypatch.setattr(upload_module, "STALL_S", 0.3)
     with served(app_of()) as client, socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
@@ -265,6 +273,7 @@ def test_an_upload_that_stands_still_is_given_up(app_of, tmp_path, monkeypatch):
         assert leftovers(client, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_an_upload_that_only_trickles_is_given_up(app_of, tmp_path, monkeypatch):
     monkeypatch.setattr(upload_module, "GRACE_S", 0.3)
     with served(app_of()) as client, socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
@@ -278,6 +287,7 @@ def test_an_upload_that_only_trickles_is_given_up(app_of, tmp_path, monkeypatch)
         assert leftovers(client, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_client_that_goes_away_while_uploading_leaves_nothing(client, tmp_path):
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
         head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n"
@@ -305,6 +315,7 @@ def test_a_client_that_goes_away_while_waiting_leaves_the_job_running(client, vi
     raise AssertionError("the job did not end")
 
 
+@pytest.mark.slow
 def test_a_full_queue_leaves_no_case_behind(app_of, video, picture):
     with served(app_of(max_queue=1)) as client:
         first = client.post("/api/analyze", files={"file": ("v.mp4", video)}, data={"model": SLOW}).json()
@@ -336,6 +347,7 @@ def test_a_full_queue_is_told_before_the_body_is_read_with_the_time_that_the_nex
     assert 1 <= after_s <= took_s + 1
 
 
+@pytest.mark.slow
 def test_the_server_answers_others_while_it_receives(client, picture):
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
         head = "POST /api/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
@@ -385,6 +397,7 @@ def test_a_large_body_is_told_when_to_come_back(app_of, picture, monkeypatch):
         assert client.post("/api/analyze", files={"file": ("w.png", picture)}).status_code == 202
 
 
+@pytest.mark.slow
 def test_a_small_body_does_not_wait_for_ever(app_of, picture, monkeypatch):
     monkeypatch.setattr(services, "WAIT_S", 0.1)
     app = app_of()

@@ -112,6 +112,7 @@ def test_a_page_is_mounted_beside_and_does_not_take_over_the_api(app_of):
         assert ("drishtiksha_http_requests_total", "/", "200", "GET") not in samples(client)
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_from_elsewhere(client):
     for path in ("/docs", "/redoc", "/api/docs"):
         assert client.get(path).status_code == 404

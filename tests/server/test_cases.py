@@ -25,6 +25,7 @@ def case_id(client, picture) -> str:
     return done.json()["case_id"]
 
 
+@pytest.mark.slow
 def test_a_case_tells_everything_and_a_list_tells_it_in_short(client, case_id):
     case = CaseFile.model_validate_json(client.get(f"/api/cases/{case_id}").content)
     assert [result.model_name for result in case.results] == [BRIGHT]
@@ -38,6 +39,7 @@ def test_a_case_tells_everything_and_a_list_tells_it_in_short(client, case_id):
     assert "heatmaps" not in str(short)
 
 
+@pytest.mark.slow
 def test_jobs_whose_results_have_heatmaps_are_listed(client, case_id):
     """A heatmap's bytes are no text: they go out as base64."""
     [view] = client.get(f"/api/cases/{case_id}/jobs").json()
@@ -50,6 +52,7 @@ def test_an_unknown_route_names_where_the_routes_stand(client):
     assert "/api/openapi.json" in client.get("/api/nosuch").json()["message"]
 
 
+@pytest.mark.slow
 def test_nothing_tells_where_things_lie_here(client, case_id, tmp_path):
     for path in (f"/api/cases/{case_id}", "/api/cases", "/api/models"):
         told = client.get(path).text
@@ -94,6 +97,7 @@ def test_reports(client, case_id, tmp_path, form, start):
     assert list((tmp_path / "data/uploads").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_case_that_is_gone(client, case_id):
     assert client.delete(f"/api/cases/{case_id}").status_code == 204
     for path in (
@@ -115,6 +119,7 @@ def test_models_say_what_they_are_and_what_is_missing(client):
     assert cards[ABSENT]["remedy"]
 
 
+@pytest.mark.slow
 def test_strangers_reach_a_case_by_its_id_and_see_no_list(app_of, picture):
     with served(app_of(public=True)) as client:
         sent = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"model": BRIGHT, "wait": "true"})

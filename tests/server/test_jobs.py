@@ -29,6 +29,7 @@ def events(response):
             yield "", line
 
 
+@pytest.mark.slow
 def test_events_tell_the_progress_and_the_end(client, video):
     job_id = started(client, video)
     with client.stream("GET", f"/api/jobs/{job_id}/events") as response:
@@ -60,6 +61,7 @@ def test_closing_the_stream_does_not_stop_the_job(client, video):
     assert until_ended(client, job_id)["state"] == "done"
 
 
+@pytest.mark.slow
 def test_a_stream_without_news_gives_a_sign_of_life(client, video, monkeypatch):
     monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.0)
     started(client, video)
@@ -108,6 +110,7 @@ def test_deleting_a_running_job_deletes_its_case(client, video):
     assert client.get("/api/cases").json() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")],

@@ -309,6 +309,7 @@ def test_another_sites_page_opens_no_websocket(origin: str, status: int) -> None
     assert answers == [status]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["key", "API_KEY", "token", "access_token"])
 def test_a_key_in_an_address_is_refused(client, name: str) -> None:
     answer = client.get("/api/models", params={name: "dk_0123456789abcdef"})

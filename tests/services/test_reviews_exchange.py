@@ -171,6 +171,7 @@ def test_who_is_no_reviewer_takes_in_nothing(bench, case, tmp_path):
         import_reviews(bench, written(tmp_path, [case], "csv"), Viewer(name="ada"))
 
 
+@pytest.mark.slow
 def test_on_every_database_all_or_nothing_and_once_however_many_take_it_in(bench_of, tmp_path):
     first, second = bench_of(start=False), bench_of(start=False)
     cases = [first.seen_by(LOCAL).take(path, path.name) for path in (PORTRAIT, ALTERED)]

@@ -166,6 +166,7 @@ def test_the_others_finish_and_each_failure_is_named(
     assert "reference" in failures["FOREIGN"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", THREE)
 def test_predict_tells_it_of_each_file(manager: ModelManager, tmp_path: Path, trouble: str) -> None:
     target = tmp_path / "r.json"
@@ -297,6 +298,7 @@ def test_a_name_that_is_no_longer_configured_fails_alone(manager: ModelManager, 
     assert [result.model_name for result in found.results] == ["GOOD"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["progress", "answered", "failed", "chunk", "chunks"])
 @pytest.mark.parametrize("kind_of_error", [LookupError, MediaError])
 def test_an_error_of_the_sink_ends_the_run(

@@ -137,6 +137,7 @@ def test_other_bytes_in_the_bucket_are_refused(host, address):
         second.seen_by(LOCAL).open(case_id).evidence()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_loses_nothing(host, address, monkeypatch):
     bench = host("a")
     case = bench.seen_by(LOCAL).take(PORTRAIT, "portrait.jpg")

@@ -56,6 +56,7 @@ def bench_gate(bench: Workbench) -> Path:
     return Path(bench.manager.model_configs["GATED"].gate)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_job_answers_as_the_analysis_does(bench, manager):
     case = bench.seen_by(LOCAL).take(CLIP, "statement.mp4", question="Is the voice real?")
     views = list(
@@ -84,6 +85,7 @@ def test_a_file_that_cannot_be_examined_leaves_nothing(bench, tmp_path):
     assert bench.seen_by(LOCAL).cases() == []
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_run_stops_no_other(bench):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     last = ended(bench, bench.seen_by(LOCAL).open(case.case_id).submit(["EARS", "ABSENT", "BRIGHT"]))
@@ -93,6 +95,7 @@ def test_a_model_that_cannot_run_stops_no_other(bench):
     assert "absent.pt" in last.errors["ABSENT"]
 
 
+@pytest.mark.slow
 def test_nothing_that_can_run_is_told_before_it_is_queued(bench):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     with pytest.raises(WrongMediaKindError, match="no sound track"):
@@ -114,6 +117,7 @@ def test_evidence_that_was_altered_is_not_analysed(bench):
     assert "no longer the file that was taken in" in last.errors["BRIGHT"]
 
 
+@pytest.mark.slow
 def test_cancel_stops_a_running_and_a_waiting_job(bench, tmp_path):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     first, second = (bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"]) for _ in range(2))
@@ -129,6 +133,7 @@ def test_cancel_stops_a_running_and_a_waiting_job(bench, tmp_path):
     bench.seen_by(LOCAL).cancel(first)  # nothing happens to one that has ended
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_can_be_tried_again_and_a_done_one_not(bench):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT", "GATED"])
@@ -178,6 +183,7 @@ def test_interactive_jobs_go_before_batch_ones_and_one_runs_at_a_time(bench, gat
     assert ends[0].ended_utc <= ends[1].started_utc
 
 
+@pytest.mark.slow
 def test_the_queue_is_bounded(bench_of, gate):
     bench = bench_of(max_queue=1)
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
@@ -187,6 +193,7 @@ def test_the_queue_is_bounded(bench_of, gate):
         bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"])
 
 
+@pytest.mark.slow
 def test_an_estimate_comes_from_earlier_runs(bench, gate):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     gate.touch()
@@ -204,6 +211,7 @@ def test_an_estimate_comes_from_earlier_runs(bench, gate):
     assert bench.seen_by(LOCAL).job(known).estimate_s > bench.seen_by(LOCAL).job(running).estimate_s
 
 
+@pytest.mark.slow
 def test_deletion_leaves_no_byte(bench, database_url):
     secret = "a-secret-question-that-nobody-else-asks"
     case = bench.seen_by(LOCAL).take(CLIP, "private-name.mp4", question=secret)
@@ -227,6 +235,7 @@ def test_deletion_leaves_no_byte(bench, database_url):
         bench.seen_by(LOCAL).open(case.case_id).read()
 
 
+@pytest.mark.slow
 def test_a_deletion_hides_a_case_at_once_and_can_be_taken_back(bench_of, monkeypatch):
     bench = bench_of(start=False)
     seen = bench.seen_by(LOCAL)
@@ -254,6 +263,7 @@ def test_a_note_for_the_report_may_be_changed(bench_of):
     assert case.read().question == "Whose picture is it?"
 
 
+@pytest.mark.slow
 def test_deleting_a_case_ends_its_running_job(bench, gate):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["GATED"])
@@ -282,6 +292,7 @@ def test_cases_whose_time_is_over_are_deleted_and_stray_folders_too(bench_of):
     assert not stray.exists()
 
 
+@pytest.mark.slow
 def test_the_disk_quota_holds(bench_of):
     bench = bench_of(disk_quota_mb=1)
     taken = [bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg") for _ in range(1_000_000 // PORTRAIT.stat().st_size)]
@@ -292,6 +303,7 @@ def test_the_disk_quota_holds(bench_of):
     bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg")
 
 
+@pytest.mark.slow
 def test_somebody_elses_case_is_as_gone_as_a_deleted_one(bench):
     case = bench.seen_by(Viewer(name="ada")).take(SILENT, "clip.mp4")
     job_id = bench.seen_by(ADA).open(case.case_id).submit(["BRIGHT"])
@@ -346,6 +358,7 @@ def test_filters(bench):
     assert [c.case_id for c in bench.seen_by(LOCAL).cases(limit=1)] == [bright.case_id]
 
 
+@pytest.mark.slow
 def test_a_word_once_said_is_never_changed(bench):
     case = bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg")
     note = PinnedNote(text="the left ear", region=(1.0, 2.0, 30.0, 40.0))
@@ -388,6 +401,7 @@ def test_ids_of_nothing_are_gone(bench):
             bench.seen_by(LOCAL).open(case_id).jobs()
 
 
+@pytest.mark.slow
 def test_an_older_word_that_is_taken_in_later_does_not_count_as_the_newest(bench):
     case = bench.seen_by(LOCAL).take(PORTRAIT, "p.jpg")
     now = bench.seen_by(LOCAL).open(case.case_id).add_review("ada", HumanVerdict.MANIPULATED, Confidence.HIGH)

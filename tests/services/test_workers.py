@@ -103,6 +103,7 @@ def test_a_worker_that_outlives_its_stop_does_not_go_on_beside_the_next_one(benc
     assert sum(thread.name.startswith("worker") for thread in threading.enumerate()) == 1
 
 
+@pytest.mark.slow
 def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
     bench = bench_of(start=False)
     job_id = bench.seen_by(LOCAL).open(bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id).submit(["BRIGHT"])
@@ -112,6 +113,7 @@ def test_a_job_for_a_device_that_is_no_longer_configured_is_worked_on(bench_of):
     assert ended(bench, job_id).state is JobState.DONE
 
 
+@pytest.mark.slow
 def test_the_workers_delete_the_cases_whose_time_is_over(bench_of):
     bench = bench_of(start=False)
     old = bench.seen_by(LOCAL).take(SILENT, "clip.mp4").case_id
@@ -124,6 +126,7 @@ def test_the_workers_delete_the_cases_whose_time_is_over(bench_of):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_all_names_of_one_device_share_a_thread(bench_of, manager):
     changed = manager.model_configs["GATED"].model_copy(update={"device": "auto"})
     manager.model_configs["GATED"] = changed
@@ -144,6 +147,7 @@ def test_no_path_of_the_server_is_told(bench, manager):
     assert "absent.pt" in last.errors["ABSENT"]
 
 
+@pytest.mark.slow
 def test_the_log_has_a_line_a_job_with_models_seconds_and_outcome(bench, caplog):
     caplog.set_level(logging.INFO, logger="drishtiksha")
     seen = bench.seen_by(LOCAL)
@@ -160,6 +164,7 @@ def test_the_log_has_a_line_a_job_with_models_seconds_and_outcome(bench, caplog)
     assert line.endswith("failed")
 
 
+@pytest.mark.slow
 def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     bench.seen_by(LOCAL).open(case.case_id).evidence().path.unlink()
@@ -170,6 +175,7 @@ def test_a_file_that_vanished_fails_its_job_with_a_sentence(bench):
     )
 
 
+@pytest.mark.slow
 def test_a_list_of_cases_does_without_heatmaps(bench, gate, tmp_path):
     gate.touch()
     Image.new("RGB", (160, 160), (250, 250, 250)).save(tmp_path / "bright.png")  # which BRIGHT suspects
@@ -181,6 +187,7 @@ def test_a_list_of_cases_does_without_heatmaps(bench, gate, tmp_path):
     assert brief.results[0] == whole.results[0].model_copy(update={"heatmaps": ()})
 
 
+@pytest.mark.slow
 def test_a_result_of_another_version_leaves_the_case_readable(bench):
     case = bench.seen_by(LOCAL).take(SILENT, "clip.mp4")
     job_id = bench.seen_by(LOCAL).open(case.case_id).submit(["BRIGHT"])

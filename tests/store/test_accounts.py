@@ -34,6 +34,7 @@ def test_a_key_tells_whose_it_is_and_is_not_kept(accounts):
     assert len({accounts.add_key("newsroom") for _ in range(5)}) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [lambda k: k[:-1], lambda k: k + "x", lambda k: k[:-1] + ("a" if k[-1] != "a" else "b")]
 )
@@ -42,6 +43,7 @@ def test_a_changed_key_is_nobodys(accounts, change):
     assert accounts.key_holder(change(key)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["", "dk_", "dk_0123456789abcdef_" + "A" * 43, "ü" * 64, "\0", "\ud800"])
 def test_garbage_is_nobodys_key(accounts, key):
     assert accounts.key_holder(key) is None
@@ -100,6 +102,7 @@ def test_adding_a_user_again_changes_password_and_role(accounts):
     assert [user.name for user in accounts.list_users()] == ["ana"]
 
 
+@pytest.mark.slow
 def test_a_removed_user_is_no_reviewer_any_more(accounts):
     accounts.add_user("ana", PASSWORD, reviewer=True)
     accounts.remove_user("ana")
@@ -109,6 +112,7 @@ def test_a_removed_user_is_no_reviewer_any_more(accounts):
         accounts.remove_user("ana")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", " ana", "a" * 65, "a/b", "<b>", "-x", "ana\n", "аna"])
 def test_names_that_mislead_are_refused(accounts, name):
     with pytest.raises(AccountError, match="A name has"):

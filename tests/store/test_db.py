@@ -28,6 +28,7 @@ REVIEW = (
 )
 
 
+@pytest.mark.slow
 def test_an_empty_database_gets_the_schema_of_the_tables(store):
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection)
@@ -43,6 +44,7 @@ def test_opening_it_again_changes_nothing(store, reopened):
         assert session.scalar(text("SELECT question FROM cases")) == "asked in confidence"
 
 
+@pytest.mark.slow
 def test_many_may_open_an_empty_database_at_once(database_url, tmp_path):
     with ThreadPoolExecutor(6) as pool:
         stores = list(pool.map(lambda _: open_store(database_url, tmp_path / "data"), range(6)))
@@ -75,6 +77,7 @@ def test_a_block_that_raises_leaves_nothing(store):
         assert session.scalar(text("SELECT count(*) FROM cases")) == 0
 
 
+@pytest.mark.slow
 def test_rows_of_no_case_are_refused_and_go_with_it(store):
     with pytest.raises(IntegrityError), store.write() as session:
         session.execute(text(REVIEW))
@@ -87,6 +90,7 @@ def test_rows_of_no_case_are_refused_and_go_with_it(store):
         assert session.scalar(text("SELECT count(*) FROM reviews")) == 0
 
 
+@pytest.mark.slow
 def test_the_database_itself_refuses_to_change_a_review(store):
     with store.write() as session:
         session.execute(text(CASE))
@@ -118,6 +122,7 @@ def test_sqlite_writes_ahead_and_only_its_user_may_look_in(tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_database_of_a_newer_version_is_refused(store, reopened):
     with store.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))

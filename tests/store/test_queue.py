@@ -56,6 +56,7 @@ def test_the_oldest_interactive_one_goes_first(jobs):
     assert (claimed[0].case_id, claimed[0].kind, claimed[0].models) == ("c" * 32, "analyze", ("M", "N"))
 
 
+@pytest.mark.slow
 def test_a_worker_takes_the_jobs_of_its_device_and_one_those_of_a_device_that_is_no_more(jobs):
     here, there, gone = add(jobs, 1, "cpu"), add(jobs, 2, "cuda"), add(jobs, 3, "cuda:7")
     assert jobs.queue.claim(["mps"]) is None
@@ -104,6 +105,7 @@ def test_no_job_is_given_to_two_processes(jobs, database_url, tmp_path):
     assert sorted(taken) == [f"{number:032x}" for number in range(30)]
 
 
+@pytest.mark.slow
 def test_what_a_running_job_tells_is_seen_and_only_its_holder_tells(jobs, store):
     job_id = add(jobs, 1)
     jobs.queue.claim(["cpu"])
@@ -120,6 +122,7 @@ def test_what_a_running_job_tells_is_seen_and_only_its_holder_tells(jobs, store)
     assert jobs.queue.pulse(job_id) is True
 
 
+@pytest.mark.slow
 def test_a_job_that_is_put_back_keeps_its_place_and_its_chunks(jobs):
     first, second = add(jobs, 1), add(jobs, 2)
     jobs.queue.claim(["cpu"])
@@ -249,6 +252,7 @@ def test_a_job_that_comes_forward_is_not_given_up(jobs):
     assert seen(jobs, job_id).state is JobState.QUEUED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("here", [None, ""], ids=["another namespace", "no way to tell"])
 def test_the_job_of_a_living_worker_in_another_container_is_not_taken(jobs, store, monkeypatch, here):
     """Two containers of one host name on one database: each has a process 1, and sees none of the other's."""

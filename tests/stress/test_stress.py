@@ -108,6 +108,7 @@ def test_a_written_copy_keeps_times_colours_and_sound(tmp_path: Path) -> None:
     assert float(np.std(read_audio(target, 16_000, limits=MediaLimits()))) > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", sound_changes(), ids=lambda change: change.label)
 def test_every_sound_change_makes_a_file_that_can_be_read(change: object, tmp_path: Path) -> None:
     wave = media_factory.speech_like(2.0, SOUND_RATE)

@@ -148,6 +148,7 @@ def test_more_steps_at_the_end_leave_the_chain_before_them_as_it_was():
         assert np.array_equal(Chain()(spoken(2), [seed]), Chain(more=nothing)(spoken(2), [seed]))
 
 
+@pytest.mark.slow
 def test_the_head_learns_the_encoder_stays_and_training_goes_on(mix: Mix, tmp_path: Path):
     views = Views(tmp_path / "pool")
     views.make(mix, 3)

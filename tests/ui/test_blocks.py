@@ -44,6 +44,7 @@ def test_the_entry_point_is_short() -> None:
     assert len((ROOT / "app.py").read_text().splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_only_three_endpoints_are_public(demo: gr.Blocks) -> None:
     public = {fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"}
     assert public == {"analyze", "examine", "list_models"}

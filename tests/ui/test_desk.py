@@ -82,6 +82,7 @@ def test_an_upload_is_discarded_with_its_folder(upload, desk: Desk) -> None:
     assert not path.parent.exists()
 
 
+@pytest.mark.slow
 def test_an_upload_stays_while_somebody_else_may_have_sent_the_same(upload, desk: Desk) -> None:
     before = time.time()
     path = upload(b"x", "a.png")

@@ -16,6 +16,7 @@ from drishtiksha.ui.shared import shown
 from drishtiksha.ui.shared.desk import Desk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [MediaError("It cannot be shown."), RuntimeError("a fault of ours")])
 @pytest.mark.parametrize("tab", ["analyze", "compare"])
 def test_a_file_that_cannot_be_shown_is_gone(

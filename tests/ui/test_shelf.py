@@ -79,6 +79,7 @@ def test_loading_and_unloading(desk):
     assert "Loaded in" not in models
 
 
+@pytest.mark.slow
 def test_no_other_button_can_be_pressed_meanwhile_and_progress_leaves_the_list_alone(desk_online):
     before, *meanwhile, (_, after) = list(act_on(desk_online, FETCHED, "pull"))
     buttons = shelf.cards(desk_online).count("data-action=")
@@ -94,6 +95,7 @@ def test_a_model_without_weights_says_why_it_does_not_load(desk):
     assert "not on this machine" in told
 
 
+@pytest.mark.slow
 def test_nobody_is_told_a_command_that_a_button_or_somebody_else_has_to_run(desk_online, monkeypatch):
     own = {status.name: status.remedy for status in desk_online.models()}
     assert own[FETCHED] == "Download it on the tab Models."
@@ -107,6 +109,7 @@ def test_nobody_is_told_a_command_that_a_button_or_somebody_else_has_to_run(desk
     assert ("drishtiksha weights" in closed, "data-action" in closed) == (False, False)
 
 
+@pytest.mark.slow
 def test_a_download_shows_the_licence_first(desk_online):
     path = desk_online.manager.get_active_model_configs()[FETCHED].model_path
     _, models = last(desk_online, FETCHED, "ask")
@@ -120,6 +123,7 @@ def test_a_download_shows_the_licence_first(desk_online):
     assert desk_online.manager.load_model(FETCHED).parameters == 2
 
 
+@pytest.mark.slow
 def test_the_licence_and_size_of_every_file_are_told(desk_online, tmp_path):
     _, models = last(desk_online, "PAIR", "ask")
     assert "The licence of this checkpoint: CC0-1.0 &lt;for tests&gt;" in models
@@ -143,6 +147,7 @@ def recommending(tmp_path, monkeypatch, desk_on, desk_online):
     return desk_online
 
 
+@pytest.mark.slow
 def test_one_button_asks_for_all_recommended_models_and_then_fetches_them(recommending):
     path = recommending.manager.get_active_model_configs()[FETCHED].model_path
     assert f"Recommended and not here yet: {FETCHED}, GONE." in shelf.cards(recommending)
@@ -157,6 +162,7 @@ def test_one_button_asks_for_all_recommended_models_and_then_fetches_them(recomm
     assert "Recommended and not here yet: GONE." in models
 
 
+@pytest.mark.slow
 def test_strangers_cannot_ask_for_the_recommended_models(recommending):
     recommending.settings = recommending.settings.model_copy(update={"manage_models": False})
     assert "Recommended and not here yet" not in shelf.cards(recommending)
@@ -164,11 +170,13 @@ def test_strangers_cannot_ask_for_the_recommended_models(recommending):
     assert not recommending.manager.get_active_model_configs()[FETCHED].model_path.exists()
 
 
+@pytest.mark.slow
 def test_a_failed_download_is_told(desk_online):
     told, _ = last(desk_online, "GONE", "pull")
     assert "404" in told
 
 
+@pytest.mark.slow
 def test_what_nobody_foresaw_is_told_and_not_called_loaded(desk, monkeypatch):
     def fail(name: str) -> None:
         raise ValueError("it's <odd>")
@@ -180,6 +188,7 @@ def test_what_nobody_foresaw_is_told_and_not_called_loaded(desk, monkeypatch):
     assert "loaded." not in told
 
 
+@pytest.mark.slow
 def test_what_is_told_is_escaped_once(desk_online, monkeypatch):
     def fail(name: str, progress: object) -> None:
         raise DownloadError("it's <odd>")

@@ -530,6 +530,7 @@ def test_a_stopped_download_of_the_hub_goes_on_later(hub, destination):
     assert destination.read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_a_connection_to_the_hub_that_breaks_is_resumed_at_once(hub, destination):
     hub.break_after = [300_000]
     assert pull(FILE, destination) == SHA256

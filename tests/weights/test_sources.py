@@ -498,6 +498,7 @@ def test_licences_hide_the_rest(shelf):
     assert len(ModelManager(load_settings()).get_available_models()) == 3
 
 
+@pytest.mark.slow
 def test_an_optional_file_of_another_licence_is_not_used(tmp_path):
     hidden = ModelManager(load_settings(licences=["not stated"])).model_configs["COLOR-CUES-LSTM-V1"]
     assert hidden.companions == {}
@@ -532,5 +533,6 @@ def test_the_strictest_licence_counts():
     assert [kind.value for kind in order] == ["open", "non-commercial", "nonprofit", "not stated"]
 
 
+@pytest.mark.slow
 def test_patience_is_bounded():
     assert plain.PATIENCE_S * plain.ATTEMPTS <= 150

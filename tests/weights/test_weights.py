@@ -297,6 +297,7 @@ def test_remedy_speaks_of_what_there_is(tmp_path):
     assert str(path) in weights.remedy("N", path, WeightsSource())
 
 
+@pytest.mark.slow
 def test_importing_costs_no_torch():
     code = "import sys, drishtiksha.weights; sys.exit('torch' in sys.modules or 'httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

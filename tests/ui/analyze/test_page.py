@@ -78,6 +78,7 @@ def test_dropping_a_file_is_the_whole_task(desk: Desk, upload: Any, bright_pictu
     assert page["keep"]["visible"] is True
 
 
+@pytest.mark.slow
 def test_a_dark_clip_ends_with_the_disclaimer_and_without_pictures(desk: Desk, tmp_path: Path) -> None:
     page = dropped(desk, write_video(tmp_path / "dark.mp4", [frame // 8 for frame in coded_frames(12)]))
     assert 'data-state="nothing_found"' in page["answer"]
@@ -105,6 +106,7 @@ def test_what_is_no_media_is_told_above_the_drop_zone(desk: Desk, upload: Any, c
     assert not any(desk.settings.cases_dir.glob("*"))
 
 
+@pytest.mark.slow
 def test_closing_the_tab_leaves_the_analysis_running_and_its_link_shows_it(
     desk: Desk, clip: Path, held: threading.Event
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_link_that_leads_nowhere_says_so(desk: Desk) -> None:
     assert list(handlers.reopen(desk, "", LOCAL)) == []
 
 
+@pytest.mark.slow
 def test_a_stranger_with_the_link_reads_and_changes_nothing(desk: Desk, bright_picture: Path) -> None:
     owner = Viewer(session="session:ada", role="visitor")
     page = dropped(desk, bright_picture, owner)
@@ -146,6 +149,7 @@ def test_a_stranger_with_the_link_reads_and_changes_nothing(desk: Desk, bright_p
     assert desk.workbench.seen_by(owner).open(page["case"]).read().question == ""
 
 
+@pytest.mark.slow
 def test_what_can_be_run_again_is_live_once_a_detector_is_chosen_and_nothing_is_at_work(
     desk: Desk, clip: Path, held: threading.Event
 ) -> None:
@@ -178,6 +182,7 @@ def test_stop_and_going_on(desk: Desk, clip: Path, held: threading.Event) -> Non
     assert list(handlers.retry(desk, job_id, LOCAL)) == [], "what has ended well is not run again"
 
 
+@pytest.mark.slow
 def test_a_second_detector_adds_to_the_answer_and_one_that_fails_says_why(desk: Desk, bright_picture: Path) -> None:
     page = dropped(desk, bright_picture)
     again = last(handlers.run_again(desk, page["case"], ABSENT, LOCAL))
@@ -197,6 +202,7 @@ def test_a_case_deleted_meanwhile_ends_the_watch_in_words(desk: Desk, clip: Path
     assert "no longer here" in last(stream)["notice"]
 
 
+@pytest.mark.slow
 def test_deleting_can_be_taken_back(desk: Desk, bright_picture: Path) -> None:
     page = dropped(desk, bright_picture)
     gone = handlers.delete(desk, page["case"], LOCAL)
@@ -212,6 +218,7 @@ def test_deleting_can_be_taken_back(desk: Desk, bright_picture: Path) -> None:
     assert back["job"] == page["job"]
 
 
+@pytest.mark.slow
 def test_a_note_goes_into_the_report(desk: Desk, bright_picture: Path) -> None:
     page = dropped(desk, bright_picture)
     assert "Kept" in handlers.keep_note(desk, page["case"], "Whose is it?", LOCAL)["note_saved"]
@@ -220,6 +227,7 @@ def test_a_note_goes_into_the_report(desk: Desk, bright_picture: Path) -> None:
     assert handlers.keep_note(desk, "", "x", LOCAL) == {}
 
 
+@pytest.mark.slow
 def test_a_human_verdict_stands_above_and_overrides(desk: Desk, bright_picture: Path) -> None:
     page = dropped(desk, bright_picture)
     assert page["human"] == ""
@@ -230,6 +238,7 @@ def test_a_human_verdict_stands_above_and_overrides(desk: Desk, bright_picture: 
     assert handlers.refresh(desk, "", "", LOCAL) == {}
 
 
+@pytest.mark.slow
 def test_a_stress_test_shows_its_band_beside_the_answer_and_comes_back_by_link(
     desk: Desk, bright_picture: Path
 ) -> None:
@@ -309,6 +318,7 @@ def test_a_slow_detector_waits_for_a_click(desk: Desk, slow: str, bright_picture
     assert [job.models for job in desk.workbench.seen_by(LOCAL).open(page["case"]).jobs()] == [(BRIGHT,), (slow,)]
 
 
+@pytest.mark.slow
 def test_a_slow_detector_cannot_be_started_by_a_stranger(desk: Desk, slow: str, bright_picture: Path) -> None:
     page = dropped(desk, bright_picture)
     seen = last(handlers.reopen(desk, page["job"], STRANGER))
@@ -319,6 +329,7 @@ def test_a_slow_detector_cannot_be_started_by_a_stranger(desk: Desk, slow: str, 
     assert len(desk.workbench.seen_by(LOCAL).open(page["case"]).jobs()) == 1
 
 
+@pytest.mark.slow
 def test_an_idle_server_starts_the_slow_ones_where_it_is_told_to(
     desk: Desk, slow: str, bright_picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,5 +377,6 @@ def test_one_of_several_tracks_is_examined_alone(desk: Desk, tmp_path: Path) -> 
     assert "<button" not in stranger
 
 
+@pytest.mark.slow
 def test_an_ordinary_file_has_no_choice_of_tracks(desk: Desk, clip: Path) -> None:
     assert dropped(desk, clip)["tracks"].strip() == ""

@@ -64,6 +64,7 @@ def word(**changes: Any) -> str:
     return json.dumps(said | changes)
 
 
+@pytest.mark.slow
 def test_a_case_opens_with_its_frame_times_and_flagged_stretch(desk: Desk, case: CaseFile) -> None:
     update = handlers.open_case(desk, case.case_id, LOCAL)
     stage = update["player"]
@@ -102,6 +103,7 @@ def test_each_kind_of_trace_has_flagged_stretches_of_its_own() -> None:
     assert player.flagged([faces.model_copy(update={"experimental": True})]) == []
 
 
+@pytest.mark.slow
 def test_a_word_is_kept_and_overrides(desk: Desk, case: CaseFile) -> None:
     notes = [{"text": EVIL, "time_s": 1.5, "region": [10, 10, 60, 60]}]
     update = handlers.save(desk, case.case_id, word(notes=notes, tags=["a", "a", " "]), "{}", LOCAL)
@@ -142,6 +144,7 @@ def test_what_cannot_be_kept_is_said_and_the_form_stays(desk: Desk, case: CaseFi
     assert desk.workbench.seen_by(LOCAL).open(case.case_id).reviews() == []
 
 
+@pytest.mark.slow
 def test_who_is_logged_in_writes_under_that_name_and_only_reviewers_do(desk: Desk, case: CaseFile) -> None:
     handlers.save(desk, case.case_id, word(reviewer="somebody else"), "{}", ADA)
     assert [review.reviewer for review in desk.workbench.seen_by(LOCAL).open(case.case_id).reviews()] == ["ada"]
@@ -162,6 +165,7 @@ def test_only_reviewers_see_the_cases_of_others(desk: Desk, case: CaseFile) -> N
     assert case.case_id in handlers.refresh(desk, "", "{}", ADA)["queue"]
 
 
+@pytest.mark.slow
 def test_filters(desk: Desk, case: CaseFile) -> None:
     day = case.opened_utc[:10]
 
@@ -186,6 +190,7 @@ def test_filters(desk: Desk, case: CaseFile) -> None:
     assert found(model="\ud800") == 0, "half a character, which no database takes"
 
 
+@pytest.mark.slow
 def test_an_export_holds_the_reviews_and_taking_it_in_adds_nothing(desk: Desk, case: CaseFile, upload: Any) -> None:
     desk.workbench.seen_by(LOCAL).open(case.case_id).add_review("Cy", HumanVerdict.GENUINE, Confidence.LOW)
     link = handlers.export(desk, "jsonl", LOCAL)["moved"]
@@ -203,6 +208,7 @@ def test_an_export_holds_the_reviews_and_taking_it_in_adds_nothing(desk: Desk, c
     assert "nothing was added" in handlers.take_in(desk, str(broken), "", "{}", LOCAL)["moved"]
 
 
+@pytest.mark.slow
 def test_a_case_that_is_gone_is_said(desk: Desk, case: CaseFile) -> None:
     desk.workbench.seen_by(LOCAL).open(case.case_id).delete()
     update = handlers.open_case(desk, case.case_id, LOCAL)
