@@ -1,10 +1,10 @@
 """`python -m bench.load [--users 50] [--pages 10] [--seconds 90] [--kinds picture]`: many people at once on one server.
 
 Starts `drishtiksha serve` on a folder of its own. Each REST user sends a file, asks for its job once a second until that has
-ended, and sends the next; each page client examines files through the page's own API; beside them /healthz is asked ten
-times a second, from before the first network is loaded. Refusals are obeyed: a client comes back when `Retry-After` says.
-REST users, page clients and the asker of /healthz are a process each, on the same machine; how late the timers of the REST
-users ring tells how much of their waiting is their own.
+ended, and sends the next; each page client examines files through the page's own API. Beside them somebody with a process
+of their own asks ten times a second for /healthz, from before the first network is loaded, and for one job. Refusals are
+obeyed: a client comes back when `Retry-After` says. All clients are on the machine of the server, the REST users in one
+process, where they wait for one another, too: how late their timers ring tells how long, before a request is even sent.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ KINDS = {
     "video": (ROOT / "assets" / "clip_silent.mp4", "FACE-BLEND-LITE-V1"),
     "sound": (ROOT / "assets" / "clip_with_sound.mp4", "VOICE-SPOOF-LITE-V1"),
 }
-MEASURED = ("health", "poll", "send", "page", "own")
-POLL_S, HEALTH_S, COSTS_S, PAGE_AGAIN_S = 1.0, 0.1, 0.5, 2.0
+MEASURED = ("health", "steady", "poll", "send", "page", "own")
+POLL_S, ASKED_S, COSTS_S, PAGE_AGAIN_S = 1.0, 0.1, 0.5, 2.0
 START_S, ANSWER_S = 300.0, 120.0
 
 
@@ -112,7 +112,10 @@ def load(address: str, server: int, users: int, pages: int, seconds: float, kind
     """Let all clients work for so long. server: number of its process."""
     seen, until = Seen(), time.monotonic() + seconds
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as apart:  # else they keep one another waiting
-        others = [apart.submit(_health, address, until), apart.submit(_page_clients, address, pages, until, kinds)]
+        others = [
+            apart.submit(_steady, address, until, kinds[0]),
+            apart.submit(_page_clients, address, pages, until, kinds),
+        ]
         asyncio.run(_rest(address, server, users, until, kinds, seen))
         for other in others:
             seen.add(other.result())
@@ -180,17 +183,26 @@ async def _come_back(refusal: httpx.Response | None, seen: Seen, until: float) -
     await asyncio.sleep(min(max(after, POLL_S) * (1 + random.random() / 4), max(until - time.monotonic(), 0)))
 
 
-def _health(address: str, until: float) -> Seen:
-    seen = Seen()
+def _steady(address: str, until: float, kind: str) -> Seen:
+    """Somebody who only looks: at the health of the server, and at one job."""
+    seen, job = Seen(), ""
+    path, model = KINDS[kind]
     with httpx.Client(base_url=address, timeout=ANSWER_S) as client:
         while time.monotonic() < until:
-            began = time.monotonic()
-            try:
-                client.get("/healthz")
-            except httpx.TransportError as error:
-                seen.failed[f"health: {type(error).__name__}"] += 1
-            seen.seconds["health"].append(time.monotonic() - began)
-            time.sleep(HEALTH_S)
+            asked = {"health": "/healthz"} | ({"steady": f"/api/jobs/{job}"} if job else {})
+            for what, where in asked.items():
+                began = time.monotonic()
+                try:
+                    client.get(where).raise_for_status()
+                except httpx.HTTPError as error:
+                    seen.failed[f"{what}: {type(error).__name__}"] += 1
+                seen.seconds[what].append(time.monotonic() - began)
+            if not job:
+                sent = client.post(
+                    "/api/analyze", files={"file": (path.name, path.read_bytes())}, data={"model": model}
+                )
+                job = sent.json().get("job_id", "")
+            time.sleep(ASKED_S)
     return seen
 
 
@@ -198,8 +210,8 @@ async def _own_delay(until: float, seen: Seen) -> None:
     """How late a timer of this process rings."""
     while time.monotonic() < until:
         began = time.monotonic()
-        await asyncio.sleep(HEALTH_S)
-        seen.seconds["own"].append(time.monotonic() - began - HEALTH_S)
+        await asyncio.sleep(ASKED_S)
+        seen.seconds["own"].append(time.monotonic() - began - ASKED_S)
 
 
 async def _costs(server: int, until: float, seen: Seen) -> None:
@@ -261,7 +273,8 @@ def table(seen: Seen, given: argparse.Namespace) -> str:
     rows = [
         ("analyses that ended", f"{ended}, {ended / given.seconds:.2f} a second ({_counts(seen.ended)})"),
         ("`/healthz`: median, 95 %, longest", _spread(seen.seconds["health"])),
-        ("`GET /api/jobs/{id}`", _spread(seen.seconds["poll"])),
+        ("`GET /api/jobs/{id}`, by somebody who only looks", _spread(seen.seconds["steady"])),
+        ("`GET /api/jobs/{id}`, by the REST users", _spread(seen.seconds["poll"])),
         ("`POST /api/analyze`, with the file", _spread(seen.seconds["send"])),
         ("how late the timers of the REST users rang", _spread(seen.seconds["own"])),
         ("an analysis through the page", _spread(seen.seconds["page"])),

@@ -158,9 +158,9 @@ async def _until_ended(request: Request, here: Services, job_id: str, viewer: Vi
     """The job once it has ended, after `wait_s` as it then stands. A client that goes away leaves it running."""
     deadline = time.monotonic() + wait_s
     seen = here.workbench.seen_by(viewer)
-    view = await anyio.to_thread.run_sync(seen.job, job_id)
+    view = await here.job(viewer, job_id)
     while (left_s := deadline - time.monotonic()) > 0 and not await request.is_disconnected():
         if not await anyio.to_thread.run_sync(seen.unended, view):
             break
         await asyncio.sleep(min(TICK_S, left_s))
-    return await anyio.to_thread.run_sync(seen.job, job_id)
+    return await here.job(viewer, job_id)

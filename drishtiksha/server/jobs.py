@@ -40,9 +40,9 @@ router = APIRouter()
 
 
 @router.get("/api/jobs/{job_id}", response_model=JobView, responses=GONE)
-def job(job_id: JobId, viewer: Admitted, here: Here) -> Response:
+async def job(job_id: JobId, viewer: Admitted, here: Here) -> Response:
     """The job as it stands, with every result that it has so far."""
-    return as_json(public_job(here.workbench.seen_by(viewer).job(job_id)))
+    return as_json(public_job(await here.job(viewer, job_id)))
 
 
 @router.get(
@@ -57,7 +57,7 @@ async def events(job_id: JobId, viewer: Admitted, here: Here) -> StreamingRespon
     """
     if here.watching >= WATCHERS_AT_ONCE:
         raise RequestError("busy", "Too many connections watch jobs. Ask for the job itself instead.", 503)
-    first = await anyio.to_thread.run_sync(here.workbench.seen_by(viewer).job, job_id)
+    first = await here.job(viewer, job_id)
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(
         _counted(here, _events(here, first, viewer)), media_type="text/event-stream", headers=headers

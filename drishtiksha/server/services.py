@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
+from drishtiksha.casefile import JobView, Viewer
 from drishtiksha.errors import RequestError
 from drishtiksha.registry import ModelManager
 from drishtiksha.server.access import Gate
@@ -79,6 +81,15 @@ class Services:
     @property
     def manager(self) -> ModelManager:
         return self.workbench.manager
+
+    async def job(self, viewer: Viewer, job_id: str) -> JobView:
+        """The job as it stands, read in the event loop where the database is a file: a thread waits for two turns of the
+        processor, and under load each takes longer than the reading.
+
+        Raises: JobGoneError.
+        """
+        look = self.workbench.seen_by(viewer).job
+        return look(job_id) if self.workbench.store.is_file else await anyio.to_thread.run_sync(look, job_id)
 
     @property
     def uploads_dir(self) -> Path:

@@ -28,7 +28,7 @@ from drishtiksha.store.results import ResultReader
 
 PATIENCE_S = 5.0
 """How long a job may take to put itself back when the worker stops; one that loads a network is put back as it is."""
-NICENESS = 10
+NICENESS = 19
 """How far a worker stands back where the processor is short: whoever asks the page or the server waits for an answer, a
 job only takes longer."""
 _PR_SET_PDEATHSIG = 1

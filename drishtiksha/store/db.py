@@ -38,6 +38,11 @@ class Store:
         """Grows with each writing session of this process that has ended; what was read before may be out of date."""
         self._writer = engine.execution_options(write=True)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the database is a file here, read within a millisecond, and no server across a network."""
+        return self.engine.dialect.name == "sqlite"
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading: on one snapshot with SQLite, statement by statement with PostgreSQL."""
@@ -66,7 +71,7 @@ class Store:
 
     def scrub(self) -> None:
         """After a deletion: no byte of it stays in SQLite's log (its pages are overwritten already)."""
-        if self.engine.dialect.name == "sqlite":
+        if self.is_file:
             with closing(self.engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
