@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
+import anyio.to_thread
+import httpx
 import pytest
-from server_kit import SLOW, refused, until_ended, until_running
+from fastapi.routing import APIRoute
+from server_kit import BRIGHT, SLOW, refused, served, until_ended, until_running
 
 from drishtiksha.casefile import JobView
 from drishtiksha.server import jobs
+from drishtiksha.store.db import Store
 
 NOBODYS = "0" * 32
 
@@ -130,3 +136,29 @@ def test_only_so_many_watch_at_once(client, video, monkeypatch):
         refused(client.get(f"/api/jobs/{job_id}/events"), 503, "busy")
     until_ended(client, job_id)
     assert client.get(f"/api/jobs/{job_id}/events").status_code == 200
+
+
+@pytest.mark.parametrize("is_file", [True, False], ids=["a file", "across a network"])
+def test_a_poll_waits_for_no_thread_where_the_database_is_a_file(app_of, picture, monkeypatch, is_file):
+    app, holds, let_go = app_of(), threading.Event(), threading.Event()
+
+    async def one_thread() -> None:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+
+    def hold() -> None:
+        holds.set()
+        let_go.wait(20)
+
+    app.router.routes[:0] = [APIRoute("/one", one_thread), APIRoute("/hold", hold)]
+    with served(app) as client, ThreadPoolExecutor(2) as others:
+        job = client.post("/api/analyze", files={"file": ("p.png", picture)}, data={"model": BRIGHT}).json()["job_id"]
+        until_ended(client, job)
+        monkeypatch.setattr(Store, "is_file", is_file)
+        client.get("/one")
+        held = others.submit(httpx.get, f"{client.base_url}/hold", timeout=60)
+        assert holds.wait(20)
+        asked = others.submit(client.get, f"/api/jobs/{job}")
+        assert bool(wait([asked], timeout=3).done) is is_file
+        let_go.set()
+        assert held.result().is_success
+        assert asked.result().json()["state"] == "done"
