@@ -13,6 +13,9 @@ from pydantic import AfterValidator, Field
 from drishtiksha.plaintext import readable
 from drishtiksha.results import AnalysisResult, FaceBox, Frozen, GapReason, Grade, MediaInfo, Prediction
 
+Seconds = tuple[float, float]
+"""At least and at most so long."""
+
 
 class EvidenceKind(StrEnum):
     """What kind of trace a detector judges. Two detectors of one kind agreeing is one piece of evidence, not two."""
@@ -273,7 +276,7 @@ class JobView(Frozen):
     total: int | None = None
     position: int | None = Field(default=None, description="jobs that go first; None once it runs")
     estimate_s: float | None = Field(default=None, description="until it is done; None where nothing is known")
-    estimate_range_s: tuple[float, float] | None = Field(
+    estimate_range_s: Seconds | None = Field(
         default=None, description="the same as a range: at least and at most so long"
     )
     preview: AnalysisResult | None = Field(default=None, description="the answer of the quick first pass")

@@ -369,3 +369,8 @@ def test_allowed_imports_are_let_through(tmp_path):
         "drishtiksha/contract.py": "from drishtiksha.results import MediaInfo",
     }
     assert problems(tree(tmp_path, files)) == []
+
+
+@pytest.mark.slow
+def test_a_command_imports_no_database_before_it_needs_one():
+    assert_light("import drishtiksha.cli", {"sqlalchemy", "alembic"})

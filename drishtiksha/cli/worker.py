@@ -8,12 +8,7 @@ from typing import Any
 
 from drishtiksha.cli.console import err, failures_as_exit_codes
 from drishtiksha.registry import ModelManager
-from drishtiksha.services.processes import WorkerProcesses
 from drishtiksha.settings import configure_logging, load_settings
-from drishtiksha.store.db import open_store
-from drishtiksha.store.jobs import Jobs
-from drishtiksha.store.queue import Queue, new_worker
-from drishtiksha.store.results import ResultReader
 
 
 def worker() -> None:
@@ -22,6 +17,12 @@ def worker() -> None:
     Both must reach the same database (DRISHTIKSHA_DATABASE_URL) and the same folder (DRISHTIKSHA_DATA_DIR), and have the
     same models. A worker that crashes or hangs is started again; a job that is interrupted goes back to the queue.
     """
+    from drishtiksha.services.processes import WorkerProcesses
+    from drishtiksha.store.db import open_store
+    from drishtiksha.store.jobs import Jobs
+    from drishtiksha.store.queue import Queue, new_worker
+    from drishtiksha.store.results import ResultReader
+
     stop = threading.Event()
 
     def end(*_: Any) -> None:

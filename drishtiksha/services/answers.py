@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from drishtiksha.answer import Answer, Failure, Glance, NotRun, answer_of
-from drishtiksha.casefile import CaseFile, JobView
+from drishtiksha.casefile import CaseFile, JobView, Seconds
 from drishtiksha.detector_config import DetectorConfig
 from drishtiksha.errors import DrishtikshaError, without_server_paths
 from drishtiksha.events import CancelToken, Reporter, silent
@@ -16,7 +16,6 @@ from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.services import runs
 from drishtiksha.services.estimates import guess, middle, on_processor
-from drishtiksha.store.estimates import Seconds
 from drishtiksha.weights import bytes_of, parts
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from drishtiksha.casefile import Seconds
 from drishtiksha.contract import AudioPlan, ClipPlan, FramePlan, SamplingPlan
 from drishtiksha.errors import DrishtikshaError, ModelRegistryError
 from drishtiksha.registry import ModelManager
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.services.devices import by_device_elsewhere
 from drishtiksha.settings import ROOT
-from drishtiksha.store.estimates import Seconds
 from drishtiksha.weights import bytes_of, parts
 
 MEASURED_PATH = ROOT / "configs" / "detectors.json"

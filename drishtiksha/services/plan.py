@@ -7,11 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from drishtiksha.casefile import EvidenceKind
+from drishtiksha.casefile import EvidenceKind, Seconds
 from drishtiksha.registry import ModelManager, ModelStatus
 from drishtiksha.results import Frozen, MediaInfo
 from drishtiksha.services.estimates import guess
-from drishtiksha.store.estimates import Seconds
 from drishtiksha.weights import bytes_of, parts
 
 

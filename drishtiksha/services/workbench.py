@@ -20,6 +20,7 @@ from drishtiksha.casefile import (
     PinnedNote,
     Review,
     Right,
+    Seconds,
     Viewer,
 )
 from drishtiksha.errors import (
@@ -48,7 +49,6 @@ from drishtiksha.services.workers import OK, Crew, Workers
 from drishtiksha.settings import Settings
 from drishtiksha.store.cases import CaseFilter, Cases, Place
 from drishtiksha.store.db import Store, open_store
-from drishtiksha.store.estimates import Seconds
 from drishtiksha.store.jobs import Jobs
 from drishtiksha.store.queue import Queue, new_worker
 from drishtiksha.store.results import ResultReader

@@ -12,11 +12,10 @@ from statistics import median
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from drishtiksha.casefile import Seconds
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.store.tables import JobRow, ResultRow
 
-Seconds = tuple[float, float]
-"""At least and at most so long."""
 Runs = dict[str, list[tuple[float, float]]]
 """Model name -> (seconds that it took, length of the file in seconds) of its last runs, newest first."""
 

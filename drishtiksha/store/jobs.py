@@ -10,12 +10,12 @@ from typing import Any, cast
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from drishtiksha.casefile import JobState, JobView, Kind, Outcome, StressResult
+from drishtiksha.casefile import JobState, JobView, Kind, Outcome, Seconds, StressResult
 from drishtiksha.errors import CaseGoneError, JobGoneError, JobStateError, QueueFullError
 from drishtiksha.results import AnalysisResult, MediaInfo
 from drishtiksha.store.board import ActiveJob, Board, ahead_of
 from drishtiksha.store.db import Store
-from drishtiksha.store.estimates import RunsSeen, Seconds, expected, runs_seen
+from drishtiksha.store.estimates import RunsSeen, expected, runs_seen
 from drishtiksha.store.queue import Queue, full, require_room
 from drishtiksha.store.results import ResultReader, columns_of, only
 from drishtiksha.store.tables import CaseRow, ChunkRow, JobRow, ResultRow
