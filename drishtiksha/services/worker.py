@@ -15,6 +15,7 @@ from typing import Any
 
 from drishtiksha.errors import DrishtikshaError
 from drishtiksha.media.evidence import Evidence
+from drishtiksha.media.guard import astray_s
 from drishtiksha.registry import ModelManager
 from drishtiksha.services.lines import Lines, answer, to_supervisor
 from drishtiksha.services.running import Here, JobRun
@@ -31,6 +32,8 @@ PATIENCE_S = 5.0
 NICENESS = 19
 """How far a worker stands back where the processor is short: whoever asks the page or the server waits for an answer, a
 job only takes longer."""
+ASTRAY_S, SPARED_S = 120.0, 10.0
+"""How long a decoder that was given up may work on beside the work of its process, and beside none."""
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,14 @@ def settle_in(niceness: int) -> tuple[Settings, Lines, dict[str, Any]]:
     return settings, lines, first
 
 
+def must_end(waiting: int) -> bool:
+    """Whether this process is to end, since a decoder that was given up does not, and takes a core from the others. waiting: how
+    much is done here now; after `ASTRAY_S` that is begun once more in the next process."""
+    if astray := astray_s() > (ASTRAY_S if waiting else SPARED_S):
+        log.warning("A decoder that was given up does not end; process %d is replaced by another", os.getpid())
+    return astray
+
+
 def _die_with(parent: int) -> None:
     """No worker outlives its supervisor, whatever this process is busy with: on Linux the kernel sees to it. Elsewhere the
     closed pipe is seen as soon as Python code runs."""
@@ -99,7 +110,7 @@ class _Worker:
         self._workers = Workers(
             ModelManager(settings), jobs, Cases(store, reader), share=share, runner=_Telling(self._tell)
         )
-        self._signs = Repeated([("signs of life", self._tell, BEAT_S)])
+        self._signs = Repeated([("signs of life", self._live, BEAT_S)])
 
     def begin(self) -> None:
         """Give signs of life, and take jobs and requests once all that they import in common is there: a package and a
@@ -130,6 +141,11 @@ class _Worker:
         with contextlib.suppress(Exception):  # without a database the jobs are taken over when it is back
             self._queue.release(self._queue.worker)
         os._exit(0)
+
+    def _live(self) -> None:
+        self._tell()
+        if must_end(self._workers.busy):
+            self.end()
 
     def _tell(self) -> None:
         self._lines.send(loaded={name: asdict(facts) for name, facts in self._workers.loaded.items()})

@@ -190,6 +190,11 @@ class Workers:
         alive = bool(self._threads) and all(thread.is_alive() for thread in self._threads) and self._chores.alive
         return OK if alive else "a worker has stopped; restart the server"
 
+    @property
+    def busy(self) -> int:
+        """How many jobs run now."""
+        return len(self._running)
+
     def wake(self) -> None:
         with self._news:
             self._news.notify_all()

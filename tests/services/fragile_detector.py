@@ -6,11 +6,14 @@ from __future__ import annotations
 from planted import PLANTED
 
 FRAGILE = f'''
-"""As long as the file `fault` is there it ends or stops its process, by the signal named in it, and notes that in
-`fault.noted`."""
+"""As long as the file `fault` is there it ends or stops its process, by the signal named in it, or leaves a decoder astray,
+and notes that in `fault.noted`."""
 
 import signal
+import threading
 {PLANTED}
+from drishtiksha.media import guard
+
 
 class FragileConfig(DetectorConfig):
     fault: str = ""
@@ -26,9 +29,15 @@ class FragileDetector(Planted):
     def before(self, sample):
         fault = Path(self.config.fault)
         if self.config.fault and fault.exists():
-            number = getattr(signal, fault.read_text())
+            what = fault.read_text()
             with open(self.config.fault + ".noted", "a") as noted:
                 noted.write("x")
+            if what == "astray":
+                decoder = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+                decoder.start()
+                guard._given_up[decoder] = time.monotonic() - 11
+                return
+            number = getattr(signal, what)
             signal.raise_signal(number)  # to this thread, which is where a fault in memory arises
         time.sleep(self.config.slow_s)
 '''

@@ -31,8 +31,8 @@ from drishtiksha.services import worker as worker_module
 from drishtiksha.services.devices import by_device, by_device_elsewhere
 from drishtiksha.services.intake import take_in
 from drishtiksha.services.lines import Lines
-from drishtiksha.services.taking import must_end
 from drishtiksha.services.workbench import Workbench
+from drishtiksha.services.worker import must_end
 from drishtiksha.services.workers import Workers
 from drishtiksha.settings import ROOT, load_settings
 from drishtiksha.ui.shared.chart import seen_at
@@ -264,8 +264,19 @@ def test_whatever_is_shown_of_a_file_is_decoded_apart_and_a_crash_there_costs_th
 
 
 @pytest.mark.parametrize(("since_s", "waiting", "ends"), [(0, 0, False), (11, 0, True), (60, 2, False), (121, 2, True)])
-def test_a_decoder_that_was_given_up_and_works_on_ends_its_process(since_s, waiting, ends):
-    assert must_end(since_s, waiting) is ends
+def test_a_decoder_that_was_given_up_and_works_on_ends_its_process(monkeypatch, since_s, waiting, ends):
+    monkeypatch.setattr(worker_module, "astray_s", lambda: since_s)
+    assert must_end(waiting) is ends
+
+
+def test_a_worker_with_a_decoder_astray_ends_after_its_job_and_another_does_the_next(bench, fault):
+    first = worker_of(bench)
+    fault.write_text("astray")
+    assert ended(bench, submitted(bench, "FRAGILE")).state is JobState.DONE
+    until(lambda: worker_of(bench) != first, "it was not replaced")
+    fault.unlink()
+    assert ended(bench, submitted(bench, "FRAGILE")).state is JobState.DONE
+    until(lambda: bench.working, "the state stays bad")
 
 
 def reader_of(keeper: Any) -> int:
