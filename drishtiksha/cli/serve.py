@@ -72,11 +72,14 @@ def _run(app: FastAPI, host: str, port: int, behind_proxy: str | None, root_path
     """Until told to stop. Raises: typer.Exit when it could not start."""
     import uvicorn
 
+    from drishtiksha.server.connections import PromptProtocol
+
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         root_path=root_path.rstrip("/"),
+        http=PromptProtocol,
         lifespan="on",
         server_header=False,
         proxy_headers=behind_proxy is not None,

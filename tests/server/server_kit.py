@@ -43,10 +43,11 @@ SLOWNESS = (
 
 
 @contextmanager
-def served(app: FastAPI, key: str | None = None) -> Iterator[httpx.Client]:
-    """A client of the app on a free port of this machine; `app.state.failure` is raised when it does not start."""
+def served(app: FastAPI, key: str | None = None, **config: Any) -> Iterator[httpx.Client]:
+    """A client of the app on a free port of this machine; `app.state.failure` is raised when it does not start. config: of
+    uvicorn."""
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, lifespan="on", log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.Config(app, port=0, lifespan="on", log_level="warning", timeout_graceful_shutdown=2, **config)
     )
 
     def run() -> None:
