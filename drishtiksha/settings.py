@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     slow_when_idle: bool = Field(
         default=False, description="start those by themselves, too, once no other analysis waits"
     )
-    max_queue: int = Field(default=16, gt=0, description="jobs that may wait")
+    max_queue: int = Field(default=64, gt=0, description="jobs that may wait")
     api_keys_required: bool = Field(default=False, description="whether every /api route asks for a key")
     rate_limit_per_minute: int | None = Field(
         default=None, gt=0, description="API requests of one key; None = no bound"
