@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from fastapi import FastAPI
-from server_kit import served, serving
+from server_kit import connection, served
 
 from drishtiksha.server import connections
 
@@ -34,10 +32,6 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield client.base_url.port
 
 
-def opened(port: int) -> closing[socket.socket]:
-    return closing(socket.create_connection(("127.0.0.1", port), timeout=10))
-
-
 def seconds_until_closed(line: socket.socket, drip: bytes = b"") -> float:
     """drip: sent byte by byte meanwhile."""
     began = time.monotonic()
@@ -56,12 +50,12 @@ def seconds_until_closed(line: socket.socket, drip: bytes = b"") -> float:
 
 @pytest.mark.parametrize("drip", [b"", HEAD[:-2]], ids=["nothing", "a head that does not end"])
 def test_a_connection_without_a_request_is_closed(port, drip):
-    with opened(port) as line:
+    with connection(port) as line:
         assert 0.3 < seconds_until_closed(line, drip) < 5
 
 
 def test_a_request_is_answered_however_long_it_takes_and_the_next_one_has_its_time(port):
-    with opened(port) as line:
+    with connection(port) as line:
         for _ in range(2):
             began = time.monotonic()
             line.sendall(HEAD)
@@ -70,11 +64,3 @@ def test_a_request_is_answered_however_long_it_takes_and_the_next_one_has_its_ti
                 answer += line.recv(4096)
             assert time.monotonic() - began > SLOW_S
         assert 0.3 < seconds_until_closed(line, HEAD[:-2]) < 5
-
-
-@pytest.mark.slow
-def test_the_server_has_it(tmp_path):
-    own = os.environ | {"DRISHTIKSHA_DATA_DIR": str(tmp_path / "data"), "DRISHTIKSHA_WORKERS": "threads"}
-    with serving(own, tmp_path, "--no-ui") as (_, client), opened(client.base_url.port) as line:
-        line.settimeout(connections.HEAD_S + 20)
-        assert line.recv(1) == b""

@@ -158,7 +158,7 @@ def test_a_poll_waits_for_no_thread_where_the_database_is_a_file(app_of, picture
         held = others.submit(httpx.get, f"{client.base_url}/hold", timeout=60)
         assert holds.wait(20)
         asked = others.submit(client.get, f"/api/jobs/{job}")
-        assert bool(wait([asked], timeout=3).done) is is_file
+        assert bool(wait([asked], timeout=20 if is_file else 0.5).done) is is_file
         let_go.set()
         assert held.result().is_success
         assert asked.result().json()["state"] == "done"

@@ -17,10 +17,11 @@ import pytest
 import yaml
 from detector_kit import BRIGHTNESS, entry, plain_weights
 from prefix_proxy import proxied
-from server_kit import BRIGHT, SLOW, SLOWNESS, START_S, free_port, serving, until_ended, until_running
+from server_kit import BRIGHT, SLOW, SLOWNESS, START_S, connection, free_port, serving, until_ended, until_running
 from sqlalchemy import text
 
 from drishtiksha.cli import Exit
+from drishtiksha.server.connections import HEAD_S
 from drishtiksha.settings import ROOT
 from drishtiksha.store.accounts import Accounts
 from drishtiksha.store.db import open_store
@@ -147,12 +148,14 @@ def test_a_server_that_is_killed_or_told_to_stop_goes_on_with_its_job_at_the_nex
 
 
 def test_one_process_serves_the_page_and_the_api(environment, tmp_path, picture):
-    with serving(environment, tmp_path) as (_, client):
+    with serving(environment, tmp_path) as (_, client), connection(client.base_url.port) as silent:
         assert "gradio" in client.get("/").text
         done = client.post("/api/analyze", files={"file": ("w.png", picture)}, data={"wait": "true"})
         assert done.json()["state"] == "done"
         assert client.get("/api/nowhere").json()["error"] == "not_found"
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+        silent.settimeout(HEAD_S + 20)
+        assert silent.recv(1) == b"", "a connection without a request stays open"
 
 
 def test_below_a_path_of_a_proxy_page_and_api_work(environment, tmp_path, picture):
