@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
+from drishtiksha.media.colour import Box
+from drishtiksha.media.cropping import shown_of_still
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
 from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
@@ -80,7 +82,7 @@ def read_image(
 ) -> np.ndarray:
     """uint8 RGB (H, W, 3), upright, sRGB.
 
-    EXIF orientation is applied; a colour profile is converted to sRGB; 16 bits become 8; CMYK and grey become RGB;
+    EXIF orientation and the clean aperture of AVIF and HEIC are applied; a colour profile is converted to sRGB; 16 bits become 8; CMYK and grey become RGB;
     transparency lies on white; of an animation or a file of several pages, the first picture.
 
     Of a picture that is cut off or damaged, what can be decoded, and grey in place of the rest.
@@ -92,7 +94,10 @@ def read_image(
     def work(pulse: Pulse) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            return _upright(_in_strips(decoded, path, pulse.beat), exif_of(decoded).get(ORIENTATION, 1))
+            pixels, box = _in_strips(decoded, path, pulse.beat), shown_box(picture, path)
+            if box is not None:
+                pixels = pixels[box.top : box.bottom, box.left : box.right]
+            return _upright(pixels, exif_of(decoded).get(ORIENTATION, 1))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
@@ -164,6 +169,11 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
             raise unreadable(name, "the picture is damaged or cut off") from error
         return found.picture, found.share
     return picture, None
+
+
+def shown_box(picture: Image.Image, path: Path) -> Box | None:
+    """The part of an opened picture that viewers show, before any turn; None: all of it."""
+    return shown_of_still(path, picture.size) if picture.format == "AVIF" else None
 
 
 def fault_of(path: Path, form: str, share: float | None, decoded: Image.Image | None) -> Fault | None:

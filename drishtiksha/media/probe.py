@@ -10,11 +10,13 @@ from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.bounds import check_movie
+from drishtiksha.media.colour import Shown
+from drishtiksha.media.cropping import crop_note
 from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.faults import BY_PIXELS, Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture, shown_box
 from drishtiksha.media.joined import check_joined
 from drishtiksha.media.notes import check_notes
 from drishtiksha.media.partial import BROKEN_PICTURE
@@ -58,7 +60,8 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
             facts, form, share, decoded = _of_pixels(path, name, limits)
             pulse.beat()
             left = _what_is_left(fault_of(path, form, share, decoded))
-            return MediaInfo(**known, **facts, **left, tracks=embedded_tracks(path))
+            notes = (*facts.pop("notes"), *left.pop("notes", ()))
+            return MediaInfo(**known, **facts, **left, notes=notes, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
             check_movie(path, name)
@@ -78,7 +81,7 @@ def _of_pixels(
     with open_picture(path, name, limits) as picture:
         decoded, share = load_pixels(picture, path, name)
         form = str(picture.format)
-        return _picture_facts(picture), form, share, decoded if form in BY_PIXELS else None
+        return _picture_facts(picture, path), form, share, decoded if form in BY_PIXELS else None
 
 
 def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
@@ -90,7 +93,7 @@ def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> Med
 
     def work(_: Pulse) -> MediaInfo:
         with open_picture(path, name, limits) as picture:
-            return MediaInfo(**known, **_picture_facts(picture))
+            return MediaInfo(**known, **_picture_facts(picture, path))
 
     try:
         return guarded_call(work, path, name=name, stall_s=limits.stall_s)
@@ -101,16 +104,21 @@ def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> Med
         return MediaInfo(**known, kind=form.kind, container=form.container)
 
 
-def _picture_facts(picture: Image.Image) -> dict[str, Any]:
+def _picture_facts(picture: Image.Image, path: Path) -> dict[str, Any]:
     exif = exif_of(picture)
     orientation = exif.get(ORIENTATION, 1)
-    width, height = picture.size if orientation not in (5, 6, 7, 8) else picture.size[::-1]
+    box = shown_box(picture, path)
+    size = Shown(box=box).size(*picture.size)
+    width, height = size if orientation not in (5, 6, 7, 8) else size[::-1]
     pages = _pages(picture)
     return {
         "kind": MediaKind.IMAGE,
         "container": "jpeg" if picture.format == "MPO" else str(picture.format).lower(),
         "width": width,
         "height": height,
+        "stored_size": None if box is None else picture.size,
+        "shown_box": box,
+        "notes": () if box is None else (crop_note(box, picture.size),),
         "frame_count": pages,
         "rotation_deg": TURNS.get(orientation, 0),
         "pixel_format": picture.mode,

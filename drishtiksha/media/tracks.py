@@ -13,7 +13,7 @@ import av.error
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.audio import sound_stream
-from drishtiksha.media.colour import SQUARE, clockwise_degrees, display_matrix, square_size
+from drishtiksha.media.colour import ALL_SQUARE, clockwise_degrees, display_matrix
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
     audio_stream,
@@ -23,11 +23,11 @@ from drishtiksha.media.container import (
     open_container,
     origin_s,
     picture_streams,
-    pixel_aspect,
     sound_streams,
     too_coarse,
     video_stream,
 )
+from drishtiksha.media.cropping import crop_note, shown
 from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.embedded import attached, second_video
 from drishtiksha.media.formats import unreadable
@@ -152,8 +152,11 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_format(sound_stream(container, name))
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
+    facts |= _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    if (box := facts.get("shown_box")) is not None:
+        further.append(crop_note(box, facts["stored_size"]))
     facts["notes"] = (*facts.get("notes", ()), *further)
-    return facts | _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    return facts
 
 
 def _sound_format(audio: AudioStream) -> dict[str, Any]:
@@ -295,20 +298,21 @@ def _first_facts(
         stream.codec_context.options = decoder_options(limits)
         frame = _first_frame(container, stream, name, limits, pulse)
         interlaced = isinstance(frame, av.VideoFrame) and _any_interlaced(container, stream, frame, pulse)  # type: ignore[arg-type]
-        aspect = pixel_aspect(container, stream) if video else SQUARE  # type: ignore[arg-type]
+        on_screen = shown(container, stream)(frame) if isinstance(frame, av.VideoFrame) else ALL_SQUARE  # type: ignore[arg-type]
     if frame is None:
         raise unreadable(name, "it is damaged, or made with a codec that is not known here")
     if not isinstance(frame, av.VideoFrame):
         return {}
     stored = frame.width, frame.height
-    square = square_size(*stored, aspect)
-    check_pixels(name, square, limits)
+    size = on_screen.size(*stored)
+    check_pixels(name, size, limits)
     turned = clockwise_degrees(display_matrix(frame))
-    width, height = square if turned in (0, 180) else square[::-1]
+    width, height = size if turned in (0, 180) else size[::-1]
     return {
         "width": width,
         "height": height,
-        "stored_size": stored if stored != square else None,
+        "stored_size": stored if stored != size else None,
+        "shown_box": on_screen.box,
         "interlaced": interlaced,
         "rotation_deg": turned,
         "pixel_format": frame.format.name,
