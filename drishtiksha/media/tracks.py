@@ -21,7 +21,6 @@ from drishtiksha.media.container import (
     demuxed,
     is_cover,
     open_container,
-    origin_s,
     picture_streams,
     sound_streams,
     too_coarse,
@@ -43,7 +42,7 @@ from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.joined import Span, recordings_in
 from drishtiksha.media.lengths import wrong_length
-from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, may_jump, read_timeline
+from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, read_timeline
 from drishtiksha.media.transport import layout_of
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
@@ -51,6 +50,7 @@ from drishtiksha.settings import MediaLimits
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
@@ -79,6 +79,9 @@ RATE_SLACK = 0.1
 """How far the time stamps may be from a stated rate."""
 
 EDITED = "An edit list leaves out {:.1f} s of its {}, which players do not show; that was not judged."
+ALONE = ("alac", "flac", "tta", "wavpack")
+"""Codecs of long packets, each of which is decoded by itself. The last one is shorter, which not every format tells."""
+
 LEAST_EDITED_S = 1.0
 """Encoders leave out some of the first sound, and phones the pictures before a cut up to a keyframe."""
 
@@ -143,8 +146,8 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
                 index_file(path, name, limits, pulse) if spans else index_stream(container, video, name, limits, pulse)
             )
             facts |= _video_facts(video, index, name, limits, freely=container.format.name.startswith("matroska"))
-            sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
-            facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
+            length_s = max(index.time_s(index.declared), index.sound_end_s)
+            facts |= {"duration_s": length_s, "time_breaks": index.breaks}
             if not index.lost:
                 facts |= _what_is_read(min(index.share, 1 - joined.unheard))
     if audio is None and joined.sound is not None:
@@ -394,14 +397,19 @@ def _length_s(
 
     timeline = read_timeline(container, [audio], name, limits, pulse, watch)
     track = timeline.tracks[audio.index]
-    stamps = [pts for pts in track.pts if pts is not None]
-    if not stamps:
+    if all(pts is None for pts in track.pts):
         raise unreadable(name, "it is cut off before the first sound")
-    begin = max(stamps[0], 0)
-    if track.shifts is not None:
-        return track.end_s() - begin * track.tick_s, timeline
-    end = max(pts + length for pts, length in zip(track.pts, track.durations, strict=True) if pts is not None)
-    return float((end - begin) * (audio.time_base or 0)), timeline
+    if audio.codec_context.name in ALONE and (last := _decoded_s(audio, track.last)):
+        track.durations[-1] = max(round(last / track.tick_s), 1)
+    return track.end_s() - track.begin_s(), timeline
+
+
+def _decoded_s(audio: AudioStream, packet: Packet | None) -> float:
+    """How long a packet is that stands alone, s; 0 where it cannot be decoded."""
+    try:
+        return sum(frame.samples for frame in audio.codec_context.decode(packet)) / audio.sample_rate
+    except av.error.FFmpegError:
+        return 0.0
 
 
 def _stated_s(stream: Stream) -> float | None:
@@ -413,17 +421,6 @@ def _stated_s(stream: Stream) -> float | None:
         return None
     hours, minutes, seconds = map(float, stated.groups())
     return 3600 * hours + 60 * minutes + seconds
-
-
-def _sound_end_s(container: InputContainer) -> float:
-    """When the last sound track ends by its own header, s; of formats that count their samples."""
-    origin = origin_s(container)
-    ends = [
-        float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0)) - origin
-        for stream in sound_streams(container)
-        if stream.duration
-    ]
-    return max(ends, default=0.0)
 
 
 def _too_long(name: str, length_s: float, limits: MediaLimits) -> MediaLimitError:
