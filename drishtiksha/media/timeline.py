@@ -260,9 +260,8 @@ def _without_packets(stream: Stream, *, derived: bool) -> TrackPackets:
     if stream.type != "audio":
         return TrackPackets(tick_s, sound=False, derived=derived)
     rate = stream.sample_rate or 0  # type: ignore[attr-defined]
-    return TrackPackets(
-        tick_s, sound=True, derived=derived, packet_s=_samples(stream) / rate if rate else 0.0, rate=rate
-    )  # type: ignore[arg-type]
+    packet_s = _samples(stream) / rate if rate else 0.0  # type: ignore[arg-type]
+    return TrackPackets(tick_s, sound=True, derived=derived, packet_s=packet_s, rate=rate)
 
 
 def _beyond(stamp_s: float | None, joint: tuple[float | None, float | None]) -> bool:

@@ -79,6 +79,7 @@ RATE_SLACK = 0.1
 """How far the time stamps may be from a stated rate."""
 
 EDITED = "An edit list leaves out {:.1f} s of its {}, which players do not show; that was not judged."
+FILLED_IN = "It says that its first {:.1f} s are nothing but what its encoder filled in, so that players leave them out; they were not judged."
 ALONE = ("alac", "flac", "tta", "wavpack")
 """Codecs of long packets, each of which is decoded by itself. The last one is shorter, which not every format tells."""
 
@@ -361,8 +362,11 @@ def _sound_facts(
     if not spans:
         length_s, timeline = _length_s(container, audio, name, limits, pulse)
         claim = wrong_length(path)
-        told = () if claim is None or claim.stated is None else (STATED_SHORT.format(claim.stated, claim.found),)
-        return {"duration_s": length_s, "time_breaks": timeline.breaks, "notes": told} | _what_is_read(timeline.share)
+        told = [] if claim is None or claim.stated is None else [STATED_SHORT.format(claim.stated, claim.found)]
+        if (skipped_s := timeline.tracks[audio.index].skipped_s) > LEAST_EDITED_S:
+            told.append(FILLED_IN.format(skipped_s))
+        notes = {"notes": tuple(told)}
+        return {"duration_s": length_s, "time_breaks": timeline.breaks} | notes | _what_is_read(timeline.share)
     length_s, read = 0.0, 0
     for span in spans:
         with (

@@ -364,3 +364,19 @@ def test_alac_whose_last_packet_is_said_to_be_full_has_its_true_length(tmp_path:
     path.write_bytes(content)
     assert len(read_audio(path, 16_000, limits=limits)) == 8 * 16_000
     assert facts(path, limits).duration_s == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.75, True)])
+def test_sound_that_is_said_to_be_filled_in_is_named(
+    tmp_path: Path, limits: MediaLimits, share: float, told: bool
+) -> None:
+    path = write_audio(tmp_path / "a.caf", tone(8, 16_000), 16_000, "alac")
+    content = bytearray(path.read_bytes())
+    table = content.index(b"pakt") + 12
+    before = round(share * 8 * 16_000)
+    content[table + 8 : table + 16] = (8 * 16_000 - before).to_bytes(8, "big")
+    content[table + 16 : table + 20] = before.to_bytes(4, "big")
+    path.write_bytes(content)
+    media = facts(path, limits)
+    assert media.duration_s == pytest.approx(8 * (1 - share))
+    assert any("first 6.0 s" in note for note in media.notes) == told
