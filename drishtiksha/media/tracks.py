@@ -79,7 +79,17 @@ RATE_SLACK = 0.1
 """How far the time stamps may be from a stated rate."""
 
 EDITED = "An edit list leaves out {:.1f} s of its {}, which players do not show; that was not judged."
-FILLED_IN = "It says that its first {:.1f} s are nothing but what its encoder filled in, so that players leave them out; they were not judged."
+NONE_DECODED = (
+    "nothing of its {} can be decoded; it is damaged, or made with a form of the codec {} that is not known here"
+)
+CONVERT = {
+    "picture": "Get the original file again, or save it as MP4 (H.264) with a program that plays it, such as VLC.",
+    "sound": "Get the original file again, or save it as WAV with a program that plays it, such as VLC.",
+}
+FILLED_IN = (
+    "It says that its first {:.1f} s are nothing but what its encoder filled in, so that players leave them out; they were not "
+    "judged."
+)
 ALONE = ("alac", "flac", "tta", "wavpack")
 """Codecs of long packets, each of which is decoded by itself. The last one is shorter, which not every format tells."""
 
@@ -301,10 +311,12 @@ def _first_facts(
             raise unreadable(name, "it is made with a codec that is not known here")
         stream.codec_context.options = decoder_options(limits)
         frame = _first_frame(container, stream, name, limits, pulse)
+        codec = _codec_name(stream)
         interlaced = isinstance(frame, av.VideoFrame) and _any_interlaced(container, stream, frame, pulse)  # type: ignore[arg-type]
         on_screen = shown(container, stream)(frame) if isinstance(frame, av.VideoFrame) else ALL_SQUARE  # type: ignore[arg-type]
     if frame is None:
-        raise unreadable(name, "it is damaged, or made with a codec that is not known here")
+        what = "picture" if video else "sound"
+        raise unreadable(name, NONE_DECODED.format(what, codec), CONVERT[what])
     if not isinstance(frame, av.VideoFrame):
         return {}
     stored = frame.width, frame.height
