@@ -13,6 +13,7 @@ import av.error
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.audio import sound_stream
+from drishtiksha.media.channels import keep_order
 from drishtiksha.media.colour import ALL_SQUARE, clockwise_degrees, display_matrix
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
@@ -340,10 +341,11 @@ def _first_frame(
 ) -> object | None:
     for packet in demuxed(container, [stream], name, limits, pulse):
         try:
-            for frame in packet.decode():
-                return frame
+            frames = [keep_order(one) if isinstance(one, av.AudioFrame) else one for one in packet.decode()]
         except av.error.FFmpegError:
             continue
+        if frames:
+            return frames[0]
     return None
 
 
@@ -423,7 +425,7 @@ def _length_s(
 def _decoded_s(audio: AudioStream, packet: Packet | None) -> float:
     """How long a packet is that stands alone, s; 0 where it cannot be decoded."""
     try:
-        return sum(frame.samples for frame in audio.codec_context.decode(packet)) / audio.sample_rate
+        return sum(keep_order(frame).samples for frame in audio.codec_context.decode(packet)) / audio.sample_rate
     except av.error.FFmpegError:
         return 0.0
 
