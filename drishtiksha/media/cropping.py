@@ -152,12 +152,11 @@ def _pictures_of_matroska(content: mmap.mmap) -> Iterator[dict[int, int]]:
             kind: int.from_bytes(content[begin : min(stop or end, begin + 8)], "big") for kind, begin, stop in found
         }
 
-    for segment in inside(SEGMENT, 0, len(content)):
-        for tracks in inside(TRACKS, *segment):
-            for entry in inside(TRACK_ENTRY, *tracks):
-                if numbers(*entry).get(TRACK_TYPE) == MOVING_PICTURE:
-                    yield next((numbers(*video) for video in inside(VIDEO, *entry)), {})
-            return
+    segment = next(inside(SEGMENT, 0, len(content)), None)
+    tracks = next(inside(TRACKS, *segment), None) if segment else None
+    for entry in inside(TRACK_ENTRY, *tracks) if tracks else ():
+        if numbers(*entry).get(TRACK_TYPE) == MOVING_PICTURE:
+            yield next((numbers(*video) for video in inside(VIDEO, *entry)), {})
 
 
 def _within(box: Box, size: tuple[int, int]) -> Box | None:

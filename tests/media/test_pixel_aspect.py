@@ -1,5 +1,6 @@
 """Pixels that are not square or not shown, against twins without such."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def on_screen_in_mp4(content: bytes, width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "way", ["clap", "clap, size on screen", "clap, squeezed", "Matroska", "Matroska, size on screen", "turned"]
+    "way",
+    ["clap", "clap, size on screen", "clap, squeezed", "clap, pasp", "Matroska", "Matroska, size on screen", "turned"],
 )
 def test_the_part_is_judged_that_players_show(tmp_path: Path, limits: MediaLimits, way: str) -> None:
     path = tmp_path / ("a.mkv" if way.startswith("Matroska") else "a.mp4")
@@ -123,8 +125,11 @@ def test_the_part_is_judged_that_players_show(tmp_path: Path, limits: MediaLimit
         made = grown(content, LAID_OUT, clean_aperture((160, 96), BOX))
     if way == "clap, size on screen":
         made = on_screen_in_mp4(made, 112, 60)
+    if way == "clap, pasp":
+        made = grown(made, LAID_OUT, struct.pack(">I4sII", 16, b"pasp", 2, 1))
     if way == "clap, squeezed":
         made = on_screen_in_mp4(made, 224, 60)
+    if way in ("clap, squeezed", "clap, pasp"):
         expected = np.asarray(Image.fromarray(MIDDLE.astype(np.uint8)).resize((224, 60), Image.Resampling.BICUBIC))
     path.write_bytes(made)
     media = probed(path, limits)
