@@ -23,6 +23,8 @@ DESCRIPTION = (b"mdia", b"minf", b"stbl", b"stsd")
 SIZE_IN_ENTRY, ENTRY_HEAD = 24, 78
 """Of the description of a moving picture: where its width and height stand, and how long it is without boxes."""
 CLAP_BYTES = 32
+PADDING = 1
+"""Pixels by which encoders fill up the sides of stills to even numbers."""
 
 TRACK_ENTRY, TRACK_TYPE, VIDEO = 0xAE, 0x83, 0xE0
 PIXEL_SIZE = (0xB0, 0xBA)
@@ -59,16 +61,21 @@ def shown(container: InputContainer, stream: VideoStream) -> Callable[[VideoFram
 
 
 def crop_note(box: Box, stored: tuple[int, int]) -> str:
-    """A sentence on what is left out of a picture of this width and height in px."""
+    """A sentence on what is left out of a picture that is stored in this width and height, px."""
     shown_share = (box.right - box.left) * (box.bottom - box.top) / (stored[0] * stored[1])
     return CROPPED.format(1 - shown_share)
 
 
-def shown_of_still(path: Path, size: tuple[int, int]) -> Box | None:
-    """Of an AVIF picture of this width and height in px, before any turn; None: all of it. libheif itself crops HEIC."""
+def crop_of_still(path: Path) -> Crop | None:
+    """What is shown of an AVIF or HEIC picture, before any turn; None: all of it, but for what its encoder filled in."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        aperture = aperture_of_item(content)
-    return None if aperture is None else _aperture(aperture, size)
+        found = aperture_of_item(content)
+    box = None if found is None else _aperture(*found)
+    if found is None or box is None:
+        return None
+    wide, high = found[1]
+    padded = wide - (box.right - box.left) <= PADDING and high - (box.bottom - box.top) <= PADDING
+    return None if padded else Crop(found[1], box)
 
 
 def _crop_of(container: InputContainer, stream: VideoStream) -> Crop | None:

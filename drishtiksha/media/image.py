@@ -15,8 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
-from drishtiksha.media.colour import Box
-from drishtiksha.media.cropping import shown_of_still
+from drishtiksha.media.cropping import Crop, crop_of_still
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
 from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
@@ -94,9 +93,10 @@ def read_image(
     def work(pulse: Pulse) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            pixels, box = _in_strips(decoded, path, pulse.beat), shown_box(picture, path)
-            if box is not None:
-                pixels = pixels[box.top : box.bottom, box.left : box.right]
+            pixels, crop = _in_strips(decoded, path, pulse.beat), crop_of(picture, path)
+            if crop is not None and crop.size == picture.size:  # libheif itself has cropped a HEIC
+                left, top, right, bottom = crop.box
+                pixels = pixels[top:bottom, left:right]
             return _upright(pixels, exif_of(decoded).get(ORIENTATION, 1))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
@@ -171,9 +171,9 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def shown_box(picture: Image.Image, path: Path) -> Box | None:
-    """The part of an opened picture that viewers show, before any turn; None: all of it."""
-    return shown_of_still(path, picture.size) if picture.format == "AVIF" else None
+def crop_of(picture: Image.Image, path: Path) -> Crop | None:
+    """Which part of an opened picture viewers show, before any turn; None: all of it."""
+    return crop_of_still(path) if picture.format in ("AVIF", "HEIF") else None
 
 
 def fault_of(path: Path, form: str, share: float | None, decoded: Image.Image | None) -> Fault | None:

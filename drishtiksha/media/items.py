@@ -94,8 +94,9 @@ def _boxes(content: bytes | mmap.mmap, start: int, end: int) -> dict[bytes, tupl
     return found
 
 
-def aperture_of_item(content: bytes | mmap.mmap) -> bytes | None:
-    """The body of the clean aperture (`clap`) of the primary item of a HEIF or AVIF file; None without one."""
+def aperture_of_item(content: bytes | mmap.mmap) -> tuple[bytes, tuple[int, int]] | None:
+    """The body of the clean aperture (`clap`) of the primary item of a HEIF or AVIF file, and its width and height as stored, px;
+    None without them."""
     start, end = _boxes(content, 0, len(content)).get(b"meta", (0, 0))
     inner = _boxes(content, start + 4, end)
     properties = _boxes(content, *inner.get(b"iprp", (0, 0)))
@@ -103,8 +104,11 @@ def aperture_of_item(content: bytes | mmap.mmap) -> bytes | None:
         return None
     known = list(boxes(content, *properties[b"ipco"]))
     own = _properties(content[slice(*properties[b"ipma"])], _number_of_primary(content, inner[b"pitm"][0]))
-    found = [known[number - 1] for number in own if 0 < number <= len(known)]
-    return next((content[begin:stop] for name, begin, stop in found if name == b"clap"), None)
+    found = {name: content[begin:stop] for name, begin, stop in (known[n - 1] for n in own if 0 < n <= len(known))}
+    if not {b"clap", b"ispe"} <= set(found):
+        return None
+    size = found[b"ispe"][4:]
+    return found[b"clap"], (int.from_bytes(size[:4], "big"), int.from_bytes(size[4:8], "big"))
 
 
 def _properties(box: bytes, item: int) -> list[int]:

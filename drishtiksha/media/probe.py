@@ -16,7 +16,7 @@ from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.faults import BY_PIXELS, Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture, shown_box
+from drishtiksha.media.image import ORIENTATION, crop_of, exif_of, fault_of, load_pixels, open_picture
 from drishtiksha.media.joined import check_joined
 from drishtiksha.media.notes import check_notes
 from drishtiksha.media.partial import BROKEN_PICTURE
@@ -107,8 +107,8 @@ def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> Med
 def _picture_facts(picture: Image.Image, path: Path) -> dict[str, Any]:
     exif = exif_of(picture)
     orientation = exif.get(ORIENTATION, 1)
-    box = shown_box(picture, path)
-    size = Shown(box=box).size(*picture.size)
+    crop = crop_of(picture, path)
+    size = Shown(box=crop.box).size(*picture.size) if crop is not None and crop.size == picture.size else picture.size
     width, height = size if orientation not in (5, 6, 7, 8) else size[::-1]
     pages = _pages(picture)
     return {
@@ -116,9 +116,9 @@ def _picture_facts(picture: Image.Image, path: Path) -> dict[str, Any]:
         "container": "jpeg" if picture.format == "MPO" else str(picture.format).lower(),
         "width": width,
         "height": height,
-        "stored_size": None if box is None else picture.size,
-        "shown_box": box,
-        "notes": () if box is None else (crop_note(box, picture.size),),
+        "stored_size": None if crop is None else crop.size,
+        "shown_box": None if crop is None else crop.box,
+        "notes": () if crop is None else (crop_note(crop.box, crop.size),),
         "frame_count": pages,
         "rotation_deg": TURNS.get(orientation, 0),
         "pixel_format": picture.mode,

@@ -188,8 +188,16 @@ def test_a_still_is_cropped_as_viewers_do(tmp_path: Path, limits: MediaLimits, f
     assert np.abs(image - plain[30:90, 40:152].astype(int)).mean() < 1
     media = probed(path, limits)
     assert (media.width, media.height) == (112, 60)
-    if form == "AVIF":
-        assert (media.stored_size, media.shown_box, len(media.notes)) == ((160, 96), BOX, 1)
+    assert (media.stored_size, media.shown_box, len(media.notes)) == ((160, 96), BOX, 1)
+
+
+def test_what_an_encoder_fills_up_is_no_crop(tmp_path: Path, limits: MediaLimits) -> None:
+    path = tmp_path / "a.heic"
+    Image.fromarray(RAMPS[:95, :159]).save(path, "HEIF")
+    assert b"clap" in path.read_bytes()
+    media = probed(path, limits)
+    assert (media.width, media.height, media.stored_size, media.notes) == (159, 95, None, ())
+    assert read_image(path, limits=limits).shape == (95, 159, 3)
 
 
 @pytest.mark.parametrize("form", ["mp4", "mkv", "ts"])
