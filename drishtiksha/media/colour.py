@@ -51,10 +51,12 @@ class Box(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """How a stored picture is shown. pixel_aspect: width of a pixel by its height. box: the part that is shown; None: all."""
+    """How a stored picture is shown. pixel_aspect: width of a pixel by its height. box: the part that is shown; None: all.
+    note: a sentence on what the file says of that."""
 
     pixel_aspect: Fraction = SQUARE
     box: Box | None = None
+    note: str = ""
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """On screen, before any turn, of a picture that is stored in this size, px."""

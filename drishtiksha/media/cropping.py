@@ -33,18 +33,29 @@ CROPS = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
 MOVING_PICTURE = 1
 
 
+MOST_LEFT_OUT = 0.125
+"""Of a picture. Cameras and encoders leave out a few rows and columns; where it is more, what browsers show all the same must not be
+kept from judgement."""
 CROPPED = (
     "It says that {:.1%} of its stored picture, along the edges, is not to be shown. Many players and viewers follow that, and "
-    "others, most browsers among them, show all; what lies there was not judged."
+    "others, most browsers among them, show all; "
 )
+NOT_JUDGED, ALL_JUDGED = "what lies there was not judged.", "so that was judged, too."
 
 
 class Crop(NamedTuple):
-    """box: what is shown of a stored picture of `size`, px. stretch: by what the pixel aspect that FFmpeg tells is too small."""
+    """box: what is to be shown of a stored picture of `size`, px. stretch: by what the pixel aspect that FFmpeg tells is too small."""
 
     size: tuple[int, int]
     box: Box
     stretch: Fraction = SQUARE
+
+    def shown(self, pixel_aspect: Fraction = SQUARE, *, followed: bool = False) -> Shown:
+        """pixel_aspect: by FFmpeg. followed: the picture is cropped already, by its decoder."""
+        share = 1 - (self.box.right - self.box.left) * (self.box.bottom - self.box.top) / (self.size[0] * self.size[1])
+        followed = followed or share <= MOST_LEFT_OUT
+        note = CROPPED.format(share) + (NOT_JUDGED if followed else ALL_JUDGED)
+        return Shown(pixel_aspect * self.stretch, self.box if followed else None, note)
 
 
 def shown(container: InputContainer, stream: VideoStream) -> Callable[[VideoFrame], Shown]:
@@ -55,15 +66,9 @@ def shown(container: InputContainer, stream: VideoStream) -> Callable[[VideoFram
         aspect = pixel_aspect(container, stream)
         if crop is None or crop.size != (frame.width, frame.height):
             return Shown(aspect)
-        return Shown(aspect * crop.stretch, crop.box)
+        return crop.shown(aspect)
 
     return of
-
-
-def crop_note(box: Box, stored: tuple[int, int]) -> str:
-    """A sentence on what is left out of a picture that is stored in this width and height, px."""
-    shown_share = (box.right - box.left) * (box.bottom - box.top) / (stored[0] * stored[1])
-    return CROPPED.format(1 - shown_share)
 
 
 def crop_of_still(path: Path) -> Crop | None:

@@ -15,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
-from drishtiksha.media.cropping import Crop, crop_of_still
+from drishtiksha.media.colour import ALL_SQUARE, Shown
+from drishtiksha.media.cropping import crop_of_still
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
 from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
@@ -93,9 +94,9 @@ def read_image(
     def work(pulse: Pulse) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            pixels, crop = _in_strips(decoded, path, pulse.beat), crop_of(picture, path)
-            if crop is not None and crop.size == picture.size:  # libheif itself has cropped a HEIC
-                left, top, right, bottom = crop.box
+            pixels, (on_screen, stored) = _in_strips(decoded, path, pulse.beat), shown_of(picture, path)
+            if on_screen.box is not None and stored == picture.size:  # libheif itself has cropped a HEIC
+                left, top, right, bottom = on_screen.box
                 pixels = pixels[top:bottom, left:right]
             return _upright(pixels, exif_of(decoded).get(ORIENTATION, 1))
 
@@ -171,9 +172,12 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
     return picture, None
 
 
-def crop_of(picture: Image.Image, path: Path) -> Crop | None:
-    """Which part of an opened picture viewers show, before any turn; None: all of it."""
-    return crop_of_still(path) if picture.format in ("AVIF", "HEIF") else None
+def shown_of(picture: Image.Image, path: Path) -> tuple[Shown, tuple[int, int]]:
+    """How an opened picture is shown, before any turn, and its size as stored, px."""
+    crop = crop_of_still(path) if picture.format in ("AVIF", "HEIF") else None
+    if crop is None:
+        return ALL_SQUARE, picture.size
+    return crop.shown(followed=crop.size != picture.size), crop.size
 
 
 def fault_of(path: Path, form: str, share: float | None, decoded: Image.Image | None) -> Fault | None:

@@ -10,13 +10,11 @@ from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError
 from drishtiksha.media.bounds import check_movie
-from drishtiksha.media.colour import Shown
-from drishtiksha.media.cropping import crop_note
 from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.faults import BY_PIXELS, Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import ORIENTATION, crop_of, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture, shown_of
 from drishtiksha.media.joined import check_joined
 from drishtiksha.media.notes import check_notes
 from drishtiksha.media.partial import BROKEN_PICTURE
@@ -107,8 +105,8 @@ def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> Med
 def _picture_facts(picture: Image.Image, path: Path) -> dict[str, Any]:
     exif = exif_of(picture)
     orientation = exif.get(ORIENTATION, 1)
-    crop = crop_of(picture, path)
-    size = Shown(box=crop.box).size(*picture.size) if crop is not None and crop.size == picture.size else picture.size
+    on_screen, stored = shown_of(picture, path)
+    size = on_screen.size(*picture.size)
     width, height = size if orientation not in (5, 6, 7, 8) else size[::-1]
     pages = _pages(picture)
     return {
@@ -116,9 +114,9 @@ def _picture_facts(picture: Image.Image, path: Path) -> dict[str, Any]:
         "container": "jpeg" if picture.format == "MPO" else str(picture.format).lower(),
         "width": width,
         "height": height,
-        "stored_size": None if crop is None else crop.size,
-        "shown_box": None if crop is None else crop.box,
-        "notes": () if crop is None else (crop_note(crop.box, crop.size),),
+        "stored_size": None if on_screen.box is None else stored,
+        "shown_box": on_screen.box,
+        "notes": (on_screen.note,) if on_screen.note else (),
         "frame_count": pages,
         "rotation_deg": TURNS.get(orientation, 0),
         "pixel_format": picture.mode,

@@ -27,7 +27,7 @@ from drishtiksha.media.container import (
     too_coarse,
     video_stream,
 )
-from drishtiksha.media.cropping import crop_note, shown
+from drishtiksha.media.cropping import shown
 from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.embedded import attached, second_video
 from drishtiksha.media.formats import unreadable
@@ -167,10 +167,9 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_format(sound_stream(container, name))
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    facts |= _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
-    if (box := facts.get("shown_box")) is not None:
-        further.append(crop_note(box, facts["stored_size"]))
-    facts["notes"] = (*facts.get("notes", ()), *further)
+    first = _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    notes = (*facts.get("notes", ()), *further, *first.pop("notes", ()))
+    facts |= first | {"notes": notes}
     return facts
 
 
@@ -330,6 +329,7 @@ def _first_facts(
         "height": height,
         "stored_size": stored if stored != size else None,
         "shown_box": on_screen.box,
+        "notes": (on_screen.note,) if on_screen.note else (),
         "interlaced": interlaced,
         "rotation_deg": turned,
         "pixel_format": frame.format.name,
