@@ -124,7 +124,11 @@ class MediaInfo(Frozen):
     width: int | None = Field(default=None, description="px, after rotation")
     height: int | None = Field(default=None, description="px, after rotation")
     stored_size: tuple[int, int] | None = Field(
-        default=None, description="width and height in px as stored, before rotation, where the pixels are not square"
+        default=None,
+        description="width and height in px as stored, before rotation, where the pixels are not square or only a part is shown",
+    )
+    shown_box: tuple[int, int, int, int] | None = Field(
+        default=None, description="left, top, right, bottom in px of the stored picture, where only that part is shown"
     )
     fps: float | None = Field(default=None, description="average frames per second")
     frame_count: int | None = Field(

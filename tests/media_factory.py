@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -240,6 +241,51 @@ def remuxed(path: Path, sources: Sequence[Path]) -> Path:
                     packet.stream = track
                     output.mux(packet)
     return path
+
+
+def grown(content: bytes, parents: Sequence[bytes], box: bytes) -> bytes:
+    """An MP4 or HEIF file with one more box at the end of the last of `parents`, which lie one in the other; the first of each name
+    behind the one before."""
+    made, places, place = bytearray(content), [], 0
+    for name in parents:
+        place = made.index(name, place)
+        places.append(place - 4)
+    end = places[-1] + int.from_bytes(made[places[-1] : places[-1] + 4], "big")
+    made[end:end] = box
+    for place in places:
+        made[place : place + 4] = (int.from_bytes(made[place : place + 4], "big") + len(box)).to_bytes(4, "big")
+    return bytes(made)
+
+
+def clean_aperture(size: tuple[int, int], box: tuple[int, int, int, int]) -> bytes:
+    """A box `clap` by which of a picture of this size (px) left, top, right, bottom are shown."""
+    left, top, right, bottom = box
+    middle = left + right - size[0], top + bottom - size[1]
+    return struct.pack(">I4s8i", 40, b"clap", right - left, 1, bottom - top, 1, middle[0], 2, middle[1], 2)
+
+
+def cropped_matroska(content: bytes, crops: Sequence[int], on_screen: tuple[int, int] | None = None) -> bytes:
+    """A Matroska file of FFmpeg's making with one track, of whose picture left, top, right and bottom px are cropped, and whose
+    size on screen is stated. The list of contents keeps its place: what comes in is taken from the free space before."""
+
+    def element(kind: int, value: int) -> bytes:
+        return kind.to_bytes(2, "big") + b"\x82" + value.to_bytes(2, "big")
+
+    more = b"".join(map(element, (0x54CC, 0x54BB, 0x54DD, 0x54AA), crops))
+    if on_screen is not None:
+        content = content.replace(element(0x54B2, 4)[:2] + b"\x81\4", element(0x54B2, 4)[:2] + b"\x81\0", 1)
+        more += b"".join(map(element, (0x54B0, 0x54BA), on_screen))
+    made = bytearray(content)
+    tracks = made.rindex(b"\x16\x54\xae\x6b")
+    entry = made.index(b"\xae\x01", tracks)
+    video = made.index(b"\xe0\x8a", entry)
+    free = made.index(b"\xec\x01")
+    for at, width, change in ((tracks + 4, 2, 1), (entry + 1, 8, 1), (video + 1, 1, 1), (free + 1, 8, -1)):
+        size = int.from_bytes(made[at : at + width], "big") + change * len(more)
+        made[at : at + width] = size.to_bytes(width, "big")
+    made[video + 2 : video + 2] = more
+    del made[free + 9 : free + 9 + len(more)]
+    return bytes(made)
 
 
 def _checked(table: bytes) -> bytes:

@@ -14,7 +14,7 @@ import soxr
 from av import AudioResampler
 
 from drishtiksha.errors import DrishtikshaError, MediaLimitError, UnreadableMediaError, WrongMediaKindError
-from drishtiksha.media.channels import MIXTURE, PLACES, Sound, SoundPart, Survey
+from drishtiksha.media.channels import MIXTURE, PLACES, Sound, SoundPart, Survey, keep_order
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
     audio_stream,
@@ -124,7 +124,7 @@ def channels_of(frame: AudioFrame) -> np.ndarray:
     channels = frame.layout.nb_channels
     values: Any
     if frame.format.is_planar and channels > MOST_PLANES:
-        (frame,) = AudioResampler(frame.format.name.removesuffix("p")).resample(frame)
+        (frame,) = map(keep_order, AudioResampler(frame.format.name.removesuffix("p")).resample(frame))
     if frame.format.name in ("s64", "s64p"):
         # PyAV hands these over as bytes only, each plane padded at its end.
         count = frame.samples * (1 if frame.format.is_planar else channels)
@@ -280,7 +280,7 @@ def _decoded(
             frames = packet.decode()
         except av.error.FFmpegError:
             continue  # the hole that a broken packet leaves becomes silence
-        for frame in frames:
+        for frame in map(keep_order, frames):
             # A broken packet may claim any rate; stretched to that of the others, one sample a second would fill an hour.
             if frame.samples and frame.sample_rate >= MIN_SAMPLE_RATE:
                 yield frame

@@ -203,7 +203,7 @@ def _png(content: mmap.mmap) -> Sizes:
         yield "part" if kind in (b"IDAT", b"fdAT") else "frame" if kind == b"fcTL" else "block", there
 
 
-def end_of_jpeg(content: mmap.mmap) -> int | None:
+def end_of_jpeg(content: bytes | mmap.mmap) -> int | None:
     """Where the first picture of a file ends that begins as JPEG; None where its end marker is missing."""
     walk = _jpeg(content)
     while True:
@@ -213,7 +213,7 @@ def end_of_jpeg(content: mmap.mmap) -> int | None:
             return end.value
 
 
-def _jpeg(content: mmap.mmap) -> Generator[tuple[str, int], None, int | None]:
+def _jpeg(content: bytes | mmap.mmap) -> Generator[tuple[str, int], None, int | None]:
     """To its end, which is returned; what is appended is not part of it. None: it has no end."""
     place = 2
     while place + 4 <= len(content) and content[place] == 0xFF:

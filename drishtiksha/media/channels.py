@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from av import AudioFrame
+    from av import AudioFrame, AudioLayout
     from av.audio.stream import AudioStream
 
 LABELS = {
@@ -108,10 +109,22 @@ def settle(stream: AudioStream) -> None:
     layout = context.layout if context is not None else None
     if layout is None or not layout.nb_channels:
         return
-    usual = layout.name if "+" not in layout.name and "channels (" not in layout.name else ""
-    if not usual:
+    own = _is_own_order(layout)
+    if own:
         stream.metadata[PLACES] = "+".join(channel.name for channel in layout.channels)
-    context.layout = usual or f"{layout.nb_channels} channels"
+    context.layout = f"{layout.nb_channels} channels" if own else layout.name
+
+
+def keep_order(frame: AudioFrame) -> AudioFrame:
+    """The frame. An order of its own that its decoder chose is never freed by Python, some 100 bytes a frame, since the frame frees
+    it as well: see `settle`. To be called before the frame is let go."""
+    if _is_own_order(frame.layout):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(frame.layout))
+    return frame
+
+
+def _is_own_order(layout: AudioLayout) -> bool:
+    return "+" in layout.name or "channels (" in layout.name
 
 
 class Survey:

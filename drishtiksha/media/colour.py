@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -41,6 +41,33 @@ TURNED: tuple[Matrix, ...] = (UPRIGHT, (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1,
 """By 0, 90, 180 and 270 degrees clockwise."""
 
 
+class Box(NamedTuple):
+    """A part of a picture as stored, px; right and bottom lie behind it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Shown(NamedTuple):
+    """How a stored picture is shown. pixel_aspect: width of a pixel by its height. box: the part that is shown; None: all.
+    note: a sentence on what the file says of that."""
+
+    pixel_aspect: Fraction = SQUARE
+    box: Box | None = None
+    note: str = ""
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """On screen, before any turn, of a picture that is stored in this size, px."""
+        if self.box is not None:
+            width, height = self.box.right - self.box.left, self.box.bottom - self.box.top
+        return square_size(width, height, self.pixel_aspect)
+
+
+ALL_SQUARE = Shown()
+
+
 class RgbConverter:
     """Turns frames of one file into uint8 RGB (H, W, 3), upright. Keeps swscale's tables between frames; one per thread."""
 
@@ -48,13 +75,11 @@ class RgbConverter:
         self._reformatter = VideoReformatter()
         self._matrices: dict[float, Matrix] = {}
 
-    def __call__(self, frame: av.VideoFrame, pixel_aspect: Fraction = SQUARE) -> np.ndarray:
-        """Matrix, range, wide primaries and, for HDR (PQ and HLG), the transfer follow the frame's own tags.
-
-        pixel_aspect: width of a pixel by its height; the picture comes with square ones.
-        """
+    def __call__(self, frame: av.VideoFrame, shown: Shown = ALL_SQUARE) -> np.ndarray:
+        """Matrix, range, wide primaries and, for HDR (PQ and HLG), the transfer follow the frame's own tags. The picture comes
+        with square pixels, and only the part that is shown."""
         options: dict[str, int] = {}
-        width, height = square_size(frame.width, frame.height, pixel_aspect)
+        width, height = square_size(frame.width, frame.height, shown.pixel_aspect)
         if (width, height) != (frame.width, frame.height):
             options |= {"width": width, "height": height, "interpolation": Interpolation.BICUBIC.value}
         hdr = frame.color_trc in HDR_TRANSFERS
@@ -72,6 +97,11 @@ class RgbConverter:
                 frame.color_primaries = ColorPrimaries.BT2020.value
         rgb = self._reformatter.reformat(frame, format="rgb24", dst_color_range=ColorRange.JPEG.value, **options)
         pixels = rgb.to_ndarray()
+        if shown.box is not None:
+            wide, high = shown.size(frame.width, frame.height)
+            left = min(round(shown.box.left * width / frame.width), width - wide)
+            top = min(round(shown.box.top * height / frame.height), height - high)
+            pixels = pixels[top : top + high, left : left + wide]
         if not hdr and frame.color_primaries in WIDE_PRIMARIES:
             # By swscale it takes seconds to begin.
             pixels = to_srgb(pixels.astype(np.uint16) * 257, PRIMARIES[frame.color_primaries])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import av
 import av.error
@@ -14,6 +14,7 @@ import av.error
 from drishtiksha.errors import DecodeStalledError, MediaLimitError, WrongMediaKindError
 from drishtiksha.media.adts import AdtsClock
 from drishtiksha.media.channels import settle
+from drishtiksha.media.ebml import SEGMENT, elements
 from drishtiksha.media.formats import FORMATS, format_of, unreadable
 from drishtiksha.media.guard import SHORT_OF_PROCESSOR, Pulse
 from drishtiksha.media.joined import Pieces, Span, headers_in
@@ -278,26 +279,14 @@ def ends_early(container: InputContainer) -> bool:
     file that it was made from. False for other formats."""
     if not container.format.name.startswith("matroska"):
         return False
-    path = Path(container.name.removeprefix(FILE))
-    with path.open("rb") as file:
-        place = _ebml_size(file) or 0  # of the header
-        file.seek(place, io.SEEK_CUR)
-        size = _ebml_size(file)
-        return size is None or file.tell() + size > path.stat().st_size
+    with path_of(container).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        segment = next((one for one in elements(content, 0, len(content)) if one.kind == SEGMENT), None)
+        return segment is None or segment.stop is None or segment.stop > len(content)
 
 
-def _ebml_size(file: BinaryIO) -> int | None:
-    """The size of the element that begins here (RFC 8794), passing over its ID; None: up to the end of the file."""
-    file.seek(_ebml_length(file.read(1)) - 1, io.SEEK_CUR)
-    first = file.read(1)
-    length = _ebml_length(first)
-    value = int.from_bytes(first + file.read(length - 1), "big") - (1 << 7 * length)
-    return value if value != (1 << 7 * length) - 1 else None
-
-
-def _ebml_length(first: bytes) -> int:
-    """How many bytes a number or an ID has, by its first: the place of the highest bit that is set."""
-    return 9 - first[0].bit_length() if first and first[0] else 8
+def path_of(container: InputContainer) -> Path:
+    """The file that it was opened from as a whole."""
+    return Path(container.name.removeprefix(FILE))
 
 
 def is_cover(stream: Stream) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,9 @@ import av.error
 import numpy as np
 
 from drishtiksha.errors import MediaLimitError
-from drishtiksha.media.colour import RgbConverter, square_size
-from drishtiksha.media.container import decoder_options, demuxed, open_container, picture_stream, pixel_aspect
+from drishtiksha.media.colour import RgbConverter, Shown
+from drishtiksha.media.container import decoder_options, demuxed, open_container, picture_stream
+from drishtiksha.media.cropping import shown
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.frameindex import FrameIndex, too_many_frames
 from drishtiksha.media.guard import Pulse
@@ -71,12 +71,12 @@ class DecodeReport:
 
 @dataclass(frozen=True)
 class _Picture:
-    """A decoded picture with its place in the source. pixel_aspect: width of a pixel by its height."""
+    """A decoded picture with its place in the source, and how it is shown."""
 
     index: int
     time_s: float
     frame: VideoFrame
-    pixel_aspect: Fraction
+    shown: Shown
 
 
 class _InDoubtError(Exception):
@@ -197,7 +197,7 @@ class Decoder:
             todo = Wanted(left)
             with contextlib.closing(self._from_key(group[0], key)) as pictures:
                 for picture, frame in _whole(pictures, todo, self._report):
-                    yield Frame(picture.index, picture.time_s, self._converted(to_rgb, frame, picture.pixel_aspect))
+                    yield Frame(picture.index, picture.time_s, self._converted(to_rgb, frame, picture.shown))
             self._report.missing.extend(todo.rest)
 
     def _sparing(
@@ -217,9 +217,7 @@ class Decoder:
                     if is_interlaced(picture.frame):
                         raise _InDoubtError
                     given = todo.place
-                    yield Frame(
-                        picture.index, picture.time_s, self._converted(to_rgb, picture.frame, picture.pixel_aspect)
-                    )
+                    yield Frame(picture.index, picture.time_s, self._converted(to_rgb, picture.frame, picture.shown))
                     if todo.done:
                         return []
         except _InDoubtError:
@@ -237,9 +235,9 @@ class Decoder:
             return frozenset()
         return frozenset(pts[: group[-1] + 1].tolist()) - frozenset(pts[list(group)].tolist())
 
-    def _converted(self, to_rgb: RgbConverter, frame: VideoFrame, pixel_aspect: Fraction) -> np.ndarray:
+    def _converted(self, to_rgb: RgbConverter, frame: VideoFrame, shown: Shown) -> np.ndarray:
         try:
-            return to_rgb(frame, pixel_aspect)
+            return to_rgb(frame, shown)
         except av.error.FFmpegError as error:
             raise unreadable(self._name, "its colours are stored in a way that is not known here") from error
 
@@ -302,12 +300,13 @@ class Decoder:
         `since` lack what they refer to: no damage, but not to be shown."""
         scale, origin, pts = float(stream.time_base or 0), self._index.origin_s, self._index.pts
         count, last = 0, -1
+        how = shown(container, stream)
         for picture in self._decoded(container, stream, spare):
             self._report.frames_decoded += 1
             if self._report.frames_decoded > self._limits.max_frames:
                 raise too_many_frames(self._name, self._limits)
-            aspect = pixel_aspect(container, stream)
-            check_pixels(self._name, square_size(picture.width, picture.height, aspect), self._limits)
+            on_screen = how(picture)
+            check_pixels(self._name, on_screen.size(picture.width, picture.height), self._limits)
             i, time_s, count = count, self._index.time_s(count), count + 1
             if pts is not None and picture.pts is not None:
                 i = max(0, int(np.searchsorted(pts, picture.pts, side="right")) - 1)
@@ -321,7 +320,7 @@ class Decoder:
             if picture.is_corrupt:
                 self._damaged(spare)
                 continue
-            yield _Picture(i, time_s, picture, aspect)
+            yield _Picture(i, time_s, picture, on_screen)
 
     def _damaged(self, spare: frozenset[int]) -> None:
         if spare:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import Image
 
 from drishtiksha.media.bounds import end_of_jpeg
 from drishtiksha.media.container import demuxed, is_cover, open_container
 from drishtiksha.media.guard import Pulse, guarded_call
+from drishtiksha.media.partial import BROKEN_PICTURE
 from drishtiksha.results import TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
 
@@ -21,10 +25,10 @@ if TYPE_CHECKING:
 VIDEO_START = re.compile(rb"\0\0\0[\x10-\x80]ftyp(?!hei|hev|mif|msf|avi|avis|jxl|jp2|jpx|crx)[\w ]{4}")
 """The first box of an MP4, 3GP or QuickTime file, not of a still. Phones write a whole one behind the picture."""
 
-_FILE = rb"\0{0,64}(\xff\xd8\xff|\x89PNG|RIFF....(?:WAVE|AVI |WEBP)|\x1a\x45\xdf\xa3|OggS|fLaC|ID3)"
-BEHIND_JPEG = re.compile(rb"\xff\xd9" + _FILE, re.DOTALL)
+_FILE = rb"\0{0,64}(\xff\xd8\xff|\x89PNG|RIFF....(?:WAVE|AVI |WEBP)|\x1a\x45\xdf\xa3|OggS|fLaC|ID3|PK\x03\x04|%PDF-)"
+BEHIND_JPEG = re.compile(_FILE, re.DOTALL)
 BEHIND_PNG = re.compile(rb"IEND\xaeB`\x82" + _FILE, re.DOTALL)
-"""The end of a picture, and the beginning of another file."""
+"""The beginning of another file, and in PNG the end of the picture before it."""
 
 BEHIND = "{} behind the end of the picture, which viewers pass over"
 KINDS = {
@@ -37,7 +41,16 @@ KINDS = {
     b"Og": ("a recording", "ogg"),
     b"fL": ("a recording", "flac"),
     b"ID": ("a recording", "mp3"),
+    b"PK": ("an archive (ZIP)", "zip"),
+    b"%P": ("a document (PDF)", "pdf"),
 }
+CONTAINERS = ("zip", "pdf")
+
+VIEW = "another view of the same moment, as cameras with two lenses and for panoramas store it"
+MOST_LISTED = 16
+LIST, ENTRIES, VIEWS, UNTOLD = b"MPF\0", 0xB002, "Multi-Frame", "Undefined"
+"""Of the list of pictures in a JPEG (CIPA DC-007, MPO), by Pillow: parts of a panorama, of a pair for both eyes, or from other sides.
+What is said to be no more than a picture is one of those where it is as large as the first, and no gain map."""
 
 PARTS_OF_IT = (b"MPF\0", b"hdrgm", b"GainMap")
 """What a JPEG says that lists those behind it itself: previews, depth, and gain maps, which make it brighter on screens that can."""
@@ -86,40 +99,100 @@ def second_video(path: Path) -> int | None:
 
 
 class Carried(NamedTuple):
-    """A file within a picture file: where it begins, bytes; what it is, in words; its ending."""
+    """A file within a picture file: where it begins and ends, bytes (None: with the file); what it is, in words; its ending."""
 
     start: int
+    end: int | None
     title: str
     suffix: str
 
 
-def carried_by_picture(path: Path) -> Carried | None:
-    """What a picture file carries along, if anything."""
-    if (start := video_offset(path)) is not None:
-        return Carried(start, "video of a moving photo", "mp4")
+def carried_by_picture(path: Path) -> list[Carried]:
+    """What a picture file carries along, in the order of the file."""
+    entries = _entries(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        jpeg = content[:2] == b"\xff\xd8"
-        found = (BEHIND_JPEG if jpeg else BEHIND_PNG).search(content)
-        if found and jpeg:
-            # A thumbnail within it has an end of its own.
-            found = BEHIND_JPEG.match(content, (end_of_jpeg(content) or len(content) + 2) - 2)
-        if found is None:
-            return None
-        mark = found[1]
-        title, suffix = KINDS[mark[8:] if mark[:4] == b"RIFF" else mark[:2]]
-        if jpeg and suffix == "jpg" and any(content.find(one, 0, HEADER) >= 0 for one in PARTS_OF_IT):
-            return None
-        return Carried(found.start(1), BEHIND.format(title), suffix)
+        listed = [_Listed.at(content, *entry) for entry in entries]
+        found = [Carried(one.start, one.end, VIEW, "jpg") for one in listed if _is_view(content, one)]
+        behind = _behind(content, [one.end for one in listed])
+    if behind is not None:
+        found.append(behind)
+    if (behind is None or behind.suffix not in CONTAINERS) and (start := video_offset(path)) is not None:
+        found.append(Carried(start, None, "video of a moving photo", "mp4"))
+    return found
+
+
+def _entries(path: Path) -> list[tuple[int, int, str]]:
+    """Of each picture behind the first that a JPEG lists: its place behind the beginning of the list, its length, bytes, and Pillow's
+    name of its kind; none where it lists none."""
+    try:
+        with Image.open(path, formats=("JPEG", "MPO")) as picture:
+            entries = picture.mpinfo[ENTRIES] if picture.format == "MPO" else []  # type: ignore[attr-defined]
+            return [
+                (one["DataOffset"], one["Size"], one["Attribute"]["MPType"]) for one in entries[1 : MOST_LISTED + 1]
+            ]
+    except BROKEN_PICTURE:
+        return []
+
+
+class _Listed(NamedTuple):
+    """A picture that a JPEG lists: where it begins and ends, bytes, and Pillow's name of its kind."""
+
+    start: int
+    end: int
+    kind: str
+
+    @classmethod
+    def at(cls, content: mmap.mmap, place: int, length: int, kind: str) -> _Listed:
+        """Its own end counts, as far as it has one: lengths may be wrong."""
+        start = content.find(LIST, 0, HEADER) + len(LIST) + place
+        picture = content[start : start + length]
+        return cls(start, start + (end_of_jpeg(picture) or len(picture)), kind)
+
+
+def _is_view(content: mmap.mmap, listed: _Listed) -> bool:
+    picture = content[listed.start : listed.end]
+    if listed.kind == UNTOLD and not any(picture.find(one, 0, HEADER) >= 0 for one in PARTS_OF_IT):
+        return _size(picture) == _size(content[:HEADER]) is not None
+    return listed.kind.startswith(VIEWS)
+
+
+def _size(picture: bytes) -> tuple[int, int] | None:
+    """Width and height in px of the JPEG that begins here."""
+    try:
+        with Image.open(io.BytesIO(picture), formats=("JPEG",)) as opened:
+            return opened.size
+    except BROKEN_PICTURE:
+        return None
+
+
+def _behind(content: mmap.mmap, ends: Sequence[int]) -> Carried | None:
+    """The file behind the end of a picture. ends: of the pictures that it lists itself, bytes."""
+    jpeg = content[:2] == b"\xff\xd8"
+    if jpeg:
+        # A thumbnail within it has an end of its own.
+        found = BEHIND_JPEG.match(content, max([end_of_jpeg(content) or len(content), *ends]))
+    else:
+        found = BEHIND_PNG.search(content)
+    if found is None:
+        return None
+    mark = found[1]
+    title, suffix = KINDS[mark[8:] if mark[:4] == b"RIFF" else mark[:2]]
+    if jpeg and suffix == "jpg" and not ends and any(content.find(one, 0, HEADER) >= 0 for one in PARTS_OF_IT):
+        return None
+    return Carried(found.start(1), None, BEHIND.format(title), suffix)
 
 
 def embedded_tracks(path: Path) -> tuple[TrackInfo, ...]:
-    """The file that a picture file carries along, if any."""
-    carried = carried_by_picture(path)
-    return () if carried is None else (TrackInfo(number=1, kind=TrackKind.EMBEDDED, title=carried.title),)
+    """The files that a picture file carries along."""
+    return tuple(
+        TrackInfo(number=number, kind=TrackKind.EMBEDDED, title=carried.title)
+        for number, carried in enumerate(carried_by_picture(path), 1)
+    )
 
 
 def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str, bytes]]:
-    """A file name and the bytes of each picture or video that is carried along, to be examined as evidence of its own.
+    """A file name and the bytes of each picture or video that is carried along, to be examined as evidence of its own, and of an
+    archive or a document.
 
     Raises: UnreadableMediaError, DecodeStalledError for recordings that cannot be opened.
     """
@@ -128,13 +201,15 @@ def embedded_files(path: Path, name: str, limits: MediaLimits) -> list[tuple[str
         head = file.read(64)
     if VIDEO_START.match(head):
         start = second_video(path)
-        found = None if start is None else Carried(start, "", "mp4")
+        found = [] if start is None else [Carried(start, None, "", "mp4")]
     else:
-        found = None if head.startswith(EBML) else carried_by_picture(path)
-    if found is not None:
-        with path.open("rb") as file:
-            file.seek(found.start)
-            return [(f"{stem}-embedded.{found.suffix}", file.read())]
+        found = [] if head.startswith(EBML) else carried_by_picture(path)
+    if found:
+        content = path.read_bytes()
+        return [
+            (f"{stem}-embedded{number if number > 1 else ''}.{one.suffix}", content[one.start : one.end])
+            for number, one in enumerate(found, 1)
+        ]
 
     def work(pulse: Pulse) -> list[tuple[str, bytes]]:
         return [

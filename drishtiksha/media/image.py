@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from drishtiksha.errors import MediaLimitError
 from drishtiksha.media import cutoff
 from drishtiksha.media.bounds import check_blocks
+from drishtiksha.media.colour import ALL_SQUARE, Shown
+from drishtiksha.media.cropping import crop_of_still
 from drishtiksha.media.cutoff import missing_bytes, recover_cut
 from drishtiksha.media.faults import UNTOLD, Fault, find_fault
 from drishtiksha.media.formats import unreadable
@@ -80,7 +82,7 @@ def read_image(
 ) -> np.ndarray:
     """uint8 RGB (H, W, 3), upright, sRGB.
 
-    EXIF orientation is applied; a colour profile is converted to sRGB; 16 bits become 8; CMYK and grey become RGB;
+    EXIF orientation and the clean aperture of AVIF and HEIC are applied; a colour profile is converted to sRGB; 16 bits become 8; CMYK and grey become RGB;
     transparency lies on white; of an animation or a file of several pages, the first picture.
 
     Of a picture that is cut off or damaged, what can be decoded, and grey in place of the rest.
@@ -92,7 +94,11 @@ def read_image(
     def work(pulse: Pulse) -> np.ndarray:
         with open_picture(path, name, limits) as picture:
             decoded, _ = load_pixels(picture, path, name)
-            return _upright(_in_strips(decoded, path, pulse.beat), exif_of(decoded).get(ORIENTATION, 1))
+            pixels, (on_screen, stored) = _in_strips(decoded, path, pulse.beat), shown_of(picture, path)
+            if on_screen.box is not None and stored == picture.size:  # libheif itself has cropped a HEIC
+                left, top, right, bottom = on_screen.box
+                pixels = pixels[top:bottom, left:right]
+            return _upright(pixels, exif_of(decoded).get(ORIENTATION, 1))
 
     return guarded_call(work, path, name=name, stall_s=limits.stall_s, check=check)
 
@@ -164,6 +170,14 @@ def load_pixels(picture: Image.Image, path: Path, name: str) -> tuple[Image.Imag
             raise unreadable(name, "the picture is damaged or cut off") from error
         return found.picture, found.share
     return picture, None
+
+
+def shown_of(picture: Image.Image, path: Path) -> tuple[Shown, tuple[int, int]]:
+    """How an opened picture is shown, before any turn, and its size as stored, px."""
+    crop = crop_of_still(path) if picture.format in ("AVIF", "HEIF") else None
+    if crop is None:
+        return ALL_SQUARE, picture.size
+    return crop.shown(followed=crop.size != picture.size), crop.size
 
 
 def fault_of(path: Path, form: str, share: float | None, decoded: Image.Image | None) -> Fault | None:

@@ -73,19 +73,65 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         place += 8 + length + (length & 1)
 
 
-def _boxes(content: bytes | mmap.mmap, start: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """Start and end of the body of each box, by name."""
-    found: dict[bytes, tuple[int, int]] = {}
+def boxes(content: bytes | mmap.mmap, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, and start and end of the body, of each box, up to the first that does not fit."""
     while start + 8 <= end:
         size, name, skip = int.from_bytes(content[start : start + 4], "big"), content[start + 4 : start + 8], 8
         if size == 1:
             size, skip = int.from_bytes(content[start + 8 : start + 16], "big"), 16
         stop = end if size == 0 else start + size
         if stop > end or stop < start + skip:
-            break
-        found.setdefault(name, (start + skip, stop))
+            return
+        yield name, start + skip, stop
         start = stop
+
+
+def _boxes(content: bytes | mmap.mmap, start: int, end: int) -> dict[bytes, tuple[int, int]]:
+    """Start and end of the body of each box, by name; of several of one name, the first."""
+    found: dict[bytes, tuple[int, int]] = {}
+    for name, begin, stop in boxes(content, start, end):
+        found.setdefault(name, (begin, stop))
     return found
+
+
+def aperture_of_item(content: bytes | mmap.mmap) -> tuple[bytes, tuple[int, int]] | None:
+    """The body of the clean aperture (`clap`) of the primary item of a HEIF or AVIF file, and its width and height as stored, px;
+    None without them."""
+    start, end = _boxes(content, 0, len(content)).get(b"meta", (0, 0))
+    inner = _boxes(content, start + 4, end)
+    properties = _boxes(content, *inner.get(b"iprp", (0, 0)))
+    if b"pitm" not in inner or not {b"ipco", b"ipma"} <= set(properties):
+        return None
+    known = list(boxes(content, *properties[b"ipco"]))
+    own = _properties(content[slice(*properties[b"ipma"])], _number_of_primary(content, inner[b"pitm"][0]))
+    found = {name: content[begin:stop] for name, begin, stop in (known[n - 1] for n in own if 0 < n <= len(known))}
+    if not {b"clap", b"ispe"} <= set(found):
+        return None
+    size = found[b"ispe"][4:]
+    return found[b"clap"], (int.from_bytes(size[:4], "big"), int.from_bytes(size[4:8], "big"))
+
+
+def _properties(box: bytes, item: int) -> list[int]:
+    """The numbers, from 1, of the properties of an item. box: the body of `ipma`."""
+    if len(box) < 8:
+        return []
+    wide, long = 4 if box[0] else 2, 2 if box[3] & 1 else 1
+    place = 8
+    for _ in range(min(int.from_bytes(box[4:8], "big"), MAX_ITEMS)):
+        if place + wide >= len(box):
+            break
+        begin = place + wide + 1
+        end = begin + long * box[begin - 1]
+        if int.from_bytes(box[place : place + wide], "big") == item:
+            # The highest bit tells whether it is essential.
+            return [int.from_bytes(box[at : at + long], "big") & ~(1 << 8 * long - 1) for at in range(begin, end, long)]
+        place = end
+    return []
+
+
+def _number_of_primary(content: bytes | mmap.mmap, place: int) -> int:
+    """place: where the body of `pitm` begins."""
+    return int.from_bytes(content[place + 4 : place + (6 if content[place] == 0 else 8)], "big")
 
 
 def _primary(content: bytes) -> Data | None:
@@ -94,9 +140,7 @@ def _primary(content: bytes) -> Data | None:
     inner = _boxes(content, start + 4, end)
     if b"iloc" not in inner or b"pitm" not in inner:
         return None
-    place, _ = inner[b"pitm"]
-    primary = int.from_bytes(content[place + 4 : place + (6 if content[place] == 0 else 8)], "big")
-    return _locations(content[slice(*inner[b"iloc"])]).get(primary)
+    return _locations(content[slice(*inner[b"iloc"])]).get(_number_of_primary(content, inner[b"pitm"][0]))
 
 
 def _locations(box: bytes) -> dict[int, Data]:

@@ -14,7 +14,7 @@ from drishtiksha.media.embedded import embedded_tracks
 from drishtiksha.media.faults import BY_PIXELS, Fault
 from drishtiksha.media.formats import format_of, refuse_others
 from drishtiksha.media.guard import Pulse, guarded_call
-from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture
+from drishtiksha.media.image import ORIENTATION, exif_of, fault_of, load_pixels, open_picture, shown_of
 from drishtiksha.media.joined import check_joined
 from drishtiksha.media.notes import check_notes
 from drishtiksha.media.partial import BROKEN_PICTURE
@@ -58,7 +58,8 @@ def probe(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
             facts, form, share, decoded = _of_pixels(path, name, limits)
             pulse.beat()
             left = _what_is_left(fault_of(path, form, share, decoded))
-            return MediaInfo(**known, **facts, **left, tracks=embedded_tracks(path))
+            notes = (*facts.pop("notes"), *left.pop("notes", ()))
+            return MediaInfo(**known, **facts, **left, notes=notes, tracks=embedded_tracks(path))
         except UnidentifiedImageError:
             refuse_others(path, name)
             check_movie(path, name)
@@ -78,7 +79,7 @@ def _of_pixels(
     with open_picture(path, name, limits) as picture:
         decoded, share = load_pixels(picture, path, name)
         form = str(picture.format)
-        return _picture_facts(picture), form, share, decoded if form in BY_PIXELS else None
+        return _picture_facts(picture, path), form, share, decoded if form in BY_PIXELS else None
 
 
 def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> MediaInfo:
@@ -90,7 +91,7 @@ def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> Med
 
     def work(_: Pulse) -> MediaInfo:
         with open_picture(path, name, limits) as picture:
-            return MediaInfo(**known, **_picture_facts(picture))
+            return MediaInfo(**known, **_picture_facts(picture, path))
 
     try:
         return guarded_call(work, path, name=name, stall_s=limits.stall_s)
@@ -101,16 +102,21 @@ def header_facts(path: Path, name: str, sha256: str, limits: MediaLimits) -> Med
         return MediaInfo(**known, kind=form.kind, container=form.container)
 
 
-def _picture_facts(picture: Image.Image) -> dict[str, Any]:
+def _picture_facts(picture: Image.Image, path: Path) -> dict[str, Any]:
     exif = exif_of(picture)
     orientation = exif.get(ORIENTATION, 1)
-    width, height = picture.size if orientation not in (5, 6, 7, 8) else picture.size[::-1]
+    on_screen, stored = shown_of(picture, path)
+    size = on_screen.size(*picture.size)
+    width, height = size if orientation not in (5, 6, 7, 8) else size[::-1]
     pages = _pages(picture)
     return {
         "kind": MediaKind.IMAGE,
         "container": "jpeg" if picture.format == "MPO" else str(picture.format).lower(),
         "width": width,
         "height": height,
+        "stored_size": None if on_screen.box is None else stored,
+        "shown_box": on_screen.box,
+        "notes": (on_screen.note,) if on_screen.note else (),
         "frame_count": pages,
         "rotation_deg": TURNS.get(orientation, 0),
         "pixel_format": picture.mode,

@@ -66,13 +66,18 @@ def _stored_shorter(stream: AudioStream) -> bool:
     """Whether a sound track of counted samples lasts much longer than they do: a pause is stored as one long sample."""
     if stream.codec_context is None or not stream.frames or not stream.duration or not stream.sample_rate:
         return False
-    held_s = (
-        stream.frames
-        * (stream.codec_context.frame_size or FRAME_SIZES.get(stream.codec_context.name, 0))
-        / stream.sample_rate
-    )
+    held_s = stream.frames * _samples(stream) / stream.sample_rate
     return bool(held_s) and float(stream.duration * (stream.time_base or 0)) - held_s > LONG_HOLE_S
 
+
+def _samples(stream: AudioStream) -> int:
+    """Of each packet; 0 where the codec does not say."""
+    context = stream.codec_context
+    return context.frame_size or FRAME_SIZES.get(context.name, 0)
+
+
+STANDING = 2
+"""How many times longer packets of sound are together than their stamps run on for, where these stand still and tell nothing."""
 
 FRAME_SIZES = {"aac": 1024, "mp3": 1152, "opus": 960}
 """Samples of a packet, where the header does not say."""
@@ -84,12 +89,16 @@ class TrackPackets:
 
     pts, dts, durations: in ticks of `tick_s` seconds. segments: number of the segment of each, counted up where stamps
     restart. derived: decoding times are FFmpeg's guess, which a restart puts out of order. hidden: packets that are decoded and never shown, which only an edit list asks for. shifts: int64 (n,), what to add to the stamps so that they
-    run on through the file; None where they do so by themselves.
+    run on through the file; None where they do so by themselves. packet_s: how long a packet of sound is by its codec, s; 0 where
+    that is not known. rate: Hz, of sound. skipped_s: what its decoder leaves out at the beginning, s. last: the packet that was
+    added last.
     """
 
     tick_s: float
     sound: bool
     derived: bool = False
+    packet_s: float = 0.0
+    rate: int = 0
     pts: list[int | None] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
@@ -97,6 +106,8 @@ class TrackPackets:
     hidden: list[bool] = field(default_factory=list)
     segments: list[int] = field(default_factory=list)
     shifts: np.ndarray | None = None
+    skipped_s: float = 0.0
+    last: av.Packet | None = None
     _segment: int = 0
     _reached: dict[bool, int | None] = field(default_factory=lambda: {True: None, False: None})
 
@@ -116,12 +127,26 @@ class TrackPackets:
         if stamp is not None:
             reached = self._reached[ordered]
             self._reached[ordered] = stamp if reached is None else max(stamp, reached)
+        before, behind = self._left_out(packet)
+        if not len(self):
+            self.skipped_s = before
+        length = packet.duration or 0
+        if behind and self.durations and length >= self.durations[-1]:  # elsewhere it is a shorter one already
+            length = max(length - round(behind / self.tick_s), 1)
+        self.last = packet
         self.pts.append(packet.pts)
         self.dts.append(packet.dts)
-        self.durations.append(packet.duration or 0)
+        self.durations.append(length)
         self.keys.append(packet.is_keyframe)
         self.hidden.append(packet.is_discard and not segment)
         self.segments.append(segment)
+
+    def _left_out(self, packet: av.Packet) -> tuple[float, float]:
+        """What the decoder leaves out of a packet of sound at its beginning and at its end, s: what an encoder filled in."""
+        if not self.rate or not packet.has_sidedata("skip_samples"):
+            return 0.0, 0.0
+        before, behind = np.frombuffer(bytes(packet.get_sidedata("skip_samples")), "<u4", 2)
+        return int(before) / self.rate, int(behind) / self.rate
 
     def stamp_s(self, packet: av.Packet) -> float | None:
         """When a packet is decoded, as stored, s."""
@@ -150,9 +175,19 @@ class TrackPackets:
         usual = float(np.median(lengths)) if len(lengths) else 0.0
         if not usual and len(begins) > 1:
             usual = min(abs(float(np.median(np.diff(np.sort(begins))))), HOLE_S)
+        segments = np.array(self.segments, np.int64)[known]
+        if self.sound and len(begins) > 1 and not segments.any():
+            held = np.full(len(begins), self.packet_s) if self.packet_s else lengths
+            if held.sum() > STANDING * (begins.max() - begins.min() + held[-1]):
+                return begins[0] + np.cumsum(held) - held, begins[0] + np.cumsum(held), segments
         # A sample before a pause is stored as lasting through it; of sound, only what was decoded is there.
         lengths = np.where(lengths > 0, np.minimum(lengths, 10 * usual) if self.sound else lengths, usual)
-        return begins, begins + lengths, np.array(self.segments, np.int64)[known]
+        return begins, begins + lengths, segments
+
+    def begin_s(self) -> float:
+        """When the first packet of sound begins to be heard, as stored; 0 without packets that have a stamp."""
+        first = next((pts for pts in self.pts if pts is not None), 0)
+        return max(first * self.tick_s + self.skipped_s, 0.0)
 
     def end_s(self) -> float:
         """When the last packet ends, on the common time line; 0 without packets."""
@@ -188,7 +223,7 @@ def read_timeline(
     Raises: DecodeStalledError; whatever `watch` raises.
     """
     derived = container.format.name.startswith("matroska")
-    tracks = {s.index: TrackPackets(float(s.time_base or 0), s.type == "audio", derived) for s in streams}
+    tracks = {s.index: _without_packets(s, derived=derived) for s in streams}
     first = tracks[streams[0].index]
     newest = 0
     joint: tuple[float | None, float | None] = None, None
@@ -218,6 +253,15 @@ def read_timeline(
     size = container.size
     share = min(read / size, 1.0) if broken and size and read else 1.0
     return Timeline(tracks, breaks, bool(broken), share)
+
+
+def _without_packets(stream: Stream, *, derived: bool) -> TrackPackets:
+    tick_s = float(stream.time_base or 0)
+    if stream.type != "audio":
+        return TrackPackets(tick_s, sound=False, derived=derived)
+    rate = stream.sample_rate or 0  # type: ignore[attr-defined]
+    packet_s = _samples(stream) / rate if rate else 0.0  # type: ignore[arg-type]
+    return TrackPackets(tick_s, sound=True, derived=derived, packet_s=packet_s, rate=rate)
 
 
 def _beyond(stamp_s: float | None, joint: tuple[float | None, float | None]) -> bool:

@@ -13,7 +13,8 @@ import av.error
 
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.audio import sound_stream
-from drishtiksha.media.colour import SQUARE, clockwise_degrees, display_matrix, square_size
+from drishtiksha.media.channels import keep_order
+from drishtiksha.media.colour import ALL_SQUARE, clockwise_degrees, display_matrix
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
     audio_stream,
@@ -21,13 +22,12 @@ from drishtiksha.media.container import (
     demuxed,
     is_cover,
     open_container,
-    origin_s,
     picture_streams,
-    pixel_aspect,
     sound_streams,
     too_coarse,
     video_stream,
 )
+from drishtiksha.media.cropping import shown
 from drishtiksha.media.decode import check_pixels
 from drishtiksha.media.embedded import attached, second_video
 from drishtiksha.media.formats import unreadable
@@ -43,7 +43,7 @@ from drishtiksha.media.guard import Pulse
 from drishtiksha.media.interlace import is_interlaced
 from drishtiksha.media.joined import Span, recordings_in
 from drishtiksha.media.lengths import wrong_length
-from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, may_jump, read_timeline
+from drishtiksha.media.timeline import FRAME_SIZES, Timeline, TrackPackets, read_timeline
 from drishtiksha.media.transport import layout_of
 from drishtiksha.results import MediaKind, TrackInfo, TrackKind
 from drishtiksha.settings import MediaLimits
@@ -51,6 +51,7 @@ from drishtiksha.settings import MediaLimits
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
@@ -79,6 +80,20 @@ RATE_SLACK = 0.1
 """How far the time stamps may be from a stated rate."""
 
 EDITED = "An edit list leaves out {:.1f} s of its {}, which players do not show; that was not judged."
+NONE_DECODED = (
+    "nothing of its {} can be decoded; it is damaged, or made with a form of the codec {} that is not known here"
+)
+CONVERT = {
+    "picture": "Get the original file again, or save it as MP4 (H.264) with a program that plays it, such as VLC.",
+    "sound": "Get the original file again, or save it as WAV with a program that plays it, such as VLC.",
+}
+FILLED_IN = (
+    "It says that its first {:.1f} s are nothing but what its encoder filled in, so that players leave them out; they were not "
+    "judged."
+)
+ALONE = ("alac", "flac", "tta", "wavpack")
+"""Codecs of long packets, each of which is decoded by itself. The last one is shorter, which not every format tells."""
+
 LEAST_EDITED_S = 1.0
 """Encoders leave out some of the first sound, and phones the pictures before a cut up to a keyframe."""
 
@@ -143,8 +158,8 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
                 index_file(path, name, limits, pulse) if spans else index_stream(container, video, name, limits, pulse)
             )
             facts |= _video_facts(video, index, name, limits, freely=container.format.name.startswith("matroska"))
-            sound_s = index.sound_end_s if may_jump(container) or index.breaks else _sound_end_s(container)
-            facts |= {"duration_s": max(index.time_s(index.declared), sound_s), "time_breaks": index.breaks}
+            length_s = max(index.time_s(index.declared), index.sound_end_s)
+            facts |= {"duration_s": length_s, "time_breaks": index.breaks}
             if not index.lost:
                 facts |= _what_is_read(min(index.share, 1 - joined.unheard))
     if audio is None and joined.sound is not None:
@@ -152,8 +167,10 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_format(sound_stream(container, name))
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    facts["notes"] = (*facts.get("notes", ()), *further)
-    return facts | _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    first = _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    notes = (*facts.get("notes", ()), *further, *first.pop("notes", ()))
+    facts |= first | {"notes": notes}
+    return facts
 
 
 def _sound_format(audio: AudioStream) -> dict[str, Any]:
@@ -294,21 +311,25 @@ def _first_facts(
             raise unreadable(name, "it is made with a codec that is not known here")
         stream.codec_context.options = decoder_options(limits)
         frame = _first_frame(container, stream, name, limits, pulse)
+        codec = _codec_name(stream)
         interlaced = isinstance(frame, av.VideoFrame) and _any_interlaced(container, stream, frame, pulse)  # type: ignore[arg-type]
-        aspect = pixel_aspect(container, stream) if video else SQUARE  # type: ignore[arg-type]
+        on_screen = shown(container, stream)(frame) if isinstance(frame, av.VideoFrame) else ALL_SQUARE  # type: ignore[arg-type]
     if frame is None:
-        raise unreadable(name, "it is damaged, or made with a codec that is not known here")
+        what = "picture" if video else "sound"
+        raise unreadable(name, NONE_DECODED.format(what, codec), CONVERT[what])
     if not isinstance(frame, av.VideoFrame):
         return {}
     stored = frame.width, frame.height
-    square = square_size(*stored, aspect)
-    check_pixels(name, square, limits)
+    size = on_screen.size(*stored)
+    check_pixels(name, size, limits)
     turned = clockwise_degrees(display_matrix(frame))
-    width, height = square if turned in (0, 180) else square[::-1]
+    width, height = size if turned in (0, 180) else size[::-1]
     return {
         "width": width,
         "height": height,
-        "stored_size": stored if stored != square else None,
+        "stored_size": stored if stored != size else None,
+        "shown_box": on_screen.box,
+        "notes": (on_screen.note,) if on_screen.note else (),
         "interlaced": interlaced,
         "rotation_deg": turned,
         "pixel_format": frame.format.name,
@@ -320,10 +341,11 @@ def _first_frame(
 ) -> object | None:
     for packet in demuxed(container, [stream], name, limits, pulse):
         try:
-            for frame in packet.decode():
-                return frame
+            frames = [keep_order(one) if isinstance(one, av.AudioFrame) else one for one in packet.decode()]
         except av.error.FFmpegError:
             continue
+        if frames:
+            return frames[0]
     return None
 
 
@@ -354,8 +376,11 @@ def _sound_facts(
     if not spans:
         length_s, timeline = _length_s(container, audio, name, limits, pulse)
         claim = wrong_length(path)
-        told = () if claim is None or claim.stated is None else (STATED_SHORT.format(claim.stated, claim.found),)
-        return {"duration_s": length_s, "time_breaks": timeline.breaks, "notes": told} | _what_is_read(timeline.share)
+        told = [] if claim is None or claim.stated is None else [STATED_SHORT.format(claim.stated, claim.found)]
+        if (skipped_s := timeline.tracks[audio.index].skipped_s) > LEAST_EDITED_S:
+            told.append(FILLED_IN.format(skipped_s))
+        notes = {"notes": tuple(told)}
+        return {"duration_s": length_s, "time_breaks": timeline.breaks} | notes | _what_is_read(timeline.share)
     length_s, read = 0.0, 0
     for span in spans:
         with (
@@ -390,14 +415,19 @@ def _length_s(
 
     timeline = read_timeline(container, [audio], name, limits, pulse, watch)
     track = timeline.tracks[audio.index]
-    stamps = [pts for pts in track.pts if pts is not None]
-    if not stamps:
+    if all(pts is None for pts in track.pts):
         raise unreadable(name, "it is cut off before the first sound")
-    begin = max(stamps[0], 0)
-    if track.shifts is not None:
-        return track.end_s() - begin * track.tick_s, timeline
-    end = max(pts + length for pts, length in zip(track.pts, track.durations, strict=True) if pts is not None)
-    return float((end - begin) * (audio.time_base or 0)), timeline
+    if audio.codec_context.name in ALONE and (last := _decoded_s(audio, track.last)):
+        track.durations[-1] = max(round(last / track.tick_s), 1)
+    return track.end_s() - track.begin_s(), timeline
+
+
+def _decoded_s(audio: AudioStream, packet: Packet | None) -> float:
+    """How long a packet is that stands alone, s; 0 where it cannot be decoded."""
+    try:
+        return sum(keep_order(frame).samples for frame in audio.codec_context.decode(packet)) / audio.sample_rate
+    except av.error.FFmpegError:
+        return 0.0
 
 
 def _stated_s(stream: Stream) -> float | None:
@@ -409,17 +439,6 @@ def _stated_s(stream: Stream) -> float | None:
         return None
     hours, minutes, seconds = map(float, stated.groups())
     return 3600 * hours + 60 * minutes + seconds
-
-
-def _sound_end_s(container: InputContainer) -> float:
-    """When the last sound track ends by its own header, s; of formats that count their samples."""
-    origin = origin_s(container)
-    ends = [
-        float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0)) - origin
-        for stream in sound_streams(container)
-        if stream.duration
-    ]
-    return max(ends, default=0.0)
 
 
 def _too_long(name: str, length_s: float, limits: MediaLimits) -> MediaLimitError:

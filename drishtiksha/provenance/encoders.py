@@ -27,7 +27,11 @@ TRACES = (
     (r"mkvmerge v.*", "Matroska tools"),
 )
 """Text in encoder, handler and signature fields, and who writes it."""
-WHERE = (r"Container (encoder|encoded_by|comment|writing_app)", r"Stream \d+ \(\w+\) (encoder|handler_name|vendor_id)")
+WHERE = (
+    r"Container (encoder|encoded_by|comment|writing_app)( \(\d+\))?",
+    r"Stream \d+ \(\w+\) (encoder|handler_name|vendor_id)( \(\d+\))?",
+)
+"""Names of fields; the same one of a further recording in the file has a number."""
 
 STANDARD_LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
 from drishtiksha.casefile import CredentialState, Provenance, ProvenanceFinding
-from drishtiksha.errors import DecodeStalledError, MediaError, TimeUpError
+from drishtiksha.errors import DecodeStalledError, MediaError, TimeUpError, UnreadableMediaError
 from drishtiksha.media.container import open_container
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.media.formats import unreadable
 from drishtiksha.media.guard import Pulse, guarded_call
 from drishtiksha.media.image import open_picture
+from drishtiksha.media.joined import recordings_in
 from drishtiksha.provenance import claims, encoders, recompression, says, structure, thumbnail
 from drishtiksha.provenance.boxes import read_tracks
 from drishtiksha.provenance.credentials import Credentials, read_credentials
@@ -24,6 +25,9 @@ from drishtiksha.provenance.pictures import read_picture
 from drishtiksha.provenance.recordings import read_container
 from drishtiksha.results import MediaKind
 from drishtiksha.settings import MediaLimits
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 T = TypeVar("T")
 
@@ -111,28 +115,53 @@ def _picture(steps: _Steps, fields: Fields) -> list[ProvenanceFinding]:
 def _recording(steps: _Steps, fields: Fields) -> list[ProvenanceFinding]:
     path, name, limits = steps.path, steps.media.name, steps.limits
 
-    def notes(_: Pulse, own: Fields) -> bool:
-        with open_container(path, name, limits) as container:
+    def notes(_: Pulse, own: Fields) -> int:
+        recordings = 0
+        for container in _containers(path, name, limits):
             read_container(container, own)
-        return True
+            recordings += 1
+        return recordings
 
     def packets(pulse: Pulse, _: Fields) -> Packets:
-        with open_container(path, name, limits) as container:
-            return read_packets(container, name, limits, pulse)
+        return Packets.joined(
+            [read_packets(container, name, limits, pulse) for container in _containers(path, name, limits)]
+        )
 
     def structures(_: Pulse, __: Fields) -> list[ProvenanceFinding]:
         tracks = read_tracks(path) if steps.media.container in ISO_FILES else []
         return list(structure.packet_findings(read, tracks))
 
-    steps.run("notes", notes, fields)
+    recordings = steps.run("notes", notes, fields)
     found = steps.run("packets", packets, fields)
     read = Packets.none() if found is None else found
     for signature in read.signatures:
         fields.add("Signature in the data", signature)
     traces = list(encoders.of_recording(fields, read.signatures))
+    if recordings is not None and recordings > 1:
+        traces.append(structure.joined_finding(recordings))
     if steps.media.kind is not MediaKind.VIDEO or found is None:
         return traces
     return [*traces, *(steps.run("structure", structures, fields) or ())]
+
+
+def _containers(path: Path, name: str, limits: MediaLimits) -> Iterator[InputContainer]:
+    """The file, or one after the other the recordings that it is joined of, as far as they can be opened; each is closed behind its turn.
+
+    Raises: UnreadableMediaError where none can be.
+    """
+    failed: UnreadableMediaError | None = None
+    opened = 0
+    for span in recordings_in(path) or (None,):
+        try:
+            container = open_container(path, name, limits, span)
+        except UnreadableMediaError as error:
+            failed = error
+            continue
+        opened += 1
+        with container:
+            yield container
+    if failed is not None and not opened:
+        raise failed
 
 
 def _unreadable(what: str) -> ProvenanceFinding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,29 @@ class Packets:
     def none(cls) -> Packets:
         """Of a file whose packets could not be read."""
         return cls(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, bool))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Packets]) -> Packets:
+        """Of recordings that follow on each other, each behind the one before."""
+        found = cls.none()
+        for part in parts:
+            later_s = found._end_s() - part._begin_s() if len(found) else 0.0
+            found = cls(
+                np.concatenate([found.time_s, part.time_s + later_s]),
+                np.concatenate([found.dts_s, part.dts_s + later_s]),
+                np.concatenate([found.size, part.size]),
+                np.concatenate([found.key, part.key]),
+                found.parameter_sets | part.parameter_sets,
+                list(dict.fromkeys([*found.signatures, *part.signatures])),
+            )
+        return found
+
+    def _begin_s(self) -> float:
+        return float(np.nanmin(self.time_s)) if np.isfinite(self.time_s).any() else 0.0
+
+    def _end_s(self) -> float:
+        times = np.sort(self.time_s[np.isfinite(self.time_s)])
+        return float(times[-1] + np.median(np.diff(times))) if len(times) > 1 else self._begin_s()
 
     def __len__(self) -> int:
         return len(self.size)

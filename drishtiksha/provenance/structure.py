@@ -41,6 +41,16 @@ INNOCENT = (
 )
 
 
+def joined_finding(recordings: int) -> ProvenanceFinding:
+    """Of a file of several recordings, one behind the other, each with a header or a codec of its own."""
+    return _finding(
+        f"It is joined of {recordings} recordings",
+        "Each has a header or a codec of its own. What stands here was read in all of them.",
+        "It was put together from pieces, by somebody or by a program.",
+        notable=True,
+    )
+
+
 def packet_findings(packets: Packets, tracks: list[Track]) -> Iterator[ProvenanceFinding]:
     """Of a video; `tracks` are empty where it is not an MP4 or MOV file."""
     yield from _rhythm(packets)

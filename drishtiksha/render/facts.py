@@ -28,8 +28,7 @@ def media_facts(media: MediaInfo) -> Rows:
         turned = f", turned by {media.rotation_deg}°" if media.rotation_deg else ""
         rows.append(("Size on screen", f"{media.width} × {media.height} px{turned}"))
     if media.stored_size:
-        width, height = media.stored_size
-        rows.append(("Size as stored", f"{width} × {height} px; the pixels are not square"))
+        rows.append(("Size as stored", _stored(media, *media.stored_size)))
     if media.interlaced:
         rows.append(("Interlaced", "yes; each picture is deinterlaced before it is judged"))
     if media.fps:
@@ -46,6 +45,14 @@ def media_facts(media: MediaInfo) -> Rows:
     rows += [("Made with", media.encoder)] if media.encoder else []
     rows += [("Created (as the file says)", media.created)] if media.created else []
     return rows
+
+
+def _stored(media: MediaInfo, width: int, height: int) -> str:
+    why = "the pixels are not square"
+    if media.shown_box:
+        left, top, right, bottom = media.shown_box
+        why = f"of these {right - left} × {bottom - top} px are to be shown, from {left} px across and {top} px down"
+    return f"{width} × {height} px; {why}"
 
 
 def track_words(track: TrackInfo, *, number: bool = True) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_factory import coded_frames, write_video
+from media_factory import coded_frames, tone, write_audio, write_video
 from PIL import Image
 from test_accessibility import found as violations
 from test_app import drop, unfold
@@ -93,3 +93,38 @@ def test_why_an_example_may_be_a_false_alarm(open_page) -> None:
     page.click("#dk-examples button[data-name='portrait.jpg']")
     page.wait_for_selector("#dk-answer [data-state=nothing_found]")
     assert page.locator("#dk-doubt-box").is_hidden()
+
+
+@pytest.mark.parametrize(("form", "codec"), [("ts", "libx265"), ("avi", "libx264"), ("mp4", "libx264")])
+def test_of_what_the_browser_cannot_show_the_key_frames_are_found(
+    open_page, tmp_path: Path, form: str, codec: str
+) -> None:
+    dark = [np.full((96, 128, 3), (20, 60, 20), np.uint8) for _ in range(12)]
+    quiet = {"x265-params": "log-level=error:pools=1"} if codec == "libx265" else {}
+    path = write_video(tmp_path / f"w.{form}", [*dark, *coded_frames(1) * 12], codec=codec, options=quiet)
+    page = open_page()
+    drop(page, path)
+    page.wait_for_function("(v => v && (v.error || v.videoWidth))(document.querySelector('#dk-player video'))")
+    plays = page.evaluate("document.querySelector('#dk-player video').videoWidth > 0")
+    assert plays == (form == "mp4")
+    told = page.locator("#dk-player .dk-unplayed")
+    if plays:
+        assert told.is_hidden()
+        assert page.locator("#dk-key-frames").is_hidden()
+        return
+    told.wait_for(state="visible")
+    assert page.locator("#dk-player video").is_hidden()
+    assert ("hevc in mpegts" if form == "ts" else "h264 in avi") in told.inner_text()
+    page.wait_for_selector(".dk-scenes li:nth-child(2)")
+    page.click(".dk-scenes li:nth-child(2) .dk-key")
+    page.click("#dk-look [data-now]")
+    page.wait_for_selector("#dk-look :text('frame 12, 00:00.5')")
+
+
+def test_a_recording_that_the_browser_cannot_play_is_told(open_page, tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.caf", tone(1, 48_000), 48_000, "alac")
+    page = open_page()
+    drop(page, path)
+    told = page.locator("#dk-player .dk-unplayed")
+    told.wait_for(state="visible")
+    assert "cannot play this recording (alac in caf)" in told.inner_text()

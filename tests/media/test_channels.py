@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -143,6 +145,33 @@ def test_channels_in_an_order_of_their_own_keep_their_places(
     assert [part.label for part in own.parts] == ["left", "left side"]
     assert [part.weights for part in own.parts] == [part.weights for part in expected.parts]
     gc.collect()
+
+
+AS_BY_ITS_DECODER = """
+import gc, sys
+from pathlib import Path
+import numpy as np
+from drishtiksha.media import container
+from drishtiksha.media.audio import read_sound
+from drishtiksha.settings import MediaLimits
+
+container.settle = lambda stream: None  # the order then comes with each decoded frame
+own, twin = map(Path, sys.argv[1:])
+waveforms = [read_sound(file, 16_000, limits=MediaLimits()).waveform for file in (own, twin)]
+assert np.array_equal(*waveforms)
+gc.collect()
+"""
+
+
+@pytest.mark.slow
+def test_an_order_of_their_own_by_their_decoder_stops_nothing(tmp_path: Path) -> None:
+    samples = np.zeros((len(VOICE), 8), np.float32)
+    samples[:, 0], samples[:, 4] = OTHER, VOICE
+    twin = write_audio(tmp_path / "film.wav", samples, RATE)
+    path = write_placed(tmp_path / "film.caf", twin, "pcm_s16le", "s16", "7.1")
+    command = [sys.executable, "-c", AS_BY_ITS_DECODER, str(path), str(twin)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

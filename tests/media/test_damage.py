@@ -5,10 +5,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_factory import blank_packets, coded_frames, cut_short, read_code, write_video
+from media_factory import blank_packets, coded_frames, cut_short, read_code, tone, write_audio, write_video
 
 from drishtiksha.errors import UnreadableMediaError
 from drishtiksha.media.decode import DecodeReport, Wanted
+from drishtiksha.media.probe import probe
 from drishtiksha.media.video import frames_at, iter_frames, read_index
 from drishtiksha.settings import MediaLimits
 
@@ -83,6 +84,24 @@ def test_broken_packets_leave_gaps_and_the_rest_keeps_its_index(
     assert 20 in frames.report.missing
     assert {0, 5, 55, 59} <= set(seen)
     assert all(index == code for index, code in seen.items())
+
+
+@pytest.mark.parametrize(
+    ("form", "codec", "what"), [("mov", "alac", "sound"), ("m4a", "aac", "sound"), ("mp4", "h264", "picture")]
+)
+def test_the_codec_is_named_of_which_nothing_can_be_decoded(
+    tmp_path: Path, limits: MediaLimits, form: str, codec: str, what: str
+) -> None:
+    path = tmp_path / f"a.{form}"
+    if what == "sound":
+        write_audio(path, tone(1, 48_000), 48_000, codec)
+    else:
+        write_video(path, coded_frames(5))
+    media = probe(path, path.name, "0" * 64, limits)
+    assert (media.audio_codec if what == "sound" else media.video_codec) == codec
+    blank_packets(path, **{"audio" if what == "sound" else "video": 0})
+    with pytest.raises(UnreadableMediaError, match=f"nothing of its {what} can be decoded; .* codec {codec} .* VLC"):
+        probe(path, path.name, "0" * 64, limits)
 
 
 def test_nothing_decodable_is_unreadable(tmp_path: Path, limits: MediaLimits) -> None:

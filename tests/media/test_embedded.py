@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,76 @@ def test_what_lies_behind_the_end_of_a_picture_is_named_and_taken_out(tmp_path, 
     assert embedded_files(path, path.name, limits) == [(f"two-embedded.{form}", content)]
     assert not facts(plain, limits).tracks
     assert np.array_equal(read_image(path, limits=limits), read_image(plain, limits=limits))
+
+
+def archive() -> bytes:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as packed:
+        packed.writestr("inside.jpg", coded(PICTURE))
+    return stored.getvalue()
+
+
+def document() -> bytes:
+    stored = io.BytesIO()
+    Image.fromarray(PICTURE).save(stored, "PDF")
+    return stored.getvalue()
+
+
+@pytest.mark.parametrize(("form", "what"), [("zip", "an archive (ZIP)"), ("pdf", "a document (PDF)")])
+@pytest.mark.parametrize("first", ["JPEG", "PNG", "MPO"])
+def test_archives_and_documents_behind_a_picture_are_named(tmp_path, limits, first, form, what):
+    content = archive() if form == "zip" else document()
+    plain, path = tmp_path / "plain.jpg", tmp_path / "two.jpg"
+    if first == "MPO":
+        small = [Image.fromarray(PICTURE[::4, ::4])]
+        Image.fromarray(PICTURE).save(plain, "MPO", save_all=True, append_images=small)
+    else:
+        plain.write_bytes(coded(PICTURE, first))
+    path.write_bytes(plain.read_bytes() + content)
+    [track] = facts(path, limits).tracks
+    assert str(track.title).startswith(f"{what} behind the end")
+    assert embedded_files(path, path.name, limits) == [(f"two-embedded.{form}", content)]
+    assert not facts(plain, limits).tracks
+
+
+def mpo(path: Path, *others: np.ndarray, kind: int = 0) -> list[bytes]:
+    """Store pictures as 3D and dual cameras do; each of them as it lies in the file. kind: of those behind the first."""
+    views = [Image.fromarray(np.ascontiguousarray(other)) for other in others]
+    Image.fromarray(PICTURE).save(path, "MPO", save_all=True, append_images=views)
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"MPF\0") + 4
+    table = begin + 8 + 2 + 3 * 12 + 4
+    found: list[int] = []
+    for number in range(1, len(others) + 1):
+        entry = table + 16 * number
+        content[entry : entry + 4] = kind.to_bytes(4, "little")
+        found.append(begin + int.from_bytes(content[entry + 8 : entry + 12], "little"))
+    path.write_bytes(content)
+    return [bytes(content[start:end]) for start, end in itertools.pairwise([*found, len(content)])]
+
+
+@pytest.mark.parametrize("kind", [0, 0x020002, 0x020003])
+def test_further_views_of_a_camera_are_named_and_taken_out(tmp_path, limits, kind):
+    path, plain = tmp_path / "views.jpg", tmp_path / "plain.jpg"
+    plain.write_bytes(coded(PICTURE))
+    views = mpo(path, PICTURE[::-1], PICTURE[:, ::-1], kind=kind)
+    media = facts(path, limits)
+    assert [track.number for track in media.tracks] == [1, 2]
+    assert all("another view" in str(track.title) for track in media.tracks)
+    assert embedded_files(path, path.name, limits) == [
+        ("views-embedded.jpg", views[0]),
+        ("views-embedded2.jpg", views[1]),
+    ]
+    taken = tmp_path / "taken.jpg"
+    taken.write_bytes(views[1])
+    assert np.abs(read_image(taken, limits=limits).astype(int) - PICTURE[:, ::-1]).mean() < 4
+    assert np.array_equal(read_image(path, limits=limits), read_image(plain, limits=limits))
+
+
+def test_a_preview_in_full_size_is_no_further_view(tmp_path, limits):
+    path = tmp_path / "preview.jpg"
+    mpo(path, PICTURE, kind=0x010002)
+    assert not facts(path, limits).tracks
 
 
 @pytest.mark.parametrize("listed", ["notes", "index"])

@@ -325,3 +325,58 @@ def test_frames_of_one_stamp_are_all_there(tmp_path: Path, limits: MediaLimits) 
     assert [read_code(frame.image) for frame in frames] == list(range(9))
     assert [frame.index for frame in frames] == list(range(9))
     assert len(read_index(path, limits=limits)) == 9
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate", "packet"),
+    [
+        ("mp3", "libmp3lame", 44_100, 0),  # its first packet and the tag of LAME tell what the encoder filled in
+        ("mka", "libmp3lame", 44_100, 0),
+        ("mka", "alac", 44_100, 0),
+        ("avi", "flac", 44_100, 4608),
+        ("flv", "flac", 44_100, 0),
+        ("caf", "alac", 44_100, 0),
+        ("opus", "libopus", 48_000, 0),
+        ("mka", "libopus", 48_000, 0),
+        ("m4a", "aac", 44_100, 1024),
+        ("rm", "real_144", 8_000, 160),  # stamps of RealAudio stand still
+        ("rm", "aac", 44_100, 1024),
+        ("rm", "ac3", 48_000, 1536),
+    ],
+)
+def test_a_recording_is_as_long_as_what_is_heard(
+    tmp_path: Path, limits: MediaLimits, suffix: str, codec: str, rate: int, packet: int
+) -> None:
+    path = write_audio(tmp_path / f"a.{suffix}", tone(2.7, rate), rate, codec)
+    told, heard = facts(path, limits).duration_s, len(read_audio(path, rate, limits=limits)) / rate
+    assert told == pytest.approx(heard, abs=max(packet / rate, 0.0011))  # many formats count milliseconds
+    assert told == pytest.approx(2.7, abs=max(2 * packet / rate, 0.0011))
+
+
+def test_alac_whose_last_packet_is_said_to_be_full_has_its_true_length(tmp_path: Path, limits: MediaLimits) -> None:
+    """So does an older FFmpeg write CAF: 8.192 s for 8.0 s."""
+    path = write_audio(tmp_path / "a.caf", tone(8, 16_000), 16_000, "alac")
+    assert facts(path, limits).duration_s == pytest.approx(8.0)
+    content = bytearray(path.read_bytes())
+    table = content.index(b"pakt") + 12
+    packets = int.from_bytes(content[table : table + 8], "big")
+    content[table + 8 : table + 16], content[table + 16 : table + 24] = (packets * 4096).to_bytes(8, "big"), bytes(8)
+    path.write_bytes(content)
+    assert len(read_audio(path, 16_000, limits=limits)) == 8 * 16_000
+    assert facts(path, limits).duration_s == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.75, True)])
+def test_sound_that_is_said_to_be_filled_in_is_named(
+    tmp_path: Path, limits: MediaLimits, share: float, told: bool
+) -> None:
+    path = write_audio(tmp_path / "a.caf", tone(8, 16_000), 16_000, "alac")
+    content = bytearray(path.read_bytes())
+    table = content.index(b"pakt") + 12
+    before = round(share * 8 * 16_000)
+    content[table + 8 : table + 16] = (8 * 16_000 - before).to_bytes(8, "big")
+    content[table + 16 : table + 20] = before.to_bytes(4, "big")
+    path.write_bytes(content)
+    media = facts(path, limits)
+    assert media.duration_s == pytest.approx(8 * (1 - share))
+    assert any("first 6.0 s" in note for note in media.notes) == told

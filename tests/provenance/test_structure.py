@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from media_factory import coded_frames, cut_short, noise, write_video
@@ -81,6 +82,52 @@ def test_two_encoders_behind_each_other(tmp_path, look):
     found = notable(look(joined))
     assert "Its picture was encoded with more than one set of settings" in found
     assert "Its time stamps go back" in found
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_each_part_of_a_stream_that_changes_its_codec_is_read(tmp_path, look, turned):
+    parts = [
+        write_video(tmp_path / "a.ts", coded_frames(100), options=STEADY),
+        write_video(tmp_path / "b.ts", coded_frames(100), codec="mpeg2video", options={"g": "10", "bf": "0"}),
+    ]
+    parts = parts[::-1] if turned else parts
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    found = look(path)
+    assert "It is joined of 2 recordings" in notable(found)
+    assert {"h264", "mpeg2video"} <= {value.split()[0] for value in found.fields.values()}
+    assert "the encoder x264" in next(title for title in titles(found) if title.startswith("It was written by"))
+    for part in parts:
+        assert "It is joined of 2 recordings" not in titles(look(part))
+
+
+def test_a_rhythm_that_breaks_at_a_joint_is_told_with_its_time(tmp_path, look):
+    first = write_video(tmp_path / "a.ts", coded_frames(65), options=STEADY)
+    second = write_video(tmp_path / "b.ts", coded_frames(100), codec="mpeg2video", options={"g": "10", "bf": "0"})
+    path = tmp_path / "joined.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    broken = next(finding for finding in look(path).findings if "rhythm" in finding.title)
+    assert broken.title == "The rhythm of its key pictures is broken"
+    assert "not at 00:02.6" in broken.detail
+
+
+def test_each_note_of_recordings_in_one_file_is_read(tmp_path, look):
+    for number, channels in enumerate((1, 2)):
+        with av.open(str(tmp_path / f"{number}.ogg"), "w") as output:
+            output.metadata["title"] = f"note {number}"
+            stream = output.add_stream("libopus", rate=48_000, layout="mono" if channels == 1 else "stereo")
+            for start in range(0, 48_000, 960):
+                sound = noise(0.02 * channels, 48_000)[None, : 960 * channels]
+                frame = av.AudioFrame.from_ndarray(sound, "flt", "mono" if channels == 1 else "stereo")
+                frame.sample_rate, frame.pts = 48_000, start
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+    path = tmp_path / "two.ogg"
+    path.write_bytes((tmp_path / "0.ogg").read_bytes() + (tmp_path / "1.ogg").read_bytes())
+    found = look(path)
+    assert {"note 0", "note 1"} <= set(found.fields.values())
+    assert "It is joined of 2 recordings" in notable(found)
+    assert "note 1" not in look(tmp_path / "0.ogg").fields.values()
 
 
 def test_out_of_order_pictures_in_one_part_only(tmp_path, look):

@@ -31,6 +31,13 @@ def test_both_sizes_are_told_where_pixels_are_not_square() -> None:
     assert "Size as stored" not in dict(media_facts(media()))
 
 
+def test_what_is_shown_of_a_picture_is_told() -> None:
+    rows = dict(media_facts(media(width=112, height=60, stored_size=(160, 96), shown_box=(40, 30, 152, 90))))
+    assert (
+        rows["Size as stored"] == "160 × 96 px; of these 112 × 60 px are to be shown, from 40 px across and 30 px down"
+    )
+
+
 def test_interlaced_pictures_are_told() -> None:
     assert "deinterlaced" in dict(media_facts(media(interlaced=True)))["Interlaced"]
     assert "Interlaced" not in dict(media_facts(media()))

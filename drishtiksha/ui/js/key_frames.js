@@ -6,3 +6,5 @@ element.addEventListener('click', event => {
   element.querySelector('[role=status]').textContent = 'Looking through the video ...';
   trigger('select', {});
 });
+// The panel was opened since the browser cannot show the video.
+if (document.querySelector('#dk-player .dk-unplayed:not([hidden])')) element.querySelector('[data-find]')?.click();

@@ -68,6 +68,18 @@ element.addEventListener('seeked', event => {
   mark();
 }, true);
 ['emptied', 'error'].forEach(name => element.addEventListener(name, event => delete event.target.dataset?.wanted, true));
+// What the browser cannot play, or plays without its picture, is told; of a video the key frames are found.
+const unplayed = event => {
+  const player = media(), told = element.querySelector('.dk-unplayed');
+  if (!told || event.target !== player) return;
+  const lost = Boolean(player.error);
+  if (!lost && (player.tagName !== 'VIDEO' || player.videoWidth)) return;
+  player.hidden = lost; told.hidden = false;
+  if (player.tagName !== 'VIDEO' || !told.dataset.frames) return;
+  document.querySelector('#dk-look-box button.label-wrap:not(.open)')?.click();
+  document.querySelector(told.dataset.frames)?.click();
+};
+['error', 'loadedmetadata'].forEach(name => element.addEventListener(name, unplayed, true));
 element.addEventListener('ended', () => {
   if (!loop) return;
   seek(loop.start); begin();
