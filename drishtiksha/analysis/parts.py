@@ -44,7 +44,7 @@ def parts_of(shared: SharedMedia, plan: SamplingPlan, check: Check) -> Iterator[
     """What to judge, the main part first, and sentences on what is not judged.
 
     Raises: WrongMediaKindError when a track was chosen that the plan does not look at; MediaError and its kinds of the main
-    or chosen track.
+    or chosen picture, and of the first sound track where none can be judged.
     """
     evidence = shared.evidence
     _refuse_other_kind(evidence, plan)
@@ -91,15 +91,14 @@ def _sounds(shared: SharedMedia, plan: AudioPlan, check: Check) -> tuple[list[Me
     if evidence.track is not None:
         tracks = [track for track in tracks if track.number == evidence.track]
     parts: list[MediaPart] = []
-    notes = _chosen(evidence)
+    notes, broken = _chosen(evidence), None
     for place, track in enumerate(tracks or [None]):
         whole = MIXTURE if track is None else SoundPart(track.number - 1)
         name, number = (_name(track), track.number) if track is not None else ("", None)
         try:
             sound = shared.heard(plan.sample_rate, whole, check, plan.resampling)
-        except MediaError:
-            if not place:
-                raise
+        except MediaError as error:
+            broken = broken or error
             notes.append(f"{name.capitalize()} was not judged: it cannot be decoded.")
             continue
         if place and np.abs(sound.waveform).max(initial=0.0) < SILENT:
@@ -111,6 +110,8 @@ def _sounds(shared: SharedMedia, plan: AudioPlan, check: Check) -> tuple[list[Me
         parts += [
             MediaPart(shared, ", ".join(filter(None, (name, one.label))), number, one) for one in found or [whole]
         ]
+    if broken is not None and not parts:
+        raise broken
     return parts, notes
 
 

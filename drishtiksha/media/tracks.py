@@ -14,7 +14,7 @@ import av.error
 from drishtiksha.errors import MediaLimitError, UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.audio import sound_stream
 from drishtiksha.media.channels import keep_order
-from drishtiksha.media.colour import ALL_SQUARE, clockwise_degrees, display_matrix
+from drishtiksha.media.colour import clockwise_degrees, display_matrix
 from drishtiksha.media.container import (
     MIN_SAMPLE_RATE,
     audio_stream,
@@ -22,6 +22,7 @@ from drishtiksha.media.container import (
     demuxed,
     is_cover,
     open_container,
+    picture_stream,
     picture_streams,
     sound_streams,
     too_coarse,
@@ -167,7 +168,9 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_format(sound_stream(container, name))
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    first = _first_facts(path, joined.picture, name, limits, pulse, video=facts["kind"] is MediaKind.VIDEO)
+    if facts["kind"] is MediaKind.AUDIO:
+        _require_sound(path, name, limits, pulse)
+    first = {} if video is None else _first_facts(path, joined.picture, name, limits, pulse)
     notes = (*facts.get("notes", ()), *further, *first.pop("notes", ()))
     facts |= first | {"notes": notes}
     return facts
@@ -301,24 +304,27 @@ def _video_facts(
     }
 
 
-def _first_facts(
-    path: Path, span: Span | None, name: str, limits: MediaLimits, pulse: Pulse, *, video: bool
-) -> dict[str, Any]:
-    """Decode up to the first picture or sound: only this shows that the file can be decoded, and how it is turned."""
+def _require_sound(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> None:
+    """Decode up to the first sound of a track, the main one first. Raises: UnreadableMediaError where none has any."""
+    with open_container(path, name, limits) as container:
+        codecs = {track.index: _codec_name(track) for track in sound_streams(container)}
+    for track in codecs:
+        with open_container(path, name, limits) as container:
+            if _first_frame(container, container.streams[track], name, limits, pulse) is not None:  # type: ignore[arg-type]
+                return
+    told = " or ".join(dict.fromkeys(map(str, codecs.values())))
+    raise unreadable(name, NONE_DECODED.format("sound", told), CONVERT["sound"])
+
+
+def _first_facts(path: Path, span: Span | None, name: str, limits: MediaLimits, pulse: Pulse) -> dict[str, Any]:
+    """Decode up to the first picture: only this shows that the file can be decoded, and how it is turned."""
     with open_container(path, name, limits, span) as container:
-        stream = video_stream(container) if video else audio_stream(container)
-        if stream is None or stream.codec_context is None:
-            raise unreadable(name, "it is made with a codec that is not known here")
-        stream.codec_context.options = decoder_options(limits)
+        stream = picture_stream(container, name)
         frame = _first_frame(container, stream, name, limits, pulse)
-        codec = _codec_name(stream)
-        interlaced = isinstance(frame, av.VideoFrame) and _any_interlaced(container, stream, frame, pulse)  # type: ignore[arg-type]
-        on_screen = shown(container, stream)(frame) if isinstance(frame, av.VideoFrame) else ALL_SQUARE  # type: ignore[arg-type]
-    if frame is None:
-        what = "picture" if video else "sound"
-        raise unreadable(name, NONE_DECODED.format(what, codec), CONVERT[what])
-    if not isinstance(frame, av.VideoFrame):
-        return {}
+        if not isinstance(frame, av.VideoFrame):
+            raise unreadable(name, NONE_DECODED.format("picture", _codec_name(stream)), CONVERT["picture"])
+        interlaced = _any_interlaced(container, stream, frame, pulse)
+        on_screen = shown(container, stream)(frame)
     stored = frame.width, frame.height
     size = on_screen.size(*stored)
     check_pixels(name, size, limits)
@@ -339,6 +345,7 @@ def _first_facts(
 def _first_frame(
     container: InputContainer, stream: VideoStream | AudioStream, name: str, limits: MediaLimits, pulse: Pulse
 ) -> object | None:
+    stream.codec_context.options = decoder_options(limits)
     for packet in demuxed(container, [stream], name, limits, pulse):
         try:
             frames = [keep_order(one) if isinstance(one, av.AudioFrame) else one for one in packet.decode()]

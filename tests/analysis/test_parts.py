@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from detector_kit import BRIGHTNESS, CLIPS, LOUDNESS, dropped_in, entry, manager_of, plain_weights
-from media_factory import long_tables, remuxed, tone, write_audio, write_video
+from media_factory import blank_packets, long_tables, remuxed, tone, write_audio, write_video
 
 from drishtiksha.analysis import analyze
 from drishtiksha.analysis.shared import SharedMedia
@@ -18,7 +18,7 @@ from drishtiksha.errors import UnreadableMediaError, WrongMediaKindError
 from drishtiksha.media.audio import read_audio
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.render.moments import moment_pictures
-from drishtiksha.results import AnalysisResult, Prediction
+from drishtiksha.results import AnalysisResult, Prediction, TrackKind
 from drishtiksha.settings import ROOT, MediaLimits
 
 LIMITS = MediaLimits()
@@ -111,6 +111,30 @@ def test_every_sound_track_is_judged_or_named(make, voice, tmp_path):
     assert chosen.notes[0] == "Of its tracks this one was chosen, and no other was judged: sound track 1."
     with pytest.raises(UnreadableMediaError, match="its tracks are 1, 2, 3"):
         evidence.only(7)
+
+
+@pytest.mark.parametrize("with_picture", [False, True], ids=["a recording", "a video"])
+def test_a_main_sound_track_that_cannot_be_decoded_keeps_no_other_from_being_judged(
+    make, voice, tmp_path, with_picture
+):
+    detector = make("LoudnessDetector")
+    tracks = [write_audio(tmp_path / f"{level}.flac", level * voice, RATE) for level in (0.1, 1.0)]
+    picture = [write_video(tmp_path / "p.mp4", [np.full((96, 128, 3), 90, np.uint8)] * 20)] if with_picture else []
+    path = blank_packets(remuxed(tmp_path / "two.mp4", [*picture, *tracks]), audio=0)
+    evidence = Evidence.open(path, LIMITS)
+    main, other = (track for track in evidence.media.tracks if track.kind is TrackKind.SOUND)
+    assert main.main
+    result = analyze(evidence, detector, explain=False)
+    assert [track.track for track in result.tracks] == [other.number]
+    assert result.p_fake == pytest.approx(looked_at(tracks[1], detector).p_fake, abs=1e-3)
+    assert f"Sound track {main.number} was not judged: it cannot be decoded." in result.notes
+    with pytest.raises(UnreadableMediaError, match="no sound could be decoded"):
+        analyze(evidence.only(main.number), detector, explain=False)
+    if with_picture:
+        return
+    path = blank_packets(path, audio=1)
+    with pytest.raises(UnreadableMediaError, match=r"nothing of its sound can be decoded.* codec flac"):
+        Evidence.open(path, LIMITS)
 
 
 def test_every_moving_picture_is_judged(make, tmp_path):
