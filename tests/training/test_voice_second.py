@@ -16,6 +16,8 @@ from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voi
 from drishtiksha.networks.voice_whisper import DEPTH, coarse
 from drishtiksha.networks.whisper_encoder import WhisperEncoder
 from drishtiksha.settings import ROOT
+from training.voice_spoof import whole
+from training.voice_spoof.cache import SEED as SPLIT_SEED
 from training.voice_spoof.codecs import MESSENGERS, through_codec
 from training.voice_spoof.cues import MOST
 from training.voice_spoof.dataset import Mix
@@ -193,3 +195,28 @@ def test_the_run_that_ships_keeps_people_words_and_systems_apart():
 def test_without_its_cache_nothing_is_measured(tmp_path: Path):
     with pytest.raises(WeightsMissingError, match="make train"):
         write_heldout(tmp_path / "data", tmp_path / "runs/heldout")
+
+
+def test_whole_recordings_are_judged_that_the_fold_left_out_against_people_it_did_not_hear():
+    index = [row(f"librispeech/human/{n:04d}.npy", "real") for n in range(60)]
+    index += [row(f"librispeech/lpc/{n:04d}.npy", "fake", f"librispeech/human/{n:04d}.npy") for n in range(60)]
+    index += [row(f"libritts/human/{n:04d}.npy", "real") for n in range(4)]
+    index += [row(f"libritts/e1tts/{n:04d}.npy", "fake") for n in range(5)]
+    index += [row(f"libritts/world/{n:04d}.npy", "fake", f"libritts/human/{n:04d}.npy") for n in range(4)]
+    index += [row("tortoise/tortoise/0001.npy", "fake"), row("tortoise/flite/0002.npy", "fake")]
+    genuine, systems = whole.left_out(index, "page", {"flite"})
+    sides = second_split(index, SPLIT_SEED)
+    assert {one.path for one in genuine} == {
+        one.path
+        for one in [*sides["test"], *index]
+        if not one.fake and (one.corpus == "libritts" or one in sides["test"])
+    }
+    assert len(systems["e1tts"]) == 5
+    assert len(systems["tortoise"]) == 1
+    assert "flite" not in systems, "the fold learned from it"
+    assert "world" not in systems, "copies of people who are heard here"
+    assert {one.origin for one in systems["lpc"]} <= {one.path for one in genuine}
+    one = {"fold": "page", "system": "a", "recordings": 5, "auc": 0.5, "eer": 0.5}
+    told = whole.summary([one, one | {"system": "b", "auc": 0.9, "eer": 0.1}])
+    assert (told["systems"], told["auc"], told["eer"]) == (2, 0.7, 0.3)
+    assert "| b | page | 5 | 0.90 | 10% |" in told["table"]
