@@ -3,9 +3,7 @@
 A vocoder that says a recording anew from its own frames leaves its own traces alone. What a text-to-speech system hands to
 its vocoder is blurred (regression), told by few tokens (codec language models) or noisy (flow, diffusion) besides.
 
-FARGAN, the vocoder of Opus 1.5, comes with its weights in the source package of Debian's opus; `OPUS` is where it was built:
-
-    ./configure --enable-dred --disable-shared CFLAGS='-O3 -march=native' && make fargan_demo
+FARGAN, the vocoder of Opus 1.5, comes with its weights in Opus' sources; the Makefile says where they go.
 """
 
 from __future__ import annotations
