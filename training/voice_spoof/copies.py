@@ -16,7 +16,6 @@ import numpy as np
 from drishtiksha.features.library import librosa
 from training.voice_spoof.codecs import through_codec
 from training.voice_spoof.index import SAMPLE_RATE, Recording, drawn_by
-from training.voice_spoof.vocoder_networks import FAMILIES
 
 Maker = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Speaks a recording, float32 (n,), anew, with settings that it draws; length and level may come out different."""
@@ -31,10 +30,6 @@ LOW_RATE = {
     "g711": ("g711_u", 8_000, None),
 }
 """The codecs of copies in the cache: what `through_codec` is told."""
-
-FARGAN = "fargan"
-COPIERS = (*FAMILIES, FARGAN)
-"""Neural vocoders: ours and that of Opus. The names of what they copied start so; see `vocoders` and `wider`."""
 
 LPC_FFT, LPC_HOP = 512, 128
 """Samples, 32 and 8 ms."""

@@ -14,8 +14,6 @@ import numpy as np
 import soundfile
 import soxr
 
-from drishtiksha.media.audio import read_audio
-from drishtiksha.settings import MediaLimits
 from training.voice_spoof.index import SAMPLE_RATE, Recording, drawn_by
 
 Made = tuple[Recording, np.ndarray]
@@ -65,9 +63,6 @@ LIBRISPEECH, LIBRITTS, ASTERISK = "librispeech", "libritts", "asterisk"
 
 DEMOS, TORTOISE = "demos", "tortoise"
 """Demonstrations in five repositories: four beside people of LJSpeech, VCTK, AISHELL-3 and LibriTTS, and that of TorToiSe."""
-
-FILM = "film"
-"""Sound of genuine clips: people in rooms and in the street, through cameras and the codecs of streams."""
 
 
 def trimmed(waveform: np.ndarray) -> np.ndarray:
@@ -154,15 +149,6 @@ def demonstrations(data: Path, done: Container[str]) -> Iterator[Made]:
         language = "zh" if "AISHELL3/" in place else "en"
         rate = int(row["sample_rate_hz"])
         yield _whole(path, row["label"], corpus, system, f"{corpus}_{voice}", language, rate, samples)
-
-
-def film(data: Path, done: Container[str]) -> Iterator[Made]:
-    """The sound of each clip, a speaker of its own; some are silent, and left out."""
-    for clip in sorted((data / "clips").glob("**/*.mp4")):
-        if (path := f"{FILM}/human/{clip.stem}.npy") not in done:
-            samples = prepared(read_audio(clip, SAMPLE_RATE, limits=MediaLimits()), SAMPLE_RATE)
-            if len(samples) >= SHORTEST_S * SAMPLE_RATE:
-                yield _whole(path, "real", FILM, "human", f"{FILM}_{clip.stem}", "", SAMPLE_RATE, samples)
 
 
 def _whole(

@@ -14,9 +14,9 @@ import torch
 from torch.utils.data import Dataset
 
 from drishtiksha.networks.voice_spoof import SAMPLE_RATE, WINDOW, preprocess_voice
-from training.voice_spoof.copies import COPIERS
 from training.voice_spoof.degrade import Chain, Step
 from training.voice_spoof.index import Recording, waveform
+from training.voice_spoof.vocoder_networks import FAMILIES
 
 Group = TypeVar("Group")
 
@@ -115,8 +115,8 @@ class Mix(Dataset):
 
 
 def maker_of(row: Recording) -> str:
-    """The system of a fake; of a neural vocoder its family, in whatever state of its training and however fed."""
-    return next((family for family in COPIERS if row.system.startswith(f"{family}_")), row.system)
+    """The system of a fake; of a neural vocoder its family, in whatever state of its training."""
+    return next((family for family in FAMILIES if row.system.startswith(f"{family}_")), row.system)
 
 
 def _grouped(rows: Iterable[Recording], key: Callable[[Recording], str]) -> dict[str, list[Recording]]:

@@ -27,7 +27,7 @@ class HeadConfig:
     """What a run depends on, besides its windows."""
 
     minutes: float = 30
-    steps: int = 600
+    steps: int = 300
     seed: int = 20261129
     couples: int = 64
     """In a batch; each is a real and a fake window."""
@@ -77,17 +77,11 @@ def shares(rows: Sequence[View], couples: Sequence[int]) -> np.ndarray:
     return weights / weights.sum()
 
 
-def rows_of(pools: Sequence[Views]) -> list[View]:
-    """The tables of several pools as one; couples are counted through all of them."""
-    return [row for views in pools for row in views.rows()]
-
-
 def train(
-    network: VoiceWhisperNetwork, pools: Sequence[Views], couples: Sequence[int], folder: Path, config: HeadConfig
+    network: VoiceWhisperNetwork, views: Views, couples: Sequence[int], folder: Path, config: HeadConfig
 ) -> Weights:
     """Train the head on the given couples, going on from `folder`/last.pt: all weights, the head's averaged."""
-    rows = rows_of(pools)
-    heard = torch.from_numpy(np.concatenate([pooled(network.eval(), views) for views in pools]))
+    rows, heard = views.rows(), torch.from_numpy(pooled(network.eval(), views))
     head, order, share = network.head.requires_grad_(True).train(), np.array(couples), shares(rows, couples)
     optimizer = torch.optim.AdamW(parameter_groups(head, config.weight_decay), lr=config.peak_lr)
     schedule = Schedule(config.minutes, config.seed, ema_decay=0.99, spread_over=config.steps)

@@ -11,12 +11,11 @@ import numpy as np
 
 from drishtiksha.evaluation.metrics import auc, eer, share_at_least
 from training.voice_spoof.cache import SEED as SPLIT_SEED
-from training.voice_spoof.copies import COPIERS, MAKERS, Copy
-from training.voice_spoof.corpora import ASTERISK, DEMOS, FILM, LIBRISPEECH, LIBRITTS
-from training.voice_spoof.dataset import Mix, maker_of
+from training.voice_spoof.copies import MAKERS, Copy
+from training.voice_spoof.corpora import ASTERISK, DEMOS, LIBRISPEECH, LIBRITTS
+from training.voice_spoof.dataset import Mix
 from training.voice_spoof.degrade import MESSENGER
 from training.voice_spoof.index import Recording, drawn_by
-from training.voice_spoof.readers import MORE
 from training.voice_spoof.split import second_split
 from training.voice_spoof.views import View, Views
 
@@ -24,9 +23,8 @@ COPIED = 0.4
 """Of the real recordings: how many get a copy."""
 COPIES = {"train": ("world", "griffinlim"), "val": ("world", "griffinlim"), "test": ("world", "lpc")}
 
-COUPLES = {"train": 1800, "val": 480, "test": 320, "page": 200, "more": 1800}
-"""Of each pool. page: the whole E1 TTS page, whoever speaks, for the fold that learns from nothing of it. more: what `wider`
-and further readings make of the people of the training side; it is learned from, and nothing is judged by it."""
+COUPLES = {"train": 1800, "val": 480, "test": 320, "page": 200}
+"""Of each pool. page: the whole E1 TTS page, whoever speaks, for the fold that learns from nothing of it."""
 COPY_SHARE = 0.45
 SEED = 20261129
 RESAMPLES = 300
@@ -45,22 +43,13 @@ def copies_of(index: list[Recording]) -> Callable[[Recording], list[Copy]]:
 
 def pool(name: str, index: list[Recording], cache: Path, folder: Path) -> Views:
     """The windows of one pool, made where they are not there yet."""
-    rows, share = rows_of_pool(name, index)
+    sides = second_split(index, SPLIT_SEED)
+    page = [row for row in index if row.corpus == LIBRITTS and not row.origin]
+    rows, share = (page, 0.0) if name == "page" else (sides[name], COPY_SHARE)
     views = Views(folder / name)
     if len(views.rows()) < 2 * COUPLES[name]:
         views.make(Mix(rows, cache, SEED, COUPLES[name], copy_share=share, more=MESSENGER), COUPLES[name])
     return views
-
-
-def rows_of_pool(name: str, index: list[Recording]) -> tuple[list[Recording], float]:
-    """The recordings of a pool, and the share of its couples in which the fake one is made of the real one's voice or words."""
-    more = {row.path for row in index if row.system.endswith(MORE) or maker_of(row) in COPIERS or row.corpus == FILM}
-    sides = second_split([row for row in index if row.path not in more or name == "more"], SPLIT_SEED)
-    if name == "page":
-        return [row for row in index if row.corpus == LIBRITTS and not row.origin], 0.0
-    if name == "more":
-        return [row for row in sides["train"] if row.path in more or not (row.fake or row.origin)], 1.0
-    return sides[name], COPY_SHARE
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,7 @@ FOLDS = {
     "demos": Fold(corpora=(DEMOS,)),
     "read": Fold(corpora=(ASTERISK,), systems=("festival-read", "festival")),
     "librispeech": Fold(corpora=(LIBRISPEECH,)),
-    "readers": Fold(systems=("kokoro", "piper", f"kokoro{MORE}", f"piper{MORE}")),
+    "readers": Fold(systems=("kokoro", "piper")),
 }
 """Together with the test side they leave every kind of system out once."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import sys
 import tempfile
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,6 @@ SIDES_READ = {
     "kokoro": {"train": 1, "test": 2},
 }
 """Whose words each system reads, and how often, by voices that are drawn: those of a side for which the system is kept."""
-MORE = "-more"
-"""Ends the names of what reads the same words again, in other voices: `kokoro-more`. No pool but "more" holds them."""
-MORE_READ = {f"kokoro{MORE}": {"train": 2}, f"piper{MORE}": {"train": 3}}
 ENGINE_VOICES = {
     "espeak-read": ("en-us", "en-gb+f3", "en-gb-scotland+m4", "en-us+f2", "en-gb", "en-029+m3", "en-us+m7", "en-gb+f5"),
     "flite": ("kal", "kal16", "awb", "rms", "slt"),
@@ -106,12 +103,10 @@ def _whisper(folder: Path) -> tuple:
     )
 
 
-def readings(
-    table: Path, packages: Path, done: Container[str], plan: Mapping[str, Mapping[str, int]] = SIDES_READ
-) -> Iterator[Made]:
-    """What every synthesiser of the plan reads. Each reading names the recording whose words it says as its origin, whose side it shares."""
+def readings(table: Path, packages: Path, done: Container[str]) -> Iterator[Made]:
+    """What every synthesiser reads. Each reading names the recording whose words it says as its origin, whose side it shares."""
     said = texts(table)
-    for system, sides in plan.items():
+    for system, sides in SIDES_READ.items():
         say: Say | None = None
         turns = [(origin, text, turn) for turn in range(max(sides.values())) for origin, text in said.items()]
         for origin, text, turn in turns:
@@ -120,7 +115,7 @@ def readings(
             wanted = turn < sides.get(LIBRISPEECH_SIDE[int(origin[-5])], 0)
             if path in done or len(words) < FEWEST_WORDS or not wanted:
                 continue
-            say = say or _sayer(system.removesuffix(MORE), packages)
+            say = say or _sayer(system, packages)
             samples, rate = say(" ".join(words), draw)
             samples = prepared(samples, rate)
             seconds = round(len(samples) / SAMPLE_RATE, 3)

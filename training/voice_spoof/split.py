@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.voice_spoof.corpora import ASTERISK, DEMOS, FILM, LIBRISPEECH, LIBRITTS, TORTOISE
+from training.voice_spoof.corpora import ASTERISK, DEMOS, LIBRISPEECH, LIBRITTS, TORTOISE
 from training.voice_spoof.engines import ENGINES
 from training.voice_spoof.index import Recording
 
@@ -114,8 +114,6 @@ def _second_speaker_side(row: Recording, libritts: dict[str, str]) -> str | None
         return "test"
     if row.corpus == DEMOS:
         return "val" if row.speaker.removeprefix(f"{DEMOS}_") in STYLESPEECH else "train"
-    if row.corpus == FILM:
-        return "train"
     if row.corpus == ENGINES:
         return "train" if row.system == "festival" and row.language not in {"en", *HELD_LANGUAGES} else None
     return _speaker_side(row, libritts)

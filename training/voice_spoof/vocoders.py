@@ -9,7 +9,7 @@ cache, if there is one. A vocoder learns from training speakers only.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
@@ -33,8 +33,6 @@ TRAINING_TENTHS = 7
 SILENCE = 1e-6
 """RMS from which on a copy can be brought to the loudness of its recording."""
 
-Shape = Callable[[np.ndarray], np.ndarray]
-
 EARLIER = [state for state in STATES if state != "last"]
 
 
@@ -48,12 +46,8 @@ def _vocoder(family: str, folder: Path, state: str) -> nn.Module:
     return nn.Sequential(Mel(FAMILIES[family].hop), network).eval()
 
 
-def resynthesise(
-    family: str, folder: Path, waveform: np.ndarray, state: str = "last", shape: Shape = lambda frames: frames
-) -> np.ndarray:
+def resynthesise(family: str, folder: Path, waveform: np.ndarray, state: str = "last") -> np.ndarray:
     """The recording as the vocoder says it: float32 (n,) at 16 kHz, from float32 (n,), as long and as loud (RMS).
-
-    shape: what happens to its log-mels (T, 80) before the vocoder gets them.
 
     Raises: FileNotFoundError before `train_vocoder` has left that state in `folder`; KeyError on an unknown family;
     ValueError when the recording is shorter than the 64 ms that a spectrum takes.
@@ -63,9 +57,7 @@ def resynthesise(
         raise ValueError(f"{length} samples are too few for a vocoder; it needs {FFT}")
     padded = np.pad(waveform, (0, -length % hop)).astype(np.float32)
     with torch.inference_mode():
-        mel, generator = _vocoder(family, folder, state).children()
-        frames = shape(mel(torch.from_numpy(padded)[None])[0, :, 0].T.numpy())
-        made = generator(torch.from_numpy(frames.T.copy())[None, :, None])
+        made = _vocoder(family, folder, state)(torch.from_numpy(padded)[None])
     copy = made[0, :length].numpy()
     loudness = np.sqrt(np.mean(waveform**2)) / max(float(np.sqrt(np.mean(copy**2))), SILENCE)
     return (copy * loudness).astype(np.float32)
