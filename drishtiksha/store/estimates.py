@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from functools import lru_cache
 from itertools import combinations
 from statistics import median
 
@@ -16,7 +17,7 @@ from drishtiksha.casefile import Seconds
 from drishtiksha.results import MediaInfo, MediaKind
 from drishtiksha.store.tables import JobRow, ResultRow
 
-Runs = dict[str, list[tuple[float, float]]]
+Runs = dict[str, tuple[tuple[float, float], ...]]
 """Model name -> (seconds that it took, length of the file in seconds) of its last runs, newest first."""
 
 LOOKED_BACK, OF_EACH = 300, 12
@@ -62,12 +63,12 @@ def runs_seen(session: Session, kind: str, media_kind: MediaKind, device: str) -
         .order_by(ResultRow.id.desc())
         .limit(LOOKED_BACK)
     )
-    runs: Runs = {}
+    runs: dict[str, list[tuple[float, float]]] = {}
     for model, seconds, length in rows:
         own = runs.setdefault(model, [])
         if len(own) < OF_EACH:
             own.append((seconds, length))
-    return runs
+    return {model: tuple(own) for model, own in runs.items()}
 
 
 def expected(runs: Runs, media: MediaInfo) -> dict[str, Seconds]:
@@ -75,7 +76,8 @@ def expected(runs: Runs, media: MediaInfo) -> dict[str, Seconds]:
     return {model: of_runs(own, media.duration_s or 0.0) for model, own in runs.items()}
 
 
-def of_runs(runs: Sequence[tuple[float, float]], length: float) -> Seconds:
+@lru_cache(maxsize=4096)  # whoever waits asks each second for what lies before them
+def of_runs(runs: tuple[tuple[float, float], ...], length: float) -> Seconds:
     """A Theil-Sen line through the logarithms: seconds = c * length ** slope, with the median of the slopes between runs whose
     lengths are far apart, and the median of c; how far the runs lie from it, as their median deviation, widens the range.
 

@@ -61,20 +61,20 @@ def test_pictures_have_no_length(jobs):
 
 
 def test_a_fixed_number_of_moments_takes_no_longer_on_a_longer_file():
-    runs = [(5.0, 10.0), (5.2, 40.0), (5.1, 300.0)]
+    runs = ((5.0, 10.0), (5.2, 40.0), (5.1, 300.0))
     low, high = of_runs(runs, 1200.0)
     assert 3.5 < low < 5.1 < high < 7.5
 
 
 def test_what_looks_at_all_of_a_file_takes_in_proportion():
-    runs = [(5.0, 9.0), (15.0, 29.0), (50.0, 99.0)]
+    runs = ((5.0, 9.0), (15.0, 29.0), (50.0, 99.0))
     low, high = of_runs(runs, 999.0)
     assert low < 500 < high
     assert high / low < 1.7
 
 
 def test_runs_of_one_length_leave_open_how_the_time_grows():
-    low, high = of_runs([(5.0, 9.0), (5.0, 9.0)], 99.0)
+    low, high = of_runs(((5.0, 9.0), (5.0, 9.0)), 99.0)
     assert (low, high) == pytest.approx((5 / MARGIN, 50 * MARGIN))
 
 
