@@ -80,7 +80,7 @@ def test_runs_of_one_length_leave_open_how_the_time_grows():
 
 def test_one_run_under_load_does_not_move_it():
     steady = [(4.0 + number / 10, 10.0) for number in range(7)]
-    low, high = of_runs([*steady, (90.0, 10.0)], 10.0)
+    low, high = of_runs((*steady, (90.0, 10.0)), 10.0)
     assert 3 < low < 4.3 < high < 7
 
 
@@ -89,7 +89,7 @@ def test_no_estimate_is_wrong_by_half_where_each_length_was_seen():
     for number, (fixed, growth) in enumerate([(3.0, 0.0), (1.0, 0.4), (0.2, 2.0)]):
         noise = np.random.default_rng(number).normal(1, 0.1, 12)
         lengths = [5, 8, 10, 15, 30, 45, 60, 90, 120, 180, 240, 300]
-        runs = [((fixed + growth * length) * n, length) for length, n in zip(lengths, noise, strict=True)]
+        runs = tuple(((fixed + growth * length) * n, length) for length, n in zip(lengths, noise, strict=True))
         for length in (7, 50, 200):
             low, high = of_runs(runs, length)
             assert low <= fixed + growth * length <= high
