@@ -168,12 +168,13 @@ def track_facts(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> dic
             facts |= _sound_format(sound_stream(container, name))
     if facts["duration_s"] > limits.max_duration_s:
         raise _too_long(name, facts["duration_s"], limits)
-    if facts["kind"] is MediaKind.AUDIO:
+    if video is None:
         _require_sound(path, name, limits, pulse)
-    first = {} if video is None else _first_facts(path, joined.picture, name, limits, pulse)
-    notes = (*facts.get("notes", ()), *further, *first.pop("notes", ()))
-    facts |= first | {"notes": notes}
-    return facts
+    else:
+        first = _first_facts(path, joined.picture, name, limits, pulse)
+        further += first.pop("notes")
+        facts |= first
+    return facts | {"notes": (*facts.get("notes", ()), *further)}
 
 
 def _sound_format(audio: AudioStream) -> dict[str, Any]:
@@ -306,14 +307,16 @@ def _video_facts(
 
 def _require_sound(path: Path, name: str, limits: MediaLimits, pulse: Pulse) -> None:
     """Decode up to the first sound of a track, the main one first. Raises: UnreadableMediaError where none has any."""
-    with open_container(path, name, limits) as container:
-        codecs = {track.index: _codec_name(track) for track in sound_streams(container)}
-    for track in codecs:
+    tried: list[str] = []
+    while True:
         with open_container(path, name, limits) as container:
-            if _first_frame(container, container.streams[track], name, limits, pulse) is not None:  # type: ignore[arg-type]
+            tracks = sound_streams(container)
+            if len(tried) == len(tracks):
+                break
+            if _first_frame(container, tracks[len(tried)], name, limits, pulse) is not None:
                 return
-    told = " or ".join(dict.fromkeys(map(str, codecs.values())))
-    raise unreadable(name, NONE_DECODED.format("sound", told), CONVERT["sound"])
+            tried.append(str(_codec_name(tracks[len(tried)])))
+    raise unreadable(name, NONE_DECODED.format("sound", " or ".join(dict.fromkeys(tried))), CONVERT["sound"])
 
 
 def _first_facts(path: Path, span: Span | None, name: str, limits: MediaLimits, pulse: Pulse) -> dict[str, Any]:
