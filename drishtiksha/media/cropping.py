@@ -6,13 +6,14 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from drishtiksha.media.colour import SQUARE, Box, Shown
 from drishtiksha.media.container import is_cover, path_of, pixel_aspect
 from drishtiksha.media.ebml import SEGMENT, TRACKS, elements
-from drishtiksha.media.items import aperture_of_item, boxes
+from drishtiksha.media.items import aperture_of_item, boxes, first_box
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -61,12 +62,13 @@ class Crop(NamedTuple):
 def shown(container: InputContainer, stream: VideoStream) -> Callable[[VideoFrame], Shown]:
     """A function that tells how each decoded picture is shown, called before the next is decoded."""
     crop = _crop_of(container, stream)
+    if crop is None:
+        return lambda _: Shown(pixel_aspect(container, stream))
+    cropped = cache(crop.shown)  # by the pixel aspect, which seldom changes
 
     def of(frame: VideoFrame) -> Shown:
         aspect = pixel_aspect(container, stream)
-        if crop is None or crop.size != (frame.width, frame.height):
-            return Shown(aspect)
-        return crop.shown(aspect)
+        return cropped(aspect) if crop.size == (frame.width, frame.height) else Shown(aspect)
 
     return of
 
@@ -92,9 +94,9 @@ def _crop_of(container: InputContainer, stream: VideoStream) -> Crop | None:
 
 
 def _of_movie(content: mmap.mmap, stream: VideoStream) -> Crop | None:
-    movie = next((one for one in boxes(content, 0, len(content)) if one[0] == b"moov"), None)
-    for track in boxes(content, *movie[1:]) if movie else ():
-        head = next((content[begin:stop] for name, begin, stop in boxes(content, *track[1:]) if name == b"tkhd"), b"")
+    movie = first_box(content, (0, len(content)), b"moov")
+    for track in boxes(content, *movie) if movie else ():
+        head = content[slice(*(first_box(content, track[1:], b"tkhd") or (0, 0)))]
         number = head[20:24] if head[:1] == b"\1" else head[12:16]
         if track[0] == b"trak" and int.from_bytes(number, "big") == stream.id:
             return _of_description(content, track[1:], head[-8:])
@@ -104,7 +106,7 @@ def _of_movie(content: mmap.mmap, stream: VideoStream) -> Crop | None:
 def _of_description(content: mmap.mmap, place: tuple[int, int], on_screen: bytes) -> Crop | None:
     """place: of the body of a track. on_screen: width and height that its header states, in 16.16 fixed point."""
     for kind in DESCRIPTION:
-        inner = next(((begin, stop) for name, begin, stop in boxes(content, *place) if name == kind), None)
+        inner = first_box(content, place, kind)
         if inner is None:
             return None
         place = inner

@@ -86,6 +86,11 @@ def boxes(content: bytes | mmap.mmap, start: int, end: int) -> Iterator[tuple[by
         start = stop
 
 
+def first_box(content: bytes | mmap.mmap, place: tuple[int, int], name: bytes) -> tuple[int, int] | None:
+    """Start and end of the body of the first box of that name in a place; None without one."""
+    return next(((begin, stop) for own, begin, stop in boxes(content, *place) if own == name), None)
+
+
 def _boxes(content: bytes | mmap.mmap, start: int, end: int) -> dict[bytes, tuple[int, int]]:
     """Start and end of the body of each box, by name; of several of one name, the first."""
     found: dict[bytes, tuple[int, int]] = {}
