@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import torch
 
 from drishtiksha.analysis import analyze
 from drishtiksha.detectors.base import Detector
-from drishtiksha.evaluation.metrics import auc, eer
 from drishtiksha.media.evidence import Evidence
 from drishtiksha.registry import ModelManager
 from drishtiksha.settings import load_settings
@@ -31,7 +31,7 @@ from training.voice_spoof.corpora import LIBRITTS
 from training.voice_spoof.dataset import maker_of
 from training.voice_spoof.heads import HeadConfig, train
 from training.voice_spoof.index import SAMPLE_RATE, Recording, drawn_by, read_index, waveform
-from training.voice_spoof.pools import FOLDS
+from training.voice_spoof.pools import FOLDS, judged
 from training.voice_spoof.second import MODEL_NAME, Place, asked, fresh, note, place_of
 from training.voice_spoof.split import second_split
 from training.voice_spoof.views import view_of
@@ -50,8 +50,14 @@ def measured(place: Place, name: str, detector: Detector, config: HeadConfig) ->
     weights = train(network, views, couples, place.runs / f"without_{name}", config)
     detector.network.load_state_dict(weights)
     genuine, systems = left_out(read_index(place.cache), name, {rows[2 * one + 1].system for one in couples})
-    of_people = _judged(genuine, place.cache, detector)
-    return [_row(name, system, of_people, _judged(made, place.cache, detector)) for system, made in systems.items()]
+    kept = [*genuine, *chain.from_iterable(systems.values())]
+    scored = zip(map(view_of, kept), _scores(kept, place.cache, detector), strict=True)
+    heard = [(view, score) for view, score in scored if score is not None]  # enough is said in it
+    found = judged([view for view, _ in heard], np.array([score for _, score in heard]))
+    return [
+        {"fold": name, "system": system, "recordings": one["recordings"], "auc": one["auc"][0], "eer": one["eer"][0]}
+        for system, one in found.items()
+    ]
 
 
 def left_out(
@@ -60,11 +66,11 @@ def left_out(
     """The people of a fold and of the test side, and the systems that are judged there. learned: what its network learned from."""
     sides = second_split([row for row in index if not row.codec], SPLIT_SEED)
     page = [row for row in index if row.corpus == LIBRITTS and not row.origin and not row.codec]
-    judged = page if name == "page" else [row for row in sides["train"] if FOLDS[name].judges(view_of(row))]
-    fakes = [row for row in judged if row.fake]
+    measured_here = page if name == "page" else [row for row in sides["train"] if FOLDS[name].judges(view_of(row))]
+    fakes = [row for row in measured_here if row.fake]
     if name == "page":
         fakes += [row for row in sides["test"] if row.fake and maker_of(row) not in learned]
-    genuine = {row.path: row for row in [*judged, *sides["test"]] if not row.fake}
+    genuine = {row.path: row for row in [*measured_here, *sides["test"]] if not row.fake}
     names = sorted({maker_of(row) for row in fakes} - set(MAKERS) | {"lpc"} & {maker_of(row) for row in fakes})
     systems = {one: _some([row for row in fakes if maker_of(row) == one], MOST_OF_A_SYSTEM) for one in names}
     return _some(list(genuine.values()), MOST_GENUINE), systems
@@ -74,11 +80,6 @@ def _some(rows: Sequence[Recording], most: int) -> list[Recording]:
     return sorted(rows, key=lambda row: drawn_by(f"{row.path} whole").random())[:most]
 
 
-def _judged(rows: Sequence[Recording], cache: Path, detector: Detector) -> np.ndarray:
-    """p_fake of each recording in which enough is said."""
-    return np.array([score for score in _scores(rows, cache, detector) if score is not None])
-
-
 def _scores(rows: Sequence[Recording], cache: Path, detector: Detector) -> Iterator[float | None]:
     limits = load_settings().limits
     with tempfile.TemporaryDirectory() as folder:
@@ -86,14 +87,6 @@ def _scores(rows: Sequence[Recording], cache: Path, detector: Detector) -> Itera
         for row in rows:
             soundfile.write(path, waveform(cache, row), SAMPLE_RATE)
             yield analyze(Evidence.open(path, limits), detector, explain=False).p_fake
-
-
-def _row(fold: str, system: str, genuine: np.ndarray, made: np.ndarray) -> Row:
-    fake, scores = np.repeat([False, True], [len(genuine), len(made)]), np.concatenate([genuine, made])
-    told = {"auc": auc(fake, scores), "eer": eer(fake, scores)}
-    return {"fold": fold, "system": system, "recordings": len(made)} | {
-        what: round(value, 3) for what, value in told.items() if value is not None
-    }
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
